@@ -1,0 +1,61 @@
+"""Sparse models of spectroscopic datacubes, inside HyperSpy.
+
+After ``import hyperspy.api as hs`` the algorithms of this package are choices of
+``signal.decomposition(algorithm=...)``: HyperSpy imports its extensions, and
+importing this one registers them. Everything also works without that, as plain
+functions and scikit-learn style estimators::
+
+    sparsedecomp.decompose(signal, "nmf_so_ard")      # any HyperSpy signal
+    sparsedecomp.NMFSOARD().fit_transform(matrix)     # any array, dask array or CSR
+
+The names below are imported when they are first used, so that HyperSpy's own
+import stays fast.
+"""
+
+import logging as _logging
+
+__version__ = "0.1.0.dev0"
+
+# Public name -> module, or "module:attribute".
+_PUBLIC = {
+    "NMFSO": "sparsedecomp.decomposition:NMFSO",
+    "NMFSOARD": "sparsedecomp.decomposition:NMFSOARD",
+    "as_blocks": "sparsedecomp.blocks:as_blocks",
+    "decompose": "sparsedecomp.extension.driver:decompose",
+    "enable": "sparsedecomp._registration:enable",
+    "status": "sparsedecomp._registration:status",
+    "blocks": "sparsedecomp.blocks",
+    "datasets": "sparsedecomp.datasets",
+    "decomposition": "sparsedecomp.decomposition",
+    "metrics": "sparsedecomp.metrics",
+    "plotting": "sparsedecomp.plotting",
+}
+
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __dir__():
+    return sorted(__all__)
+
+
+def __getattr__(name):
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    module, _, attribute = _PUBLIC[name].partition(":")
+    value = import_module(module)
+    return getattr(value, attribute) if attribute else value
+
+
+# HyperSpy imports this package while it is itself being imported: whatever goes
+# wrong here must not become an error of `import hyperspy`.
+try:
+    from . import _registration
+
+    _registration.install()
+except Exception:
+    _logging.getLogger(__name__).exception(
+        "sparsedecomp could not register with HyperSpy and stays inactive; "
+        "HyperSpy itself is not affected."
+    )

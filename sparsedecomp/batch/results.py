@@ -1,0 +1,188 @@
+"""The file that a batch decomposition leaves behind: what it holds, how it is written.
+
+A result file is an ordinary ``.hspy`` file with two signals,
+``maps, spectra = hs.load("out.hspy")``: the component maps (components | y, x) and
+the component spectra (components | energy), which keep the metadata of the cube.
+The cube itself is not in it. ``spectra.learning_results`` is the complete outcome:
+``s.learning_results = spectra.learning_results`` hands it back to the cube.
+
+The HDF5 attribute ``sparsedecomp`` records, as JSON, which input was decomposed and
+with which settings; ``metadata.Sparsedecomp`` of both signals says the same.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+ATTRIBUTE = "sparsedecomp"
+_PIECE = 2**20
+_PIECES = 64
+
+
+def fingerprint(path):
+    """Say in one line which data a file holds, without reading a large one whole.
+
+    Two files agree when their sizes do and a digest of their content: of all of it
+    up to 64 MiB, of 64 evenly spaced pieces of 1 MiB, first and last included, above.
+    Copying or touching a file does not change it. Of a folder (``.zspy``) the names
+    and sizes of the files count.
+
+    Parameters
+    ----------
+    path : path-like
+        File or folder.
+
+    Returns
+    -------
+    str
+        ``"<size in bytes>-<digest>"``.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> from sparsedecomp.batch import fingerprint
+    >>> path = Path(mkdtemp()) / "cube.hspy"
+    >>> _ = path.write_bytes(b"spectrum image")
+    >>> fingerprint(path)
+    '14-910508f8a921b58c'
+    """
+    path = Path(path)
+    digest = hashlib.blake2b(digest_size=8)
+    if path.is_dir():
+        inside = sorted(p for p in path.rglob("*") if p.is_file())
+        size = sum(p.stat().st_size for p in inside)
+        for p in inside:
+            digest.update(f"{p.relative_to(path)} {p.stat().st_size}\n".encode())
+        return f"{size}-{digest.hexdigest()}"
+    size = path.stat().st_size
+    if size <= _PIECE * _PIECES:
+        starts = range(0, size, _PIECE)
+    else:
+        starts = np.linspace(0, size - _PIECE, _PIECES).astype(np.int64).tolist()
+    with path.open("rb") as file:
+        for start in starts:
+            file.seek(start)
+            digest.update(file.read(_PIECE))
+    return f"{size}-{digest.hexdigest()}"
+
+
+def read_record(path):
+    """Read which input and settings a result file was made with.
+
+    Parameters
+    ----------
+    path : path-like
+        An existing file.
+
+    Returns
+    -------
+    dict or None
+        The record, or None for a file that is not one of our results.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            return json.loads(file.attrs[ATTRIBUTE])
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+def component_signals(signal, record):
+    """Make the two signals of a result file from a decomposed one.
+
+    Parameters
+    ----------
+    signal : hyperspy.signals.BaseSignal
+        A signal after ``decomposition``; its cube is not copied.
+    record : dict
+        What ``metadata.Sparsedecomp`` of both signals will say.
+
+    Returns
+    -------
+    maps, spectra : hyperspy.signals.BaseSignal
+        Component maps (components | y, x) and spectra (components | energy).
+    """
+    from sparsedecomp.extension.components import (
+        get_component_maps,
+        get_component_spectra,
+    )
+
+    maps, spectra = get_component_maps(signal), get_component_spectra(signal)
+    spectra.learning_results = signal.learning_results
+    title = signal.metadata.General.get_item("title", "") or "untitled"
+    for part, name in ((maps, "component maps"), (spectra, "component spectra")):
+        part.metadata.General.title = f"{title}: {name}"
+        part.metadata.add_dictionary({"Sparsedecomp": record})
+    return maps, spectra
+
+
+def write_results(path, signal, record, overwrite=False):
+    """Write the result file of a decomposed signal, completely or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+        The file to write; its folder must exist.
+    signal : hyperspy.signals.BaseSignal
+        A signal after ``decomposition``.
+    record : dict
+        Input, settings and outcome, as JSON can hold them.
+    overwrite : bool, default=False
+        Replace an existing file.
+
+    Raises
+    ------
+    FileExistsError
+        If the file exists and ``overwrite`` is False.
+    OSError
+        If the file could not be written. Nothing is left behind, and a file that
+        was there before is untouched.
+    """
+    import h5py
+
+    maps, spectra = component_signals(signal, record)
+    with _replacing(Path(path), overwrite) as (whole, other):
+        # Asked first, because HDF5 closes noisily where it runs out of space. The
+        # maps are written three times: alone, among the learning results, merged.
+        _check_space(whole.parent, 4 * (maps.data.nbytes + spectra.data.nbytes))
+        maps.save(whole, overwrite=True, show_progressbar=False)
+        spectra.save(other, overwrite=True, show_progressbar=False)
+        # HyperSpy writes one signal per file and reads any number of them.
+        with h5py.File(whole, "r+") as file, h5py.File(other, "r") as more:
+            for name in more["Experiments"]:
+                more.copy(f"Experiments/{name}", file["Experiments"])
+            file.attrs[ATTRIBUTE] = json.dumps(record)
+
+
+def _check_space(folder, needed):
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise OSError(
+            errno.ENOSPC, f"{needed} bytes are needed and {free} free", str(folder)
+        )
+
+
+@contextmanager
+def _replacing(path, overwrite):
+    """Yield two temporary paths; when all went well the first becomes ``path``."""
+    temporary = [
+        path.with_name(f".{path.stem}-{os.getpid()}-{part}.hspy") for part in (1, 2)
+    ]
+    try:
+        yield temporary
+        with temporary[0].open("rb") as file:
+            os.fsync(file.fileno())
+        if path.exists() and not overwrite:
+            raise FileExistsError(f"{path} appeared meanwhile; it was not overwritten")
+        os.replace(temporary[0], path)
+    finally:
+        for file in temporary:
+            file.unlink(missing_ok=True)

@@ -1,0 +1,200 @@
+"""Where blocks come from: NumPy arrays, dask arrays, SciPy sparse matrices.
+
+A source knows the shape of the whole matrix and cuts it into blocks. A block names
+the pixels it holds (flat, in C order) and gives them as an array of pixels times all
+channels; masks, casts and scaling are the business of `BlockMatrix`.
+"""
+
+import functools
+import logging
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse
+from threadpoolctl import ThreadpoolController
+
+_logger = logging.getLogger(__name__)
+
+TILE_BYTES = 2**21
+
+
+@functools.cache
+def _libraries():
+    # Looking for the loaded libraries takes longer than a pass over a small matrix.
+    return ThreadpoolController()
+
+
+def one_blas_thread():
+    """Context in which BLAS keeps to one thread: on tiles, two are slower than one."""
+    return _libraries().limit(limits=1, user_api="blas")
+
+
+class Block(NamedTuple):
+    """Pixels that are read together.
+
+    Attributes
+    ----------
+    pixels : slice or (n,) int array
+        Flat C-order index of every pixel of the block.
+    data : array or dask Delayed
+        Something that is, or computes to, an array of shape (n, n_channels).
+    """
+
+    pixels: object
+    data: object
+
+
+def tile_rows(n_channels, itemsize):
+    """Rows of a tile of about two megabytes, which the processor's cache holds."""
+    return max(64, min(8192, TILE_BYTES // max(1, n_channels * itemsize)))
+
+
+def thread_count():
+    """Threads for data in memory: SPARSEDECOMP_NUM_THREADS, OMP_NUM_THREADS or all."""
+    for name in ("SPARSEDECOMP_NUM_THREADS", "OMP_NUM_THREADS"):
+        value = os.environ.get(name, "")
+        if value.isdigit() and int(value) > 0:
+            return int(value)
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1
+
+
+class ArraySource:
+    """A NumPy array or a SciPy CSR matrix in memory, cut into tiles of rows.
+
+    Parameters
+    ----------
+    data : ndarray or sparse matrix of shape (n_pixels, n_channels)
+    """
+
+    lazy = False
+
+    def __init__(self, data):
+        self.data = data
+        self.shape = data.shape
+        self.dtype = data.dtype
+
+    def blocks(self):
+        """Cut the rows into tiles; the cut depends on the shape alone."""
+        step = tile_rows(self.shape[1], 8)
+        tiles = [slice(start, start + step) for start in range(0, self.shape[0], step)]
+        return [Block(tile, self.data[tile]) for tile in tiles]
+
+    def run(self, tasks):
+        """Call ``function(data, *arguments)`` for every task on a pool of threads."""
+        n_threads = min(thread_count(), len(tasks))
+        with one_blas_thread():
+            if n_threads <= 1:
+                return [function(data, *rest) for function, data, rest in tasks]
+            with ThreadPoolExecutor(n_threads) as pool:
+                futures = [pool.submit(f, data, *rest) for f, data, rest in tasks]
+                try:
+                    return [future.result() for future in futures]
+                except BaseException:
+                    for future in futures:
+                        future.cancel()
+                    raise
+
+
+class DaskSource:
+    """A dask array in its native navigation chunks.
+
+    Every navigation chunk is one block. Chunks of the signal axes are put together
+    inside the task that uses them, so nothing is reshaped or rechunked in dask.
+
+    Parameters
+    ----------
+    data : dask array
+        Navigation axes first, then the signal axes.
+    signal_dimension : int
+        Number of signal axes at the end.
+    """
+
+    lazy = True
+
+    def __init__(self, data, signal_dimension):
+        self.data = data
+        self.navigation_dimension = data.ndim - signal_dimension
+        self.navigation_shape = data.shape[: self.navigation_dimension]
+        self.shape = (
+            math.prod(self.navigation_shape),
+            math.prod(data.shape[self.navigation_dimension :]),
+        )
+        self.dtype = data.dtype
+        pieces = math.prod(data.numblocks[self.navigation_dimension :])
+        if pieces > 1:
+            signal_axes = {
+                axis: -1 for axis in range(self.navigation_dimension, data.ndim)
+            }
+            _logger.warning(
+                "The signal axes are stored in %d chunks, which are merged again on "
+                "every pass over the data. One chunk is cheaper: "
+                "data.rechunk(%s).",
+                pieces,
+                signal_axes,
+            )
+
+    def blocks(self):
+        """One block for each navigation chunk, with the pixels that it holds."""
+        import dask
+
+        nav = self.navigation_dimension
+        index = np.arange(self.shape[0]).reshape(self.navigation_shape)
+        merge = dask.delayed(_merge, pure=False, traverse=True)
+        pieces = self.data.to_delayed()
+        bounds = [np.cumsum((0, *chunks)) for chunks in self.data.chunks[:nav]]
+        blocks = []
+        for where in np.ndindex(*self.data.numblocks[:nav]):
+            window = tuple(
+                slice(edges[i], edges[i + 1]) for edges, i in zip(bounds, where)
+            )
+            blocks.append(
+                Block(
+                    index[window].ravel(),
+                    merge(pieces[where].tolist(), nav, self.data.ndim - nav),
+                )
+            )
+        return blocks
+
+    def run(self, tasks):
+        """Compute ``function(data, *arguments)`` with whatever scheduler is active."""
+        import dask
+
+        # pure=False: hashing the arguments would cost more than it could save.
+        work = [
+            dask.delayed(function, pure=False, traverse=False)(data, *rest)
+            for function, data, rest in tasks
+        ]
+        # Processes that distributed starts have one BLAS thread of themselves.
+        with one_blas_thread():
+            return dask.compute(*work)
+
+
+def _merge(pieces, navigation_dimension, signal_dimension):
+    """Put the signal chunks of a block together and flatten it to a matrix."""
+    data = _concatenate(pieces, navigation_dimension)
+    n_pixels = math.prod(data.shape[:navigation_dimension])
+    return data.reshape(n_pixels, -1)
+
+
+def _concatenate(pieces, axis):
+    if not isinstance(pieces, list):
+        return np.asarray(pieces)
+    parts = [_concatenate(piece, axis + 1) for piece in pieces]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=axis)
+
+
+def as_source(data, signal_dimension):
+    """Choose the source for ``data``; see `sparsedecomp.blocks.as_blocks`."""
+    if scipy.sparse.issparse(data):
+        return ArraySource(data.tocsr())
+    if hasattr(data, "dask"):
+        return DaskSource(data, signal_dimension)
+    data = np.asarray(data)
+    n_channels = math.prod(data.shape[data.ndim - signal_dimension :])
+    return ArraySource(data.reshape(-1, n_channels))

@@ -1,0 +1,27 @@
+"""Simulated cubes with known truth, and published measurements.
+
+Everything here gives HyperSpy signals except `Truth`, `noisy_cube` and the
+``..._truth`` functions, which work on plain arrays. HyperSpy, dask and pooch are
+imported by the functions that need them.
+"""
+
+from .files import data_dir, load
+from .ground_truth import Truth, truth
+from .registry import describe, names
+from .signals import edx_particles, eels_oxide_interface
+from .simulate import noisy_cube
+from .specimens import oxide_interface_truth, particles_truth
+
+__all__ = [
+    "Truth",
+    "data_dir",
+    "describe",
+    "edx_particles",
+    "eels_oxide_interface",
+    "load",
+    "names",
+    "noisy_cube",
+    "oxide_interface_truth",
+    "particles_truth",
+    "truth",
+]

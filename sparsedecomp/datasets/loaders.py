@@ -1,0 +1,137 @@
+"""Reads the file of each data set into a HyperSpy signal.
+
+Every reader takes the file's path and whether the signal shall be lazy.
+"""
+
+import numpy as np
+
+from .ground_truth import Truth, attach_truth
+from .signals import spectrum_image, uniform_axis
+from .simulate import noisy_cube
+
+MANTLE_PIXEL = 9.8591
+"""Pixel of the mantle lamella in nm, which its phantoms share."""
+
+
+def hspy(path, lazy):
+    """A file in HyperSpy's own format, as it is."""
+    import hyperspy.api as hs
+
+    return hs.load(path, lazy=lazy)
+
+
+def cuzn_eels(path, lazy):
+    """The copper-zinc map; the file does not name the elements."""
+    signal = hspy(path, lazy)
+    signal.metadata.set_item("Sample.elements", ["Cu", "Zn"])
+    return signal
+
+
+def mn3o4(path, lazy):
+    """Noisy Mn3O4 cube; its pixel size was not published."""
+    with np.load(path) as file:
+        return mn3o4_signal(file["X"], file["ev"], "Mn3O4, noisy", lazy)
+
+
+def mn3o4_clean(path, lazy):
+    """Noise-free Mn3O4 cube, on the energy axis of the noisy one."""
+    from scipy.io import loadmat
+
+    data = loadmat(path)["datar"]
+    energy = np.linspace(10, 200, data.shape[-1])
+    return mn3o4_signal(data, energy, "Mn3O4, noise-free", lazy)
+
+
+def mn3o4_signal(data, energy, title, lazy):
+    """EELS signal of a Mn3O4 cube."""
+    axes = pixel_axes(data.shape[:2])
+    axes.append(uniform_axis("Energy loss", "eV", energy))
+    metadata = {"General": {"title": title}, "Sample": {"elements": ["Mn", "O"]}}
+    return read_signal(data, axes, "EELS", metadata, lazy)
+
+
+def edx_particles_espm(path, lazy):
+    """Particles simulated with espm, which starts its axis at 0.2 keV."""
+    with np.load(path) as file:
+        counts, phases = file["counts"], file["phases"]
+        maps = file["weights"] * file["densities"] * file["N"]
+    energy = 0.2 + 0.01 * np.arange(counts.shape[-1])
+    names = ("V-Rb-W matrix", "N-Pt-Yb particles", "Al-La-Ti particles")
+    axes = [*pixel_axes(counts.shape[:2]), uniform_axis("Energy", "keV", energy)]
+    elements = ["Al", "La", "N", "Pt", "Rb", "Ti", "V", "W", "Yb"]
+    metadata = {
+        "General": {"title": "Particles simulated with espm"},
+        "Acquisition_instrument": {"TEM": {"beam_energy": 200.0}},
+        "Sample": {"elements": elements},
+    }
+    signal = read_signal(counts, axes, "EDS_TEM", metadata, lazy)
+    attach_truth(signal, Truth(phases, maps, names, energy))
+    return signal
+
+
+def samson(path, lazy):
+    """Samson scene.
+
+    Its truth holds for pixels that are each scaled to one norm: the abundances sum
+    to 1, while the cube keeps the brightness of the pixels.
+    """
+    with np.load(path) as file:
+        cube, endmembers = file["cube"], file["endmembers"]
+        abundances, names = file["abundances"], file["names"]
+    wavelength = np.linspace(401, 889, cube.shape[-1])
+    axes = [*pixel_axes(cube.shape[:2]), uniform_axis("Wavelength", "nm", wavelength)]
+    metadata = {"General": {"title": "Samson"}, "Signal": {"quantity": "Reflectance"}}
+    signal = read_signal(cube, axes, "", metadata, lazy)
+    known = Truth(endmembers.T, abundances, tuple(map(str, names)), wavelength)
+    attach_truth(signal, known)
+    return signal
+
+
+def minerals(path, lazy):
+    """Sim1 or Sim2: mixtures of six minerals over 224 spectral bands."""
+    with np.load(path) as file:
+        cube, endmembers = file["cube"], file["endmembers"]
+        abundances = file["abundances"]
+    band = np.arange(cube.shape[-1], dtype=float)
+    axes = [*pixel_axes(cube.shape[:2]), uniform_axis("Band", "", band)]
+    metadata = {
+        "General": {"title": path.stem},
+        "Signal": {"quantity": "Reflectance"},
+    }
+    signal = read_signal(cube, axes, "", metadata, lazy)
+    names = tuple(f"mineral {i + 1}" for i in range(endmembers.shape[1]))
+    attach_truth(signal, Truth(endmembers.T, abundances, names, band))
+    return signal
+
+
+def phantom(path, lazy):
+    """Counts drawn with seed 0 from a phantom's expected maps and spectra."""
+    with np.load(path) as file:
+        (maps,) = (file[key] for key in file.files if key.startswith("maps"))
+        spectra, energy = file["spectra"].T.astype(float), file["energy_keV"]
+    names = tuple(f"phase {i + 1}" for i in range(len(spectra)))
+    known = Truth(spectra, maps.astype(float), names, energy)
+    counts = noisy_cube(known, seed=0, dtype="uint16", lazy=lazy)
+    axes = pixel_axes(counts.shape[:2], scale=MANTLE_PIXEL, units="nm")
+    axes.append(uniform_axis("Energy", "keV", energy))
+    metadata = {
+        "General": {"title": path.stem},
+        "Acquisition_instrument": {"TEM": {"beam_energy": 200.0}},
+    }
+    signal = spectrum_image(counts, axes, "EDS_TEM", metadata)
+    attach_truth(signal, known)
+    return signal
+
+
+def pixel_axes(shape, scale=1.0, units=""):
+    """Descriptions of the navigation axes y and x; unitless if not calibrated."""
+    return [
+        {"name": name, "size": size, "scale": scale, "units": units}
+        for name, size in zip("yx", shape, strict=True)
+    ]
+
+
+def read_signal(data, axes, signal_type, metadata, lazy):
+    """Signal of an array read from a file."""
+    signal = spectrum_image(data, axes, signal_type, metadata)
+    return signal.as_lazy() if lazy else signal

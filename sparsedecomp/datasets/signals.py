@@ -1,0 +1,255 @@
+"""The simulated cubes as HyperSpy signals, with calibrated axes and metadata."""
+
+import importlib.util
+import logging
+
+import numpy as np
+
+from .ground_truth import attach_truth
+from .simulate import noisy_cube
+from .specimens import BEAM_ENERGY, oxide_interface_truth, particles_truth
+
+_logger = logging.getLogger(__name__)
+
+
+def eels_oxide_interface(
+    shape=(64, 64),
+    n_channels=1024,
+    dose=5e5,
+    seed=0,
+    lazy=False,
+    dtype="float32",
+    chunks=None,
+):
+    """
+    Core-loss EELS of an oxide film on a substrate, with known truth.
+
+    A LaMnO3 film (with Mn3O4 precipitates) on SrTiO3 in cross-section, 32 nm x 32 nm,
+    at losses of 430 to 942 eV: Ti L, O K, Mn L and La M edges with white lines that
+    differ between the phases, on power-law backgrounds, with plural scattering of
+    each phase at its own t / lambda, the point spread of the spectrometer, a
+    thickness that falls by a quarter from left to right, a rough diffuse interface,
+    and Poisson noise.
+
+    Parameters
+    ----------
+    shape : tuple (ny, nx), default (64, 64)
+        Pixels; the field of view stays the same.
+    n_channels : int, default 1024
+        Channels; the energy window stays the same.
+    dose : float, default 5e5
+        Electrons counted in the window, mean per pixel.
+    seed : int, default 0
+        Of the specimen's shape and of the noise.
+    lazy : bool, default False
+        Return a lazy signal whose blocks are drawn when they are computed. It holds
+        the same counts as the eager one, whatever its chunks.
+    dtype : dtype, default "float32"
+        Floating or integer type of the counts.
+    chunks : tuple (cy, cx), optional
+        Navigation chunks of a lazy signal, about 32 MiB each if not given.
+
+    Returns
+    -------
+    EELSSpectrum or LazyEELSSpectrum
+        Signal1D or LazySignal1D where exspy is not installed. `truth` gives its
+        spectra (counts at the mean thickness) and maps (share of the pixel times its
+        relative thickness); the cube without noise is their product.
+
+    Raises
+    ------
+    ValueError
+        If the dose is not positive or `dtype` cannot hold the counts.
+
+    Notes
+    -----
+    Angles between the spectra: SrTiO3 - LaMnO3 13.6, SrTiO3 - Mn3O4 17.3, LaMnO3 -
+    Mn3O4 11.6 degrees. Pixels that hold more than 98 % of one phase: SrTiO3 37 %,
+    LaMnO3 31 %, Mn3O4 10 % (a few per cent more or less from seed to seed).
+
+    The background is most of the signal and common to all phases: as with real data,
+    a factorisation without a prior may move it from one component to another. Vertex
+    component analysis of the leading three singular vectors finds all spectra within
+    0.4 degrees; plain non-negative matrix factorisation does not find them.
+
+    Examples
+    --------
+    >>> from sparsedecomp import datasets
+    >>> s = datasets.eels_oxide_interface(shape=(16, 24), n_channels=256)
+    >>> s.data.shape
+    (16, 24, 256)
+    >>> s.axes_manager[-1].units
+    'eV'
+    """
+    truth = oxide_interface_truth(shape, n_channels, dose, seed)
+    data = noisy_cube(truth, seed=seed, dtype=dtype, lazy=lazy, chunks=chunks)
+    instrument = {
+        "beam_energy": BEAM_ENERGY,
+        "convergence_angle": 20.0,
+        "Detector": {"EELS": {"collection_angle": 30.0}},
+    }
+    return simulated_signal(
+        data,
+        truth,
+        signal_type="EELS",
+        energy=("Energy loss", "eV"),
+        field_of_view=32.0,
+        metadata={
+            "General": {"title": "Simulated LaMnO3 film on SrTiO3, EELS"},
+            "Acquisition_instrument": {"TEM": instrument},
+            "Sample": {"elements": ["La", "Mn", "O", "Ti"]},
+            "Signal": {"quantity": "Electrons (Counts)"},
+        },
+    )
+
+
+def edx_particles(
+    shape=(64, 64),
+    n_channels=1024,
+    counts=200.0,
+    seed=0,
+    lazy=False,
+    dtype="uint16",
+    chunks=None,
+):
+    """
+    STEM-EDX of two kinds of particles in a film, with known truth.
+
+    Fe3O4 and CeO2 particles in a film of silica, 400 nm x 400 nm, at 0.2 to 10.44
+    keV: K, L and M lines of O, Si, Fe and Ce, carbon contamination, stray copper
+    from the grid, bremsstrahlung, the detector's entrance and resolution (130 eV at
+    Mn K alpha), and Poisson noise of few counts.
+
+    Parameters
+    ----------
+    shape : tuple (ny, nx), default (64, 64)
+        Pixels; the field of view stays the same.
+    n_channels : int, default 1024
+        Channels; the energy window stays the same.
+    counts : float, default 200
+        X-rays counted in the window, mean per pixel.
+    seed : int, default 0
+        Of the particles' places and of the noise.
+    lazy : bool, default False
+        Return a lazy signal whose blocks are drawn when they are computed. It holds
+        the same counts as the eager one, whatever its chunks.
+    dtype : dtype, default "uint16"
+        Floating or integer type of the counts.
+    chunks : tuple (cy, cx), optional
+        Navigation chunks of a lazy signal, about 32 MiB each if not given.
+
+    Returns
+    -------
+    EDSTEMSpectrum or LazyEDSTEMSpectrum
+        Signal1D or LazySignal1D where exspy is not installed. `truth` gives its
+        spectra (counts at the mean thickness) and maps (share of the beam's path
+        times the relative thickness); the cube without noise is their product.
+
+    Raises
+    ------
+    ValueError
+        If `counts` is not positive or `dtype` cannot hold the counts.
+
+    Notes
+    -----
+    Angles between the spectra: film - Fe3O4 77, film - CeO2 71, Fe3O4 - CeO2 79
+    degrees. Pixels that hold more than 98 % of one phase: film 74 %, Fe3O4 9 %, CeO2
+    6 % (a few per cent more or less from seed to seed). All three phases share
+    oxygen, carbon and copper.
+
+    Examples
+    --------
+    >>> from sparsedecomp import datasets
+    >>> s = datasets.edx_particles(shape=(16, 16), n_channels=256)
+    >>> s.data.dtype
+    dtype('uint16')
+    >>> s.metadata.Sample.elements
+    ['C', 'Ce', 'Cu', 'Fe', 'O', 'Si']
+    """
+    truth = particles_truth(shape, n_channels, counts, seed)
+    data = noisy_cube(truth, seed=seed, dtype=dtype, lazy=lazy, chunks=chunks)
+    detector = {
+        "azimuth_angle": 0.0,
+        "elevation_angle": 18.0,
+        "energy_resolution_MnKa": 130.0,
+    }
+    instrument = {
+        "beam_energy": BEAM_ENERGY,
+        "Stage": {"tilt_alpha": 0.0},
+        "Detector": {"EDS": detector},
+    }
+    lines = ["C_Ka", "Ce_La", "Cu_Ka", "Fe_Ka", "O_Ka", "Si_Ka"]
+    return simulated_signal(
+        data,
+        truth,
+        signal_type="EDS_TEM",
+        energy=("Energy", "keV"),
+        field_of_view=400.0,
+        metadata={
+            "General": {"title": "Simulated Fe3O4 and CeO2 in silica, EDX"},
+            "Acquisition_instrument": {"TEM": instrument},
+            "Sample": {
+                "elements": ["C", "Ce", "Cu", "Fe", "O", "Si"],
+                "xray_lines": lines,
+            },
+            "Signal": {"quantity": "X-rays (Counts)"},
+        },
+    )
+
+
+def simulated_signal(data, truth, *, signal_type, energy, field_of_view, metadata):
+    """Signal of a simulated cube.
+
+    Parameters
+    ----------
+    data : ndarray or dask.array.Array of shape (ny, nx, n_channels)
+    truth : Truth
+    signal_type : str
+        HyperSpy signal type.
+    energy : tuple of (name, units)
+        Of the signal axis; its calibration is that of ``truth.energy``.
+    field_of_view : float
+        Edge of the square field of view in nm.
+    metadata : dict
+    """
+    axes = [
+        {"name": name, "size": size, "scale": field_of_view / size, "units": "nm"}
+        for name, size in zip("yx", data.shape, strict=False)
+    ]
+    axes.append(uniform_axis(*energy, truth.energy))
+    signal = spectrum_image(data, axes, signal_type, metadata)
+    attach_truth(signal, truth)
+    return signal
+
+
+def uniform_axis(name, units, values):
+    """Description of a uniform signal axis through the given values."""
+    step = (values[-1] - values[0]) / (len(values) - 1)
+    return {
+        "name": name,
+        "units": units,
+        "size": len(values),
+        "offset": float(values[0]),
+        "scale": float(step),
+    }
+
+
+def spectrum_image(data, axes, signal_type, metadata):
+    """Signal1D, eager or lazy as the data are, of the wanted type if it is known.
+
+    EELS and EDS types are classes of exspy, which is optional.
+    """
+    import hyperspy.api as hs
+
+    signal = hs.signals.Signal1D(data, axes=axes, metadata=metadata)
+    if not isinstance(data, np.ndarray):
+        signal = signal.as_lazy()
+    if signal_type and importlib.util.find_spec("exspy") is None:
+        _logger.info(
+            "exspy is not installed: the signal is a Signal1D, not of type %s. "
+            'Install it with: pip install "sparsedecomp[eds]".',
+            signal_type,
+        )
+    elif signal_type:
+        signal.set_signal_type(signal_type)
+    return signal

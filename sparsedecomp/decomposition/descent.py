@@ -1,0 +1,311 @@
+"""Block coordinate descent for NMF with soft orthogonality and relevance.
+
+A pixel is modelled as ``x_i = c_i S + noise`` with non-negative abundances ``C``
+(n_pixels, k), non-negative spectra ``S`` (k, n_channels) of unit norm and noise of
+variance ``s2``. In nats, and up to a constant, the objective is
+
+    J = n/2 log s2 + Q / (2 s2) + sum_k [c log(1 + C_k / b) + e],
+    Q = ||X - C S||^2 + 2 w sum_{j<k} C_j' C_k,
+
+with ``n`` entries, soft orthogonality ``w`` and the sum ``C_k`` of the abundances of a
+component. The sum is there with automatic relevance only: the prior of Tan and Fevotte
+with its relevances ``lambda_k = (C_k + b) / c`` put in, for the components under the
+prior, and the price ``e`` of a component, what one can gain on pure noise.
+``C`` (one coordinate after another), ``S`` (one spectrum after another), ``s2`` and the
+relevances are each set to the minimiser of ``J`` given the others, so ``J`` never
+rises. ``X`` is met through ``X S'`` and ``C' X`` only: the loop is the same on the data
+and on their low-rank picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from sparsedecomp.kernels.coordinate import nonnegative_rows, unit_norm_rows
+
+ABUNDANCE_SWEEPS = 2
+SPECTRUM_SWEEPS = 2
+
+
+@dataclass(frozen=True)
+class View:
+    """The matrix as the descent meets it: ``X = blocks @ basis.T``.
+
+    Attributes
+    ----------
+    blocks : BlockMatrix
+    basis : (n_channels, rank) array or None
+        None when the blocks are the data themselves.
+    sum_of_squares : float
+        Of the data, whether the basis holds all of them or not.
+    """
+
+    blocks: object
+    basis: np.ndarray | None
+    sum_of_squares: float
+
+    @property
+    def n_pixels(self):
+        return self.blocks.shape[0]
+
+    @property
+    def n_channels(self):
+        return self.blocks.shape[1] if self.basis is None else len(self.basis)
+
+    @property
+    def size(self):
+        return self.n_pixels * self.n_channels
+
+    def project(self, S):
+        """``S'`` in terms of the columns of the blocks."""
+        A = S.T if self.basis is None else self.basis.T @ S.T
+        return np.ascontiguousarray(A, self.blocks.dtype)
+
+    def expand(self, CX):
+        return CX if self.basis is None else CX @ self.basis.T
+
+
+def noise_edge(noise_variance, n_pixels, n_channels):
+    """The most that one component can explain of pure noise, as a sum of squares.
+
+    The largest squared singular value of a matrix of noise, at the upper edge of the
+    distribution of Marchenko and Pastur.
+    """
+    return noise_variance * (np.sqrt(n_pixels) + np.sqrt(n_channels)) ** 2
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Exponential abundances, with means that come from inverse gamma distributions.
+
+    Attributes
+    ----------
+    floor : float
+        The relevance of a component with no abundance, ``b / c``.
+    weight : float
+        ``c``, the number of pixels plus the shape of the inverse gamma plus one.
+    price : float
+        ``e``, in nats.
+    """
+
+    floor: float
+    weight: float
+    price: float
+
+    def relevance(self, totals):
+        return self.floor + totals / self.weight
+
+    def cost(self, relevance, under):
+        log_ratio = np.log(relevance[under] / self.floor).sum()
+        return self.weight * log_ratio + self.price * len(relevance)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a descent is asked to do.
+
+    Attributes
+    ----------
+    orthogonality : float
+        Weight of the overlap of the maps, ``w``.
+    floor : float or None
+        Relevance of a component without abundance; None for no prior.
+    max_iter : int
+    tol : float
+        A descent ends when steps gain less than ``tol`` nats per two entries.
+    watch : callable, optional
+        ``watch(objective, n_components)`` after every step; True stops the descent.
+    """
+
+    orthogonality: float
+    floor: float | None
+    max_iter: int
+    tol: float
+    watch: object = None
+
+    def prior(self, n_pixels, n_channels):
+        if self.floor is None:
+            return None
+        # The inverse gamma distribution has the shape 1: Tan and Fevotte's flattest.
+        price = 0.5 * noise_edge(1.0, n_pixels, n_channels)
+        return Prior(self.floor, n_pixels + 2.0, price)
+
+    def stands_still(self, gain, size):
+        return gain < 0.5 * self.tol * size
+
+    def stops(self, objective, n_components):
+        return self.watch is not None and bool(self.watch(objective, n_components))
+
+
+@dataclass
+class Factors:
+    """A state of the descent.
+
+    Attributes
+    ----------
+    C : (n_pixels, k) array
+    S : (k, n_channels) float64 array
+        Spectra of unit norm.
+    noise_variance : float
+    relevance : (k,) array
+    under : (k,) bool array
+        Components that the prior applies to.
+    """
+
+    C: np.ndarray
+    S: np.ndarray
+    noise_variance: float
+    relevance: np.ndarray
+    under: np.ndarray
+
+    @property
+    def n_components(self):
+        return len(self.S)
+
+    @property
+    def threshold(self):
+        """The l1 weights that the prior gives the abundances, times the noise."""
+        return np.where(self.under, self.noise_variance / self.relevance, 0.0)
+
+    def take(self, kept):
+        return Factors(
+            np.ascontiguousarray(self.C[:, kept]),
+            self.S[kept],
+            self.noise_variance,
+            self.relevance[kept],
+            self.under[kept],
+        )
+
+
+@dataclass
+class Descent:
+    """Where a descent ended and how it went."""
+
+    factors: Factors
+    history: list = field(default_factory=list)
+    converged: bool = False
+    stopped: bool = False
+    interrupted: bool = False
+
+    @property
+    def objective(self):
+        return self.history[-1] if self.history else np.inf
+
+
+def coupling(S, orthogonality):
+    """Gram matrix of the spectra with the soft orthogonality of the maps added."""
+    return S @ S.T + orthogonality * (1 - np.eye(len(S)))
+
+
+def update_abundances(X, C, A, gram, threshold, sweeps):
+    """New abundances of some rows, and the sums that the other updates need."""
+    C = C.copy()
+    nonnegative_rows(C, X @ A, gram, threshold, sweeps, 0.0)
+    wide = C.astype(np.float64)
+    return (C,), (wide.T @ wide, wide.T @ X.astype(np.float64), wide.sum(axis=0))
+
+
+def step(view, state, settings, sweeps=ABUNDANCE_SWEEPS):
+    """Update abundances, spectra, noise and relevance once; one pass over the view.
+
+    Returns
+    -------
+    Factors, float
+        The new state and its objective.
+    """
+    orthogonality = settings.orthogonality
+    prior = settings.prior(view.n_pixels, view.n_channels)
+    S = state.S.copy()
+    (C,), (gram, CX, totals) = view.blocks.run(
+        update_abundances,
+        rows=(state.C,),
+        shared=(view.project(S), coupling(S, orthogonality), state.threshold, sweeps),
+    )
+    F = view.expand(CX)
+    unit_norm_rows(S, F, gram, SPECTRUM_SWEEPS)
+    Q = view.sum_of_squares + squares_of_model(S, F, gram, orthogonality)
+    noise_variance = max(Q / view.size, np.finfo(float).tiny)
+    relevance = state.relevance
+    objective = 0.5 * view.size * (np.log(noise_variance) + 1)
+    if prior is not None:
+        relevance = prior.relevance(totals)
+        objective += prior.cost(relevance, state.under)
+    return Factors(C, S, noise_variance, relevance, state.under), objective
+
+
+def squares_of_model(S, F, gram, orthogonality):
+    """``||C S||^2 - 2 <X, C S>`` plus the penalty on overlapping maps."""
+    overlap = gram.sum() - np.trace(gram)
+    return np.sum(gram * (S @ S.T)) - 2 * np.sum(F * S) + orthogonality * overlap
+
+
+def descend(view, state, settings):
+    """Descend until the objective stands still; every step lowers it.
+
+    Spectra are extrapolated along their last move before a step, which is taken back
+    when the objective does not fall [1]_: the descent stays monotone.
+
+    Parameters
+    ----------
+    view : View
+    state : Factors
+    settings : Settings
+
+    Returns
+    -------
+    Descent
+
+    References
+    ----------
+    .. [1] A. M. S. Ang and N. Gillis, Neural Comput. 31 (2019) 417.
+       https://doi.org/10.1162/neco_a_01157
+    """
+    result = Descent(state)
+    momentum, ceiling = 0.5, 1.0
+    ahead = None
+    small = 0
+    for _ in range(settings.max_iter):
+        start = state if ahead is None else replace(state, S=ahead)
+        try:
+            new, objective = step(view, start, settings)
+            worse = ahead is not None and objective > result.objective
+            if worse:
+                new, objective = step(view, state, settings)
+        except KeyboardInterrupt:
+            result.stopped = result.interrupted = True
+            break
+        if worse:
+            ceiling, momentum = momentum, momentum / 1.5
+        elif ahead is not None:
+            ceiling = min(1.0, ceiling * 1.01)
+            momentum = min(ceiling, momentum * 1.05)
+        if objective > result.objective:  # nothing left but rounding
+            result.converged = True
+            break
+        gain = result.objective - objective
+        ahead = _extrapolate(state.S, new.S, momentum)
+        state = result.factors = new
+        result.history.append(objective)
+        alive = state.C.any(axis=0)
+        if not alive.all():
+            if not alive.any():
+                break
+            state = result.factors = state.take(np.flatnonzero(alive))
+            ahead = None
+        if settings.stops(objective, state.n_components):
+            result.stopped = True
+            break
+        # One small gain may be the shadow of a step that was taken back.
+        small = small + 1 if settings.stands_still(gain, view.size) else 0
+        if small == 2:
+            result.converged = True
+            break
+    return result
+
+
+def _extrapolate(old, new, momentum):
+    S = np.maximum(new + momentum * (new - old), 0.0)
+    norm = np.linalg.norm(S, axis=1, keepdims=True)
+    return np.where(norm > 0, S / np.where(norm > 0, norm, 1.0), new)

@@ -1,0 +1,302 @@
+"""Compress once, iterate small, finish exactly: the course of a penalised fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from sparsedecomp.blocks import as_blocks
+from sparsedecomp.decomposition.clipping import (
+    clipped_abundances,
+    descend_clipped,
+    sample_of,
+)
+from sparsedecomp.decomposition.descent import (
+    Settings,
+    View,
+    coupling,
+    descend,
+    noise_edge,
+    squares_of_model,
+    step,
+)
+from sparsedecomp.decomposition.noise import weigh
+from sparsedecomp.decomposition.relevance import initial_state, select
+from sparsedecomp.decomposition.starts import start_spectra
+from sparsedecomp.kernels.coordinate import nonnegative_rows
+
+# Directions kept beyond the components: the range finder's last ones are poor.
+OVERSAMPLING = 10
+# Pixels that the search for the number of components looks at.
+SEARCH_PIXELS = 2**16
+WARM_UP = 10
+FINISHING_PASSES = 2
+FINISHING_SWEEPS = 5
+# Upper bound on the components that relevance chooses from when none is given.
+MOST_COMPONENTS = 20
+SPARE = 4
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A factorisation in the units of the data, strongest component first."""
+
+    C: np.ndarray
+    S: np.ndarray
+    noise_variance: float
+    relevance: np.ndarray
+    history: list
+    selection_history: list
+    objective: float
+    residual: float
+    sum_of_squares: float
+    converged: bool
+    stopped: bool
+    interrupted: bool
+    noise_model: str
+    clipped: bool
+    abundance_model: AbundanceModel
+    column_scale: np.ndarray
+    scale: np.ndarray
+    mean_row_sum: float | None
+
+
+def fit_penalised(
+    blocks,
+    *,
+    n_components,
+    relevance,
+    orthogonality,
+    init,
+    n_init,
+    max_iter,
+    tol,
+    compression,
+    noise,
+    clipping,
+    generator,
+    watch,
+):
+    """Fit NMF with soft orthogonality, with or without automatic relevance.
+
+    Parameters
+    ----------
+    blocks : BlockMatrix
+    n_components : int or None
+        None lets relevance choose its own upper bound.
+    relevance : bool
+        Whether components have to prove that they are needed.
+    orthogonality, init, n_init, max_iter, tol, compression, noise, clipping
+        As in `sparsedecomp.decomposition.NMFSOARD`.
+    generator : numpy.random.Generator
+    watch : callable
+        ``watch(start, objective, n_components)``; True ends the fit early.
+
+    Returns
+    -------
+    Solution
+    """
+    rank = (n_components or MOST_COMPONENTS) + OVERSAMPLING
+    if isinstance(compression, int):
+        rank = max(compression, rank)
+    data = weigh(blocks, rank, noise=noise, clipping=clipping, random_state=generator)
+    low = data.low_rank
+    if low.summary.sum_of_squares == 0:
+        raise ValueError("The data are zero everywhere; there is nothing to decompose.")
+    exact = View(data.blocks, None, low.summary.sum_of_squares)
+    view = exact
+    if compression is not None:
+        view = View(as_blocks(low.scores), low.basis, low.summary.sum_of_squares)
+
+    n_components = n_components or most_components(low)
+    noise_variance = _noise_floor(low)
+    settings = Settings(
+        orthogonality=orthogonality,
+        floor=float(np.sqrt(noise_variance)) if relevance else None,
+        max_iter=max_iter,
+        tol=tol,
+    )
+    search = _search_view(view, low)
+    best = None
+    for number in range(n_init):
+        name = init
+        if init == "auto":
+            name = "random" if number else "spa"
+        S = start_spectra(low, n_components, name, generator)
+        found = _one_start(
+            search,
+            initial_state(search, S, noise_variance),
+            replace(settings, watch=partial(watch, number)),
+        )
+        if best is None or found.objective < best.objective:
+            best = found
+        if found.stopped:
+            break
+
+    settings = replace(settings, watch=partial(watch, n_init - 1))
+    final = best
+    if (relevance or search is not view) and not best.stopped:
+        final = descend(view, _released(view, best.factors, relevance), settings)
+    if data.clipped and not final.stopped:
+        final = _refine_clipped(data.blocks, final.factors, settings)
+    return _finish(data, exact, final, best.history if relevance else [], settings)
+
+
+def _noise_floor(low_rank):
+    """Variance of the noise; noise-free data still have their rounding."""
+    precision = np.finfo(low_rank.scores.dtype).eps
+    size = len(low_rank.scores) * len(low_rank.basis)
+    rounding = precision * low_rank.summary.sum_of_squares / size
+    return max(low_rank.noise_variance, rounding)
+
+
+def most_components(low_rank):
+    """An upper bound on the components: those above the noise, and some to spare."""
+    shape = len(low_rank.scores), len(low_rank.basis)
+    edge = noise_edge(_noise_floor(low_rank), *shape)
+    above = int(np.count_nonzero(np.square(low_rank.singular_values) > edge))
+    return min(above + SPARE, MOST_COMPONENTS, *shape)
+
+
+def _search_view(view, low):
+    """The view, or evenly spread pixels of it when there are very many."""
+    n = view.n_pixels
+    if n <= SEARCH_PIXELS or view.basis is None:
+        return view
+    seen = np.linspace(0, n - 1, SEARCH_PIXELS).round().astype(int)
+    squares = float(low.summary.row_squares[seen].sum())
+    return View(as_blocks(low.scores[seen]), low.basis, squares)
+
+
+def _one_start(view, state, settings):
+    prior = settings.prior(view.n_pixels, view.n_channels)
+    if prior is None:
+        return descend(view, state, settings)
+    # Under the prior from the first step, a poor start would prune at random.
+    warm = descend(view, state, replace(settings, floor=None, max_iter=WARM_UP))
+    state = warm.factors
+    state.under = np.ones(state.n_components, bool)
+    state.relevance = prior.relevance(state.C.sum(axis=0, dtype=float))
+    return select(view, state, settings)
+
+
+def _released(view, state, relevance):
+    """The state on all pixels, under the prior only where the abundances bear it out.
+
+    The prior that chooses the components also pulls their spectra apart. It says that
+    abundances are exponential; those of a component that is everywhere are not, their
+    spread is below their mean, and such a component is released from it.
+    """
+    C = state.C
+    under = state.under
+    if relevance:
+        wide = C.astype(np.float64)
+        under = wide.std(axis=0) > wide.mean(axis=0)
+    if len(C) != view.n_pixels:
+        C = np.zeros((view.n_pixels, state.n_components), C.dtype)
+    return replace(state, C=C, under=under)
+
+
+def _refine_clipped(blocks, state, settings):
+    part, chosen = sample_of(blocks)
+    refined = descend_clipped(part, replace(state, C=state.C[chosen]), settings)
+    if part is not blocks:
+        refined.factors = replace(refined.factors, C=state.C)
+    return refined
+
+
+def _finish(data, exact, final, selection_history, settings):
+    """A few exact passes over the data, and back to the units of the data."""
+    state, objective = final.factors, final.objective
+    if not data.clipped:
+        for _ in range(FINISHING_PASSES):
+            state, objective = step(exact, state, settings, FINISHING_SWEEPS)
+    model = AbundanceModel(
+        S=state.S,
+        gram=coupling(state.S, settings.orthogonality),
+        threshold=state.threshold,
+        sigma=float(np.sqrt(state.noise_variance)) if data.clipped else None,
+    )
+    C, gram, CX = model.solve(data.blocks, data.row_scale)
+    # In the units of the data, with the norm of the spectra in the abundances.
+    S = state.S * data.column_scale
+    norm = np.linalg.norm(S, axis=1)
+    squares = data.summary.sum_of_squares
+    residual = squares + squares_of_model(S, CX * data.column_scale, gram, 0.0)
+    C *= (data.row_scale[:, None] * norm).astype(C.dtype)
+    order = np.argsort(-np.diag(gram) * norm**2, kind="stable")
+    mean_variance = np.mean(data.row_scale**2) * np.mean(data.column_scale**2)
+    return Solution(
+        C=np.ascontiguousarray(C[:, order]),
+        S=(S / norm[:, None])[order],
+        noise_variance=state.noise_variance * mean_variance,
+        relevance=(state.relevance / np.sqrt(state.noise_variance))[order],
+        history=final.history,
+        selection_history=selection_history,
+        objective=objective,
+        residual=max(float(residual), 0.0),
+        sum_of_squares=squares,
+        converged=final.converged,
+        stopped=final.stopped,
+        interrupted=final.interrupted,
+        noise_model=data.noise_model,
+        clipped=data.clipped,
+        abundance_model=model.take(order),
+        column_scale=data.column_scale,
+        scale=norm[order],
+        mean_row_sum=data.mean_row_sum,
+    )
+
+
+@dataclass(frozen=True)
+class AbundanceModel:
+    """What it takes to find the abundances of a pixel when the spectra are known.
+
+    Attributes
+    ----------
+    S : (k, n_channels) array
+    gram : (k, k) array
+        Of the spectra, with the soft orthogonality.
+    threshold : (k,) array
+        l1 weight of every component.
+    sigma : float or None
+        Of noise that was clipped at zero, else None.
+    """
+
+    S: np.ndarray
+    gram: np.ndarray
+    threshold: np.ndarray
+    sigma: float | None
+
+    def take(self, order):
+        return AbundanceModel(
+            self.S[order],
+            self.gram[np.ix_(order, order)],
+            self.threshold[order],
+            self.sigma,
+        )
+
+    def solve(self, blocks, row_scale):
+        """Abundances of every row of ``blocks``, in one pass.
+
+        Returns
+        -------
+        C : (n_pixels, k) array
+        gram, CX : arrays
+            ``C' C`` and ``C' X`` with the rows of both multiplied by ``row_scale``.
+        """
+        (C,), (gram, CX) = blocks.run(_solve_rows, rows=(row_scale,), shared=(self,))
+        return C, gram, CX
+
+
+def _solve_rows(X, row_scale, model):
+    if model.sigma is None:
+        C = np.zeros((X.shape[0], len(model.S)), X.dtype)
+        F = X @ np.ascontiguousarray(model.S.T, X.dtype)
+        nonnegative_rows(C, F, model.gram, model.threshold, 1000, 1e-7)
+    else:
+        C = clipped_abundances(X, model.S, model.gram, model.threshold, model.sigma)
+    wide = C * row_scale[:, None]
+    return (C,), (wide.T @ wide, (wide * row_scale[:, None]).T @ X)

@@ -1,0 +1,86 @@
+"""Where a factorisation starts: spectra taken from the low-rank picture of the data."""
+
+from __future__ import annotations
+
+import numpy as np
+
+STARTS = ("auto", "spa", "nndsvd", "random")
+# Pixels whose mean stands for the vertex that one of them was found to be.
+_NEIGHBOURS = 8
+
+
+def start_spectra(low_rank, n_components, init, generator):
+    """Non-negative spectra of unit norm to start from.
+
+    Parameters
+    ----------
+    low_rank : LowRank
+    n_components : int
+    init : {"spa", "nndsvd", "random"}
+        "spa": the vertices of the cloud of pixels, by successive projection [1]_, each
+        averaged over its neighbours; "nndsvd": the positive parts of the singular
+        vectors [2]_; "random": the denoised spectra of random pixels, as published.
+    generator : numpy.random.Generator
+
+    Returns
+    -------
+    (n_components, n_channels) float64 array
+
+    References
+    ----------
+    .. [1] N. Gillis and S. A. Vavasis, IEEE Trans. Pattern Anal. Mach. Intell. 36
+       (2014) 698. https://doi.org/10.1109/TPAMI.2013.226
+    .. [2] C. Boutsidis and E. Gallopoulos, Pattern Recognit. 41 (2008) 1350.
+       https://doi.org/10.1016/j.patcog.2007.09.010
+    """
+    if init == "nndsvd":
+        S = _nndsvd(low_rank, n_components)
+    elif init == "random":
+        n = len(low_rank.scores)
+        chosen = generator.choice(n, n_components, replace=n < n_components)
+        S = low_rank.scores[chosen].astype(float) @ low_rank.basis.T
+    else:
+        S = _vertices(low_rank, n_components)
+    # A component that is nothing would stay so: give it the mean spectrum.
+    S = np.maximum(S, 0.0)
+    norm = np.linalg.norm(S, axis=1, keepdims=True)
+    mean = np.maximum(low_rank.scores.mean(axis=0, dtype=float) @ low_rank.basis.T, 0.0)
+    mean = mean if mean.any() else np.ones_like(mean)
+    S = np.where(norm > 1e-12 * norm.max(), S, mean)
+    return S / np.linalg.norm(S, axis=1, keepdims=True)
+
+
+def _vertices(low_rank, n_components):
+    Y = low_rank.scores[:, : max(n_components, 2)].astype(float)
+    # Pixels are compared by composition: brightness is divided out, dark ones set aside.
+    brightness = np.abs(Y[:, 0])
+    bright = brightness > 0.3 * np.median(brightness)
+    Z = np.where(bright[:, None], Y / np.where(bright, brightness, 1.0)[:, None], 0.0)
+    residual = Z.copy()
+    found = []
+    for _ in range(n_components):
+        length = np.einsum("ij,ij->i", residual, residual)
+        if length.max() <= 1e-20 * np.einsum("ij,ij->i", Z, Z).max():
+            break
+        vertex = residual[np.argmax(length)]
+        distance = np.square(Z - Z[np.argmax(length)]).sum(axis=1)
+        distance[~bright] = np.inf
+        count = min(_NEIGHBOURS, int(bright.sum()))
+        found.append(np.argpartition(distance, count - 1)[:count])
+        direction = vertex / np.linalg.norm(vertex)
+        residual -= np.outer(residual @ direction, direction)
+    S = np.zeros((n_components, len(low_rank.basis)))
+    for k, pixels in enumerate(found):
+        S[k] = low_rank.scores[pixels].mean(axis=0, dtype=float) @ low_rank.basis.T
+    return S
+
+
+def _nndsvd(low_rank, n_components):
+    S = np.zeros((n_components, len(low_rank.basis)))
+    for k in range(min(n_components, len(low_rank.singular_values))):
+        v = low_rank.basis[:, k]
+        u = low_rank.scores[:, k]
+        positive = np.linalg.norm(np.maximum(u, 0)) * np.linalg.norm(np.maximum(v, 0))
+        negative = np.linalg.norm(np.minimum(u, 0)) * np.linalg.norm(np.minimum(v, 0))
+        S[k] = np.maximum(v if positive >= negative else -v, 0.0)
+    return S

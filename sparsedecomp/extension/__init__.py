@@ -1,0 +1,1 @@
+"""What HyperSpy sees of this package: algorithms, driver and signal methods."""

@@ -1,0 +1,98 @@
+"""Which algorithms `decomposition` knows by name, and what each of them needs.
+
+Adding an algorithm takes one entry of :data:`ALGORITHMS`. This module is imported
+together with HyperSpy, so it imports nothing; the estimators are loaded on use.
+"""
+
+from collections import namedtuple
+from importlib import import_module
+
+# What every estimator of a non-negative factorisation reports of its fit.
+_HISTORY = {
+    "objective_history": "objective_history_",
+    "relative_residual": "relative_residual_",
+    "noise_variance": "noise_variance_",
+}
+
+
+class Algorithm(
+    namedtuple("Algorithm", "name target summary needs_dimension per_component extras")
+):
+    """One choice of ``decomposition(algorithm=...)``.
+
+    Attributes
+    ----------
+    name : str
+        What the user types, in lower snake case; matched without regard to case.
+    target : str
+        ``"module:Class"`` of an estimator with ``fit_transform``, ``transform`` and
+        ``components_``, which takes ``n_components`` and ``callback``.
+    summary : str
+        One line for docstrings and error messages.
+    needs_dimension : bool
+        Whether ``output_dimension`` must be given.
+    per_component : dict of str to str
+        Attribute of ``learning_results`` -> estimator attribute that holds one
+        number per component, in the order of the estimator's components.
+    extras : dict of str to str
+        Attribute of ``learning_results`` -> estimator attribute of any shape.
+    """
+
+    __slots__ = ()
+
+    def load(self):
+        """Import the estimator class and return it."""
+        module, _, name = self.target.partition(":")
+        return getattr(import_module(module), name)
+
+
+ALGORITHMS = {
+    algorithm.name: algorithm
+    for algorithm in (
+        Algorithm(
+            name="nmf_so",
+            target="sparsedecomp.decomposition:NMFSO",
+            summary="non-negative factorisation with soft orthogonality of the maps",
+            needs_dimension=True,
+            per_component={},
+            extras=_HISTORY,
+        ),
+        Algorithm(
+            name="nmf_so_ard",
+            target="sparsedecomp.decomposition:NMFSOARD",
+            summary="the same, and the number of components is found by automatic "
+            "relevance determination; `output_dimension` is only its upper bound",
+            needs_dimension=False,
+            per_component={"ard_relevance": "relevance_"},
+            extras=_HISTORY,
+        ),
+    )
+}
+
+# Attributes that a decomposition of ours leaves in `learning_results` and that no
+# decomposition of HyperSpy's would overwrite.
+EXTRAS = sorted(
+    {name for a in ALGORITHMS.values() for name in (*a.per_component, *a.extras)}
+)
+
+
+def find(name):
+    """Return the algorithm of that name, or None when it is not one of ours.
+
+    Parameters
+    ----------
+    name : object
+        What was given as ``algorithm``: a name in any case, or an estimator.
+
+    Returns
+    -------
+    Algorithm or None
+
+    Examples
+    --------
+    >>> find("NMF_SO_ARD").needs_dimension
+    False
+    >>> find("SVD") is None
+    True
+    """
+    return ALGORITHMS.get(name.lower()) if isinstance(name, str) else None

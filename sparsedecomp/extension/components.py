@@ -1,0 +1,163 @@
+"""Components as signals that still know what was measured.
+
+HyperSpy's ``get_decomposition_factors`` loses the elements of the sample and the
+parameters of the microscope; a spectrum without these cannot be quantified.
+"""
+
+import numpy as np
+
+RESULTS = {
+    "decomposition": ("factors", "loadings"),
+    "bss": ("bss_factors", "bss_loadings"),
+}
+SCALES = ("stored", "total")
+
+
+def get_component_spectra(self, scale="stored", source="decomposition"):
+    """Return the spectra of the components with the metadata of this signal.
+
+    The result has the class of this signal (not lazy), its signal axes, and its
+    metadata: elements and X-ray lines, beam energy, detector, acquisition. So a
+    component can be quantified like a measurement, e.g.
+    ``s.get_component_spectra().inav[0].get_lines_intensity()`` for EDS.
+
+    Parameters
+    ----------
+    scale : {"stored", "total"}, default "stored"
+        A factorisation leaves open how intensity is shared between map and spectrum.
+        "stored" gives the spectra of ``learning_results``; "total" multiplies each
+        with the sum of its map, so that it is what the component contributes to the
+        sum spectrum of all pixels, in the units of the data.
+    source : {"decomposition", "bss"}, default "decomposition"
+        Which results: of ``decomposition`` or of ``blind_source_separation``.
+
+    Returns
+    -------
+    hyperspy.api.signals.BaseSignal
+        One navigation axis, the component. NaN in masked channels.
+
+    Raises
+    ------
+    RuntimeError
+        When there are no such results yet.
+    ValueError
+        For an unknown `scale` or `source`.
+
+    See Also
+    --------
+    get_component_maps
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hyperspy.api as hs
+    >>> s = hs.signals.Signal1D(np.outer([1.0, 2.0, 3.0], [4.0, 5.0]))
+    >>> s.metadata.set_item("Sample.elements", ["Fe"])
+    >>> s.decomposition(False, "nmf_so", 1, print_info=False, show_progressbar=False)
+    >>> spectra = s.get_component_spectra("total")
+    >>> spectra.metadata.Sample.elements, spectra.data.round(3)
+    (['Fe'], array([[24., 30.]]))
+    """
+    factors, loadings = _results(self, scale, source)
+    if scale == "total":
+        factors = factors * np.nansum(loadings, axis=0)
+    metadata = self.metadata.deepcopy()
+    for path in ("Signal.Noise_properties", "Markers", "_HyperSpy"):
+        # These hold a value for every pixel, or describe the data and not the sample.
+        if metadata.has_item(path):
+            parent, _, name = path.rpartition(".")
+            delattr(metadata.get_item(parent) if parent else metadata, name)
+    title = metadata.get_item("General.title", "")
+    metadata.set_item("General.title", f"Component spectra of {title}".rstrip())
+    shape = self.axes_manager._signal_shape_in_array
+    return _eager_class(self)(
+        factors.T.reshape(-1, *shape),
+        axes=[_component_axis(factors), *self.axes_manager._get_signal_axes_dicts()],
+        metadata=metadata.as_dictionary(),
+    )
+
+
+def get_component_maps(self, scale="stored", source="decomposition"):
+    """Return the maps of the components, calibrated like this signal.
+
+    Parameters
+    ----------
+    scale : {"stored", "total"}, default "stored"
+        "stored" gives the maps of ``learning_results``; "total" multiplies each with
+        the sum of its spectrum, so that it is what the component contributes to each
+        pixel in all channels, in the units of the data (counts, for instance).
+    source : {"decomposition", "bss"}, default "decomposition"
+        Which results: of ``decomposition`` or of ``blind_source_separation``.
+
+    Returns
+    -------
+    hyperspy.api.signals.BaseSignal
+        One navigation axis, the component; the navigation axes of this signal are
+        its signal axes. NaN in masked pixels.
+
+    Raises
+    ------
+    RuntimeError
+        When there are no such results yet.
+    ValueError
+        For an unknown `scale` or `source`.
+
+    See Also
+    --------
+    get_component_spectra
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hyperspy.api as hs
+    >>> s = hs.signals.Signal1D(np.outer([1.0, 2.0, 3.0], [4.0, 5.0]))
+    >>> s.decomposition(False, "nmf_so", 1, print_info=False, show_progressbar=False)
+    >>> s.get_component_maps("total").data.round(3)
+    array([[ 9., 18., 27.]])
+    """
+    from hyperspy.api import signals
+
+    factors, loadings = _results(self, scale, source)
+    if scale == "total":
+        loadings = loadings * np.nansum(factors, axis=0)
+    axes = self.axes_manager
+    kind = {1: signals.Signal1D, 2: signals.Signal2D}.get(
+        axes.navigation_dimension, signals.BaseSignal
+    )
+    maps = kind(
+        loadings.T.reshape(-1, *axes._navigation_shape_in_array),
+        axes=[_component_axis(loadings)]
+        + [dict(axis, navigate=False) for axis in axes._get_navigation_axes_dicts()],
+    )
+    maps.metadata.General.title = (
+        f"Component maps of {self.metadata.General.title}".rstrip()
+    )
+    return maps
+
+
+def _results(signal, scale, source):
+    for name, value, known in (("scale", scale, SCALES), ("source", source, RESULTS)):
+        if value not in known:
+            raise ValueError(
+                f"`{name}` must be one of {', '.join(map(repr, known))}, not {value!r}."
+            )
+    found = [getattr(signal.learning_results, name) for name in RESULTS[source]]
+    if any(each is None for each in found):
+        method = "blind_source_separation" if source == "bss" else "decomposition"
+        raise RuntimeError(f"There are no components yet: call `s.{method}` first.")
+    # Loaded lazily from a file they are dask arrays.
+    return [np.asarray(each) for each in found]
+
+
+def _component_axis(results):
+    return {"name": "Component", "size": results.shape[1], "navigate": True}
+
+
+def _eager_class(signal):
+    from hyperspy.api import signals
+
+    if not signal._lazy:
+        return type(signal)
+    return next(
+        cls for cls in type(signal).__mro__ if not issubclass(cls, signals.LazySignal)
+    )

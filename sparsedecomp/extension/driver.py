@@ -1,0 +1,224 @@
+"""`decomposition` with the algorithms of this package, for eager and lazy signals.
+
+HyperSpy could be handed an estimator object instead, but then it scrambles, reads
+twice or concatenates lazy data for several chunk layouts and masks. This driver
+reads the data through `sparsedecomp.blocks` only, in their native chunks, never
+writes to the signal's data, and touches ``learning_results`` in its last step: what
+fails or is stopped before leaves no trace.
+"""
+
+import logging
+import sys
+
+import numpy as np
+
+from . import algorithms
+from .arguments import (
+    check_output_dimension,
+    check_reprojection,
+    check_shape,
+    check_signal,
+    estimator_parameters,
+)
+from .masks import in_array_order
+from .progress import progress_bar
+from .reprojection import scaled, spectra_of
+from .results import energies, expanded, extras_of, store
+
+_logger = logging.getLogger(__name__)
+
+
+def decompose(
+    signal,
+    /,
+    algorithm="nmf_so_ard",
+    output_dimension=None,
+    *,
+    normalize_poissonian_noise=False,
+    navigation_mask=None,
+    signal_mask=None,
+    reproject=None,
+    return_info=False,
+    print_info=True,
+    show_progressbar=None,
+    **parameters,
+):
+    """Decompose a HyperSpy signal, eager or lazy, of any signal class.
+
+    The same as ``signal.decomposition(algorithm=...)`` with a name of this package,
+    and independent of whether that is registered with HyperSpy. The data of the
+    signal are only read, lazy data in their own chunks and never as a whole; integer
+    counts are cast block by block. The components are sorted by the energy that they
+    carry in the units of the data.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.BaseSignal
+        With at least one navigation and one signal axis.
+    algorithm : str, default "nmf_so_ard"
+        Name of an algorithm, in any case; ``sparsedecomp.status().algorithms`` lists
+        them.
+    output_dimension : int, optional
+        Number of components; an upper bound for algorithms that find the number
+        themselves, which can do without it.
+    normalize_poissonian_noise : bool, default False
+        Scale pixels and channels by Keenan and Kotula's weights [1]_ before the fit;
+        spectra and maps are given in the units of the data all the same.
+    navigation_mask, signal_mask : array or BaseSignal, optional
+        True where pixels or channels are left out: NumPy or dask arrays in the order
+        of ``axes_manager.navigation_shape`` (x before y), or a signal.
+    reproject : {None, "navigation", "signal", "both"}, default None
+        Solve, after the fit, for the abundances of every pixel ("navigation"), masked
+        ones included, or for the spectra in every channel ("signal"), by non-negative
+        least squares with the other factor fixed. Without it they are NaN there.
+    return_info : bool, default False
+        Return the fitted estimator. Its attributes are in the scaling of the fit.
+    print_info : bool, default True
+        Print the parameters, in HyperSpy's words.
+    show_progressbar : bool, optional
+        Show a progress bar over the iterations. Default: HyperSpy's preference.
+    **parameters : object
+        Parameters of the estimator, e.g. ``random_state=0`` or ``max_iter=500``.
+        Those of HyperSpy's other algorithms are refused unless at their default.
+
+    Returns
+    -------
+    estimator or None
+        The estimator if `return_info` is set.
+
+    Raises
+    ------
+    TypeError
+        For data that are not real numbers and for unknown parameters.
+    ValueError
+        For data without navigation axes or with fewer than two pixels left by the
+        masks, for a number of components that the data do not allow, and for bad
+        values in the data: the message names the place.
+
+    Notes
+    -----
+    Ctrl-C during the fit keeps the best result so far. ``learning_results`` gets
+    what HyperSpy's own algorithms write there: `explained_variance` is the energy of
+    each component per pixel, `explained_variance_ratio` its share, `output_dimension`
+    and `number_significant_components` are the number of components kept; and as
+    extras the history of the objective, the noise variance and, where the algorithm
+    has it, the relevance of each component.
+
+    References
+    ----------
+    .. [1] M. R. Keenan and P. G. Kotula, Surf. Interface Anal. 36 (2004) 203.
+       https://doi.org/10.1002/sia.1657
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hyperspy.api as hs
+    >>> from sparsedecomp import decompose
+    >>> rng = np.random.default_rng(0)
+    >>> maps, spectra = rng.dirichlet([0.3, 0.3], 48), rng.random((2, 30))
+    >>> s = hs.signals.Signal1D((maps @ spectra).reshape(6, 8, 30))
+    >>> decompose(s, "nmf_so", 2, print_info=False, show_progressbar=False)
+    >>> s.get_decomposition_loadings()
+    <BaseSignal, title: Decomposition loadings of , dimensions: (2|8, 6)>
+    """
+    choice = _choice(algorithm)
+    check_output_dimension(choice, output_dimension)
+    check_reprojection(reproject)
+    parameters = estimator_parameters(choice, parameters)
+    check_signal(signal, choice)
+    masks = {
+        "navigation_mask": in_array_order(signal, navigation_mask, "navigation"),
+        "signal_mask": in_array_order(signal, signal_mask, "signal"),
+    }
+    blocks = _blocks(signal, **masks)
+    check_shape(blocks.shape, output_dimension, signal)
+    reprojected = _reprojected_blocks(signal, blocks, reproject, masks)
+    if normalize_poissonian_noise:
+        blocks = blocks.poisson_scaled()
+
+    estimator, W = _fit(choice, blocks, output_dimension, parameters, show_progressbar)
+    loadings = _multiplied(W, blocks.row_scale)
+    factors = _multiplied(estimator.components_.T, blocks.column_scale)
+    energy = energies(loadings, factors)
+    if "navigation" in reprojected:
+        every_pixel = scaled(
+            reprojected["navigation"], column_scale=blocks.column_scale
+        )
+        loadings = estimator.transform(every_pixel)
+    if "signal" in reprojected:
+        every_channel = scaled(reprojected["signal"], row_scale=blocks.row_scale)
+        factors = spectra_of(every_channel, W)
+
+    order = np.argsort(-energy, kind="stable")
+    axes = signal.axes_manager
+    store(
+        signal,
+        decomposition_algorithm=choice.name,
+        loadings=expanded(loadings[:, order], blocks.rows, axes.navigation_size),
+        factors=expanded(factors[:, order], blocks.columns, axes.signal_size),
+        explained_variance=energy[order] / blocks.shape[0],
+        poissonian_noise_normalized=normalize_poissonian_noise,
+        **masks,
+        **extras_of(estimator, choice, order),
+    )
+    if print_info:
+        sys.stdout.write(
+            "Decomposition info:\n"
+            f"  normalize_poissonian_noise={normalize_poissonian_noise}\n"
+            f"  algorithm={choice.name}\n"
+            f"  output_dimension={output_dimension}\n"
+            "  centre=None\n"
+            f"scikit-learn estimator:\n{estimator}\n"
+            f"Components kept: {len(order)}\n"
+        )
+    return estimator if return_info else None
+
+
+def _choice(algorithm):
+    choice = algorithms.find(algorithm)
+    if choice is None:
+        known = ", ".join(f"'{name}'" for name in algorithms.ALGORITHMS)
+        raise ValueError(
+            f"algorithm={algorithm!r} not recognised. Expected one of: {known}. "
+            "HyperSpy's own algorithms are called with `s.decomposition`."
+        )
+    return choice
+
+
+def _blocks(signal, **masks):
+    from ..blocks import as_blocks
+
+    return as_blocks(
+        signal._data_aligned_with_axes, signal.axes_manager.signal_dimension, **masks
+    )
+
+
+def _reprojected_blocks(signal, blocks, reproject, masks):
+    """Data that the reprojection reads: all pixels, all channels.
+
+    What the masks hide from the fit has its bad values refused here and not after it.
+    """
+    found = {}
+    for space in ("navigation", "signal"):
+        if reproject in (space, "both"):
+            kept = {name: m for name, m in masks.items() if name != f"{space}_mask"}
+            found[space] = _blocks(signal, **kept)
+            if found[space].shape != blocks.shape:
+                found[space].describe()
+    return found
+
+
+def _fit(choice, blocks, output_dimension, parameters, show_progressbar):
+    estimator = choice.load()(n_components=output_dimension, **parameters)
+    callback = estimator.callback
+    with progress_bar(show_progressbar, choice.name, callback) as report:
+        estimator.callback = report
+        W = estimator.fit_transform(blocks)
+    # The bar is closed: what stays with the estimator is what the user gave.
+    estimator.callback = callback
+    _logger.info("%s kept %d components", choice.name, W.shape[1])
+    return estimator, W
+
+
+def _multiplied(rows, scale):
+    return rows if scale is None else (rows * scale[:, None]).astype(rows.dtype)

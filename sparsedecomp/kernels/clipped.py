@@ -1,0 +1,64 @@
+"""Gaussian noise that was cut off at zero: what a zero stands for."""
+
+import math
+
+import numba
+
+_ROOT_HALF = math.sqrt(0.5)
+_LOG_ROOT_TWO_PI = 0.5 * math.log(2 * math.pi)
+# Beyond this the tail of the normal distribution is taken from its expansion.
+_FAR = 20.0
+
+
+@numba.njit(cache=True, nogil=True)
+def fill_clipped(X, M, sigma):
+    """Replace zeros by their expectation given the model, and score the model.
+
+    An entry was measured as ``max(z, 0)`` with ``z ~ N(M, sigma^2)``. A positive entry
+    is ``z`` itself. Of a zero only ``z <= 0`` is known; with ``a = M / sigma`` and
+    ``h = phi(a) / Phi(-a)`` its expectation is ``M - sigma h`` and its expected square
+    distance from ``M`` is ``sigma^2 (1 + a h)``.
+
+    Parameters
+    ----------
+    X : (n, m) array
+        The block; zeros are overwritten by their expectation.
+    M : (n, m) array
+        The model.
+    sigma : float
+        Standard deviation of the noise before it was cut off.
+
+    Returns
+    -------
+    loss : float
+        Negative log-likelihood less ``log(sigma)`` and a constant for each positive
+        entry: ``sum (x - M)^2 / (2 sigma^2)`` over positive entries and
+        ``-log Phi(-a)`` over zeros.
+    variance : float
+        Sum of the variances of what was filled in.
+    n_positive : int
+    """
+    n, m = X.shape
+    squares = 0.0
+    tail = 0.0
+    variance = 0.0
+    n_positive = 0
+    for i in range(n):
+        for e in range(m):
+            model = float(M[i, e])
+            if X[i, e] > 0.0:
+                d = X[i, e] - model
+                squares += d * d
+                n_positive += 1
+                continue
+            a = model / sigma
+            log_density = -0.5 * a * a - _LOG_ROOT_TWO_PI
+            if a < _FAR:
+                log_tail = math.log(0.5 * math.erfc(a * _ROOT_HALF))
+            else:
+                log_tail = log_density - math.log(a + 1.0 / a)
+            h = math.exp(log_density - log_tail)
+            tail -= log_tail
+            variance += sigma * sigma * (1.0 + a * h - h * h)
+            X[i, e] = model - sigma * h
+    return squares / (2.0 * sigma * sigma) + tail, variance, n_positive

@@ -1,0 +1,251 @@
+"""The rules of the house, read from the source: who may import whom, and how."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "sparsedecomp"
+SOURCES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "rsciio_sparse").rglob("*.py")])
+KERNELS = sorted((PACKAGE / "kernels").glob("*.py"))
+
+# A module imports from its own layer or from a lower one.
+LAYER = {
+    "kernels": 0,
+    "blocks": 1,
+    "metrics": 2,
+    "decomposition": 3,
+    "superresolution": 3,
+    "xas": 3,
+    "datasets": 3,
+    "signals": 4,
+    "extension": 4,
+    "batch": 5,
+    "plotting": 5,
+    "gui": 5,
+    "demo": 5,
+    "cli": 6,
+    # These two tie the package together; their imports wait until they are needed.
+    "_registration": 7,
+    "__init__": 7,
+}
+SOLVERS = {"kernels", "blocks", "decomposition", "superresolution", "xas"}
+FRONT_ENDS = {"hyperspy", "exspy", "matplotlib", "ipywidgets", "traits"}
+MAX_LINES = 450
+
+
+def named(path):
+    return str(path.relative_to(ROOT))
+
+
+def tree_of(path):
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def room_of(path):
+    """First name below ``sparsedecomp``: ``kernels``, ``cli``, ``__init__``."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imports_of(path):
+    """Absolute dotted names that a file imports, at the top or inside functions.
+
+    A string "sparsedecomp.room.module:Name" imports too, when it is needed.
+    """
+    package = path.relative_to(ROOT).parent.parts
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else ()
+            module = ".".join([*base, *filter(None, [node.module])])
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if re.fullmatch(r"sparsedecomp\.[\w.]+:\w+", node.value):
+                yield node.value.split(":")[0]
+
+
+def is_public(node):
+    return not node.name.startswith("_")
+
+
+def public_definitions(tree):
+    """Public functions and classes of a module and the public methods of these."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    for node in filter(lambda n: isinstance(n, kinds) and is_public(n), tree.body):
+        yield node.name, node
+        if isinstance(node, ast.ClassDef):
+            for method in node.body:
+                if isinstance(method, kinds) and is_public(method):
+                    yield f"{node.name}.{method.name}", method
+
+
+def exports_of(folder):
+    """Whether a name is for other rooms: imported in ``__init__``, or all there are."""
+    names = {
+        alias.name
+        for node in tree_of(folder / "__init__.py").body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    if folder == PACKAGE:
+        names = set()
+    return lambda name: not names or name.split(".")[0] in names
+
+
+def has_init(node):
+    return [n for n in node.body if getattr(n, "name", "") == "__init__"]
+
+
+def arguments_of(node):
+    """Names a caller can pass: of a function, or of a class's ``__init__``.
+
+    A dataclass or named tuple has its fields instead.
+    """
+    if isinstance(node, ast.ClassDef):
+        if init := has_init(node):
+            return arguments_of(init[0])
+        return {n.target.id for n in node.body if isinstance(n, ast.AnnAssign)}
+    a = node.args
+    every = [*a.posonlyargs, *a.args, *a.kwonlyargs, a.vararg, a.kwarg]
+    return {arg.arg for arg in every if arg} - {"self", "cls"}
+
+
+def documented_parameters(docstring, sections=("Parameters", "Other Parameters")):
+    """Names in the given sections of a numpydoc docstring."""
+    lines = docstring.splitlines()
+    names, section = set(), None
+    for line, below in zip(lines, [*lines[1:], ""], strict=True):
+        if below and set(below.strip()) == {"-"}:
+            section = line.strip()
+        elif section in sections:
+            if match := re.match(r"^(\*{0,2}\w+(?:, *\*{0,2}\w+)*)\s*(?::|$)", line):
+                names |= {name.strip(" *") for name in match[1].split(",")}
+    return names
+
+
+def njit_decorators(tree):
+    """(function, decorator) for every compiled function of a module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            for decorator in node.decorator_list:
+                call = decorator.func if isinstance(decorator, ast.Call) else decorator
+                name = getattr(call, "attr", getattr(call, "id", ""))
+                if name in ("njit", "jit", "vectorize", "guvectorize"):
+                    yield node, decorator
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=named)
+def test_imports_run_downwards(path):
+    if not path.is_relative_to(PACKAGE):
+        ours = [name for name in imports_of(path) if name.startswith("sparsedecomp")]
+        assert not ours, f"{named(path)} must know nothing of sparsedecomp: {ours}"
+        return
+    room = room_of(path)
+    assert room in LAYER, f"give the new room {room!r} its layer in this test"
+    upward = [
+        name
+        for name in imports_of(path)
+        if name.startswith("sparsedecomp.")
+        and LAYER.get(name.split(".")[1], 0) > LAYER[room]
+    ]
+    assert not upward, f"{named(path)} imports from a higher layer: {upward}"
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in PACKAGE.rglob("*.py") if room_of(p) in SOLVERS], ids=named
+)
+def test_solvers_know_no_front_end(path):
+    known = {name.split(".")[0] for name in imports_of(path)} & FRONT_ENDS
+    assert not known, f"{named(path)} imports {known}: solvers work on plain arrays"
+
+
+@pytest.mark.parametrize("path", KERNELS, ids=named)
+def test_kernels_import_only_numpy_and_numba(path):
+    imported = {name.split(".")[0] for name in imports_of(path)}
+    if path.name == "__init__.py":
+        imported -= {"sparsedecomp"}
+    # numba's cache does not notice that a function of another file was edited.
+    assert imported <= {"numpy", "numba", "math"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=named)
+def test_compiled_functions_are_serial_cached_and_in_kernels(path):
+    for function, decorator in njit_decorators(tree_of(path)):
+        where = f"{named(path)}:{function.name}"
+        assert path in KERNELS, f"{where} is compiled outside kernels/"
+        assert isinstance(decorator, ast.Call), f"{where} has no options"
+        options = {k.arg: getattr(k.value, "value", None) for k in decorator.keywords}
+        assert options.get("cache") is True, f"{where} lacks cache=True"
+        assert options.get("nogil") is True, f"{where} lacks nogil=True"
+        # Under dask's threads a parallel region can abort the process.
+        assert not options.get("parallel"), f"{where} is parallel"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=named)
+def test_only_the_command_line_prints(path):
+    calls = [
+        node.lineno
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"
+    ]
+    assert not calls or path == PACKAGE / "cli.py", f"print in lines {calls}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=named)
+def test_modules_are_short_and_say_what_they_are_for(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= MAX_LINES
+    assert ast.get_docstring(ast.parse(text)) or not text.strip()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=named)
+def test_docstrings_document_exactly_the_parameters(path):
+    exported, wrong = exports_of(path.parent), []
+    for name, node in public_definitions(tree_of(path)):
+        docstring = ast.get_docstring(node) or ""
+        documented, expected = documented_parameters(docstring), arguments_of(node)
+        if isinstance(node, ast.ClassDef) and not has_init(node):
+            # Dataclasses, named tuples and what inherits its parameters.
+            documented |= documented_parameters(docstring, ("Attributes",))
+            expected |= documented
+        if not docstring:
+            wrong.append(f"{name} has no docstring")
+        # What a room keeps to itself may say it in a sentence.
+        elif documented != expected and (documented or exported(name)):
+            wrong.append(
+                f"{name} lacks {sorted(expected - documented)}, "
+                f"documents in vain {sorted(documented - expected)}"
+            )
+    assert not wrong
+
+
+def test_importing_the_package_loads_nothing_heavy(tmp_path):
+    code = (
+        "import sys, sparsedecomp\n"
+        "heavy = {'hyperspy', 'numba', 'sklearn', 'dask', 'scipy', 'matplotlib'}\n"
+        "print(sorted(heavy & {name.split('.')[0] for name in sys.modules}))"
+    )
+    # From another folder, with the path that this process has.
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [ROOT]))},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.strip() == "[]"
+
+
+def test_every_public_name_can_be_imported():
+    import sparsedecomp
+
+    for name in sparsedecomp.__all__:
+        assert getattr(sparsedecomp, name) is not None
+        assert name in dir(sparsedecomp)

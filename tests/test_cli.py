@@ -1,0 +1,162 @@
+"""The command: what it prints where, its exit codes, and its words for errors."""
+
+import subprocess
+import sys
+
+import hyperspy.api as hs
+import numpy as np
+import pytest
+
+from sparsedecomp.cli import main
+
+QUICK = ["--set", "max_iter=20", "--set", "n_init=1", "--set", "random_state=0"]
+
+
+@pytest.fixture
+def cube(tmp_path, small_signal):
+    path = tmp_path / "cube.hspy"
+    small_signal.save(path)
+    return path
+
+
+@pytest.fixture
+def decompose(capsys):
+    """Run ``sparsedecomp decompose`` and return its exit code, stdout and stderr."""
+
+    def run(*arguments):
+        code = main(["decompose", "--quiet", *QUICK, *map(str, arguments)])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_decompose_says_what_it_made(decompose, cube, tmp_path):
+    code, out, err = decompose(cube, "--output", tmp_path / "out.hspy")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"[1/1] {cube}: 3 components, residual 0.0")
+    assert "passes over the data" in out and out.endswith(f"{tmp_path}/out.hspy\n")
+    maps, spectra = hs.load(tmp_path / "out.hspy")
+    assert len(maps.data) == len(spectra.data) == 3
+
+
+def test_decompose_again_says_that_it_was_done(decompose, cube, tmp_path):
+    decompose(cube, "--output", tmp_path / "out.hspy")
+    code, out, err = decompose(cube, "--output", tmp_path / "out.hspy")
+    assert (code, err) == (0, "")
+    assert out == f"[1/1] {cube}: done before, {tmp_path}/out.hspy\n"
+
+
+def test_refusal_names_the_way_out_and_force_takes_it(decompose, cube, tmp_path):
+    decompose(cube, "--output", tmp_path / "out.hspy")
+    other = (cube, "--output", tmp_path / "out.hspy", "--max-components", 2)
+    code, out, err = decompose(*other)
+    assert (code, out) == (1, "")
+    assert "made with other max_components; choose another output, or --force" in err
+    code, out, err = decompose(*other, "--force")
+    assert code == 0 and "2 components" in out
+
+
+def test_every_option_reaches_the_decomposition(decompose, cube, tmp_path):
+    mask = np.zeros((9, 7), bool)
+    mask[3, 4] = True
+    np.save(tmp_path / "mask.npy", mask)
+    code, out, err = decompose(
+        cube, "--output", f"{tmp_path}/{{stem}}_ard.hspy", "--algorithm", "nmf_so",
+        "--max-components", 2, "--lazy", "--chunks", "5,7", "--poisson",
+        "--mask", tmp_path / "mask.npy", "--signal-mask", "100:101",
+        "--scheduler", "synchronous",
+    )  # fmt: skip
+    assert code == 0, err
+    maps, spectra = hs.load(tmp_path / "cube_ard.hspy")
+    learned = spectra.learning_results
+    assert learned.decomposition_algorithm == "nmf_so"
+    assert learned.output_dimension == 2
+    assert learned.poissonian_noise_normalized
+    np.testing.assert_array_equal(np.isnan(maps.data[0]), mask)
+    assert np.isnan(spectra.data[0]).sum() == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["none.hspy"], 1, "none.hspy does not exist"),
+        (["notes.hspy"], 1, "notes.hspy could not be read by HyperSpy"),
+        (["image.hspy"], 1, "image.hspy holds 0 cubes where one was expected"),
+        (["cube.hspy", "--mask", "none.npy"], 1, "the mask none.npy does not exist"),
+        (["cube.hspy", "--mask", "bad.npy"], 1, "the mask bad.npy has shape (2, 2)"),
+        (["cube.hspy", "--signal-mask", "1:2"], 1, "no channel lies in 1:2"),
+        (["cube.hspy", "--max-components", "99"], 1, "99"),
+        (["negative.hspy"], 1, "negative"),
+        (["broken.hspy"], 1, "pixel (1, 2)"),
+        (["complex.hspy"], 1, "complex"),
+        (["cube.hspy", "--algorithm", "svd"], 2, "choose one of nmf_so, nmf_so_ard"),
+        (["cube.hspy", "--set", "colour=1"], 2, "has no parameter 'colour'"),
+        (["cube.hspy", "--max-components", "0"], 2, "positive integer, got 0"),
+        (["cube.hspy", "--scheduler", "gpu"], 2, "unknown scheduler 'gpu'"),
+        (["cube.hspy", "--chunks", "2,2"], 2, "give lazy as well"),
+        (["cube.hspy", "image.hspy"], 2, "2 files cannot share the output"),
+        (["cube.hspy", "--chunks", "2,b"], 2, "'2,b' is no list of whole numbers"),
+        (["cube.hspy", "--set", "colour"], 2, "'colour' is not of the form KEY=VALUE"),
+        ([], 2, "the following arguments are required"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_every_error_has_its_words_and_leaves_nothing(
+    decompose, cube, small_signal, monkeypatch, arguments, code, message
+):
+    monkeypatch.chdir(cube.parent)
+    (cube.parent / "notes.hspy").write_text("not HDF5")
+    hs.signals.Signal2D(np.ones((4, 5))).save("image.hspy")
+    (small_signal - 1).save("negative.hspy")
+    (small_signal * 1j).save("complex.hspy")
+    small_signal.data[1, 2, 3] = np.nan
+    small_signal.save("broken.hspy")
+    np.save("bad.npy", np.zeros((2, 2), bool))
+    before = sorted(cube.parent.iterdir())
+    exit_code, out, err = decompose(*arguments, "--output", "out.hspy")
+    assert message in err
+    assert (exit_code, out) == (code, "")
+    assert "Traceback" not in err
+    assert sorted(cube.parent.iterdir()) == before
+
+
+def test_full_disk(decompose, cube, monkeypatch):
+    import errno
+
+    from sparsedecomp.batch import jobs
+
+    def write_results(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(jobs, "write_results", write_results)
+    code, _, err = decompose(cube, "--output", cube.parent / "out.hspy")
+    assert code == 1
+    assert "failed: the disk is full: nothing was written" in err
+
+
+def test_interrupt(decompose, cube, monkeypatch):
+    from sparsedecomp.batch import jobs
+
+    def write_results(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(jobs, "write_results", write_results)
+    code, out, err = decompose(cube, "--output", cube.parent / "out.hspy")
+    assert (code, out) == (130, "")
+    assert err == "interrupted: nothing was left half-written\n"
+
+
+def test_debug_shows_where_it_went_wrong(decompose):
+    with pytest.raises(FileNotFoundError):
+        decompose("none.hspy", "--output", "out.hspy", "--debug")
+
+
+def test_the_installed_command(tmp_path):
+    run = subprocess.run(
+        [sys.executable, "-c", "from sparsedecomp.cli import main; main(['--help'])"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for command in ("demo", "datasets", "decompose"):
+        assert command in run.stdout
