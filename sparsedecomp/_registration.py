@@ -13,13 +13,12 @@ hook on that module would never fire; the later anchor finds it complete.
 """
 
 import functools
-import importlib.metadata
+import importlib
 import inspect
 import logging
 import os
 import sys
 import threading
-from dataclasses import dataclass
 
 from .extension import algorithms
 
@@ -45,61 +44,6 @@ _attached = []
 _problems = []
 
 
-@dataclass(frozen=True)
-class Status:
-    """What is registered with HyperSpy, and what is not and why.
-
-    Attributes
-    ----------
-    version, hyperspy_version : str
-        Installed versions; ``"not installed"`` for a HyperSpy that is not there.
-    opted_out : bool
-        Whether ``SPARSEDECOMP_NO_HOOKS`` switches the registration off.
-    classes : tuple of str
-        HyperSpy classes whose ``decomposition`` knows our algorithms.
-    algorithms : tuple of str
-        Names for ``decomposition(algorithm=...)``.
-    methods : tuple of str
-        Methods added to HyperSpy's classes.
-    problems : tuple of str
-        What failed.
-    """
-
-    version: str
-    hyperspy_version: str
-    opted_out: bool
-    classes: tuple
-    algorithms: tuple
-    methods: tuple
-    problems: tuple
-
-    @property
-    def active(self):
-        """Whether ``signal.decomposition`` knows our algorithms."""
-        return bool(self.classes)
-
-    def __str__(self):
-        if self.active:
-            state = "registered"
-        elif self.opted_out:
-            state = f"switched off by {OPT_OUT}; sparsedecomp.enable() registers anyway"
-        else:
-            state = "waiting for HyperSpy to be imported; or call sparsedecomp.enable()"
-        lines = {
-            f"sparsedecomp {self.version} with HyperSpy {self.hyperspy_version}": state,
-            "decomposition of": self.classes,
-            "algorithms": self.algorithms,
-            "methods": self.methods,
-            "problems": self.problems,
-        }
-        return "\n".join(
-            f"{key}: {value if isinstance(value, str) else ', '.join(value) or 'none'}"
-            for key, value in lines.items()
-        )
-
-    __repr__ = __str__
-
-
 def status():
     """Say what is registered with HyperSpy.
 
@@ -115,20 +59,13 @@ def status():
     >>> sparsedecomp.status().algorithms[:2]
     ('nmf_so', 'nmf_so_ard')
     """
-    from . import __version__
+    from .extension.status import Status
 
-    try:
-        hyperspy_version = importlib.metadata.version("hyperspy")
-    except importlib.metadata.PackageNotFoundError:
-        hyperspy_version = "not installed"
-    return Status(
-        __version__,
-        hyperspy_version,
-        _opted_out(),
-        tuple(_wrapped),
-        tuple(algorithms.ALGORITHMS),
-        tuple(_attached),
-        tuple(_problems),
+    return Status.of(
+        opted_out=_opted_out(),
+        classes=tuple(_wrapped),
+        methods=tuple(_attached),
+        problems=tuple(_problems),
     )
 
 

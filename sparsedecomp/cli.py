@@ -10,6 +10,7 @@ import errno
 import signal
 import sys
 import warnings
+from pathlib import Path
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -99,6 +100,9 @@ def _demo(arguments):
     from sparsedecomp import datasets
     from sparsedecomp.demo import draw, examine
 
+    folder = Path(arguments.output).absolute().parent
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder} for {arguments.output}")
     if arguments.dataset is not None:
         try:
             datasets.describe(arguments.dataset)
@@ -144,8 +148,10 @@ def _finding_in_words(finding):
             f"{finding.n_components}, true: {len(finding.truth.names)}",
         )
     if finding.expected_noise is not None:
-        ratio = finding.noise / finding.expected_noise
-        lines[1] = ("noise", f"{ratio:.3f} times that of Poisson counts")
+        lines[1] = (
+            "noise",
+            f"{finding.noise:.4g}, expected for counts: {finding.expected_noise:.4g}",
+        )
     return "\n".join(f"  {name:<14}{value}" for name, value in lines)
 
 

@@ -1,5 +1,6 @@
 """The command: what it prints where, its exit codes, and its words for errors."""
 
+import re
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
+from sparsedecomp import datasets
 from sparsedecomp.cli import main
 
 QUICK = ["--set", "max_iter=20", "--set", "n_init=1", "--set", "random_state=0"]
@@ -151,12 +153,66 @@ def test_debug_shows_where_it_went_wrong(decompose):
         decompose("none.hspy", "--output", "out.hspy", "--debug")
 
 
-def test_the_installed_command(tmp_path):
+@pytest.fixture
+def demo(capsys, tmp_path):
+    """Run ``sparsedecomp demo`` and return its exit code, stdout, stderr and image."""
+
+    def run(*arguments):
+        image = tmp_path / "picture.png"
+        code = main(["demo", "--output", str(image), *arguments])
+        return code, *capsys.readouterr(), image
+
+    return run
+
+
+def test_demo_finds_the_truth_of_both_cubes_and_draws_it(demo):
+    code, out, err, image = demo("--size", "32", "--seed", "3")
+    assert (code, err) == (0, "")
+    assert out.count("components    3, true: 3") == 2
+    angles = [float(angle) for angle in re.findall(r"spectrum ([\d.]+)° from", out)]
+    assert len(angles) == 6 and max(angles) < 4
+    noise = re.findall(r"noise +([\d.]+), expected for counts: ([\d.]+)", out)
+    np.testing.assert_allclose(*np.array(noise, float).T, rtol=0.1)
+    assert image.read_bytes().startswith(b"\x89PNG")
+
+
+def test_demo_on_real_data(demo, data_dir):
+    code, out, err, image = demo("--dataset", "mn3o4")
+    assert (code, err) == (0, "")
+    assert "22 x 24 pixels, 138 channels" in out
+    assert "components    2\n" in out
+    assert image.is_file()
+
+
+def test_demo_of_a_name_that_is_not_there(demo):
+    code, out, err, image = demo("--dataset", "mn3o5")
+    assert (code, out) == (2, "")
+    assert "no data set 'mn3o5'. Did you mean 'mn3o4'?" in err
+    assert not image.exists()
+
+
+def test_demo_into_a_folder_that_is_not_there(demo):
+    code, out, err, _ = demo("--output", "none/picture.png")
+    assert (code, out) == (2, "")
+    assert "there is no folder" in err and "none/picture.png" in err
+
+
+def test_datasets_lists_names_licences_and_places(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("SPARSEDECOMP_DATA_DIR", str(tmp_path))
+    (tmp_path / "unmixing").mkdir()
+    (tmp_path / "unmixing" / "samson.npz").touch()
+    assert main(["datasets"]) == 0
+    out = capsys.readouterr().out
+    for name in datasets.names():
+        assert re.search(rf"^{name} .*\n +licence: \S", out, re.MULTILINE)
+    assert re.search(r"^samson +here", out, re.MULTILINE)
+    assert re.search(r"^mn3o4 +can be fetched", out, re.MULTILINE)
+    assert re.search(r"^sim1 +not here", out, re.MULTILINE)
+
+
+def test_help_names_the_commands():
+    command = "from sparsedecomp.cli import main; main(['--help'])"
     run = subprocess.run(
-        [sys.executable, "-c", "from sparsedecomp.cli import main; main(['--help'])"],
-        capture_output=True,
-        text=True,
-        check=True,
+        [sys.executable, "-c", command], capture_output=True, text=True, check=True
     )
-    for command in ("demo", "datasets", "decompose"):
-        assert command in run.stdout
+    assert re.search("demo .*datasets .*decompose ", run.stdout, re.DOTALL)

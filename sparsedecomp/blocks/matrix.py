@@ -19,7 +19,8 @@ class Summary(NamedTuple):
     ----------
     sum_of_squares : float
         Of the (scaled) entries that are not masked, in float64.
-    row_sums, row_squares : (n_pixels,) float64 arrays
+    row_sums, row_squares, row_smallest : (n_pixels,) float64 arrays
+        The last is the smallest positive entry.
     column_sums, column_squares, column_zeros : (n_channels,) float64 arrays
         The last counts the entries that are exactly zero.
     minimum : float
@@ -36,6 +37,7 @@ class Summary(NamedTuple):
     sum_of_squares: float
     row_sums: np.ndarray
     row_squares: np.ndarray
+    row_smallest: np.ndarray
     column_sums: np.ndarray
     column_squares: np.ndarray
     column_zeros: np.ndarray
@@ -180,6 +182,11 @@ class BlockMatrix:
         return self._source.lazy
 
     @property
+    def sparse(self):
+        """Whether blocks are handed out as CSR matrices."""
+        return self._source.sparse
+
+    @property
     def source_dtype(self):
         """The dtype of the data as they are stored."""
         return self._source.dtype
@@ -294,6 +301,7 @@ class BlockMatrix:
             sum_of_squares=float(squares.sum()),
             row_sums=row_sums,
             row_squares=squares,
+            row_smallest=smallest,
             column_sums=column_sums,
             column_squares=column_squares,
             column_zeros=column_zeros,
@@ -454,8 +462,10 @@ def row_summary(X):
     if scipy.sparse.issparse(X):
         X = X.toarray()
     sums, squares, smallest = np.empty((3, n))
-    lowest_at, bad, fractions = np.empty((3, n), np.int64)
+    bad, fractions = np.empty(n, np.int64), np.empty(n, bool)
     columns = np.zeros((3, m))
-    row_statistics(X, sums, squares, lowest_at, bad, smallest, fractions, columns)
-    lowest = X[np.arange(n), lowest_at].astype(float)
-    return (sums, squares, bad, lowest, lowest_at, smallest, fractions), (columns,)
+    row_statistics(X, sums, squares, bad, smallest, fractions, columns)
+    lowest = X.min(axis=1).astype(float)
+    return (sums, squares, bad, lowest, X.argmin(axis=1), smallest, fractions), (
+        columns,
+    )

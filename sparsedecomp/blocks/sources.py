@@ -78,6 +78,7 @@ class ArraySource:
         self.data = data
         self.shape = data.shape
         self.dtype = data.dtype
+        self.sparse = scipy.sparse.issparse(data)
 
     def blocks(self):
         """Cut the rows into tiles; the cut depends on the shape alone."""
@@ -116,6 +117,7 @@ class DaskSource:
     """
 
     lazy = True
+    sparse = False
 
     def __init__(self, data, signal_dimension):
         self.data = data

@@ -18,6 +18,7 @@ from dataclasses import replace
 import numpy as np
 
 from sparsedecomp.decomposition.descent import (
+    ROUNDING,
     SPECTRUM_SWEEPS,
     Descent,
     Factors,
@@ -94,7 +95,8 @@ def descend_clipped(blocks, state, settings):
         relevance = start.relevance
         if prior is not None:
             relevance = prior.relevance(totals)
-        last = Factors(C, S, float(Q) / (n * m), relevance, start.under)
+        noise_variance = max(float(Q), ROUNDING * float(squares)) / (n * m)
+        last = Factors(C, S, noise_variance, relevance, start.under)
         if not fallback:
             momentum = min(1.0, momentum * 1.05)
         fallback = False

@@ -25,8 +25,13 @@ import numpy as np
 
 from sparsedecomp.kernels.coordinate import nonnegative_rows, unit_norm_rows
 
-ABUNDANCE_SWEEPS = 2
+# Where spectra are alike, abundances need many sweeps to follow them; rows that have
+# settled are left early.
+ABUNDANCE_SWEEPS = 20
+SETTLED = 1e-5
 SPECTRUM_SWEEPS = 2
+# A residual below this part of the data is not known.
+ROUNDING = np.finfo(np.float64).eps
 
 
 @dataclass(frozen=True)
@@ -199,15 +204,15 @@ def coupling(S, orthogonality):
     return S @ S.T + orthogonality * (1 - np.eye(len(S)))
 
 
-def update_abundances(X, C, A, gram, threshold, sweeps):
+def update_abundances(X, C, A, gram, threshold):
     """New abundances of some rows, and the sums that the other updates need."""
     C = C.copy()
-    nonnegative_rows(C, X @ A, gram, threshold, sweeps, 0.0)
+    nonnegative_rows(C, X @ A, gram, threshold, ABUNDANCE_SWEEPS, SETTLED)
     wide = C.astype(np.float64)
     return (C,), (wide.T @ wide, wide.T @ X.astype(np.float64), wide.sum(axis=0))
 
 
-def step(view, state, settings, sweeps=ABUNDANCE_SWEEPS):
+def step(view, state, settings):
     """Update abundances, spectra, noise and relevance once; one pass over the view.
 
     Returns
@@ -221,12 +226,12 @@ def step(view, state, settings, sweeps=ABUNDANCE_SWEEPS):
     (C,), (gram, CX, totals) = view.blocks.run(
         update_abundances,
         rows=(state.C,),
-        shared=(view.project(S), coupling(S, orthogonality), state.threshold, sweeps),
+        shared=(view.project(S), coupling(S, orthogonality), state.threshold),
     )
     F = view.expand(CX)
     unit_norm_rows(S, F, gram, SPECTRUM_SWEEPS)
     Q = view.sum_of_squares + squares_of_model(S, F, gram, orthogonality)
-    noise_variance = max(Q / view.size, np.finfo(float).tiny)
+    noise_variance = max(Q, ROUNDING * view.sum_of_squares) / view.size
     relevance = state.relevance
     objective = 0.5 * view.size * (np.log(noise_variance) + 1)
     if prior is not None:

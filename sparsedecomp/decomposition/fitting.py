@@ -32,8 +32,10 @@ OVERSAMPLING = 10
 # Pixels that the search for the number of components looks at.
 SEARCH_PIXELS = 2**16
 WARM_UP = 10
+SEARCH_TOL = 100
+# Iterations on all pixels when the spectra were found on some of them.
+MORE_ITERATIONS = 30
 FINISHING_PASSES = 2
-FINISHING_SWEEPS = 5
 # Upper bound on the components that relevance chooses from when none is given.
 MOST_COMPONENTS = 20
 SPARE = 4
@@ -119,6 +121,10 @@ def fit_penalised(
         tol=tol,
     )
     search = _search_view(view, low)
+    searching = settings
+    if relevance:
+        # What the search finds is only where the last descent starts.
+        searching = replace(settings, tol=SEARCH_TOL * tol)
     best = None
     for number in range(n_init):
         name = init
@@ -128,7 +134,7 @@ def fit_penalised(
         found = _one_start(
             search,
             initial_state(search, S, noise_variance),
-            replace(settings, watch=partial(watch, number)),
+            replace(searching, watch=partial(watch, number)),
         )
         if best is None or found.objective < best.objective:
             best = found
@@ -137,8 +143,10 @@ def fit_penalised(
 
     settings = replace(settings, watch=partial(watch, n_init - 1))
     final = best
-    if (relevance or search is not view) and not best.stopped:
-        final = descend(view, _released(view, best.factors, relevance), settings)
+    if relevance and not best.stopped:
+        final = descend(search, _released(best.factors), settings)
+    if search is not view:
+        final = _on_all_pixels(view, final, settings)
     if data.clipped and not final.stopped:
         final = _refine_clipped(data.blocks, final.factors, settings)
     return _finish(data, exact, final, best.history if relevance else [], settings)
@@ -182,21 +190,31 @@ def _one_start(view, state, settings):
     return select(view, state, settings)
 
 
-def _released(view, state, relevance):
-    """The state on all pixels, under the prior only where the abundances bear it out.
+def _released(state):
+    """The state with the prior left only where the data can stand up to it.
 
-    The prior that chooses the components also pulls their spectra apart. It says that
-    abundances are exponential; those of a component that is everywhere are not, their
-    spread is below their mean, and such a component is released from it.
+    The prior that chooses the components also pulls their spectra apart. It is taken
+    off a component that is everywhere, which is not what exponential abundances are
+    (their spread is their mean), and off one that shares more than half of its
+    spectrum with another: the two can be exchanged at no cost, and the prior alone
+    would say how.
     """
-    C = state.C
-    under = state.under
-    if relevance:
-        wide = C.astype(np.float64)
-        under = wide.std(axis=0) > wide.mean(axis=0)
-    if len(C) != view.n_pixels:
-        C = np.zeros((view.n_pixels, state.n_components), C.dtype)
-    return replace(state, C=C, under=under)
+    C = state.C.astype(np.float64)
+    sparse = C.std(axis=0) > C.mean(axis=0)
+    shared = np.square(state.S @ state.S.T) - np.eye(state.n_components)
+    return replace(state, under=sparse & (shared.max(axis=1) < 0.5))
+
+
+def _on_all_pixels(view, found, settings):
+    """Go on from the pixels that were searched to all of them."""
+    state = found.factors
+    C = np.zeros((view.n_pixels, state.n_components), state.C.dtype)
+    brief = replace(settings, max_iter=MORE_ITERATIONS)
+    more = descend(view, replace(state, C=C), brief)
+    more.converged |= found.converged
+    more.stopped |= found.stopped
+    more.interrupted |= found.interrupted
+    return more
 
 
 def _refine_clipped(blocks, state, settings):
@@ -212,7 +230,7 @@ def _finish(data, exact, final, selection_history, settings):
     state, objective = final.factors, final.objective
     if not data.clipped:
         for _ in range(FINISHING_PASSES):
-            state, objective = step(exact, state, settings, FINISHING_SWEEPS)
+            state, objective = step(exact, state, settings)
     model = AbundanceModel(
         S=state.S,
         gram=coupling(state.S, settings.orthogonality),

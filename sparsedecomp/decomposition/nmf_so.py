@@ -76,7 +76,7 @@ class _SoftOrthogonalNMF(
         init="auto",
         n_init=3,
         max_iter=1000,
-        tol=1e-7,
+        tol=1e-8,
         compression="auto",
         noise="auto",
         clipping="auto",
@@ -323,8 +323,9 @@ class NMFSO(_SoftOrthogonalNMF):
 
         n/2 log s2 + (||X - C S||^2 + 2 w sum_{j<k} C_j . C_k) / (2 s2).
 
-    The second term asks the maps to overlap no more than the data demand [1]_. With the
-    default weight it costs a few nats and decides only what the data leave open.
+    The second term asks the maps to overlap no more than the data demand [1]_. It acts
+    as if the overlap of any two spectra, the cosine of their angle, were larger by
+    ``w``: small beside one, so that it decides mainly what the data leave open.
 
     What it cannot decide: a good fit does not make the spectra right. Where no pixel
     holds one component alone, a whole band of spectra fits equally well; soft
@@ -349,7 +350,7 @@ class NMFSO(_SoftOrthogonalNMF):
         Number of starts; the one of lowest objective is kept.
     max_iter : int, default 1000
         Bound on the iterations of one descent.
-    tol : float, default 1e-7
+    tol : float, default 1e-8
         A descent ends when steps gain less than ``tol`` nats per two entries of X.
         With "published", when the spectra move by less than this relative to their
         norm.
@@ -422,9 +423,9 @@ class NMFSOARD(_SoftOrthogonalNMF):
     [2]_ on its abundances (their l1 version, eqs. 16-20, on the maps alone as Shiga et
     al. [1]_ have it) and the price of a component, the most that noise alone could
     gain from one. Descent prunes; then the component that the others replace best is
-    taken out as long as it explains less than noise could. Components that are
-    everywhere are released from the prior before the last descent, since it pulls
-    their spectra apart.
+    taken out as long as it explains less than noise could. For the last descent the
+    prior, which pulls spectra apart, is taken off components that are everywhere and
+    off those that share more than half of their spectrum with another.
 
     What it can decide is how many components rise above the noise, if the noise model
     is right; a drifting detector or a peak that shifts counts as components too. A

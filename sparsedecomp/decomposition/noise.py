@@ -76,7 +76,8 @@ def weigh(blocks, rank, *, noise="auto", clipping="auto", random_state=None):
         channel (Keenan and Kotula), "estimated" from what the leading components
         leave of its pixel and channel. "auto" takes "uniform" for data that were
         scaled already, "poisson" for counts (whole numbers, or multiples of one
-        smallest number), and "estimated" for other data whose residual is uneven.
+        smallest number, or many zeros and nothing near them), and "estimated" for other
+        data whose residual is uneven.
     clipping : {"auto", True, False}
         "auto" looks for more zeros than continuous noise can have.
     random_state : int or Generator, optional
@@ -91,27 +92,36 @@ def weigh(blocks, rank, *, noise="auto", clipping="auto", random_state=None):
     basis, summary = power_pass(blocks, basis)
     refuse_negative(summary)
     counts = summary.whole_numbers or summary.quantum > 0
-    if clipping == "auto":
-        clipping = not counts and blocks.row_scale is None and _is_clipped(summary)
-    if noise == "auto":
-        if blocks.row_scale is not None or clipping:
-            noise = "uniform"
-        else:
-            noise = "poisson" if counts else "estimated"
+    prescaled = blocks.row_scale is not None
+    if noise == "auto" and (counts or prescaled):
+        noise = "uniform" if prescaled else "poisson"
+    if clipping == "auto" and (counts or prescaled or blocks.sparse):
+        clipping = False
+    if noise in ("auto", "estimated") or clipping == "auto":
+        first_look = project(blocks, basis, summary)
+        basis = first_look.basis
+        gaps = _zeros_are_gaps(first_look)
+        if clipping == "auto":
+            clipping = gaps is False
+        if noise == "auto" and gaps:
+            # Counts with a gain of their own in every channel or pixel.
+            noise = "poisson"
 
     row_scale, column_scale = np.ones(blocks.shape[0]), np.ones(blocks.shape[1])
     weighted = blocks
+    if noise == "auto" and clipping:
+        # Clipping itself makes the residual uneven.
+        noise = "uniform"
     if noise == "poisson":
         weighted = blocks.poisson_scaled(summary)
-    elif noise == "estimated":
-        scales = residual_scales(project(blocks, basis, summary))
-        if scales is None:
-            noise = "uniform"
-        else:
+    elif noise in ("auto", "estimated"):
+        scales = residual_scales(first_look)
+        noise = "uniform" if scales is None else "estimated"
+        if scales is not None:
             weighted = blocks.scaled(*scales)
     if weighted is not blocks:
         row_scale, column_scale = weighted.row_scale, weighted.column_scale
-        if blocks.row_scale is not None:
+        if prescaled:
             row_scale = row_scale / blocks.row_scale
             column_scale = column_scale / blocks.column_scale
     start = np.linalg.qr(basis / column_scale[:, None])[0]
@@ -126,18 +136,35 @@ def refuse_negative(summary):
     """Raise ValueError where the data are negative, naming the place."""
     if summary.minimum < 0:
         raise ValueError(
-            f"The data are negative ({summary.minimum:g}) at {summary.minimum_at}, "
+            f"Negative values in data: {summary.minimum:g} at {summary.minimum_at}, "
             "expected non-negative intensities. Mask these pixels or channels, or add "
             "what a background subtraction took too much; clipping at zero biases the "
             "weak channels."
         )
 
 
-def _is_clipped(summary):
-    """More than one in a hundred entries is zero, channels without signal aside."""
-    n = len(summary.row_sums)
+def _zeros_are_gaps(low_rank):
+    """Whether frequent zeros are events that did not happen, or noise cut off.
+
+    Continuous noise that was cut off at zero leaves entries in every pixel that the
+    noise dwarfs; counts have a gap there.
+
+    Returns
+    -------
+    bool or None
+        None where there are few zeros or no noise to compare with.
+    """
+    summary = low_rank.summary
+    (n, rank), m = low_rank.scores.shape, len(low_rank.basis)
+    precision = np.finfo(low_rank.scores.dtype).eps
+    rounding = precision * summary.sum_of_squares / (n * m)
     alive = summary.column_zeros < n
-    return bool(alive.any() and summary.column_zeros[alive].mean() > 0.01 * n)
+    if min(n, m) <= rank or low_rank.noise_variance < 10 * rounding or not alive.any():
+        return None
+    if summary.column_zeros[alive].mean() < 0.01 * n:
+        return None
+    sigma = np.sqrt(low_rank.noise_variance)
+    return bool(np.median(summary.row_smallest) >= 0.2 * sigma)
 
 
 def residual_scales(low_rank):

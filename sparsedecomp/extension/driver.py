@@ -22,7 +22,7 @@ from .arguments import (
 )
 from .masks import in_array_order
 from .progress import progress_bar
-from .reprojection import scaled, spectra_of
+from .reprojection import Fitted, factors_of, loadings_of, refuse_bad_values
 from .results import energies, expanded, extras_of, store
 
 _logger = logging.getLogger(__name__)
@@ -130,33 +130,32 @@ def decompose(
         "navigation_mask": in_array_order(signal, navigation_mask, "navigation"),
         "signal_mask": in_array_order(signal, signal_mask, "signal"),
     }
-    blocks = _blocks(signal, **masks)
-    check_shape(blocks.shape, output_dimension, signal)
-    reprojected = _reprojected_blocks(signal, blocks, reproject, masks)
-    if normalize_poissonian_noise:
-        blocks = blocks.poisson_scaled()
+    plain = _blocks(signal, **masks)
+    check_shape(plain.shape, output_dimension, signal)
+    whole = _whole(signal, masks, reproject)
+    fitted = Fitted.of(plain, normalize_poissonian_noise)
+    for space, blocks in whole.items():
+        refuse_bad_values(blocks, fitted, space)
 
-    estimator, W = _fit(choice, blocks, output_dimension, parameters, show_progressbar)
-    loadings = _multiplied(W, blocks.row_scale)
-    factors = _multiplied(estimator.components_.T, blocks.column_scale)
+    estimator, W = _fit(
+        choice, fitted.scaled, output_dimension, parameters, show_progressbar
+    )
+    loadings = _multiplied(W, fitted.scaled.row_scale)
+    factors = _multiplied(estimator.components_.T, fitted.scaled.column_scale)
     energy = energies(loadings, factors)
-    if "navigation" in reprojected:
-        every_pixel = scaled(
-            reprojected["navigation"], column_scale=blocks.column_scale
-        )
-        loadings = estimator.transform(every_pixel)
-    if "signal" in reprojected:
-        every_channel = scaled(reprojected["signal"], row_scale=blocks.row_scale)
-        factors = spectra_of(every_channel, W)
+    if "navigation" in whole:
+        loadings = loadings_of(whole["navigation"], estimator, fitted)
+    if "signal" in whole:
+        factors = factors_of(whole["signal"], W, fitted)
 
     order = np.argsort(-energy, kind="stable")
     axes = signal.axes_manager
     store(
         signal,
         decomposition_algorithm=choice.name,
-        loadings=expanded(loadings[:, order], blocks.rows, axes.navigation_size),
-        factors=expanded(factors[:, order], blocks.columns, axes.signal_size),
-        explained_variance=energy[order] / blocks.shape[0],
+        loadings=expanded(loadings[:, order], plain.rows, axes.navigation_size),
+        factors=expanded(factors[:, order], plain.columns, axes.signal_size),
+        explained_variance=energy[order] / plain.shape[0],
         poissonian_noise_normalized=normalize_poissonian_noise,
         **masks,
         **extras_of(estimator, choice, order),
@@ -193,19 +192,15 @@ def _blocks(signal, **masks):
     )
 
 
-def _reprojected_blocks(signal, blocks, reproject, masks):
-    """Data that the reprojection reads: all pixels, all channels.
-
-    What the masks hide from the fit has its bad values refused here and not after it.
-    """
-    found = {}
-    for space in ("navigation", "signal"):
-        if reproject in (space, "both"):
-            kept = {name: m for name, m in masks.items() if name != f"{space}_mask"}
-            found[space] = _blocks(signal, **kept)
-            if found[space].shape != blocks.shape:
-                found[space].describe()
-    return found
+def _whole(signal, masks, reproject):
+    """Every pixel and every channel, as far as they are asked for."""
+    return {
+        space: _blocks(
+            signal, **{name: m for name, m in masks.items() if space not in name}
+        )
+        for space in ("navigation", "signal")
+        if reproject in (space, "both")
+    }
 
 
 def _fit(choice, blocks, output_dimension, parameters, show_progressbar):

@@ -38,14 +38,13 @@ def progress_bar(show, description, callback=None):
 
         def report(progress):
             bar.total = progress.max_iter * progress.n_starts
-            done = progress.iteration + progress.max_iter * (progress.start - 1)
             bar.set_postfix(
                 objective=f"{progress.objective:.6g}",
                 components=progress.n_components,
                 refresh=False,
             )
             # Draws at most ten times a second, however short the iterations are.
-            bar.update(done - bar.n)
+            bar.update()
             return callback(progress) if callback is not None else None
 
         yield report

@@ -3,10 +3,11 @@
 import math
 
 import numba
+import numpy as np
 
 _ROOT_HALF = math.sqrt(0.5)
 _LOG_ROOT_TWO_PI = 0.5 * math.log(2 * math.pi)
-# Beyond this the tail of the normal distribution is taken from its expansion.
+# Beyond this the tail of the normal distribution is taken from a continued fraction.
 _FAR = 20.0
 
 
@@ -45,9 +46,9 @@ def fill_clipped(X, M, sigma):
     n_positive = 0
     for i in range(n):
         for e in range(m):
-            model = float(M[i, e])
+            model = np.float64(M[i, e])
             if X[i, e] > 0.0:
-                d = X[i, e] - model
+                d = np.float64(X[i, e]) - model
                 squares += d * d
                 n_positive += 1
                 continue
@@ -55,9 +56,11 @@ def fill_clipped(X, M, sigma):
             log_density = -0.5 * a * a - _LOG_ROOT_TWO_PI
             if a < _FAR:
                 log_tail = math.log(0.5 * math.erfc(a * _ROOT_HALF))
+                h = math.exp(log_density - log_tail)
             else:
-                log_tail = log_density - math.log(a + 1.0 / a)
-            h = math.exp(log_density - log_tail)
+                # After Laplace; five terms leave an error of 4e-10 at 20.
+                h = a + 1.0 / (a + 2.0 / (a + 3.0 / (a + 4.0 / a)))
+                log_tail = log_density - math.log(h)
             tail -= log_tail
             variance += sigma * sigma * (1.0 + a * h - h * h)
             X[i, e] = model - sigma * h

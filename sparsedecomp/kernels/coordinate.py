@@ -5,6 +5,8 @@ import math
 import numba
 import numpy as np
 
+_TOGETHER = 64
+
 
 @numba.njit(cache=True, nogil=True)
 def nonnegative_rows(C, F, G, threshold, max_sweeps, tol):
@@ -27,41 +29,57 @@ def nonnegative_rows(C, F, G, threshold, max_sweeps, tol):
     max_sweeps : int
         Sweeps over the components of a row.
     tol : float
-        A row is left when no coefficient moved by more than ``tol`` times the
-        largest coefficient of the row in a sweep. 0 does every sweep.
+        Rows are left when no coefficient moved by more than ``tol`` times the largest
+        coefficient of its row in a sweep.
 
     Returns
     -------
     int
-        The largest number of sweeps that a row took.
+        The largest number of sweeps that was taken.
     """
     n, k = C.shape
     most = 0
-    c = np.empty(k)
-    for i in range(n):
+    # Rows are worked on together, one behind the other in memory, so that the sum
+    # over components runs over all of them at once.
+    c = np.empty((k, _TOGETHER))
+    gradient = np.empty(_TOGETHER)
+    moved = np.empty(_TOGETHER)
+    largest = np.empty(_TOGETHER)
+    for first in range(0, n, _TOGETHER):
+        width = min(_TOGETHER, n - first)
         for j in range(k):
-            c[j] = C[i, j]
+            for r in range(width):
+                c[j, r] = C[first + r, j]
         sweep = 0
         while sweep < max_sweeps:
             sweep += 1
-            moved = 0.0
-            largest = 0.0
+            moved[:] = 0.0
+            largest[:] = 0.0
             for j in range(k):
                 if G[j, j] <= 0.0:
-                    c[j] = 0.0
+                    c[j, :] = 0.0
                     continue
-                gradient = threshold[j] - F[i, j]
+                for r in range(width):
+                    gradient[r] = threshold[j] - F[first + r, j]
                 for m in range(k):
-                    gradient += G[j, m] * c[m]
-                new = max(c[j] - gradient / G[j, j], 0.0)
-                moved = max(moved, abs(new - c[j]))
-                largest = max(largest, new)
-                c[j] = new
-            if moved <= tol * largest:
+                    g = G[j, m]
+                    for r in range(width):
+                        gradient[r] += g * c[m, r]
+                scale = 1.0 / G[j, j]
+                for r in range(width):
+                    new = max(c[j, r] - gradient[r] * scale, 0.0)
+                    moved[r] = max(moved[r], abs(new - c[j, r]))
+                    largest[r] = max(largest[r], new)
+                    c[j, r] = new
+            settled = True
+            for r in range(width):
+                settled = settled and moved[r] <= tol * largest[r]
+            if settled:
                 break
         most = max(most, sweep)
         for j in range(k):
-            C[i, j] = c[j]
+            for r in range(width):
+                C[first + r, j] = c[j, r]
     return most
 
 

@@ -3,10 +3,11 @@
 import math
 
 import numba
+import numpy as np
 
 
-@numba.njit(cache=True, nogil=True)
-def row_statistics(X, sums, squares, lowest, bad, smallest, fractions, columns):
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def row_statistics(X, sums, squares, bad, smallest, fractions, columns):
     """Accumulate the statistics of a block in float64.
 
     Parameters
@@ -15,14 +16,12 @@ def row_statistics(X, sums, squares, lowest, bad, smallest, fractions, columns):
         The block.
     sums, squares : (n,) float64 arrays
         Overwritten: sum and sum of squares of every row.
-    lowest : (n,) int64 array
-        Overwritten: column of the smallest entry of every row.
     bad : (n,) int64 array
         Overwritten: column of the first NaN or infinity of every row, -1 for none.
-    fractions : (n,) int64 array
-        Overwritten: number of entries that are not whole numbers.
     smallest : (n,) float64 array
         Overwritten: the smallest positive entry, infinity for none.
+    fractions : (n,) bool array
+        Overwritten: whether an entry of the row is not a whole number.
     columns : (3, m) float64 array
         Added to: sum, sum of squares and number of zeros of every column.
     """
@@ -30,31 +29,33 @@ def row_statistics(X, sums, squares, lowest, bad, smallest, fractions, columns):
     for i in range(n):
         total = 0.0
         square = 0.0
-        where = 0
-        broken = 0
-        least = math.inf
         for e in range(m):
-            x = float(X[i, e])
+            x = np.float64(X[i, e])
             total += x
             square += x * x
             columns[0, e] += x
             columns[1, e] += x * x
-            if x == 0.0:
-                columns[2, e] += 1.0
-            elif 0.0 < x < least:
-                least = x
-            if x != math.floor(x):
-                broken += 1
-            if X[i, e] < X[i, where]:
-                where = e
+            columns[2, e] += X[i, e] == 0
         sums[i] = total
         squares[i] = square
-        lowest[i] = where
-        smallest[i] = least
-        fractions[i] = broken
+
         bad[i] = -1
         if not math.isfinite(square):
             for e in range(m):
                 if not math.isfinite(X[i, e]):
                     bad[i] = e
                     break
+
+        least = math.inf
+        for e in range(m):
+            x = np.float64(X[i, e])
+            if 0.0 < x < least:
+                least = x
+        smallest[i] = least
+
+        # In most data that are not counts the first entry tells.
+        fractions[i] = False
+        for e in range(m):
+            if X[i, e] != np.floor(X[i, e]):
+                fractions[i] = True
+                break

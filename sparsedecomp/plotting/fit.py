@@ -70,7 +70,7 @@ def plot_objective_history(objective, ax=None):
     ax = ax or _new_axes()
     iteration = np.arange(1, len(values) + 1)
     # The last point is zero by construction and cannot be shown on this axis.
-    ax.semilogy(iteration[:-1], (values - values[-1])[:-1])
+    ax.semilogy(iteration[:-1], (values - values[-1])[:-1], marker=".")
     ax.set(xlabel="iteration", ylabel="objective above its final value")
     ax.spines[["top", "right"]].set_visible(False)
     return ax

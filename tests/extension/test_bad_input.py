@@ -86,7 +86,9 @@ def test_more_components_than_the_masks_leave(signal, decompose, masks):
 
 
 def test_unknown_algorithm(signal):
-    with pytest.raises(ValueError, match="'nmf' not recognised.*'nmf_so', 'nmf_so_ard'"):
+    with pytest.raises(
+        ValueError, match="'nmf' not recognised.*'nmf_so', 'nmf_so_ard'"
+    ):
         sparsedecomp.decompose(signal, "nmf", 3)
 
 

@@ -62,9 +62,7 @@ def test_results_survive_hspy(decomposed, tmp_path, lazy):
     other = hs.load(tmp_path / "signal.hspy", lazy=lazy)
     assert_same_results(other.learning_results, decomposed.learning_results)
     spectra = other.get_component_spectra()
-    np.testing.assert_array_equal(
-        spectra.data, decomposed.get_component_spectra().data
-    )
+    np.testing.assert_array_equal(spectra.data, decomposed.get_component_spectra().data)
     if lazy:
         other.close_file()
 

@@ -1,0 +1,178 @@
+"""Coordinate descent of abundances and of unit-norm spectra."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sparsedecomp.kernels.coordinate import nonnegative_rows, unit_norm_rows
+
+from ..naive import kernels as naive
+
+
+def gram(generator, k, n=None):
+    """Gram matrix of ``k`` random spectra, definite for ``n >= k`` channels."""
+    S = generator.random((k, n or k + 3))
+    return S @ S.T
+
+
+def problem(generator, n, k, dtype=np.float64):
+    """Start, correlations, Gram matrix and thresholds of ``n`` rows."""
+    C = generator.random((n, k)).astype(dtype)
+    F = generator.normal(0.5, 1.0, (n, k)).astype(dtype)
+    return C, F, gram(generator, k), generator.random(k)
+
+
+# The kernel takes 64 rows together: fewer, exactly as many, and a rest.
+@pytest.mark.parametrize("n", [0, 1, 64, 150])
+@pytest.mark.parametrize("sweeps", [0, 1, 5])
+def test_rows_agree_with_the_oracle(run, rng, dtype, close, n, sweeps):
+    C, F, G, threshold = problem(rng, n, 4, dtype)
+    expected = naive.nonnegative_rows(C, F, G, threshold, sweeps)
+    run(nonnegative_rows, C, F, G, threshold, sweeps, 0.0)
+    close(C, expected)
+
+
+def test_rows_find_the_best_of_all_active_sets(run, rng, dtype, close):
+    C, F, G, threshold = problem(rng, 30, 5, dtype)
+    taken = run(nonnegative_rows, C, F, G, threshold, 5000, 1e-14)
+    assert taken < 5000
+    expected = [naive.best_nonnegative_row(f, G, threshold) for f in F.astype(float)]
+    close(C, np.array(expected))
+
+
+def test_rows_are_left_once_they_stand_still(run, rng):
+    C, F, G, threshold = problem(rng, 10, 4)
+    assert run(nonnegative_rows, C.copy(), F, G, threshold, 3, 1e-10) == 3
+    few = run(nonnegative_rows, C, F, G, threshold, 5000, 1e-10)
+    # From the solution one sweep shows that nothing moves.
+    assert 3 < few < 5000
+    assert run(nonnegative_rows, C, F, G, threshold, 5000, 1e-6) == 1
+
+
+def test_one_row_that_moves_keeps_its_neighbours_going(run):
+    G = np.array([[1.0, 0.9], [0.9, 1.0]])
+    C = np.zeros((2, 2))
+    F = np.array([[0.0, 0.0], [1.0, 1.0]])
+    assert run(nonnegative_rows, C, F, G, np.zeros(2), 500, 1e-8) > 2
+    np.testing.assert_allclose(C, [[0, 0], [1 / 1.9, 1 / 1.9]], rtol=1e-6)
+
+
+def test_component_without_spectrum_gets_nothing(run, rng):
+    C, F, G, threshold = problem(rng, 70, 3)
+    G[1, :] = G[:, 1] = 0.0
+    run(nonnegative_rows, C, F, G, threshold, 3, 0.0)
+    assert np.all(C[:, 1] == 0)
+    assert np.all(np.isfinite(C)) and C[:, [0, 2]].any()
+
+
+def test_nothing_correlates_and_nothing_is_left(run, rng, dtype):
+    C, F, G, threshold = problem(rng, 70, 3, dtype)
+    taken = run(nonnegative_rows, C, -np.abs(F), G, threshold, 100, 0.0)
+    assert not C.any()
+    # The first sweep takes everything away and the second finds nothing to do.
+    assert taken == 2
+
+
+def test_high_threshold_empties_one_component_alone(run, rng):
+    C, F, G, _ = problem(rng, 20, 3)
+    F = np.abs(F) + 1
+    run(nonnegative_rows, C, F, G, np.array([0.0, 1e6, 0.0]), 100, 1e-9)
+    assert not C[:, 1].any() and C[:, [0, 2]].any(axis=1).all()
+
+
+rows = st.tuples(st.integers(0, 2**31), st.integers(1, 90), st.integers(1, 6))
+
+
+@given(rows)
+def test_rows_meet_the_conditions_of_a_minimum(case):
+    seed, n, k = case
+    C, F, G, threshold = problem(np.random.default_rng(seed), n, k)
+    nonnegative_rows(C, F, G, threshold, 20000, 0.0)
+    gradient = C @ G - F + threshold
+    scale = 1e-8 * (np.abs(F).max() + threshold.max())
+    assert np.all(C >= 0)
+    assert np.all(gradient >= -scale)
+    assert np.all(np.abs(gradient[C > 0]) <= scale)
+
+
+@given(rows, st.floats(0, 2))
+def test_no_sweep_raises_the_objective(case, overlap):
+    seed, n, k = case
+    C, F, G, threshold = problem(np.random.default_rng(seed), n, k)
+    # A strong overlap penalty makes the matrix indefinite; a sweep still descends.
+    G += overlap * (1 - np.eye(k))
+
+    def objective():
+        rows = zip(C, F, strict=True)
+        return np.array([naive.row_objective(c, f, G, threshold) for c, f in rows])
+
+    before = objective()
+    for _ in range(4):
+        nonnegative_rows(C, F, G, threshold, 1, 0.0)
+        after = objective()
+        assert np.all(C >= 0)
+        assert np.all(after <= before + 1e-12 * (1 + np.abs(before)))
+        before = after
+
+
+def spectra(generator, k, n, n_pixels=20, dtype=np.float64):
+    """Unit-norm start and the ``C'X`` and ``C'C`` of random data."""
+    S = generator.random((k, n))
+    S /= np.linalg.norm(S, axis=1, keepdims=True)
+    C = generator.random((n_pixels, k))
+    X = generator.normal(0.3, 1.0, (n_pixels, n))
+    return S.astype(dtype), (C.T @ X).astype(dtype), C.T @ C, C, X
+
+
+@pytest.mark.parametrize("sweeps", [0, 1, 3])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (5, 40)])
+def test_spectra_agree_with_the_oracle(run, rng, dtype, close, shape, sweeps):
+    S, F, G, _, _ = spectra(rng, *shape, dtype=dtype)
+    expected = naive.unit_norm_rows(S, F, G, sweeps)
+    run(unit_norm_rows, S, F, G, sweeps)
+    close(S, expected)
+
+
+def test_spectrum_that_nothing_speaks_for_stays(run, rng, dtype):
+    S, F, G, _, _ = spectra(rng, 3, 12, dtype=dtype)
+    before = S.copy()
+    G[0, 1:] = G[1:, 0] = 0.0
+    F[0] = -1.0  # no entry of the first row can become positive
+    G[0, 0] = 1e-3
+    F[0] -= G[0, 0] * S[0]
+    G[2, :] = G[:, 2] = 0.0  # and the third component has no abundance
+    run(unit_norm_rows, S, F, G, 2)
+    np.testing.assert_array_equal(S[[0, 2]], before[[0, 2]])
+    assert not np.array_equal(S[1], before[1])
+
+
+@given(st.integers(0, 2**31), st.integers(1, 6), st.integers(1, 40))
+def test_spectra_stay_on_the_sphere_and_never_fit_worse(seed, k, n):
+    S, F, G, C, X = spectra(np.random.default_rng(seed), k, n)
+
+    def misfit():
+        return np.square(X - C @ S).sum()
+
+    before = misfit()
+    for _ in range(3):
+        unit_norm_rows(S, F, G, 1)
+        after = misfit()
+        assert np.all(S >= 0)
+        np.testing.assert_allclose(np.linalg.norm(S, axis=1), 1.0, rtol=1e-12)
+        assert after <= before * (1 + 1e-12)
+        before = after
+
+
+@given(st.integers(0, 2**31), st.integers(2, 30))
+def test_no_other_unit_spectrum_fits_better(seed, n):
+    generator = np.random.default_rng(seed)
+    S, F, G, C, X = spectra(generator, 1, n)
+    if not np.any(F > 0):
+        return
+    unit_norm_rows(S, F, G, 1)
+    others = generator.random((50, n)) * generator.integers(0, 2, (50, n))
+    others = others[others.any(axis=1)]
+    others /= np.linalg.norm(others, axis=1, keepdims=True)
+    best = np.square(X - C @ S).sum()
+    assert all(np.square(X - C @ s[None]).sum() >= best - 1e-9 for s in others)
