@@ -99,9 +99,7 @@ def nmf_so(X, n_components, *, wo=0.1, max_iter=100, tol=1e-10, seed=0, watch=No
     return Result(C, S.T, objective)
 
 
-def nmf_ard_so(
-    X, n_components, *, wo=0.1, max_iter=100, tol=1e-10, seed=0, watch=None
-):
+def nmf_ard_so(X, n_components, *, wo=0.1, max_iter=100, tol=1e-10, seed=0, watch=None):
     """NMF with automatic relevance determination and soft orthogonality, ||S_j|| = 1.
 
     Parameters

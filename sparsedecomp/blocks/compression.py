@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparsedecomp.blocks.matrix import BlockMatrix, Summary, as_blocks, row_summary
+from sparsedecomp.blocks.matrix import Summary, as_blocks, row_summary
 
 
 @dataclass(frozen=True)
@@ -137,5 +137,3 @@ def compress(
     for _ in range(n_power):
         basis, summary = power_pass(blocks, basis)
     return project(blocks, basis, summary)
-
-

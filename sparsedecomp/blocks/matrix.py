@@ -242,10 +242,10 @@ class BlockMatrix:
             for part in results[0][0]
         )
         sums = tuple(np.zeros(np.shape(part)) for part in results[0][1])
-        for (where, _, _), (parts, terms) in zip(self._blocks, results):
-            for whole, part in zip(row_results, parts):
+        for (where, _, _), (parts, terms) in zip(self._blocks, results, strict=True):
+            for whole, part in zip(row_results, parts, strict=True):
                 whole[where] = part
-            for total, term in zip(sums, terms):
+            for total, term in zip(sums, terms, strict=True):
                 total += term
         return row_results, sums
 
@@ -444,8 +444,10 @@ def _on_tiles(data, read, function, rows, shared):
         part, terms = function(read.tile(data, tile), *[r[tile] for r in rows], *shared)
         parts.append(part)
         terms = [np.array(term, float) for term in terms]
-        sums = terms if sums is None else [a + b for a, b in zip(sums, terms)]
-    return [np.concatenate(column) for column in zip(*parts)], sums
+        sums = (
+            terms if sums is None else [a + b for a, b in zip(sums, terms, strict=True)]
+        )
+    return [np.concatenate(column) for column in zip(*parts, strict=True)], sums
 
 
 def _times(X, M):

@@ -153,7 +153,8 @@ class DaskSource:
         blocks = []
         for where in np.ndindex(*self.data.numblocks[:nav]):
             window = tuple(
-                slice(edges[i], edges[i + 1]) for edges, i in zip(bounds, where)
+                slice(edges[i], edges[i + 1])
+                for edges, i in zip(bounds, where, strict=True)
             )
             blocks.append(
                 Block(

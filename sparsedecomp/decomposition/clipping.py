@@ -23,6 +23,7 @@ from sparsedecomp.decomposition.descent import (
     Descent,
     Factors,
     coupling,
+    interruptible,
 )
 from sparsedecomp.kernels.clipped import fill_clipped
 from sparsedecomp.kernels.coordinate import nonnegative_rows, unit_norm_rows
@@ -54,53 +55,51 @@ def descend_clipped(blocks, state, settings):
     result = Descent(state)
     n, m = blocks.shape
     orthogonality, prior = settings.orthogonality, settings.prior(n, m)
-    momentum, start = 0.5, state
+    momentum, start, last = 0.5, state, state
     fallback, small = False, 0
-    for _ in range(settings.max_iter):
-        sigma = np.sqrt(start.noise_variance)
-        shared = start.S, coupling(start.S, orthogonality), start.threshold, sigma
-        try:
+    with interruptible(result):
+        for _ in range(settings.max_iter):
+            sigma = np.sqrt(start.noise_variance)
+            shared = start.S, coupling(start.S, orthogonality), start.threshold, sigma
             (C,), sums = blocks.run(update_clipped, rows=(start.C,), shared=shared)
-        except KeyboardInterrupt:
-            result.stopped = result.interrupted = True
-            break
-        gram, F, totals, before, squares, loss, positive = sums
-        # The pass that improves a state is the one that scores it.
-        objective = float(loss + positive * np.log(sigma))
-        overlap = before.sum() - np.trace(before)
-        objective += 0.5 * orthogonality * overlap / start.noise_variance
-        if prior is not None:
-            objective += prior.cost(start.relevance, start.under)
-        if objective > result.objective:
-            if fallback:
+            gram, F, totals, before, squares, loss, positive = sums
+            # The pass that improves a state is the one that scores it.
+            objective = float(loss + positive * np.log(sigma))
+            overlap = before.sum() - np.trace(before)
+            objective += 0.5 * orthogonality * overlap / start.noise_variance
+            if prior is not None:
+                objective += prior.cost(start.relevance, start.under)
+            if objective > result.objective:
+                if fallback:
+                    result.converged = True
+                    break
+                momentum /= 1.5
+                start, fallback = last, True
+                continue
+            gain = result.objective - objective
+            result.history.append(objective)
+            result.factors = start
+            if settings.stops(objective, start.n_components):
+                result.stopped = True
+                break
+            small = small + 1 if settings.stands_still(gain, n * m) else 0
+            if small == 2:
                 result.converged = True
                 break
-            momentum, start, fallback = momentum / 1.5, last, True
-            continue
-        gain = result.objective - objective
-        result.history.append(objective)
-        result.factors = start
-        if settings.stops(objective, start.n_components):
-            result.stopped = True
-            break
-        small = small + 1 if settings.stands_still(gain, n * m) else 0
-        if small == 2:
-            result.converged = True
-            break
 
-        S = start.S.copy()
-        unit_norm_rows(S, F, gram, SPECTRUM_SWEEPS)
-        Q = squares + np.sum(gram * (S @ S.T)) - 2 * np.sum(F * S)
-        Q += orthogonality * (gram.sum() - np.trace(gram))
-        relevance = start.relevance
-        if prior is not None:
-            relevance = prior.relevance(totals)
-        noise_variance = max(float(Q), ROUNDING * float(squares)) / (n * m)
-        last = Factors(C, S, noise_variance, relevance, start.under)
-        if not fallback:
-            momentum = min(1.0, momentum * 1.05)
-        fallback = False
-        start = _ahead(result.factors, last, momentum)
+            S = start.S.copy()
+            unit_norm_rows(S, F, gram, SPECTRUM_SWEEPS)
+            Q = squares + np.sum(gram * (S @ S.T)) - 2 * np.sum(F * S)
+            Q += orthogonality * (gram.sum() - np.trace(gram))
+            relevance = start.relevance
+            if prior is not None:
+                relevance = prior.relevance(totals)
+            noise_variance = max(float(Q), ROUNDING * float(squares)) / (n * m)
+            last = Factors(C, S, noise_variance, relevance, start.under)
+            if not fallback:
+                momentum = min(1.0, momentum * 1.05)
+            fallback = False
+            start = _ahead(result.factors, last, momentum)
     return result
 
 

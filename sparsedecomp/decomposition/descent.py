@@ -19,6 +19,7 @@ and on their low-rank picture.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -199,6 +200,15 @@ class Descent:
         return self.history[-1] if self.history else np.inf
 
 
+@contextmanager
+def interruptible(result):
+    """Let Ctrl-C end a descent and keep what it has reached."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        result.stopped = result.interrupted = True
+
+
 def coupling(S, orthogonality):
     """Gram matrix of the spectra with the soft orthogonality of the maps added."""
     return S @ S.T + orthogonality * (1 - np.eye(len(S)))
@@ -271,42 +281,37 @@ def descend(view, state, settings):
     momentum, ceiling = 0.5, 1.0
     ahead = None
     small = 0
-    for _ in range(settings.max_iter):
-        start = state if ahead is None else replace(state, S=ahead)
-        try:
+    with interruptible(result):
+        for _ in range(settings.max_iter):
+            start = state if ahead is None else replace(state, S=ahead)
             new, objective = step(view, start, settings)
-            worse = ahead is not None and objective > result.objective
-            if worse:
+            if ahead is not None and objective > result.objective:
                 new, objective = step(view, state, settings)
-        except KeyboardInterrupt:
-            result.stopped = result.interrupted = True
-            break
-        if worse:
-            ceiling, momentum = momentum, momentum / 1.5
-        elif ahead is not None:
-            ceiling = min(1.0, ceiling * 1.01)
-            momentum = min(ceiling, momentum * 1.05)
-        if objective > result.objective:  # nothing left but rounding
-            result.converged = True
-            break
-        gain = result.objective - objective
-        ahead = _extrapolate(state.S, new.S, momentum)
-        state = result.factors = new
-        result.history.append(objective)
-        alive = state.C.any(axis=0)
-        if not alive.all():
-            if not alive.any():
+                ceiling, momentum = momentum, momentum / 1.5
+            elif ahead is not None:
+                ceiling = min(1.0, ceiling * 1.01)
+                momentum = min(ceiling, momentum * 1.05)
+            if objective > result.objective:  # nothing left but rounding
+                result.converged = True
                 break
-            state = result.factors = state.take(np.flatnonzero(alive))
-            ahead = None
-        if settings.stops(objective, state.n_components):
-            result.stopped = True
-            break
-        # One small gain may be the shadow of a step that was taken back.
-        small = small + 1 if settings.stands_still(gain, view.size) else 0
-        if small == 2:
-            result.converged = True
-            break
+            gain = result.objective - objective
+            ahead = _extrapolate(state.S, new.S, momentum)
+            state = result.factors = new
+            result.history.append(objective)
+            alive = state.C.any(axis=0)
+            if not alive.all():
+                if not alive.any():
+                    break
+                state = result.factors = state.take(np.flatnonzero(alive))
+                ahead = None
+            if settings.stops(objective, state.n_components):
+                result.stopped = True
+                break
+            # One small gain may be the shadow of a step that was taken back.
+            small = small + 1 if settings.stands_still(gain, view.size) else 0
+            if small == 2:
+                result.converged = True
+                break
     return result
 
 

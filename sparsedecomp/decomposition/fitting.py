@@ -184,6 +184,8 @@ def _one_start(view, state, settings):
         return descend(view, state, settings)
     # Under the prior from the first step, a poor start would prune at random.
     warm = descend(view, state, replace(settings, floor=None, max_iter=WARM_UP))
+    if warm.stopped:
+        return warm
     state = warm.factors
     state.under = np.ones(state.n_components, bool)
     state.relevance = prior.relevance(state.C.sum(axis=0, dtype=float))

@@ -9,7 +9,11 @@ from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -264,7 +268,8 @@ class _SoftOrthogonalNMF(
         if self.n_components > most:
             raise ValueError(
                 f"n_components = {self.n_components} was given for data with "
-                f"{n_samples} pixels and {n_features} channels, expected at most {most}."
+                f"{n_samples} pixels and {n_features} channels, expected at most "
+                f"{most}."
             )
         return self.n_components
 
@@ -310,9 +315,6 @@ class _SoftOrthogonalNMF(
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-
 
 
 class NMFSO(_SoftOrthogonalNMF):

@@ -35,7 +35,7 @@ import numpy as np
 
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.blocks.compression import gram_of
-from sparsedecomp.decomposition.descent import View, noise_edge
+from sparsedecomp.decomposition.descent import View, interruptible, noise_edge
 from sparsedecomp.decomposition.fitting import (
     OVERSAMPLING,
     AbundanceModel,
@@ -60,6 +60,10 @@ class _State:
     converged: bool = False
     stopped: bool = False
     interrupted: bool = False
+
+    @property
+    def objective(self):
+        return self.history[-1] if self.history else np.inf
 
 
 def fit_published(
@@ -110,7 +114,7 @@ def fit_published(
             found = _plain(
                 view, S, orthogonality, max_iter, tol, partial(watch, number)
             )
-        if best is None or found.history[-1] < best.history[-1]:
+        if best is None or found.objective < best.objective:
             best = found
         if found.stopped:
             break
@@ -233,23 +237,19 @@ def _relevant(view, S, orthogonality, max_iter, tol, generator, watch):
 
 
 def _iterate(view, state, update, orthogonality, max_iter, tol, watch):
-    for _ in range(max_iter):
-        before = state.S.copy()
-        try:
+    with interruptible(state):
+        for _ in range(max_iter):
+            before = state.S.copy()
             objective = update(view, state, orthogonality)
-        except KeyboardInterrupt:
-            state.stopped = state.interrupted = True
-            state.history = state.history or [np.inf]
-            break
-        state.history.append(objective)
-        if watch(objective, len(state.S)):
-            state.stopped = True
-            break
-        if state.S.shape == before.shape:
-            moved = np.linalg.norm(state.S - before)
-            if moved <= tol * np.linalg.norm(before):
-                state.converged = True
+            state.history.append(objective)
+            if watch(objective, len(state.S)):
+                state.stopped = True
                 break
+            if state.S.shape == before.shape:
+                moved = np.linalg.norm(state.S - before)
+                if moved <= tol * np.linalg.norm(before):
+                    state.converged = True
+                    break
     return state
 
 
@@ -277,7 +277,7 @@ def _solution(data, state):
         relevance=relevance,
         history=state.history,
         selection_history=[],
-        objective=state.history[-1],
+        objective=state.objective,
         residual=max(residual, 0.0),
         sum_of_squares=data.low_rank.summary.sum_of_squares,
         converged=state.converged,

@@ -2,9 +2,10 @@
 
 Descent under the prior prunes what it can, but many components may share one place
 between them, each of them relevant. So components are taken out one by one: the one
-that the others make up best, and the descent goes on without it. Pure noise of variance ``s2`` in ``N`` pixels and ``M`` channels gives one
-more component at most ``s2 (sqrt N + sqrt M)^2`` to explain (the edge of Marchenko and
-Pastur); a component that explains less than this is not kept.
+that the others make up best, and the descent goes on without it. Pure noise of variance
+``s2`` in ``N`` pixels and ``M`` channels gives one more component at most
+``s2 (sqrt N + sqrt M)^2`` to explain (the edge of Marchenko and Pastur); a component
+that explains less than this is not kept.
 """
 
 from __future__ import annotations
@@ -43,9 +44,10 @@ def select(view, state, settings):
         full = result.factors
         edge = noise_edge(full.noise_variance, view.n_pixels, view.n_channels)
         fewer = descend(view, cheapest_reduction(full), brief)
-        explained = view.size * (
-            fewer.factors.noise_variance - full.noise_variance
-        )
+        if fewer.stopped:
+            result.stopped, result.interrupted = True, fewer.interrupted
+            break
+        explained = view.size * (fewer.factors.noise_variance - full.noise_variance)
         if explained > edge or fewer.objective > result.objective:
             break
         _logger.debug(

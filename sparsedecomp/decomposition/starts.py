@@ -52,7 +52,7 @@ def start_spectra(low_rank, n_components, init, generator):
 
 def _vertices(low_rank, n_components):
     Y = low_rank.scores[:, : max(n_components, 2)].astype(float)
-    # Pixels are compared by composition: brightness is divided out, dark ones set aside.
+    # Compositions are compared: brightness is divided out, dark pixels are set aside.
     brightness = np.abs(Y[:, 0])
     bright = brightness > 0.3 * np.median(brightness)
     Z = np.where(bright[:, None], Y / np.where(bright, brightness, 1.0)[:, None], 0.0)
