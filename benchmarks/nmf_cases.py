@@ -43,10 +43,17 @@ def ours(cube, n_components, *, estimator, until=None, **options):
     return _fit_of(model, maps, model.components_)
 
 
-def in_hyperspy(cube, n_components, *, algorithm, lazy=False, **options):
-    """``s.decomposition(algorithm=...)``, of ours or of HyperSpy's."""
+def in_hyperspy(
+    cube, n_components, *, algorithm, lazy=False, unit_mean=False, **options
+):
+    """``s.decomposition(algorithm=...)``, of ours or of HyperSpy's.
+
+    ``unit_mean`` divides the cube by its mean first.
+    """
     import hyperspy.api as hs
 
+    unit = cube.mean() if unit_mean else 1
+    cube = cube / unit if unit_mean else cube
     signal = cube
     if isinstance(cube, np.ndarray):
         signal = hs.signals.Signal1D(cube)
@@ -63,7 +70,8 @@ def in_hyperspy(cube, n_components, *, algorithm, lazy=False, **options):
         **options,
     )
     learned = signal.learning_results
-    return _fit_of(model, np.asarray(learned.loadings), np.asarray(learned.factors).T)
+    spectra = np.asarray(learned.factors).T * unit
+    return _fit_of(model, np.asarray(learned.loadings), spectra)
 
 
 def scikit_learn(cube, n_components, **options):
@@ -232,6 +240,8 @@ def _compared(fit, spectra, maps):
     """Angles to the true spectra, and error of the abundances."""
     from sparsedecomp.metrics import abundance_rmse, match_components
 
+    if not len(fit.spectra):
+        return {}
     true, found, angles = match_components(spectra, fit.spectra)
     maps = maps.reshape(-1, len(spectra)).astype(float)
     abundances = np.zeros_like(maps)

@@ -3,6 +3,7 @@
 import errno
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import h5py
@@ -114,6 +115,15 @@ class TestResultFile:
         for part in (maps, spectra):
             assert part.metadata.Sparsedecomp.settings.algorithm == "nmf_so_ard"
             assert part.metadata.Sparsedecomp.input == "cube.hspy"
+
+    def test_lazy_metadata_are_written_as_they_are(self, cube, tmp_path, capsys):
+        s = hs.load(cube)
+        s.metadata.set_item("Sample.profile", np.arange(5.0))
+        s.save(cube, overwrite=True)
+        run_one(cube, tmp_path / "out.hspy", lazy=True)
+        _, spectra = hs.load(tmp_path / "out.hspy")
+        np.testing.assert_array_equal(spectra.metadata.Sample.profile, np.arange(5.0))
+        assert "Completed" not in capsys.readouterr().out
 
     def test_equals_the_decomposition_of_the_signal(self, cube, tmp_path):
         run_one(cube, tmp_path / "out.hspy")
@@ -281,11 +291,11 @@ class TestInputs:
             run_one(tmp_path / "bad.hspy", tmp_path / "out.hspy")
 
     @pytest.mark.parametrize(
-        "signal",
+        "flat",
         [hs.signals.Signal1D(np.ones(5)), hs.signals.Signal2D(np.ones((4, 5)))],
     )
-    def test_not_a_cube(self, tmp_path, signal):
-        signal.save(tmp_path / "flat.hspy")
+    def test_not_a_cube(self, tmp_path, flat):
+        flat.save(tmp_path / "flat.hspy")
         with pytest.raises(ValueError, match=r"holds 0 cubes .*untitled \( \| "):
             run_one(tmp_path / "flat.hspy", tmp_path / "out.hspy")
 
@@ -299,11 +309,11 @@ class TestInputs:
             load_cube(cube)
 
     @staticmethod
-    def add(signal, path, title):
+    def add(second, path, title):
         """Put a second signal into a file."""
-        signal.metadata.General.title = title
+        second.metadata.General.title = title
         more = path.with_name("more.hspy")
-        signal.save(more)
+        second.save(more)
         with h5py.File(path, "r+") as file, h5py.File(more) as other:
             other.copy(f"Experiments/{title}", file["Experiments"])
         more.unlink()
@@ -384,14 +394,20 @@ class TestFailure:
         write_results(tmp_path / "out.hspy", small_signal, {})
         assert len(hs.load(tmp_path / "out.hspy")) == 2
 
-    def test_ctrl_c_while_writing(self, cube, tmp_path, monkeypatch):
-        def copy(*args, **kwargs):
-            raise KeyboardInterrupt
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_a_signal_while_writing(self, cube, tmp_path, monkeypatch, number):
+        copy = h5py.Group.copy
 
-        monkeypatch.setattr(h5py.Group, "copy", copy)
+        def copy_and_stop(*args, **kwargs):
+            signal.raise_signal(number)
+            copy(*args, **kwargs)
+
+        monkeypatch.setattr(h5py.Group, "copy", copy_and_stop)
+        handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt):
             run(cube, tmp_path / "out.hspy")
         assert names_in(tmp_path) == ["cube.hspy"]
+        assert handlers == tuple(map(signal.getsignal, (signal.SIGINT, signal.SIGTERM)))
 
     def test_a_fit_stopped_by_ctrl_c_is_not_recorded_as_done(
         self, cube, tmp_path, monkeypatch

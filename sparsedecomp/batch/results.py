@@ -15,6 +15,8 @@ import hashlib
 import json
 import os
 import shutil
+import signal
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -95,12 +97,12 @@ def read_record(path):
         return None
 
 
-def component_signals(signal, record):
+def component_signals(decomposed, record):
     """Make the two signals of a result file from a decomposed one.
 
     Parameters
     ----------
-    signal : hyperspy.signals.BaseSignal
+    decomposed : hyperspy.signals.BaseSignal
         A signal after ``decomposition``; its cube is not copied.
     record : dict
         What ``metadata.Sparsedecomp`` of both signals will say.
@@ -115,23 +117,34 @@ def component_signals(signal, record):
         get_component_spectra,
     )
 
-    maps, spectra = get_component_maps(signal), get_component_spectra(signal)
-    spectra.learning_results = signal.learning_results
-    title = signal.metadata.General.get_item("title", "") or "untitled"
+    maps = get_component_maps(decomposed)
+    spectra = get_component_spectra(decomposed)
+    spectra.learning_results = decomposed.learning_results
+    title = decomposed.metadata.General.get_item("title", "") or "untitled"
+    # A lazily loaded file has lazy arrays in its metadata too.
+    spectra.metadata.add_dictionary(_in_memory(spectra.metadata.as_dictionary()))
     for part, name in ((maps, "component maps"), (spectra, "component spectra")):
         part.metadata.General.title = f"{title}: {name}"
         part.metadata.add_dictionary({"Sparsedecomp": record})
     return maps, spectra
 
 
-def write_results(path, signal, record, overwrite=False):
+def _in_memory(tree):
+    return {
+        key: _in_memory(value) if isinstance(value, dict) else value.compute()
+        for key, value in tree.items()
+        if isinstance(value, dict) or hasattr(value, "dask")
+    }
+
+
+def write_results(path, decomposed, record, overwrite=False):
     """Write the result file of a decomposed signal, completely or not at all.
 
     Parameters
     ----------
     path : path-like
         The file to write; its folder must exist.
-    signal : hyperspy.signals.BaseSignal
+    decomposed : hyperspy.signals.BaseSignal
         A signal after ``decomposition``.
     record : dict
         Input, settings and outcome, as JSON can hold them.
@@ -148,8 +161,8 @@ def write_results(path, signal, record, overwrite=False):
     """
     import h5py
 
-    maps, spectra = component_signals(signal, record)
-    with _replacing(Path(path), overwrite) as (whole, other):
+    maps, spectra = component_signals(decomposed, record)
+    with _replacing(Path(path), overwrite) as (whole, other), _uninterrupted():
         # Asked first, because HDF5 closes noisily where it runs out of space. The
         # maps are written three times: alone, among the learning results, merged.
         _check_space(whole.parent, 4 * (maps.data.nbytes + spectra.data.nbytes))
@@ -168,6 +181,26 @@ def _check_space(folder, needed):
         raise OSError(
             errno.ENOSPC, f"{needed} bytes are needed and {free} free", str(folder)
         )
+
+
+@contextmanager
+def _uninterrupted():
+    """Hold signals back: RosettaSciIO goes on after one while it writes metadata."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held = []
+    handlers = {
+        number: signal.signal(number, lambda *_: held.append(True))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if held:
+        raise KeyboardInterrupt
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition.descent import (
     ROUNDING,
     SPECTRUM_SWEEPS,
@@ -37,13 +38,23 @@ SAMPLE_ENTRIES = 2**22
 
 
 def sample_of(blocks):
-    """The matrix, or evenly spread pixels of it that hold enough entries."""
+    """Evenly spread pixels that hold enough entries, read into memory in one pass.
+
+    Returns
+    -------
+    sample : BlockMatrix
+    chosen : int array
+        Its rows in ``blocks``.
+    """
     n, m = blocks.shape
-    wanted = max(1024, SAMPLE_ENTRIES // m)
-    if n <= wanted:
-        return blocks, np.arange(n)
+    wanted = min(n, max(1024, SAMPLE_ENTRIES // m))
     chosen = np.linspace(0, n - 1, wanted).round().astype(int)
-    return blocks.select(chosen), chosen
+    (X,), _ = blocks.select(chosen).run(_themselves)
+    return as_blocks(X), chosen
+
+
+def _themselves(X):
+    return (X,), ()
 
 
 def descend_clipped(blocks, state, settings):

@@ -123,6 +123,8 @@ class Settings:
         A descent ends when steps gain less than ``tol`` nats per two entries.
     watch : callable, optional
         ``watch(objective, n_components)`` after every step; True stops the descent.
+    least_gain : float
+        It ends as well when steps gain less than this number of nats.
     """
 
     orthogonality: float
@@ -130,6 +132,7 @@ class Settings:
     max_iter: int
     tol: float
     watch: object = None
+    least_gain: float = 0.0
 
     def prior(self, n_pixels, n_channels):
         if self.floor is None:
@@ -139,7 +142,7 @@ class Settings:
         return Prior(self.floor, n_pixels + 2.0, price)
 
     def stands_still(self, gain, size):
-        return gain < 0.5 * self.tol * size
+        return gain < max(0.5 * self.tol * size, self.least_gain)
 
     def stops(self, objective, n_components):
         return self.watch is not None and bool(self.watch(objective, n_components))

@@ -32,7 +32,8 @@ OVERSAMPLING = 10
 # Pixels that the search for the number of components looks at.
 SEARCH_PIXELS = 2**16
 WARM_UP = 10
-SEARCH_TOL = 100
+# Gain of a step that ends the search, relative to what a component must gain.
+SEARCH_GAIN = 1e-3
 # Iterations on all pixels when the spectra were found on some of them.
 MORE_ITERATIONS = 30
 FINISHING_PASSES = 2
@@ -124,7 +125,8 @@ def fit_penalised(
     searching = settings
     if relevance:
         # What the search finds is only where the last descent starts.
-        searching = replace(settings, tol=SEARCH_TOL * tol)
+        price = settings.prior(search.n_pixels, search.n_channels).price
+        searching = replace(settings, least_gain=SEARCH_GAIN * price)
     best = None
     for number in range(n_init):
         name = init
@@ -220,11 +222,8 @@ def _on_all_pixels(view, found, settings):
 
 
 def _refine_clipped(blocks, state, settings):
-    part, chosen = sample_of(blocks)
-    refined = descend_clipped(part, replace(state, C=state.C[chosen]), settings)
-    if part is not blocks:
-        refined.factors = replace(refined.factors, C=state.C)
-    return refined
+    sample, chosen = sample_of(blocks)
+    return descend_clipped(sample, replace(state, C=state.C[chosen]), settings)
 
 
 def _finish(data, exact, final, selection_history, settings):

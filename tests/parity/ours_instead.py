@@ -86,6 +86,7 @@ class Plugin:
                 or given.get("centre") is not None
                 or given.get("svd_solver") not in (None, "randomized", "incremental")
                 or signal.data.dtype.kind == "c"
+                or {"var_array", "var_func"} & {*given, *given.get("kwargs", ())}
             ):
                 return original(signal, *args, **kwargs)
             self.concerned = True

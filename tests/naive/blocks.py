@@ -1,0 +1,27 @@
+"""What a matrix of blocks stands for: one dense float64 array."""
+
+import numpy as np
+
+
+def dense(data, signal_dimension=1, navigation_mask=None, signal_mask=None):
+    """Pixels that are kept times channels that are kept, in float64."""
+    data = np.asarray(data)
+    split = data.ndim - signal_dimension
+    n_pixels = int(np.prod(data.shape[:split]))
+    X = data.reshape(n_pixels, -1).astype(np.float64)
+    if navigation_mask is not None:
+        X = X[~np.ravel(navigation_mask)]
+    if signal_mask is not None:
+        X = X[:, ~np.ravel(signal_mask)]
+    return X
+
+
+def poisson_scales(X):
+    """Roots of the pixels' and channels' sums over their means, 1 for empty ones."""
+    scales = []
+    for sums in (X.sum(axis=1), X.sum(axis=0)):
+        mean = sums.mean()
+        scales.append(
+            np.array([np.sqrt(s / mean) if s > 0 else 1.0 for s in sums.tolist()])
+        )
+    return scales
