@@ -2,7 +2,6 @@
 
 import errno
 import json
-import shutil
 import signal
 from pathlib import Path
 
@@ -367,16 +366,6 @@ class TestFailure:
         if existing:
             assert target.read_bytes() == before
 
-    def test_too_little_space(self, cube, tmp_path, monkeypatch):
-        usage = shutil.disk_usage(tmp_path)._replace(free=1000)
-        monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
-        with pytest.raises(OSError, match="bytes are needed and 1000 free") as info:
-            run_one(cube, tmp_path / "out.hspy")
-        assert info.value.errno == errno.ENOSPC
-        assert names_in(tmp_path) == ["cube.hspy"]
-
-    # HDF5 cannot close the file that it could not write.
-    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
     def test_a_write_that_really_fails(self, small_signal, tmp_path):
         # A limit on the size of files stands for the end of the disk.
         resource = pytest.importorskip("resource", reason="no limits on file sizes")

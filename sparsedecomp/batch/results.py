@@ -10,11 +10,9 @@ The HDF5 attribute ``sparsedecomp`` records, as JSON, which input was decomposed
 with which settings; ``metadata.Sparsedecomp`` of both signals says the same.
 """
 
-import errno
 import hashlib
 import json
 import os
-import shutil
 import signal
 import threading
 from contextlib import contextmanager
@@ -163,9 +161,8 @@ def write_results(path, decomposed, record, overwrite=False):
 
     maps, spectra = component_signals(decomposed, record)
     with _replacing(Path(path), overwrite) as (whole, other), _uninterrupted():
-        # Asked first, because HDF5 closes noisily where it runs out of space. The
-        # maps are written three times: alone, among the learning results, merged.
-        _check_space(whole.parent, 4 * (maps.data.nbytes + spectra.data.nbytes))
+        # The maps are written three times: alone, among the learning results, merged.
+        _reserve(whole, 4 * (maps.data.nbytes + spectra.data.nbytes))
         maps.save(whole, overwrite=True, show_progressbar=False)
         spectra.save(other, overwrite=True, show_progressbar=False)
         # HyperSpy writes one signal per file and reads any number of them.
@@ -175,12 +172,13 @@ def write_results(path, decomposed, record, overwrite=False):
             file.attrs[ATTRIBUTE] = json.dumps(record)
 
 
-def _check_space(folder, needed):
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise OSError(
-            errno.ENOSPC, f"{needed} bytes are needed and {free} free", str(folder)
-        )
+def _reserve(path, size):
+    """Fail here if there is no room: HDF5 cannot close a file that it cannot write."""
+    with path.open("wb") as file:
+        for _ in range(0, size, _PIECE):
+            file.write(bytes(_PIECE))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextmanager

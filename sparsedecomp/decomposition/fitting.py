@@ -66,27 +66,12 @@ class Solution:
     mean_row_sum: float | None
 
 
-def fit_penalised(
-    blocks,
-    *,
-    n_components,
-    relevance,
-    orthogonality,
-    init,
-    n_init,
-    max_iter,
-    tol,
-    compression,
-    noise,
-    clipping,
-    generator,
-    watch,
-):
-    """Fit NMF with soft orthogonality, with or without automatic relevance.
+@dataclass(frozen=True)
+class Request:
+    """What a fit is asked for.
 
-    Parameters
+    Attributes
     ----------
-    blocks : BlockMatrix
     n_components : int or None
         None lets relevance choose its own upper bound.
     relevance : bool
@@ -96,30 +81,71 @@ def fit_penalised(
     generator : numpy.random.Generator
     watch : callable
         ``watch(start, objective, n_components)``; True ends the fit early.
+    """
+
+    n_components: int | None
+    relevance: bool
+    orthogonality: float
+    init: str
+    n_init: int
+    max_iter: int
+    tol: float
+    compression: str | int | None
+    noise: str
+    clipping: str | bool
+    generator: np.random.Generator
+    watch: object
+
+    @property
+    def rank(self):
+        """Directions to compress to."""
+        rank = (self.n_components or MOST_COMPONENTS) + OVERSAMPLING
+        return (
+            max(self.compression, rank) if isinstance(self.compression, int) else rank
+        )
+
+
+def views(data, compression):
+    """The data as they are, and what the iterations run on."""
+    low = data.low_rank
+    squares = low.summary.sum_of_squares
+    if squares == 0:
+        raise ValueError("The data are zero everywhere; there is nothing to decompose.")
+    exact = View(data.blocks, None, squares)
+    if compression is None:
+        return exact, exact
+    return exact, View(as_blocks(low.scores), low.basis, squares)
+
+
+def fit_penalised(blocks, request):
+    """Fit NMF with soft orthogonality, with or without automatic relevance.
+
+    Parameters
+    ----------
+    blocks : BlockMatrix
+    request : Request
 
     Returns
     -------
     Solution
     """
-    rank = (n_components or MOST_COMPONENTS) + OVERSAMPLING
-    if isinstance(compression, int):
-        rank = max(compression, rank)
-    data = weigh(blocks, rank, noise=noise, clipping=clipping, random_state=generator)
+    relevance, watch = request.relevance, request.watch
+    data = weigh(
+        blocks,
+        request.rank,
+        noise=request.noise,
+        clipping=request.clipping,
+        random_state=request.generator,
+    )
     low = data.low_rank
-    if low.summary.sum_of_squares == 0:
-        raise ValueError("The data are zero everywhere; there is nothing to decompose.")
-    exact = View(data.blocks, None, low.summary.sum_of_squares)
-    view = exact
-    if compression is not None:
-        view = View(as_blocks(low.scores), low.basis, low.summary.sum_of_squares)
-
-    n_components = n_components or most_components(low)
+    exact, view = views(data, request.compression)
+    n_components = request.n_components or most_components(low)
     noise_variance = _noise_floor(low)
     settings = Settings(
-        orthogonality=orthogonality,
+        orthogonality=request.orthogonality,
         floor=float(np.sqrt(noise_variance)) if relevance else None,
-        max_iter=max_iter,
-        tol=tol,
+        max_iter=request.max_iter,
+        tol=request.tol,
     )
     search = _search_view(view, low)
     searching = settings
@@ -128,11 +154,11 @@ def fit_penalised(
         price = settings.prior(search.n_pixels, search.n_channels).price
         searching = replace(settings, least_gain=SEARCH_GAIN * price)
     best = None
-    for number in range(n_init):
-        name = init
+    for number in range(request.n_init):
+        init = request.init
         if init == "auto":
-            name = "random" if number else "spa"
-        S = start_spectra(low, n_components, name, generator)
+            init = "random" if number else "spa"
+        S = start_spectra(low, n_components, init, request.generator)
         found = _one_start(
             search,
             initial_state(search, S, noise_variance),
@@ -143,7 +169,7 @@ def fit_penalised(
         if found.stopped:
             break
 
-    settings = replace(settings, watch=partial(watch, n_init - 1))
+    settings = replace(settings, watch=partial(watch, request.n_init - 1))
     final = best
     if relevance and not best.stopped:
         final = descend(search, _released(best.factors), settings)

@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sparsedecomp.blocks import BlockMatrix, as_blocks
 from sparsedecomp.blocks.matrix import root_of_sums
-from sparsedecomp.decomposition.fitting import fit_penalised
+from sparsedecomp.decomposition.fitting import Request, fit_penalised
 from sparsedecomp.decomposition.noise import NOISE_MODELS, refuse_negative
 from sparsedecomp.decomposition.published import fit_published
 from sparsedecomp.decomposition.starts import STARTS
@@ -167,8 +167,7 @@ class _SoftOrthogonalNMF(
             )
 
         course = fit_published if self.updates == "published" else fit_penalised
-        solution = course(
-            blocks,
+        request = Request(
             n_components=n_components,
             relevance=self._relevance,
             orthogonality=self.orthogonality,
@@ -182,6 +181,7 @@ class _SoftOrthogonalNMF(
             generator=generator,
             watch=watch,
         )
+        solution = course(blocks, request)
         self._keep(solution)
         self.n_iter_ = count
         self.passes_ = blocks.passes - read_before

@@ -33,21 +33,20 @@ from functools import partial
 
 import numpy as np
 
-from sparsedecomp.blocks import as_blocks
 from sparsedecomp.blocks.compression import gram_of
-from sparsedecomp.decomposition.descent import View, interruptible, noise_edge
+from sparsedecomp.decomposition.descent import interruptible, noise_edge
 from sparsedecomp.decomposition.fitting import (
-    OVERSAMPLING,
     AbundanceModel,
     Solution,
     most_components,
+    views,
 )
 from sparsedecomp.decomposition.noise import weigh
 from sparsedecomp.decomposition.starts import start_spectra
 
 ALIKE = 0.99
 MERGE_AFTER = 3
-EXACT_ITERATIONS = 2
+EXACT_ITERATIONS = 10
 
 
 @dataclass
@@ -66,54 +65,37 @@ class _State:
         return self.history[-1] if self.history else np.inf
 
 
-def fit_published(
-    blocks,
-    *,
-    n_components,
-    relevance,
-    orthogonality,
-    init,
-    n_init,
-    max_iter,
-    tol,
-    compression,
-    noise,
-    clipping,
-    generator,
-    watch,
-):
+def fit_published(blocks, request):
     """Fit by the published rules; parameters and result are those of `fit_penalised`.
 
-    ``orthogonality`` is the removed fraction of the projection, 0 to 1; ``noise``
-    "auto" means "uniform" here, and ``clipping`` is not looked at.
+    The orthogonality is the removed fraction of the projection, 0 to 1; noise "auto"
+    means "uniform" here, and clipping is not looked at.
     """
-    rank = (n_components or 2 * OVERSAMPLING) + OVERSAMPLING
     data = weigh(
         blocks,
-        rank,
-        noise="uniform" if noise == "auto" else noise,
+        request.rank,
+        noise="uniform" if request.noise == "auto" else request.noise,
         clipping=False,
-        random_state=generator,
+        random_state=request.generator,
     )
     low = data.low_rank
-    exact = View(data.blocks, None, low.summary.sum_of_squares)
-    view = exact
-    if compression is not None:
-        view = View(as_blocks(low.scores), low.basis, low.summary.sum_of_squares)
-    n_components = n_components or most_components(low)
+    exact, view = views(data, request.compression)
+    n_components = request.n_components or most_components(low)
+    init = "random" if request.init == "auto" else request.init
+    begin, update = _start_plain, _update_plain
+    if request.relevance:
+        begin, update = _start_relevant, _update_relevant
+    update = partial(update, orthogonality=request.orthogonality)
     best = None
-    for number in range(n_init):
-        S = start_spectra(
-            low, n_components, "random" if init == "auto" else init, generator
+    for number in range(request.n_init):
+        S = start_spectra(low, n_components, init, request.generator)
+        found = _iterate(
+            view,
+            begin(view, S, request.generator),
+            update,
+            request,
+            partial(request.watch, number),
         )
-        if relevance:
-            found = _relevant(
-                view, S, orthogonality, max_iter, tol, generator, partial(watch, number)
-            )
-        else:
-            found = _plain(
-                view, S, orthogonality, max_iter, tol, partial(watch, number)
-            )
         if best is None or found.objective < best.objective:
             best = found
         if found.stopped:
@@ -121,8 +103,7 @@ def fit_published(
     if view is not exact and not best.stopped:
         # The compression is taken out again by iterating on the data themselves.
         for _ in range(EXACT_ITERATIONS):
-            update = _update_relevant if relevance else _update_plain
-            update(exact, best, orthogonality)
+            update(exact, best)
     return _solution(data, best)
 
 
@@ -163,12 +144,11 @@ def _update_plain(view, state, orthogonality):
     return state.noise_variance
 
 
-def _plain(view, S, orthogonality, max_iter, tol, watch):
+def _start_plain(view, S, generator):
+    # The published start: maps that are all alike, spectra of random pixels.
     n = view.n_pixels
     C = np.full((n, len(S)), 1 / np.sqrt(n), view.blocks.dtype)
-    # The published start: maps that are all alike, spectra of random pixels.
-    state = _State(C, S * np.sqrt(view.sum_of_squares / len(S)), 0.0, None)
-    return _iterate(view, state, _update_plain, orthogonality, max_iter, tol, watch)
+    return _State(C, S * np.sqrt(view.sum_of_squares / len(S)), 0.0, None)
 
 
 def _update_relevant(view, state, orthogonality):
@@ -225,29 +205,28 @@ def _merge(view, state, XS):
             gram, cosine = gram_of(C), S @ S.T
 
 
-def _relevant(view, S, orthogonality, max_iter, tol, generator, watch):
+def _start_relevant(view, S, generator):
     k, n = len(S), view.n_pixels
     size = np.sqrt(view.sum_of_squares / n)
-    C = (generator.random((n, k)) + 1) * size / k
-    C = C.astype(view.blocks.dtype)
+    C = ((generator.random((n, k)) + 1) * size / k).astype(view.blocks.dtype)
     state = _State(C, S, 0.0, C.sum(axis=0, dtype=np.float64) / (n + 2.0))
     XS = view.blocks.matmul(view.project(S))
     state.noise_variance = _residual(view, C, S, XS) / view.size
-    return _iterate(view, state, _update_relevant, orthogonality, max_iter, tol, watch)
+    return state
 
 
-def _iterate(view, state, update, orthogonality, max_iter, tol, watch):
+def _iterate(view, state, update, request, watch):
     with interruptible(state):
-        for _ in range(max_iter):
+        for _ in range(request.max_iter):
             before = state.S.copy()
-            objective = update(view, state, orthogonality)
+            objective = update(view, state)
             state.history.append(objective)
             if watch(objective, len(state.S)):
                 state.stopped = True
                 break
             if state.S.shape == before.shape:
                 moved = np.linalg.norm(state.S - before)
-                if moved <= tol * np.linalg.norm(before):
+                if moved <= request.tol * np.linalg.norm(before):
                     state.converged = True
                     break
     return state

@@ -68,9 +68,9 @@ def decompose(
         True where pixels or channels are left out: NumPy or dask arrays in the order
         of ``axes_manager.navigation_shape`` (x before y), or a signal.
     reproject : {None, "navigation", "signal", "both"}, default None
-        Solve, after the fit, for the abundances of every pixel ("navigation"), masked
-        ones included, or for the spectra in every channel ("signal"), by non-negative
-        least squares with the other factor fixed. Without it they are NaN there.
+        Find, after the fit, the abundances of the masked pixels ("navigation") or
+        the spectra in the masked channels ("signal") with the other factor fixed.
+        Without it they are NaN there. What was fitted does not change.
     return_info : bool, default False
         Return the fitted estimator. Its attributes are in the scaling of the fit.
     print_info : bool, default True
@@ -132,10 +132,9 @@ def decompose(
     }
     plain = _blocks(signal, **masks)
     check_shape(plain.shape, output_dimension, signal)
-    whole = _whole(signal, masks, reproject)
+    hidden = _hidden(signal, masks, reproject)
+    refuse_bad_values(hidden)
     fitted = Fitted.of(plain, normalize_poissonian_noise)
-    for space, blocks in whole.items():
-        refuse_bad_values(blocks, fitted, space)
 
     estimator, W = _fit(
         choice, fitted.scaled, output_dimension, parameters, show_progressbar
@@ -143,18 +142,20 @@ def decompose(
     loadings = _multiplied(W, fitted.scaled.row_scale)
     factors = _multiplied(estimator.components_.T, fitted.scaled.column_scale)
     energy = energies(loadings, factors)
-    if "navigation" in whole:
-        loadings = loadings_of(whole["navigation"], estimator, fitted)
-    if "signal" in whole:
-        factors = factors_of(whole["signal"], W, fitted)
+    axes = signal.axes_manager
+    loadings = expanded(loadings, plain.rows, axes.navigation_size)
+    factors = expanded(factors, plain.columns, axes.signal_size)
+    if pixels := hidden.get("navigation"):
+        loadings[pixels.rows] = loadings_of(pixels, estimator, fitted)
+    if channels := hidden.get("signal"):
+        factors[channels.columns] = factors_of(channels, W, fitted)
 
     order = np.argsort(-energy, kind="stable")
-    axes = signal.axes_manager
     store(
         signal,
         decomposition_algorithm=choice.name,
-        loadings=expanded(loadings[:, order], plain.rows, axes.navigation_size),
-        factors=expanded(factors[:, order], plain.columns, axes.signal_size),
+        loadings=loadings[:, order],
+        factors=factors[:, order],
         explained_variance=energy[order] / plain.shape[0],
         poissonian_noise_normalized=normalize_poissonian_noise,
         **masks,
@@ -192,14 +193,14 @@ def _blocks(signal, **masks):
     )
 
 
-def _whole(signal, masks, reproject):
-    """Every pixel and every channel, as far as they are asked for."""
+def _hidden(signal, masks, reproject):
+    """What masks hide from the fit and the reprojection reads: pixels, channels."""
     return {
-        space: _blocks(
-            signal, **{name: m for name, m in masks.items() if space not in name}
-        )
+        space: _blocks(signal, **(masks | {f"{space}_mask": ~masks[f"{space}_mask"]}))
         for space in ("navigation", "signal")
         if reproject in (space, "both")
+        and masks[f"{space}_mask"] is not None
+        and masks[f"{space}_mask"].any()
     }
 
 

@@ -1,7 +1,8 @@
 """Abundances of masked pixels and spectra in masked channels, once a model is fitted.
 
-The other factor stays fixed. What was scaled for the fit is scaled alike here: a
-masked pixel gets the Keenan-Kotula weight that it would have had in the fit.
+The other factor stays fixed, and what was fitted stays as it is. What was scaled for
+the fit is scaled alike here: a masked pixel gets the Keenan-Kotula weight that it
+would have had in the fit.
 """
 
 from typing import NamedTuple
@@ -50,37 +51,32 @@ class Fitted(NamedTuple):
         return cls(plain, summary, plain.poisson_scaled(summary))
 
 
-def refuse_bad_values(blocks, fitted, space):
+def refuse_bad_values(hidden):
     """Refuse values that only the reprojection would meet, before the fit.
 
     Parameters
     ----------
-    blocks : BlockMatrix
-        Every pixel or every channel.
-    fitted : Fitted
-        What the fit reads; where it is the same, the fit looks itself.
-    space : {"navigation", "signal"}
-        What is reprojected.
+    hidden : dict of str to BlockMatrix
+        Under "navigation" the masked pixels, under "signal" the masked channels.
 
     Raises
     ------
     ValueError
         For NaN and infinity; for negative values in pixels: names the place.
     """
-    if blocks.shape == fitted.plain.shape:
-        return
-    summary = blocks.describe()
-    if space == "navigation":
-        refuse_negative(summary)
+    for space, blocks in hidden.items():
+        summary = blocks.describe()
+        if space == "navigation":
+            refuse_negative(summary)
 
 
-def loadings_of(blocks, estimator, fitted):
-    """Solve for the abundances of every pixel with the spectra fixed.
+def loadings_of(pixels, estimator, fitted):
+    """Solve for the abundances of masked pixels with the spectra fixed.
 
     Parameters
     ----------
-    blocks : BlockMatrix of shape (n_all_pixels, n_channels)
-        Every pixel, in the channels of the fit, not scaled.
+    pixels : BlockMatrix of shape (n_masked, n_channels)
+        The masked pixels, in the channels of the fit, not scaled.
     estimator : object
         Fitted; its ``transform`` does the work.
     fitted : Fitted
@@ -88,27 +84,27 @@ def loadings_of(blocks, estimator, fitted):
 
     Returns
     -------
-    (n_all_pixels, k) array
+    (n_masked, k) array
         In the units of the data.
     """
     if fitted.summary is None:
-        return estimator.transform(blocks)
-    row_sums = blocks.describe().row_sums
+        return estimator.transform(pixels)
+    row_sums = pixels.describe().row_sums
     scale = root_of_sums(row_sums, fitted.summary.row_sums.mean())
-    W = estimator.transform(blocks.scaled(scale, fitted.scaled.column_scale))
-    return (W * scale[:, None]).astype(W.dtype)
+    W = estimator.transform(pixels.scaled(scale, fitted.scaled.column_scale))
+    return W * scale[:, None]
 
 
-def factors_of(blocks, W, fitted):
-    """Solve for the spectra in every channel with the abundances fixed.
+def factors_of(channels, W, fitted):
+    """Solve for the spectra in masked channels with the abundances fixed.
 
-    Non-negative least squares; the scale of a channel does not move its solution, that
+    Non-negative least squares. The scale of a channel does not move its solution, that
     of the pixels does.
 
     Parameters
     ----------
-    blocks : BlockMatrix of shape (n_pixels, n_all_channels)
-        The pixels of the fit, in every channel, not scaled.
+    channels : BlockMatrix of shape (n_pixels, n_masked)
+        The pixels of the fit, in the masked channels, not scaled.
     W : (n_pixels, k) array
         Abundances of the fit, in its scaling.
     fitted : Fitted
@@ -116,15 +112,14 @@ def factors_of(blocks, W, fitted):
 
     Returns
     -------
-    (n_all_channels, k) array
+    (n_masked, k) array
         In the units of the data.
     """
     if fitted.summary is not None:
-        blocks = blocks.scaled(fitted.scaled.row_scale, np.ones(blocks.shape[1]))
-    correlation = blocks.rmatmul(W)
+        ones = np.ones(channels.shape[1])
+        channels = channels.scaled(fitted.scaled.row_scale, ones)
+    correlation = channels.rmatmul(W)
     spectra = np.zeros_like(correlation)
-    W64 = np.asarray(W, float)
-    nonnegative_rows(
-        spectra, correlation, W64.T @ W64, np.zeros(W.shape[1]), 1000, 1e-10
-    )
-    return spectra.astype(W.dtype)
+    W = np.asarray(W, float)
+    nonnegative_rows(spectra, correlation, W.T @ W, np.zeros(W.shape[1]), 1000, 1e-10)
+    return spectra

@@ -69,6 +69,7 @@ def test_arguments(signal, decompose, lazy, kwargs, error, message):
     assert s.learning_results.factors is None
 
 
+@pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 @pytest.mark.parametrize("copy", [True, False])
 def test_copy_is_accepted_because_nothing_is_modified(signal, decompose, copy):
     assert decompose(signal, copy=copy, max_iter=3).factors is not None

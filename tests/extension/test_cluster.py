@@ -31,6 +31,7 @@ def executed(client):
     return client.run(count)
 
 
+@pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 @pytest.mark.parametrize("algorithm", ["nmf_so", "nmf_so_ard"])
 @pytest.mark.parametrize("poisson", [False, True])
 def test_a_cluster_gives_the_eager_result(

@@ -65,6 +65,7 @@ def test_images_as_components(rng, decompose):
     assert maps.data.shape == (2, 12)
 
 
+@pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 def test_misuse(signal, decompose):
     with pytest.raises(RuntimeError, match="call `s.decomposition` first"):
         signal.get_component_spectra()

@@ -14,6 +14,9 @@ from sparsedecomp.extension import algorithms
 
 from .conftest import CHANNELS, LAYOUTS, NAVIGATION
 
+# Many tests compare fits that are not finished, to be quick.
+pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
+
 MASKS = ("none", "navigation", "signal", "both")
 REPROJECTIONS = (None, "navigation", "signal", "both")
 
@@ -90,6 +93,41 @@ def test_masked_places_are_nan_unless_reprojected(
     assert (energies == (channels[:, None] & hidden)).all()
     np.testing.assert_array_equal(results.navigation_mask, navigation)
     np.testing.assert_array_equal(results.signal_mask, channels)
+
+
+@pytest.mark.parametrize("poisson", [False, True])
+@pytest.mark.parametrize("algorithm", algorithms.ALGORITHMS)
+def test_reprojection_leaves_what_was_fitted(
+    signal, masks, decompose, algorithm, poisson
+):
+    kwargs = {"normalize_poissonian_noise": poisson, **given(masks, "both")}
+    fitted = decompose(signal.deepcopy(), algorithm, **kwargs)
+    found = decompose(signal, algorithm, reproject="both", **kwargs)
+    navigation, channels = masks
+    kept = ~navigation.ravel()
+    np.testing.assert_array_equal(found.loadings[kept], fitted.loadings[kept])
+    np.testing.assert_array_equal(found.factors[~channels], fitted.factors[~channels])
+
+
+@pytest.mark.parametrize("poisson", [False, True])
+@pytest.mark.parametrize("algorithm", algorithms.ALGORITHMS)
+def test_a_masked_pixel_gets_what_it_would_have_in_the_fit(
+    signal, decompose, algorithm, poisson
+):
+    """A masked copy of a pixel of the fit."""
+    signal.data[5, 7] = signal.data[0, 1]
+    mask = np.zeros(NAVIGATION, bool)
+    mask[5, 7] = True
+    loadings = decompose(
+        signal,
+        algorithm,
+        normalize_poissonian_noise=poisson,
+        navigation_mask=mask.T,
+        reproject="navigation",
+    ).loadings.reshape(*NAVIGATION, -1)
+    np.testing.assert_allclose(
+        loadings[5, 7], loadings[0, 1], rtol=1e-3, atol=1e-3 * loadings.max()
+    )
 
 
 @pytest.mark.parametrize("poisson", [False, True])
@@ -400,21 +438,25 @@ def test_callback_of_the_user_may_stop_the_fit(signal, shown):
     assert signal.learning_results.factors.shape == (CHANNELS, 3)
 
 
-def test_interrupting_keeps_the_best_so_far(signal):
+@pytest.mark.parametrize("algorithm", algorithms.ALGORITHMS)
+def test_interrupting_keeps_the_best_so_far(signal, algorithm):
     def interrupt(progress):
         if progress.iteration == 3:
             raise KeyboardInterrupt
 
-    with pytest.warns(RuntimeWarning, match="interrupted after 3 iterations"):
-        estimator = sparsedecomp.decompose(
-            signal,
-            "nmf_so_ard",
-            3,
-            callback=interrupt,
-            show_progressbar=False,
-            return_info=True,
-            print_info=False,
-        )
+    try:
+        with pytest.warns(RuntimeWarning, match="interrupted after 3 iterations"):
+            estimator = sparsedecomp.decompose(
+                signal,
+                algorithm,
+                3,
+                callback=interrupt,
+                show_progressbar=False,
+                return_info=True,
+                print_info=False,
+            )
+    except KeyboardInterrupt:
+        pytest.fail("the interrupt was not caught")
     assert estimator.interrupted_
     results = signal.learning_results
     assert results.factors.shape == (CHANNELS, results.output_dimension)

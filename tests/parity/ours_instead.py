@@ -4,15 +4,16 @@
 installed tests unchanged, except that
 
 - ``decomposition`` with "SVD" (also by default), "PCA", "NMF", "ORPCA" or "ORNMF"
-  runs ``nmf_so``, or ``nmf_so_ard`` where the SVD finds the number of components by
-  itself. The solver and the iterations of the replaced algorithm go with it. What our
-  models have no counterpart of stays HyperSpy's: centred and complex data, and the
-  lazy results of ``svd_solver="full"``;
+  runs the algorithm named by ``PARITY_ALGORITHM``, or ``nmf_so_ard`` where the SVD
+  finds the number of components by itself. The solver and the iterations of the
+  replaced algorithm go with it. What our models have no counterpart of stays
+  HyperSpy's: centred and complex data, given variances, and the lazy results of
+  ``svd_solver="full"``;
 - random numbers that the tests draw with ``np.random`` are absolute values, because
   our models are non-negative. Products of such factors keep their rank.
 
 Only tests in which an algorithm of ours ran count. Their outcomes are written as JSON
-to ``PARITY_REPORT``: "passed", or the last line of the error.
+to ``PARITY_REPORT``: "passed", or the first line of the error.
 """
 
 import functools
@@ -69,6 +70,7 @@ class Plugin:
     """Replaces algorithms while tests run and remembers which tests that concerned."""
 
     def __init__(self):
+        self.algorithm = os.environ["PARITY_ALGORITHM"]
         self.outcomes = {}
         self.concerned = False
 
@@ -94,7 +96,7 @@ class Plugin:
             finds_number = algorithm == "SVD" and chosen.get("output_dimension") is None
             return original(
                 signal,
-                algorithm="nmf_so_ard" if finds_number else "nmf_so",
+                algorithm="nmf_so_ard" if finds_number else self.algorithm,
                 show_progressbar=False,
                 random_state=0,
                 **chosen,

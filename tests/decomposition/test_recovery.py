@@ -1,0 +1,144 @@
+"""The number of components and their spectra, where they are known."""
+
+import numpy as np
+import pytest
+
+from sparsedecomp.datasets import noisy_cube, oxide_interface_truth, particles_truth
+from sparsedecomp.decomposition import NMFSO, NMFSOARD
+from sparsedecomp.metrics import match_components
+
+
+@pytest.mark.parametrize("specimen", [oxide_interface_truth, particles_truth])
+def test_demonstration_cubes_come_back(specimen):
+    truth = specimen(shape=(40, 40), n_channels=512)
+    for seed in range(2):
+        cube = noisy_cube(truth, seed=seed)
+        model = NMFSOARD(random_state=seed).fit(cube.reshape(-1, 512))
+        assert model.n_components_ == len(truth.spectra)
+        _, _, angles = match_components(truth.spectra, model.components_)
+        assert np.all(angles <= 3)
+        assert model.noise_model_ == "poisson" and not model.clipped_
+
+
+def test_real_counts_give_one_answer_whatever_the_seed(mantle):
+    models = [NMFSOARD(random_state=seed).fit(mantle) for seed in range(10)]
+    numbers = [model.n_components_ for model in models]
+    usual = max(set(numbers), key=numbers.count)
+    assert numbers.count(usual) >= 9
+    spectra = [m.components_ for m in models if m.n_components_ == usual]
+    for i, first in enumerate(spectra):
+        for second in spectra[i + 1 :]:
+            _, _, angles = match_components(first, second)
+            assert np.all(np.cos(np.radians(angles)) >= 0.99)
+
+
+@pytest.mark.parametrize("cls", [NMFSO, NMFSOARD])
+@pytest.mark.parametrize("specimen", [oxide_interface_truth, particles_truth])
+def test_compressed_and_exact_agree(specimen, cls):
+    X = noisy_cube(specimen(shape=(32, 32), n_channels=256)).reshape(-1, 256)
+    k = 3 if cls is NMFSO else None
+    quick, exact = (
+        cls(k, compression=compression, random_state=0).fit(X)
+        for compression in ("auto", None)
+    )
+    assert quick.n_components_ == exact.n_components_
+    _, _, angles = match_components(exact.components_, quick.components_)
+    assert np.all(np.cos(np.radians(angles)) >= 0.999)
+    assert quick.objective_ == pytest.approx(exact.objective_, rel=1e-3)
+
+
+@pytest.mark.parametrize("k", [1, 2, 4, 6])
+def test_number_of_components(make, rng, k):
+    truth = make(n=900, m=150, k=k)
+    data = truth.mean + rng.normal(0, 0.02, (900, 150)) + 0.2
+    model = NMFSOARD(random_state=0).fit(data)
+    assert model.n_components_ == k
+
+
+def noise_of(kind, mean, generator):
+    """Noisy data of one kind, and the noise model that they should be given."""
+    even = generator.normal(0, 1, mean.shape)
+    per_channel = np.linspace(0.3, 3, mean.shape[1])
+    per_pixel = np.exp(generator.normal(0, 0.5, len(mean)))[:, None]
+    return {
+        "white": lambda: (mean + 2 * even, "uniform"),
+        "counts": lambda: (generator.poisson(mean), "poisson"),
+        "counts as floats": lambda: (generator.poisson(mean).astype("f4"), "poisson"),
+        "counts times a gain": lambda: (generator.poisson(mean) * 0.37, "poisson"),
+        "few counts": lambda: (generator.poisson(mean / 60), "poisson"),
+        "uneven channels": lambda: (mean + per_channel * even, "estimated"),
+        "uneven pixels": lambda: (mean + per_pixel * even, "estimated"),
+    }[kind]()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "white",
+        "counts",
+        "counts as floats",
+        "counts times a gain",
+        "few counts",
+        "uneven channels",
+        "uneven pixels",
+    ],
+)
+def test_noise_is_told_apart(make, rng, kind):
+    truth = make(n=1000, m=120, k=3, scale=100)
+    X, expected = noise_of(kind, truth.mean + 20, rng)
+    model = NMFSOARD(random_state=0).fit(X)
+    assert model.noise_model_ == expected
+    assert not model.clipped_
+    assert model.n_components_ == 3
+
+
+def test_uneven_noise_taken_for_even_is_taken_for_signal(make, rng):
+    truth = make(n=1000, m=120, k=3, scale=100)
+    X, _ = noise_of("uneven channels", truth.mean + 20, rng)
+    assert NMFSOARD(noise="uniform", random_state=0).fit(X).n_components_ > 3
+
+
+@pytest.mark.parametrize("sigma", [0.5, 3.0])
+def test_noise_variance(make, rng, sigma):
+    truth = make(n=1000, m=120, k=3, scale=100)
+    X = truth.mean + 20 + rng.normal(0, sigma, truth.mean.shape)
+    for model in (NMFSO(3, random_state=0), NMFSOARD(random_state=0)):
+        assert model.fit(X).noise_variance_ == pytest.approx(sigma**2, rel=0.03)
+
+
+def test_clipped_noise_is_recognised_and_undone(make, rng):
+    truth = make(n=1000, m=120, k=3)
+    X = np.maximum(truth.mean + rng.normal(0, 0.1, truth.mean.shape), 0)
+    model = NMFSOARD(random_state=0).fit(X)
+    assert model.clipped_
+    assert model.noise_variance_ == pytest.approx(0.01, rel=0.03)
+    told_not_to = NMFSOARD(clipping=False, noise="uniform", random_state=0).fit(X)
+    assert not told_not_to.clipped_
+
+    def error(model):
+        clean = truth.mean
+        fitted = model.inverse_transform(model.transform(X))
+        return np.linalg.norm(fitted - clean) / np.linalg.norm(clean)
+
+    assert error(model) < 0.7 * error(told_not_to)
+
+
+@pytest.mark.parametrize("kind", ["white", "counts"])
+def test_pure_noise_has_one_component(rng, kind):
+    X = rng.normal(50, 2, (400, 90)) if kind == "white" else rng.poisson(2, (400, 90))
+    model = NMFSOARD(random_state=0).fit(X)
+    assert model.n_components_ == 1
+    flat = np.full((1, 90), 1 / np.sqrt(90))
+    assert match_components(flat, model.components_)[2] < 5
+
+
+def test_orthogonality_keeps_maps_apart(make, rng):
+    truth = make(n=600, m=80, k=3)
+    X = truth.mean + np.abs(rng.normal(0, 0.02, truth.mean.shape))
+
+    def overlap(orthogonality):
+        maps = NMFSO(3, orthogonality=orthogonality, random_state=0).fit_transform(X)
+        gram = maps.T @ maps
+        return (gram.sum() - np.trace(gram)) / np.trace(gram)
+
+    assert overlap(0.3) < 0.8 * overlap(0.0)
