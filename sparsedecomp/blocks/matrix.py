@@ -9,42 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from sparsedecomp.blocks.sources import as_source, tile_rows
-from sparsedecomp.kernels.statistics import row_statistics
-
-
-class Summary(NamedTuple):
-    """What `BlockMatrix.describe` finds.
-
-    Attributes
-    ----------
-    sum_of_squares : float
-        Of the (scaled) entries that are not masked, in float64.
-    row_sums, row_squares, row_smallest : (n_pixels,) float64 arrays
-        The last is the smallest positive entry.
-    column_sums, column_squares, column_zeros : (n_channels,) float64 arrays
-        The last counts the entries that are exactly zero.
-    minimum : float
-        The smallest entry.
-    minimum_at : str
-        Where it is, in words.
-    whole_numbers : bool
-        No entry has a fraction.
-    quantum : float
-        The smallest positive entry if most pixels share it, else 0: the size of one
-        count in data that are counts times a constant.
-    """
-
-    sum_of_squares: float
-    row_sums: np.ndarray
-    row_squares: np.ndarray
-    row_smallest: np.ndarray
-    column_sums: np.ndarray
-    column_squares: np.ndarray
-    column_zeros: np.ndarray
-    minimum: float
-    minimum_at: str
-    whole_numbers: bool
-    quantum: float
+from sparsedecomp.blocks.summary import Summary, root_of_sums, row_summary
 
 
 def as_blocks(
@@ -139,14 +104,24 @@ class BlockMatrix:
     Made by `as_blocks`. Rows and columns that are masked do not exist for it; scaling
     is applied to a block when it is read and never to the data.
 
+    Parameters
+    ----------
+    source : ArraySource or DaskSource
+        Where the blocks come from.
+    rows, columns : int arrays
+        Flat C-order index of the pixel (channel) of each row (column).
+    navigation_shape : tuple of int
+        To name pixels by.
+    dtype : dtype
+        In which blocks are handed out.
+
     Attributes
     ----------
     shape : tuple of int
         Pixels and channels that are not masked.
-    rows, columns : int arrays
-        Flat C-order index of the pixel (channel) of each row (column).
-    dtype : dtype
-        In which blocks are handed out.
+    n_blocks : int
+    lazy, sparse : bool
+    source_dtype : dtype
     row_scale, column_scale : float64 arrays or None
         Entries are divided by both.
     passes : int
@@ -166,14 +141,17 @@ class BlockMatrix:
 
     @property
     def shape(self):
+        """Pixels and channels that are not masked."""
         return self.rows.size, self.columns.size
 
     @property
     def passes(self):
+        """Reads of the whole data so far."""
         return self._count[0]
 
     @property
     def n_blocks(self):
+        """Number of blocks that a pass reads."""
         return len(self._blocks)
 
     @property
@@ -250,13 +228,33 @@ class BlockMatrix:
         return row_results, sums
 
     def matmul(self, M):
-        """``X @ M`` for ``M`` of shape (n_channels, k), in one pass."""
+        """Multiply by a matrix from the right, in one pass.
+
+        Parameters
+        ----------
+        M : (n_channels, k) array
+
+        Returns
+        -------
+        (n_pixels, k) array
+            ``X @ M``, in the dtype of the blocks.
+        """
         M = self._operand(M, self.shape[1], "channels")
         (product,), _ = self.run(_times, shared=(M,))
         return product
 
     def rmatmul(self, A):
-        """``X.T @ A`` for ``A`` of shape (n_pixels, k), in one pass, in float64."""
+        """Multiply the transpose by a matrix from the right, in one pass.
+
+        Parameters
+        ----------
+        A : (n_pixels, k) array
+
+        Returns
+        -------
+        (n_channels, k) float64 array
+            ``X.T @ A``.
+        """
         A = self._operand(A, self.shape[0], "pixels")
         _, (product,) = self.run(_transposed_times, rows=(A,))
         return product
@@ -282,37 +280,20 @@ class BlockMatrix:
         ValueError
             If there is a NaN or an infinity: names the first pixel and channel.
         """
-        rows, sums = self.run(row_summary)
-        return self.summary(rows, sums)
-
-    def summary(self, rows, sums):
-        """Make a `Summary` of what `row_summary` returned for this matrix."""
-        row_sums, squares, bad, lowest, lowest_at, smallest, fractions = rows
-        column_sums, column_squares, column_zeros = sums[0]
-        if np.any(bad >= 0):
-            row = int(np.argmax(bad >= 0))
-            raise ValueError(
-                f"The data hold {int(np.count_nonzero(bad >= 0))} pixels with NaN or "
-                f"infinity, the first at {self.place(row, int(bad[row]))}. Mask "
-                "these pixels or replace the values."
-            )
-        row = int(np.argmin(lowest))
-        return Summary(
-            sum_of_squares=float(squares.sum()),
-            row_sums=row_sums,
-            row_squares=squares,
-            row_smallest=smallest,
-            column_sums=column_sums,
-            column_squares=column_squares,
-            column_zeros=column_zeros,
-            minimum=float(lowest[row]),
-            minimum_at=self.place(row, int(lowest_at[row])),
-            whole_numbers=not np.any(fractions),
-            quantum=_shared_minimum(smallest),
-        )
+        return Summary.of(*self.run(row_summary), self.place)
 
     def place(self, row, column):
-        """Name the pixel and channel of an entry, e.g. for an error message."""
+        """Name the pixel and channel of an entry, e.g. for an error message.
+
+        Parameters
+        ----------
+        row, column : int
+            In this matrix, not in the data.
+
+        Returns
+        -------
+        str
+        """
         pixel = np.unravel_index(self.rows[row], self._navigation_shape)
         pixel = ", ".join(str(int(i)) for i in pixel)
         return f"pixel ({pixel}), channel {int(self.columns[column])}"
@@ -392,21 +373,6 @@ class BlockMatrix:
         )
 
 
-def root_of_sums(sums, mean=None):
-    """Square root of sums over their mean, and 1 where there is nothing."""
-    mean = sums.mean() if mean is None else mean
-    if mean <= 0:
-        return np.ones(len(sums))
-    return np.sqrt(np.where(sums > 0, sums / mean, 1.0))
-
-
-def _shared_minimum(smallest):
-    """The smallest positive number if at least half of the rows have it, else 0."""
-    least = smallest.min()
-    shared = np.isclose(smallest, least, rtol=1e-5).mean() >= 0.5
-    return float(least) if np.isfinite(least) and shared else 0.0
-
-
 class _Read(NamedTuple):
     """How a stored block becomes the block that is worked on."""
 
@@ -456,18 +422,3 @@ def _times(X, M):
 
 def _transposed_times(X, A):
     return (), ((A.T @ X).T,)
-
-
-def row_summary(X):
-    """The statistics of some rows; a function for `BlockMatrix.run`."""
-    n, m = X.shape
-    if scipy.sparse.issparse(X):
-        X = X.toarray()
-    sums, squares, smallest = np.empty((3, n))
-    bad, fractions = np.empty(n, np.int64), np.empty(n, bool)
-    columns = np.zeros((3, m))
-    row_statistics(X, sums, squares, bad, smallest, fractions, columns)
-    lowest = X.min(axis=1).astype(float)
-    return (sums, squares, bad, lowest, X.argmin(axis=1), smallest, fractions), (
-        columns,
-    )

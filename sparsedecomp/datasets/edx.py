@@ -111,6 +111,8 @@ def detected_line(edges, energy, fwhm_mn=0.130):
         Borders of the channels in keV.
     energy : float
         Energy of the line in keV.
+    fwhm_mn : float, default 0.130
+        Energy resolution at Mn K-alpha in keV.
 
     Returns
     -------

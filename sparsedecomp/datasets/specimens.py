@@ -178,7 +178,21 @@ def channel_centres(window, n_channels):
 
 
 def oxide_interface_truth(shape=(64, 64), n_channels=1024, dose=5e5, seed=0):
-    """Truth of the cube that `eels_oxide_interface` draws; same parameters.
+    """Truth of the cube that `eels_oxide_interface` draws.
+
+    Parameters
+    ----------
+    shape : tuple of int, default (64, 64)
+        Pixels in y and x.
+    n_channels : int, default 1024
+    dose : float, default 5e5
+        Mean number of electrons of a pixel in the energy window.
+    seed : int, default 0
+        Of the shapes of the phases.
+
+    Returns
+    -------
+    Truth
 
     Examples
     --------
@@ -196,7 +210,21 @@ def oxide_interface_truth(shape=(64, 64), n_channels=1024, dose=5e5, seed=0):
 
 
 def particles_truth(shape=(64, 64), n_channels=1024, counts=200.0, seed=0):
-    """Truth of the cube that `edx_particles` draws; same parameters.
+    """Truth of the cube that `edx_particles` draws.
+
+    Parameters
+    ----------
+    shape : tuple of int, default (64, 64)
+        Pixels in y and x.
+    n_channels : int, default 1024
+    counts : float, default 200
+        Mean number of counts of a pixel.
+    seed : int, default 0
+        Of the shapes of the phases.
+
+    Returns
+    -------
+    Truth
 
     Examples
     --------

@@ -4,6 +4,18 @@ Estimators follow scikit-learn; they take arrays, SciPy sparse matrices, dask ar
 `sparsedecomp.blocks.BlockMatrix`, and know nothing of HyperSpy.
 """
 
-from sparsedecomp.decomposition.nmf_so import NMFSO, NMFSOARD, Progress
+from sparsedecomp.decomposition.abundances import abundances
+from sparsedecomp.decomposition.estimator import Progress
+from sparsedecomp.decomposition.nmf_so import NMFSO, NMFSOARD
+from sparsedecomp.decomposition.simplex import nfindr, simplex_volume
+from sparsedecomp.decomposition.vca import VCA
 
-__all__ = ["NMFSO", "NMFSOARD", "Progress"]
+__all__ = [
+    "NMFSO",
+    "NMFSOARD",
+    "VCA",
+    "Progress",
+    "abundances",
+    "nfindr",
+    "simplex_volume",
+]

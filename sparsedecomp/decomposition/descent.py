@@ -54,14 +54,17 @@ class View:
 
     @property
     def n_pixels(self):
+        """Number of pixels."""
         return self.blocks.shape[0]
 
     @property
     def n_channels(self):
+        """Number of channels of the data, not of the blocks."""
         return self.blocks.shape[1] if self.basis is None else len(self.basis)
 
     @property
     def size(self):
+        """Number of entries."""
         return self.n_pixels * self.n_channels
 
     def project(self, S):
@@ -70,6 +73,7 @@ class View:
         return np.ascontiguousarray(A, self.blocks.dtype)
 
     def expand(self, CX):
+        """What was projected, in terms of the channels again."""
         return CX if self.basis is None else CX @ self.basis.T
 
 
@@ -101,9 +105,11 @@ class Prior:
     price: float
 
     def relevance(self, totals):
+        """Relevances that minimise the objective, for these sums of abundances."""
         return self.floor + totals / self.weight
 
     def cost(self, relevance, under):
+        """What the components cost, in nats."""
         log_ratio = np.log(relevance[under] / self.floor).sum()
         return self.weight * log_ratio + self.price * len(relevance)
 
@@ -135,6 +141,7 @@ class Settings:
     least_gain: float = 0.0
 
     def prior(self, n_pixels, n_channels):
+        """The prior for that many pixels and channels, or None."""
         if self.floor is None:
             return None
         # The inverse gamma distribution has the shape 1: Tan and Fevotte's flattest.
@@ -142,9 +149,11 @@ class Settings:
         return Prior(self.floor, n_pixels + 2.0, price)
 
     def stands_still(self, gain, size):
+        """Whether a gain is too small to go on for."""
         return gain < max(0.5 * self.tol * size, self.least_gain)
 
     def stops(self, objective, n_components):
+        """Tell the watcher, and ask whether it wants to stop."""
         return self.watch is not None and bool(self.watch(objective, n_components))
 
 
@@ -171,6 +180,7 @@ class Factors:
 
     @property
     def n_components(self):
+        """Number of components."""
         return len(self.S)
 
     @property
@@ -179,6 +189,7 @@ class Factors:
         return np.where(self.under, self.noise_variance / self.relevance, 0.0)
 
     def take(self, kept):
+        """The state of some of the components."""
         return Factors(
             np.ascontiguousarray(self.C[:, kept]),
             self.S[kept],
@@ -200,6 +211,7 @@ class Descent:
 
     @property
     def objective(self):
+        """The last objective."""
         return self.history[-1] if self.history else np.inf
 
 

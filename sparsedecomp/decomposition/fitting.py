@@ -167,6 +167,7 @@ def fit_penalised(blocks, request):
         if best is None or found.objective < best.objective:
             best = found
         if found.stopped:
+            best.stopped, best.interrupted = True, found.interrupted
             break
 
     settings = replace(settings, watch=partial(watch, request.n_init - 1))
@@ -316,6 +317,7 @@ class AbundanceModel:
     sigma: float | None
 
     def take(self, order):
+        """The model with its components in another order."""
         return AbundanceModel(
             self.S[order],
             self.gram[np.ix_(order, order)],

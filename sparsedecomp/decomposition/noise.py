@@ -19,7 +19,7 @@ from sparsedecomp.blocks.compression import (
     project,
     random_basis,
 )
-from sparsedecomp.blocks.matrix import Summary
+from sparsedecomp.blocks.summary import Summary
 
 _logger = logging.getLogger(__name__)
 

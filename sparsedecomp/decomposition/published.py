@@ -62,6 +62,7 @@ class _State:
 
     @property
     def objective(self):
+        """The last objective."""
         return self.history[-1] if self.history else np.inf
 
 
@@ -99,6 +100,7 @@ def fit_published(blocks, request):
         if best is None or found.objective < best.objective:
             best = found
         if found.stopped:
+            best.stopped, best.interrupted = True, found.interrupted
             break
     if view is not exact and not best.stopped:
         # The compression is taken out again by iterating on the data themselves.

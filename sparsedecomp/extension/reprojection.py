@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..blocks.matrix import BlockMatrix, Summary, root_of_sums
+from ..blocks.matrix import BlockMatrix
+from ..blocks.summary import Summary, root_of_sums
 from ..decomposition.noise import refuse_negative
 from ..kernels.coordinate import nonnegative_rows
 

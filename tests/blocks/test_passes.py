@@ -22,7 +22,11 @@ def everything(blocks):
     return [
         blocks.matmul(generator.random((m, 4))),
         blocks.rmatmul(generator.random((n, 4))),
-        *[np.asarray(value) for value in blocks.describe() if not isinstance(value, str)],
+        *[
+            np.asarray(value)
+            for value in blocks.describe()
+            if not isinstance(value, str)
+        ],
         low.scores,
         low.basis,
         low.singular_values,

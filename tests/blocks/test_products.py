@@ -280,5 +280,7 @@ def test_any_matrix_agrees_with_dense_numpy(case):
     np.testing.assert_array_equal(summary.column_zeros, (X == 0).sum(axis=0))
     assert summary.minimum == X.min() and summary.whole_numbers
     row_scale, column_scale = poisson_scales(X)
-    products_agree(blocks.poisson_scaled(summary), X / np.outer(row_scale, column_scale))
+    products_agree(
+        blocks.poisson_scaled(summary), X / np.outer(row_scale, column_scale)
+    )
     assert blocks.passes == 5

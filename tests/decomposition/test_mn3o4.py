@@ -73,7 +73,9 @@ def test_compressed_and_exact_agree(mn3o4, fit):
 
 def test_transform_repeats_what_the_fit_gave(mn3o4, fit):
     model, maps = fit
-    np.testing.assert_allclose(model.transform(mn3o4.noisy), maps, atol=1e-9 * maps.max())
+    np.testing.assert_allclose(
+        model.transform(mn3o4.noisy), maps, atol=1e-9 * maps.max()
+    )
 
 
 def draws(mn3o4, number):
