@@ -62,7 +62,7 @@ def run_case(target, *, threads=1, limit=None, **arguments):
                 timeout=limit,
             )
         except subprocess.TimeoutExpired:
-            return {"error": f"not done after {limit:.0f} s"}
+            return {"error": f"not done after {limit:g} s"}
         if done.returncode == 0:
             return json.loads(answer.read_text())
     lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]

@@ -18,8 +18,11 @@ __version__ = "0.1.0.dev0"
 
 # Public name -> module, or "module:attribute".
 _PUBLIC = {
+    "MinimumVolume": "sparsedecomp.decomposition:MinimumVolume",
     "NMFSO": "sparsedecomp.decomposition:NMFSO",
     "NMFSOARD": "sparsedecomp.decomposition:NMFSOARD",
+    "VCA": "sparsedecomp.decomposition:VCA",
+    "abundances": "sparsedecomp.decomposition:abundances",
     "as_blocks": "sparsedecomp.blocks:as_blocks",
     "decompose": "sparsedecomp.extension.driver:decompose",
     "enable": "sparsedecomp._registration:enable",

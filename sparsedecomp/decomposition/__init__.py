@@ -6,11 +6,13 @@ Estimators follow scikit-learn; they take arrays, SciPy sparse matrices, dask ar
 
 from sparsedecomp.decomposition.abundances import abundances
 from sparsedecomp.decomposition.estimator import Progress
+from sparsedecomp.decomposition.min_volume import MinimumVolume
 from sparsedecomp.decomposition.nmf_so import NMFSO, NMFSOARD
 from sparsedecomp.decomposition.simplex import nfindr, simplex_volume
 from sparsedecomp.decomposition.vca import VCA
 
 __all__ = [
+    "MinimumVolume",
     "NMFSO",
     "NMFSOARD",
     "VCA",

@@ -29,6 +29,8 @@ from sparsedecomp.decomposition.starts import STARTS
 _logger = logging.getLogger(__name__)
 
 
+# In nats per pixel for maps that overlap fully; as the removed part of a projection.
+ORTHOGONALITY = {"penalised": 6.0, "published": 0.05}
 INTEGERS = [np.dtype(code).type for code in "BHILQbhilq"]
 
 
@@ -72,7 +74,7 @@ class SoftOrthogonalNMF(
 
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
-        "orthogonality": [Interval(Real, 0, None, closed="left")],
+        "orthogonality": [Interval(Real, 0, None, closed="left"), None],
         "updates": [StrOptions({"penalised", "published"})],
         "init": [StrOptions(set(STARTS))],
         "n_init": [Interval(Integral, 1, None, closed="left")],
@@ -93,7 +95,7 @@ class SoftOrthogonalNMF(
         self,
         n_components=None,
         *,
-        orthogonality=1e-3,
+        orthogonality=None,
         updates="penalised",
         init="auto",
         n_init=3,
@@ -184,11 +186,14 @@ class SoftOrthogonalNMF(
                 )
             )
 
+        orthogonality = self.orthogonality
+        if orthogonality is None:
+            orthogonality = ORTHOGONALITY[self.updates]
         course = fit_published if self.updates == "published" else fit_penalised
         request = Request(
             n_components=n_components,
             relevance=self._relevance,
-            orthogonality=self.orthogonality,
+            orthogonality=orthogonality,
             init=self.init,
             n_init=self.n_init,
             max_iter=self.max_iter,
@@ -301,6 +306,7 @@ class SoftOrthogonalNMF(
             np.sqrt(solution.residual / solution.sum_of_squares)
         )
         self.noise_variance_ = float(solution.noise_variance)
+        self.overlap_weight_ = solution.overlap_weight
         self.noise_model_ = solution.noise_model
         self.clipped_ = solution.clipped
         self.converged_ = solution.converged

@@ -36,6 +36,9 @@ WARM_UP = 10
 SEARCH_GAIN = 1e-3
 # Iterations on all pixels when the spectra were found on some of them.
 MORE_ITERATIONS = 30
+# Soft orthogonality before the last descent, relative to what is asked for.
+FIRMER = 30
+FIRM_ITERATIONS = 300
 FINISHING_PASSES = 2
 # Upper bound on the components that relevance chooses from when none is given.
 MOST_COMPONENTS = 20
@@ -58,6 +61,7 @@ class Solution:
     converged: bool
     stopped: bool
     interrupted: bool
+    overlap_weight: float
     noise_model: str
     clipped: bool
     abundance_model: AbundanceModel
@@ -141,8 +145,10 @@ def fit_penalised(blocks, request):
     exact, view = views(data, request.compression)
     n_components = request.n_components or most_components(low)
     noise_variance = _noise_floor(low)
+    # Per pixel, overlapping maps cost a few nats however strong the signal is.
+    signal = low.summary.sum_of_squares / low.scores.shape[0]
     settings = Settings(
-        orthogonality=request.orthogonality,
+        orthogonality=request.orthogonality * noise_variance / signal,
         floor=float(np.sqrt(noise_variance)) if relevance else None,
         max_iter=request.max_iter,
         tol=request.tol,
@@ -172,8 +178,18 @@ def fit_penalised(blocks, request):
 
     settings = replace(settings, watch=partial(watch, request.n_init - 1))
     final = best
-    if relevance and not best.stopped:
-        final = descend(search, _released(best.factors), settings)
+    if not best.stopped:
+        state = _released(best.factors) if relevance else best.factors
+        if settings.orthogonality:
+            # Along a valley of equal fits a descent creeps: enter it from the end
+            # where the maps are apart.
+            firm = replace(
+                settings,
+                orthogonality=FIRMER * settings.orthogonality,
+                max_iter=min(FIRM_ITERATIONS, settings.max_iter),
+            )
+            state = descend(search, state, firm).factors
+        final = descend(search, state, settings)
     if search is not view:
         final = _on_all_pixels(view, final, settings)
     if data.clipped and not final.stopped:
@@ -287,6 +303,7 @@ def _finish(data, exact, final, selection_history, settings):
         converged=final.converged,
         stopped=final.stopped,
         interrupted=final.interrupted,
+        overlap_weight=settings.orthogonality,
         noise_model=data.noise_model,
         clipped=data.clipped,
         abundance_model=model.take(order),

@@ -264,6 +264,7 @@ def _solution(data, state):
         converged=state.converged,
         stopped=state.stopped,
         interrupted=state.interrupted,
+        overlap_weight=0.0,
         noise_model=data.noise_model,
         clipped=False,
         abundance_model=AbundanceModel(

@@ -7,9 +7,8 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sparsedecomp.blocks import compress
 from sparsedecomp.decomposition.abundances import CONSTRAINTS
-from sparsedecomp.decomposition.geometric import GeometricUnmixing
+from sparsedecomp.decomposition.geometric import GeometricUnmixing, signal_space
 from sparsedecomp.decomposition.simplex import (
     OVERSAMPLING,
     grow,
@@ -147,7 +146,7 @@ class VCA(GeometricUnmixing):
 
     def _compress(self, blocks, n_components, generator):
         rank = (n_components or self._MOST) + OVERSAMPLING
-        return compress(blocks, rank, random_state=generator)
+        return signal_space(blocks, rank, generator)
 
     def _reorder(self, order):
         self.pixels_ = self.pixels_[order]

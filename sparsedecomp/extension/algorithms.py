@@ -66,6 +66,23 @@ ALGORITHMS = {
             per_component={"ard_relevance": "relevance_"},
             extras=_HISTORY,
         ),
+        Algorithm(
+            name="vca",
+            target="sparsedecomp.decomposition:VCA",
+            summary="vertex component analysis: the purest pixels are the components",
+            needs_dimension=True,
+            per_component={},
+            extras=_HISTORY,
+        ),
+        Algorithm(
+            name="min_volume",
+            target="sparsedecomp.decomposition:MinimumVolume",
+            summary="the smallest simplex that holds the pixels but for their noise; "
+            "no pixel needs to be pure",
+            needs_dimension=True,
+            per_component={},
+            extras=_HISTORY,
+        ),
     )
 }
 

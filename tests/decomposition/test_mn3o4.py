@@ -106,3 +106,6 @@ def test_two_components_in_95_of_100_draws(mn3o4, record_property):
     }.items():
         record_property(name, value)
     assert len(angles) >= 95
+    # The noise of a draw moves the edge of what is feasible for it.
+    assert sum(within(low, LOW_BAND) for low, _ in angles) >= 85
+    assert sum(within(high, HIGH_BAND) for _, high in angles) >= 95

@@ -134,8 +134,8 @@ def test_plain_nmf_fits_as_well_as_the_authors(mn3o4):
         orthogonality=0,
         compression=None,
         n_init=1,
-        tol=2e-6,
-        max_iter=2000,
+        tol=1e-5,
+        max_iter=1200,
         random_state=0,
     ).fit(mn3o4.noisy)
     mean_square = np.square(mn3o4.noisy / mn3o4.noisy.mean()).mean()

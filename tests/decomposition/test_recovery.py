@@ -11,17 +11,15 @@ from sparsedecomp.metrics import match_components
 @pytest.mark.parametrize("specimen", [oxide_interface_truth, particles_truth])
 def test_demonstration_cubes_come_back(specimen):
     truth = specimen(shape=(40, 40), n_channels=512)
-    for seed in range(2):
-        cube = noisy_cube(truth, seed=seed)
-        model = NMFSOARD(random_state=seed).fit(cube.reshape(-1, 512))
-        assert model.n_components_ == len(truth.spectra)
-        _, _, angles = match_components(truth.spectra, model.components_)
-        assert np.all(angles <= 3)
-        assert model.noise_model_ == "poisson" and not model.clipped_
+    model = NMFSOARD(random_state=0).fit(noisy_cube(truth).reshape(-1, 512))
+    assert model.n_components_ == len(truth.spectra)
+    _, _, angles = match_components(truth.spectra, model.components_)
+    assert np.all(angles <= 3)
+    assert model.noise_model_ == "poisson" and not model.clipped_
 
 
 @pytest.mark.parametrize(
-    ("seeds", "alike"), [(3, 3), pytest.param(10, 9, marks=pytest.mark.study)]
+    ("seeds", "alike"), [(2, 2), pytest.param(10, 9, marks=pytest.mark.study)]
 )
 def test_real_counts_give_one_answer_whatever_the_seed(mantle, seeds, alike):
     models = [NMFSOARD(random_state=seed).fit(mantle) for seed in range(seeds)]
@@ -41,7 +39,7 @@ def test_compressed_and_exact_agree(specimen, cls):
     X = noisy_cube(specimen(shape=(32, 32), n_channels=256)).reshape(-1, 256)
     k = 3 if cls is NMFSO else None
     quick, exact = (
-        cls(k, compression=compression, random_state=0).fit(X)
+        cls(k, compression=compression, n_init=1, random_state=0).fit(X)
         for compression in ("auto", None)
     )
     assert quick.n_components_ == exact.n_components_
@@ -68,7 +66,9 @@ def noise_of(kind, mean, generator):
         "counts": lambda: (generator.poisson(mean), "poisson"),
         "counts as floats": lambda: (generator.poisson(mean).astype("f4"), "poisson"),
         "few counts": lambda: (generator.poisson(mean / 60), "poisson"),
+        # Known by the gap between zero and one count, and by the one count alone.
         "few counts, gain": lambda: (generator.poisson(mean / 20) * 0.37, "poisson"),
+        "some counts, gain": lambda: (generator.poisson(mean / 5) * 0.37, "poisson"),
         # No pixel has so few counts anywhere that they show to be multiples.
         "many counts, gain": lambda: (generator.poisson(mean) * 0.37, "estimated"),
         "uneven channels": lambda: (mean + per_channel * even, "estimated"),
@@ -84,13 +84,14 @@ def noise_of(kind, mean, generator):
         "counts as floats",
         "few counts",
         "few counts, gain",
+        "some counts, gain",
         "many counts, gain",
         "uneven channels",
         "uneven pixels",
     ],
 )
 def test_noise_is_told_apart(make, rng, kind):
-    truth = make(n=1000, m=120, k=3, scale=100)
+    truth = make(n=600, m=100, k=3, scale=100)
     X, expected = noise_of(kind, truth.mean + 20, rng)
     model = NMFSOARD(random_state=0).fit(X)
     assert model.noise_model_ == expected
@@ -100,7 +101,7 @@ def test_noise_is_told_apart(make, rng, kind):
 
 @pytest.mark.parametrize("sigma", [0.5, 3.0])
 def test_noise_variance(make, rng, sigma):
-    truth = make(n=1000, m=120, k=3, scale=100)
+    truth = make(n=500, m=120, k=3, scale=100)
     X = truth.mean + 20 + rng.normal(0, sigma, truth.mean.shape)
     for model in (NMFSO(3, random_state=0), NMFSOARD(random_state=0)):
         assert model.fit(X).noise_variance_ == pytest.approx(sigma**2, rel=0.03)
@@ -156,4 +157,4 @@ def test_orthogonality_keeps_maps_apart(make, rng):
         gram = maps.T @ maps
         return (gram.sum() - np.trace(gram)) / np.trace(gram)
 
-    assert overlap(0.3) < 0.8 * overlap(0.0)
+    assert overlap(60.0) < 0.8 * overlap(0.0)

@@ -36,6 +36,17 @@ def test_maps_are_calibrated_images(small_signal, decompose, lazy):
     assert [a.name for a in maps.axes_manager.signal_axes] == ["x", "y"]
 
 
+def test_axes_with_uneven_steps_are_kept(signal, decompose):
+    energy = np.geomspace(100, 900, 30)
+    s = hs.signals.Signal1D(
+        signal.data, axes=[{"size": 6}, {"size": 8}, {"axis": energy, "units": "eV"}]
+    )
+    decompose(s)
+    axis = s.get_component_spectra().axes_manager[-1]
+    np.testing.assert_array_equal(axis.axis, energy)
+    assert axis.units == "eV"
+
+
 def test_a_single_component_keeps_its_axis(signal, decompose):
     decompose(signal, output_dimension=1)
     assert signal.get_component_spectra().data.shape == (1, 30)

@@ -99,6 +99,7 @@ class Plugin:
                 algorithm="nmf_so_ard" if finds_number else self.algorithm,
                 show_progressbar=False,
                 random_state=0,
+                n_init=1,
                 **chosen,
             )
 
