@@ -11,7 +11,7 @@ import pytest
 from sparsedecomp import datasets
 from sparsedecomp.cli import main
 
-QUICK = ["--set", "max_iter=20", "--set", "n_init=1", "--set", "random_state=0"]
+QUICK = ["--set", "max_iter=500", "--set", "n_init=1", "--set", "random_state=0"]
 
 
 @pytest.fixture
