@@ -313,7 +313,7 @@ def test_any_number_of_axes(rng, decompose, lazy, shape, navigation):
         s.data = s.data.rechunk(dict.fromkeys(range(navigation), 2))
     mask = np.zeros(shape[navigation:], bool)
     mask[1, 2] = True
-    decompose(s, output_dimension=2, signal_mask=mask.T, max_iter=300, n_init=3)
+    decompose(s, output_dimension=2, signal_mask=mask.T, max_iter=300)
     assert s.learning_results.signal_mask.shape == shape[navigation:]
     model = np.asarray(s.get_decomposition_model().data).reshape(truth.shape)
     kept = ~mask.ravel()
@@ -392,7 +392,6 @@ def test_decompose_is_the_method_without_hooks(signal, decompose):
         "nmf_so",
         3,
         max_iter=10,
-        n_init=1,
         random_state=0,
         return_info=True,
         print_info=False,
