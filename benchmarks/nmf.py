@@ -193,6 +193,7 @@ def _same_residual(bench, kind, path):
         repeats=bench.repeats,
     )
     fixed = {"max_iter": bench.iterations}
+    stopped = {"iterations": bench.iterations}
     for name, options in PEERS.items():
         peer = add(f"{name}, {bench.iterations} it", **options, **fixed)
         row = add(
@@ -203,8 +204,8 @@ def _same_residual(bench, kind, path):
         )
         row["peer"] = name
         row["speed_up"] = peer["times_slower"] = bench.ratio(peer, row)
-    add(f"NMFSO, {bench.iterations} it", **FROBENIUS, **fixed)
-    add(f"NMFSO exact, {bench.iterations} it", compression=None, **FROBENIUS, **fixed)
+    add(f"NMFSO, {bench.iterations} it", **FROBENIUS, **stopped)
+    add(f"NMFSO exact, {bench.iterations} it", compression=None, **FROBENIUS, **stopped)
     if kind == "product":
         # In other units it takes many times longer and ends elsewhere.
         add("HyperSpy ORNMF, X / mean", unit_mean=True, **ORNMF)

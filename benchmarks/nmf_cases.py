@@ -28,16 +28,26 @@ class Fit(NamedTuple):
     noise_model: str | None = None
 
 
-def ours(cube, n_components, *, estimator, until=None, **options):
-    """An estimator of this package; ``until`` the mean square residual is so low."""
+def ours(cube, n_components, *, estimator, until=None, iterations=None, **options):
+    """An estimator of this package.
+
+    It stops when the mean square residual is down to ``until``, or after so many
+    ``iterations`` of all descents together.
+    """
     import sparsedecomp
 
     def watch(progress):
+        if iterations is not None:
+            return progress.iteration >= iterations
         # The objective is n/2 (log s2 + 1) with the mean square s2 of the residual.
         return np.exp(2 * progress.objective / cube.size - 1) <= until
 
+    watched = until is not None or iterations is not None
     model = getattr(sparsedecomp, estimator)(
-        n_components, random_state=0, callback=until and watch, **options
+        n_components,
+        random_state=0,
+        callback=watch if watched else None,
+        **options,
     )
     maps = model.fit_transform(cube if hasattr(cube, "dask") else _matrix(cube))
     return _fit_of(model, maps, model.components_)

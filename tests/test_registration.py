@@ -112,7 +112,7 @@ for name, kind in {
         signal.set_signal_type(kind)
     for each in (signal, signal.as_lazy()):
         each.decomposition(
-            algorithm="nmf_so_ard", output_dimension=2, print_info=False,
+            algorithm="nmf_so_ard", output_dimension=2, n_init=1, print_info=False,
             show_progressbar=False,
         )
         results = each.learning_results

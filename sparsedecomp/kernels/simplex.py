@@ -46,9 +46,8 @@ def solve_by_supports(C, F, G, closed, maps, offsets, known):
             f[j] = F[i, j]
             size = max(size, abs(f[j]))
         settled = False
-        for attempt in range(6 * k):
-            if not known[here]:
-                break
+        attempt = 0
+        while known[here] and attempt < 6 * k:
             flips = 0
             largest = 0.0
             for j in range(k):
@@ -68,6 +67,7 @@ def solve_by_supports(C, F, G, closed, maps, offsets, known):
                 settled = True
                 break
             here ^= flips
+            attempt += 1
         if settled:
             for j in range(k):
                 C[i, j] = max(value[j], 0.0) if here >> j & 1 else 0.0
@@ -153,7 +153,8 @@ def solve_by_active_set(C, F, G, closed):
             inside[0] = first
             c[first] = 1.0
             count = 1
-        for _ in range(3 * k + 10):
+        steps = 0
+        while True:
             # The slope at c, and the multiplier of the sum.
             for j in range(k):
                 total = -f[j]
@@ -174,8 +175,10 @@ def solve_by_active_set(C, F, G, closed):
                     if out:
                         entering = j
                         steepest = slope[j] - level
-            if entering < 0:
+            # The misfit falls with every step but for rounding, which could go on.
+            if entering < 0 or steps == 3 * k + 10:
                 break
+            steps += 1
             inside[count] = entering
             count += 1
             independent = True

@@ -106,6 +106,8 @@ def test_two_components_in_95_of_100_draws(mn3o4, record_property):
     }.items():
         record_property(name, value)
     assert len(angles) >= 95
-    # The noise of a draw moves the edge of what is feasible for it.
     assert sum(within(low, LOW_BAND) for low, _ in angles) >= 85
-    assert sum(within(high, HIGH_BAND) for _, high in angles) >= 95
+    # Soft orthogonality stops at the inner edge of the other band, that of the purest
+    # pixels; the noise of a draw moves it by 0.2 degrees to either side.
+    assert np.all(angles[:, 1] > HIGH_BAND[0] - 1)
+    assert np.all(angles[:, 1] < HIGH_BAND[1])

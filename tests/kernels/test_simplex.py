@@ -99,6 +99,21 @@ def test_spectrum_of_zeros_and_pixel_of_zeros_get_nothing(run, method):
     np.testing.assert_allclose(found, [[0, 0, 0], [2, 0, 3]])
 
 
+@pytest.mark.parametrize("method", ["supports", "active set"])
+def test_multiple_of_a_spectrum_that_seems_to_fit_better(run, method):
+    # Rounding of the correlations makes the second spectrum want to enter.
+    G, F = np.array([[4.0, 2.0], [2.0, 1.0]]), np.array([[2.0, 1.0 + 1e-9]])
+    found = solve(run, method, F, G, False)
+    np.testing.assert_allclose(found @ [2.0, 1.0], [1.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["supports", "active set"])
+def test_component_that_pushes_two_others_out(run, method):
+    S = np.array([[3, 1, 1, 2, 3], [2, 0, 3, 0, 3], [3, 1, 1, 3, 0], [2, 0, 1, 1, 2]])
+    f, G = np.array([[0.0, 3.0, 3.0, 3.0]]), (S @ S.T).astype(float)
+    np.testing.assert_allclose(solve(run, method, f, G, False), [[0, 0, 0, 0.3]])
+
+
 @given(st.integers(0, 2**31), st.integers(1, 14), st.booleans())
 def test_active_set_meets_the_conditions_of_a_minimum(seed, k, closed):
     F, G, _, _ = problem(np.random.default_rng(seed), 12, k)
