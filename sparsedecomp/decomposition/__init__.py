@@ -5,7 +5,7 @@ Estimators follow scikit-learn; they take arrays, SciPy sparse matrices, dask ar
 """
 
 from sparsedecomp.decomposition.abundances import abundances
-from sparsedecomp.decomposition.estimator import Progress
+from sparsedecomp.decomposition.base import Progress
 from sparsedecomp.decomposition.min_volume import MinimumVolume
 from sparsedecomp.decomposition.nmf_so import NMFSO, NMFSOARD
 from sparsedecomp.decomposition.simplex import nfindr, simplex_volume

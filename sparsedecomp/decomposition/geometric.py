@@ -2,48 +2,30 @@
 
 from __future__ import annotations
 
-import time
-import warnings
-from numbers import Integral
-
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
-from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from sparsedecomp.blocks import BlockMatrix, LowRank, as_blocks
+from sparsedecomp.blocks import LowRank
 from sparsedecomp.blocks.compression import power_pass, project, random_basis
 from sparsedecomp.decomposition.abundances import solve
+from sparsedecomp.decomposition.base import BlockFactorisation
 from sparsedecomp.decomposition.descent import noise_edge
-from sparsedecomp.decomposition.estimator import INTEGERS, Progress
 
 
-class GeometricUnmixing(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
-):
+class GeometricUnmixing(BlockFactorisation):
     """Spectra from the shape of the cloud of pixels, then abundances by least squares.
 
     A subclass finds the spectra in ``_find(blocks, n_components, generator, watch)``,
     which returns them and the low-rank picture it worked on, and has the parameters
-    ``n_components``, ``constraint``, ``random_state`` and ``callback``.
+    ``n_components``, ``constraint``, ``random_state`` and ``callback``. It calls
+    ``watch(0, objective, n_components)`` at most ``_most_steps`` times.
     """
 
     # Most components that are looked for when no number is given.
     _MOST = 20
 
-    _parameter_constraints = {
-        "n_components": [Interval(Integral, 1, None, closed="left"), None],
-        "random_state": ["random_state"],
-        "callback": [callable, None],
-    }
-
-    def fit(self, X, y=None):
-        """Find the spectra.
+    def fit_transform(self, X, y=None):
+        """Find the spectra and return the abundances of the pixels.
 
         Parameters
         ----------
@@ -55,54 +37,14 @@ class GeometricUnmixing(
 
         Returns
         -------
-        self
-
-        Raises
-        ------
-        ValueError
-            For NaN and infinity, naming the place, and for more components than the
-            data can have.
-        """
-        self.fit_transform(X)
-        return self
-
-    def fit_transform(self, X, y=None):
-        """Find the spectra and return the abundances of the pixels.
-
-        Parameters
-        ----------
-        X, y
-            As in `fit`.
-
-        Returns
-        -------
         (n_pixels, n_components_) array
             Abundances under the ``constraint``, the strongest component first.
         """
         self._validate_params()
-        began = time.perf_counter()
         blocks = self._blocks(X, reset=True)
         self._check_size(blocks)
-        generator = np.random.default_rng(
-            check_random_state(self.random_state).randint(2**31)
-        )
-        read_before = blocks.passes
-
-        def watch(iteration, objective, n_components):
-            return self.callback is not None and self.callback(
-                Progress(
-                    iteration=iteration,
-                    max_iter=getattr(self, "max_iter", getattr(self, "n_init", 1)),
-                    objective=objective,
-                    n_components=n_components,
-                    start=0,
-                    n_starts=1,
-                    passes=blocks.passes - read_before,
-                    seconds=time.perf_counter() - began,
-                )
-            )
-
-        S, low = self._find(blocks, self.n_components, generator, watch)
+        watch = self._watch(blocks, self._most_steps)
+        S, low = self._find(blocks, self.n_components, self._generator(), watch)
         if low.summary.minimum >= 0:
             # What projection and noise put below zero is nothing that could be there.
             S = np.maximum(S, 0.0)
@@ -123,15 +65,9 @@ class GeometricUnmixing(
             np.sqrt(misfit.sum() / low.summary.sum_of_squares)
         )
         self.noise_variance_ = _noise_variance(low, len(S))
-        self.passes_ = blocks.passes - read_before
-        self.seconds_ = time.perf_counter() - began
-        if self.interrupted_:
-            warnings.warn(
-                f"The fit was interrupted after {self.n_iter_} iterations; the best "
-                "result so far was kept.",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+        self.passes_ = watch.passes
+        self.seconds_ = watch.seconds
+        self._warn(stopped=True)
         return np.ascontiguousarray(W[:, order])
 
     def transform(self, X):
@@ -151,58 +87,6 @@ class GeometricUnmixing(
         blocks = self._blocks(X, reset=False)
         return solve(blocks, self.components_, self.constraint_)[0]
 
-    def inverse_transform(self, X):
-        """Put the data together again from abundances.
-
-        Parameters
-        ----------
-        X : (n_pixels, n_components_) array
-
-        Returns
-        -------
-        (n_pixels, n_channels) array
-        """
-        check_is_fitted(self)
-        return np.asarray(X) @ self.components_
-
-    @property
-    def _n_features_out(self):
-        return self.n_components_
-
-    def _blocks(self, X, reset):
-        if not (isinstance(X, BlockMatrix) or hasattr(X, "dask")):
-            X = validate_data(
-                self,
-                X,
-                reset=reset,
-                accept_sparse="csr",
-                dtype=[np.float64, np.float32, *INTEGERS],
-                ensure_all_finite=False,
-            )
-        blocks = as_blocks(X)
-        if reset:
-            self.n_features_in_ = blocks.shape[1]
-        elif blocks.shape[1] != self.n_features_in_:
-            raise ValueError(
-                f"X has {blocks.shape[1]} features, but {type(self).__name__} is "
-                f"expecting {self.n_features_in_} features as input."
-            )
-        return blocks
-
-    def _check_size(self, blocks):
-        n_samples, n_features = blocks.shape
-        if n_samples < 2:
-            raise ValueError(
-                f"The data have n_samples = {n_samples} pixel, expected at least 2: "
-                "one spectrum is its own only component."
-            )
-        if self.n_components is not None and self.n_components > min(blocks.shape):
-            raise ValueError(
-                f"n_components = {self.n_components} was given for data with "
-                f"{n_samples} pixels and {n_features} channels, expected at most "
-                f"{min(blocks.shape)}."
-            )
-
     @staticmethod
     def _components_above_noise(low):
         """Number of singular values above what white noise has, at least one."""
@@ -220,17 +104,15 @@ class GeometricUnmixing(
             k = above
         return max(k, 1)
 
+    @property
+    def _most_steps(self):
+        return self.max_iter
+
     def _constraint(self):
         return self.constraint
 
     def _reorder(self, order):
         """Put attributes of the components in the order of their energy."""
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
 
 
 def signal_space(blocks, rank, random_state, n_power=3):

@@ -219,7 +219,7 @@ class MinimumVolume(GeometricUnmixing):
             matching.weight[:] = self.regularisation
         typical, widest = np.median(sigma), _FIRST_WIDTH
         try:
-            for iteration in range(1, self.max_iter + 1):
+            for _ in range(self.max_iter):
                 noise = _ROUNDING * typical * np.linalg.norm(Q[:-1], axis=0)
                 Q = smallest_simplex(T, Q, np.maximum(noise, widest), matching.weight)
                 self.regularisation_ = matching.weight.copy()
@@ -234,7 +234,7 @@ class MinimumVolume(GeometricUnmixing):
                     matching.pooled = True
                 else:
                     self.converged_ = settled
-                if watch(iteration, volume, k) or self.converged_:
+                if watch(0, volume, k) or self.converged_:
                     break
             else:
                 warnings.warn(

@@ -26,7 +26,8 @@ class VCA(GeometricUnmixing):
     vary), below on ``k - 1`` principal components, which noise moves less. Then, again
     and again, the pixel farthest along a random direction orthogonal to all found
     is the next. The best of `n_init` runs is that of the largest volume. Everything
-    happens in compressed coordinates: the data are read four times.
+    happens in compressed coordinates: the data are read five times, once of these for
+    the abundances.
 
     What it can decide: the spectra, if every component has a pixel of its own. Where
     none is pure, the components are mixtures and the answer lies inside the true
@@ -130,7 +131,7 @@ class VCA(GeometricUnmixing):
                 if volume > largest:
                     best, largest = chosen, volume
                 self.objective_history_.append(largest / first)
-                if watch(len(self.objective_history_), largest / first, k):
+                if watch(0, largest / first, k):
                     break
         except KeyboardInterrupt:
             if best is None:
@@ -147,6 +148,10 @@ class VCA(GeometricUnmixing):
     def _compress(self, blocks, n_components, generator):
         rank = (n_components or self._MOST) + OVERSAMPLING
         return signal_space(blocks, rank, generator)
+
+    @property
+    def _most_steps(self):
+        return self.n_init
 
     def _reorder(self, order):
         self.pixels_ = self.pixels_[order]
