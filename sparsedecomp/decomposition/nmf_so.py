@@ -38,9 +38,10 @@ class NMFSO(SoftOrthogonalNMF):
     updates : {"penalised", "published"}
         "published" follows the authors' update rules instead of the objective, to
         compare with their results; see `sparsedecomp.decomposition.published`.
-    init : {"auto", "spa", "nndsvd", "random"}
+    init : {"auto", "spa", "vca", "nfindr", "nndsvd", "random"}
         Spectra to start from. "auto" starts once from the extreme pixels ("spa") and
-        then from random pixels; all of them are denoised by the compression.
+        then from random pixels; all of them are denoised by the compression. "vca" and
+        "nfindr" take the pixels of `VCA` and `nfindr`.
     n_init : int, default 3
         Number of starts; the one of lowest objective is kept.
     max_iter : int, default 1000

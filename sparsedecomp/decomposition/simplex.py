@@ -212,12 +212,17 @@ def signal_coordinates(low_rank, n_components):
     return SignalCoordinates(points, T @ axes[:, : p - 1].T + mean, snr, False)
 
 
-def require_dimensions(low_rank, n_components):
-    """Raise ValueError where the data have fewer dimensions than components."""
+def dimensions_of(low_rank):
+    """Number of dimensions that the pixels span, but for rounding."""
     values = low_rank.singular_values
     precision = np.finfo(low_rank.scores.dtype).eps
     least = 4 * precision * np.sqrt(len(values)) * values[0]
-    dimensions = int(np.count_nonzero(values > least))
+    return int(np.count_nonzero(values > least))
+
+
+def require_dimensions(low_rank, n_components):
+    """Raise ValueError where the data have fewer dimensions than components."""
+    dimensions = dimensions_of(low_rank)
     if dimensions == 0:
         raise ValueError("The data are zero everywhere; there is nothing to decompose.")
     if dimensions < n_components:

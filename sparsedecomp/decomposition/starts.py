@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-STARTS = ("auto", "spa", "nndsvd", "random")
+from sparsedecomp.decomposition.simplex import (
+    best_vertices,
+    dimensions_of,
+    grow,
+    signal_coordinates,
+)
+
+STARTS = ("auto", "spa", "vca", "nfindr", "nndsvd", "random")
+_VCA_RUNS = 20
 # Pixels whose mean stands for the vertex that one of them was found to be.
 _NEIGHBOURS = 8
 
@@ -16,10 +24,12 @@ def start_spectra(low_rank, n_components, init, generator):
     ----------
     low_rank : LowRank
     n_components : int
-    init : {"spa", "nndsvd", "random"}
+    init : {"spa", "vca", "nfindr", "nndsvd", "random"}
         "spa": the vertices of the cloud of pixels, by successive projection [1]_, each
-        averaged over its neighbours; "nndsvd": the positive parts of the singular
-        vectors [2]_; "random": the denoised spectra of random pixels, as published.
+        averaged over its neighbours; "vca": by the best of 20 runs of vertex component
+        analysis [3]_; "nfindr": these, exchanged until the volume stands still [4]_;
+        "nndsvd": the positive parts of the singular vectors [2]_; "random": the
+        denoised spectra of random pixels, as published.
     generator : numpy.random.Generator
 
     Returns
@@ -39,8 +49,10 @@ def start_spectra(low_rank, n_components, init, generator):
         n = len(low_rank.scores)
         chosen = generator.choice(n, n_components, replace=n < n_components)
         S = low_rank.scores[chosen].astype(float) @ low_rank.basis.T
-    else:
+    elif init == "spa":
         S = _vertices(low_rank, n_components)
+    else:
+        S = _largest_simplex(low_rank, n_components, init == "nfindr", generator)
     # A component that is nothing would stay so: give it the mean spectrum.
     S = np.maximum(S, 0.0)
     norm = np.linalg.norm(S, axis=1, keepdims=True)
@@ -72,6 +84,18 @@ def _vertices(low_rank, n_components):
     S = np.zeros((n_components, len(low_rank.basis)))
     for k, pixels in enumerate(found):
         S[k] = low_rank.scores[pixels].mean(axis=0, dtype=float) @ low_rank.basis.T
+    return S
+
+
+def _largest_simplex(low_rank, n_components, exchange, generator):
+    S = np.zeros((n_components, len(low_rank.basis)))
+    k = min(n_components, dimensions_of(low_rank))
+    if k:
+        view = signal_coordinates(low_rank, k)
+        chosen = best_vertices(view.points, k, _VCA_RUNS, generator)
+        if exchange:
+            chosen = grow(view.points, chosen)
+        S[:k] = view.spectra[chosen] @ low_rank.basis.T
     return S
 
 

@@ -27,9 +27,10 @@ def start(X, k, init, seed=0):
     )
 
 
-def test_pure_pixels_are_found_exactly(pure):
+@pytest.mark.parametrize("init", ["spa", "vca", "nfindr"])
+def test_pure_pixels_are_found_exactly(pure, init):
     X, spectra = pure
-    _, _, angles = match_components(spectra, start(X, 5, "spa"))
+    _, _, angles = match_components(spectra, start(X, 5, init))
     assert np.all(angles < 1e-5)
 
 
@@ -56,7 +57,7 @@ def test_neighbours_average_the_noise(pure, rng):
     assert angles.mean() < 0.6 * match_components(spectra, single)[2].mean()
 
 
-@pytest.mark.parametrize("init", ["spa", "nndsvd", "random"])
+@pytest.mark.parametrize("init", ["spa", "vca", "nfindr", "nndsvd", "random"])
 @pytest.mark.parametrize("k", [1, 5, 9])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_spectra_are_non_negative_of_unit_norm(pure, init, k, dtype):
@@ -90,7 +91,7 @@ def test_first_singular_vector_is_the_first_start(pure):
     np.testing.assert_allclose(start(X, 5, "nndsvd")[0], leading, atol=1e-8)
 
 
-@pytest.mark.parametrize("init", ["auto", "spa", "nndsvd", "random"])
+@pytest.mark.parametrize("init", ["auto", "spa", "vca", "nfindr", "nndsvd", "random"])
 def test_every_start_leads_to_a_good_fit(noisy, init):
     model = NMFSO(3, init=init, random_state=0).fit(noisy)
     assert np.sqrt(model.residual_norm_**2 / noisy.size) == pytest.approx(0.01, rel=0.1)
