@@ -1,0 +1,223 @@
+"""Unmixing: how close to the truth, and how fast, of ours and of its peers.
+
+Tables
+  truth          scenes with known spectra and maps, every method at its defaults:
+                 mean and worst angle to the true spectra, error of the abundances
+  per iteration  coordinate descent on 10,000 x 1,000 entries, ten components
+  vertices       VCA once the data are compressed
+  counts         Poisson NMF on the non-zero counts of a measured cube, to the loss that
+                 scikit-learn's multiplicative updates reach
+
+Scenes that are not at hand are left out, and said so. Peers are scikit-learn's NMF
+(coordinate descent, and multiplicative updates for the Poisson loss), HyperSpy's ORNMF
+and pyMCR, where it is installed.
+"""
+
+import sys
+import tempfile
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+from benchmarks.measure import run_case
+from benchmarks.nmf import FROBENIUS, PEERS
+from benchmarks.report import Check
+
+# Scene -> how it is made, and the decibels of the noise.
+SCENES = {
+    "samson": {"name": "samson"},
+    "sim1, 30 dB": {"name": "sim1", "decibels": 30},
+    "sim2, 30 dB": {"name": "sim2", "decibels": 30},
+    "edx_particles": {"name": "edx_particles"},
+    "simulated EELS": {"name": "eels", "shape": (64, 64)},
+    "simulated EDX": {"name": "edx", "shape": (64, 64)},
+}
+COUNTS = ("edx_particles", "simulated EELS", "simulated EDX")
+# Method, of all scenes or of one: most degrees, abundance error and seconds.
+TARGETS = {
+    ("MinimumVolume", "samson"): {"angle": 1.9, "abundance_rmse": 0.045},
+    ("MinimumVolume", "sim1, 30 dB"): {"angle": 0.5, "abundance_rmse": 0.015},
+    ("MinimumVolume", "sim2, 30 dB"): {"angle": 0.5, "abundance_rmse": 0.015},
+    ("PoissonNMF", "edx_particles"): {
+        "angle": 3.3,
+        "abundance_rmse": 0.032,
+        "seconds": 1.0,
+    },
+}
+OURS = ("VCA", "SSSVCA", "MinimumVolume", "NMFSO", "NMFSOARD", "MCRALS")
+FASTER = {"per iteration": 10, "counts": 5}
+
+
+def add_arguments(parser):
+    """Add the options of this benchmark to its command."""
+    parser.add_argument(
+        "--scene",
+        choices=(*SCENES, "all"),
+        default="all",
+        help="one scene of the table truth (default: all)",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="toy scenes and few iterations, for tests"
+    )
+    parser.add_argument(
+        "--limit", type=float, default=1200, help="seconds for a case (default: 1200)"
+    )
+
+
+def run(arguments):
+    """Run the cases of the chosen scenes.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        With the options of `add_arguments`, and "threads".
+
+    Returns
+    -------
+    list of dict
+        The rows of all tables.
+    """
+    bench = Bench(arguments)
+    scenes = SCENES if arguments.scene == "all" else [arguments.scene]
+    with tempfile.TemporaryDirectory() as folder:
+        bench.folder = Path(folder)
+        for scene in scenes:
+            _truth(bench, scene)
+        if arguments.scene == "all":
+            _per_iteration(bench)
+            _vertices(bench)
+            _counts(bench)
+    return bench.rows
+
+
+class Bench:
+    """The cases and the rows that they gave."""
+
+    def __init__(self, arguments):
+        self.quick = arguments.quick
+        self.rows = []
+        self.folder = None
+        self.case = partial(run_case, threads=arguments.threads, limit=arguments.limit)
+
+    def add(self, table, label, function, **options):
+        """Run a case and keep its row."""
+        row = {"table": table, "method": label} | self.case(function, **options)
+        self.rows.append(row)
+        outcome = row.get("error") or f"{row['seconds']:.2f} s"
+        print(f"{table}: {label}: {outcome}", file=sys.stderr, flush=True)
+        return row
+
+
+def _truth(bench, scene):
+    recipe = dict(SCENES[scene])
+    if bench.quick:
+        recipe |= {"shape": (16, 16)} if "shape" in recipe else {}
+    path = str(bench.folder / "scene.npy")
+    about = bench.case("benchmarks.unmixing_cases:write_scene", path=path, **recipe)
+    if "error" in about:
+        print(f"{scene}: left out, {about['error']}", file=sys.stderr)
+        return
+    add = partial(
+        bench.add,
+        f"truth, {scene}",
+        function="benchmarks.unmixing_cases:fit_scene",
+        path=path,
+        n_components=about["n_components"],
+    )
+    counts = scene in COUNTS
+    for estimator in OURS + (("PoissonNMF",) if counts else ()):
+        row = add(estimator, method="ours", estimator=estimator)
+        row["target"] = [estimator, scene]
+    few = {"max_iter": 5} if bench.quick else {}
+    add("scikit-learn NMF, cd", method="scikit_learn", **few)
+    if counts:
+        kl = {"solver": "mu", "beta_loss": "kullback-leibler", "init": "nndsvda"}
+        add("scikit-learn NMF, KL", method="scikit_learn", **kl, **few)
+    add("HyperSpy ORNMF", method="in_hyperspy", algorithm="ORNMF")
+    if find_spec("pymcr"):
+        add("pyMCR, NNLS, closed", method="py_mcr", **few)
+
+
+def _per_iteration(bench):
+    shape, channels, iterations = ((100, 100), 1000, 100)
+    if bench.quick:
+        shape, channels, iterations = (10, 10), 60, 3
+    path = str(bench.folder / "product.npy")
+    bench.case(
+        "benchmarks.nmf_data:write_cube",
+        kind="product",
+        shape=shape,
+        n_channels=channels,
+        n_components=10,
+        path=path,
+    )
+    add = partial(
+        bench.add,
+        "per iteration",
+        function="benchmarks.unmixing_cases:time_of_iterations",
+        path=path,
+        n_components=10,
+        iterations=iterations,
+    )
+    peer = add(
+        "scikit-learn NMF, cd", bound="max_iter", **PEERS["scikit-learn NMF, cd"]
+    )
+    row = add("NMFSO", bound="iterations", **FROBENIUS)
+    _compare_speed(row, peer)
+
+
+def _vertices(bench):
+    name = "samson"
+    path = str(bench.folder / "vertices.npy")
+    about = bench.case("benchmarks.unmixing_cases:write_scene", path=path, name=name)
+    if "error" not in about:
+        bench.add(
+            "vertices",
+            f"VCA, {name}",
+            "benchmarks.unmixing_cases:find_vertices",
+            path=path,
+            n_components=about["n_components"],
+        )
+
+
+def _counts(bench):
+    iterations = 3 if bench.quick else 200
+    function = "benchmarks.counts_cases:fit_counts"
+    peer = bench.add(
+        "counts", "scikit-learn NMF, mu", function, method="peer", iterations=iterations
+    )
+    if "error" in peer:
+        print(f"counts: left out, {bench.rows.pop()['error']}", file=sys.stderr)
+        return
+    row = bench.add("counts", "PoissonNMF", function, method="ours", until=peer["loss"])
+    _compare_speed(row, peer)
+
+
+def _compare_speed(row, peer):
+    if "error" not in row and "error" not in peer:
+        row["speed_up"] = peer["cpu_seconds"] / row["cpu_seconds"]
+        peer["times_slower"] = row["speed_up"]
+
+
+def check(rows):
+    """The targets that the rows at hand can tell about.
+
+    Parameters
+    ----------
+    rows : list of dict
+
+    Returns
+    -------
+    list of benchmarks.report.Check
+    """
+    checks = []
+    for row in rows:
+        name = f"{row['table']}: {row['method']}"
+        for key, most in TARGETS.get(tuple(row.get("target", ())), {}).items():
+            checks.append(Check(f"{name}, {key}", row.get(key), most, at_most=True))
+        if "speed_up" in row:
+            least = FASTER[row["table"]]
+            checks.append(Check(name, row["speed_up"], least, unit=" times as fast"))
+        if row["table"] == "vertices":
+            checks.append(Check(name, row.get("seconds"), 0.2, at_most=True, unit=" s"))
+    return checks
