@@ -234,7 +234,12 @@ def update_abundances(X, C, A, gram, threshold):
     C = C.copy()
     nonnegative_rows(C, X @ A, gram, threshold, ABUNDANCE_SWEEPS, SETTLED)
     wide = C.astype(np.float64)
-    return (C,), (wide.T @ wide, wide.T @ X.astype(np.float64), wide.sum(axis=0))
+    return (C,), (wide.T @ wide, wide.T @ X.astype(np.float64), _totals(wide))
+
+
+def _totals(C):
+    """Sum of each column; as a product, since NumPy is slow on few columns."""
+    return np.ones(len(C), C.dtype) @ C
 
 
 def step(view, state, settings):
@@ -313,7 +318,7 @@ def descend(view, state, settings):
             ahead = _extrapolate(state.S, new.S, momentum)
             state = result.factors = new
             result.history.append(objective)
-            alive = state.C.any(axis=0)
+            alive = _totals(state.C) > 0
             if not alive.all():
                 if not alive.any():
                     break
