@@ -119,6 +119,8 @@ class BlockMatrix:
     ----------
     shape : tuple of int
         Pixels and channels that are not masked.
+    navigation_shape : tuple of int
+        Of the data with all pixels, in array order.
     n_blocks : int
     lazy, sparse : bool
     source_dtype : dtype
@@ -135,7 +137,7 @@ class BlockMatrix:
         self.row_scale = None
         self.column_scale = None
         self._source = source
-        self._navigation_shape = tuple(navigation_shape)
+        self.navigation_shape = tuple(navigation_shape)
         self._count = [0]
         self._blocks = self._cut()
 
@@ -212,19 +214,22 @@ class BlockMatrix:
             tasks.append(
                 (_on_tiles, data, (read, function, [r[where] for r in rows], shared))
             )
-        results = self._source.run(tasks)
-        self._count[0] += 1
-
-        row_results = tuple(
-            np.empty((self.shape[0], *part.shape[1:]), part.dtype)
-            for part in results[0][0]
-        )
-        sums = tuple(np.zeros(np.shape(part)) for part in results[0][1])
-        for (where, _, _), (parts, terms) in zip(self._blocks, results, strict=True):
-            for whole, part in zip(row_results, parts, strict=True):
-                whole[where] = part
+        row_results, sums = None, None
+        places = iter(self._blocks)
+        for group, terms in self._source.run(tasks):
+            if sums is None:
+                row_results = tuple(
+                    np.empty((self.shape[0], *part.shape[1:]), part.dtype)
+                    for part in group[0]
+                )
+                sums = tuple(np.zeros(np.shape(term)) for term in terms)
+            for parts in group:
+                where = next(places)[0]
+                for whole, part in zip(row_results, parts, strict=True):
+                    whole[where] = part
             for total, term in zip(sums, terms, strict=True):
                 total += term
+        self._count[0] += 1
         return row_results, sums
 
     def matmul(self, M):
@@ -294,7 +299,7 @@ class BlockMatrix:
         -------
         str
         """
-        pixel = np.unravel_index(self.rows[row], self._navigation_shape)
+        pixel = np.unravel_index(self.rows[row], self.navigation_shape)
         pixel = ", ".join(str(int(i)) for i in pixel)
         return f"pixel ({pixel}), channel {int(self.columns[column])}"
 
@@ -333,6 +338,18 @@ class BlockMatrix:
         scaled.row_scale = np.asarray(row_scale, float)
         scaled.column_scale = np.asarray(column_scale, float)
         return scaled
+
+    def unscaled(self):
+        """The matrix as its source gives it, without the scaling of its entries.
+
+        Returns
+        -------
+        BlockMatrix
+            Shares the data and the count of passes with this one.
+        """
+        plain = copy.copy(self)
+        plain.row_scale = plain.column_scale = None
+        return plain
 
     def poisson_scaled(self, summary=None):
         """Scale by Keenan and Kotula's weights, which make Poisson noise even.

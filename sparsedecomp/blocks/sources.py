@@ -9,6 +9,7 @@ import functools
 import logging
 import math
 import os
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ from threadpoolctl import ThreadpoolController
 _logger = logging.getLogger(__name__)
 
 TILE_BYTES = 2**21
+# Blocks of a dask array whose sums are added up at once.
+_FAN_IN = 16
 
 
 @functools.cache
@@ -87,15 +90,25 @@ class ArraySource:
         return [Block(tile, self.data[tile]) for tile in tiles]
 
     def run(self, tasks):
-        """Call ``function(data, *arguments)`` for every task on a pool of threads."""
+        """Call ``function(data, *arguments)`` for every task on a pool of threads.
+
+        Yields
+        ------
+        row_results, sums
+            Of one task after another, as a list of one and a list of arrays.
+        """
         n_threads = min(thread_count(), len(tasks))
         with one_blas_thread():
             if n_threads <= 1:
-                return [function(data, *rest) for function, data, rest in tasks]
+                for task in tasks:
+                    yield _alone(*task)
+                return
             with ThreadPoolExecutor(n_threads) as pool:
-                futures = [pool.submit(f, data, *rest) for f, data, rest in tasks]
+                futures = deque(pool.submit(_alone, *task) for task in tasks)
                 try:
-                    return [future.result() for future in futures]
+                    # What is yielded is let go of: sums may be as large as the data.
+                    while futures:
+                        yield futures.popleft().result()
                 except BaseException:
                     for future in futures:
                         future.cancel()
@@ -165,31 +178,66 @@ class DaskSource:
         return blocks
 
     def run(self, tasks):
-        """Compute ``function(data, *arguments)`` with whatever scheduler is active."""
+        """Compute ``function(data, *arguments)`` with whatever scheduler is active.
+
+        Sums are added up in a tree of tasks, so that few are held at a time.
+
+        Yields
+        ------
+        row_results, sums
+            Of some tasks after another: a list with the results of each of them, and
+            a list of arrays.
+        """
         import dask
 
         # pure=False: hashing the arguments would cost more than it could save.
-        work = [
-            dask.delayed(function, pure=False, traverse=False)(data, *rest)
-            for function, data, rest in tasks
-        ]
+        alone = dask.delayed(_alone, pure=False, traverse=False)
+        work = [alone(*task) for task in tasks]
+        together = dask.delayed(_together, pure=False, traverse=True)
+        while len(work) > _FAN_IN:
+            work = [
+                together(work[i : i + _FAN_IN]) for i in range(0, len(work), _FAN_IN)
+            ]
         # Processes that distributed starts have one BLAS thread of themselves.
         with one_blas_thread():
-            return dask.compute(*work)
+            yield from dask.compute(*work)
+
+
+def _alone(function, data, arguments):
+    row_results, sums = function(data, *arguments)
+    return [row_results], sums
+
+
+def _together(groups):
+    row_results = [result for results, _ in groups for result in results]
+    sums = list(groups[0][1])
+    for _, terms in groups[1:]:
+        sums = [total + term for total, term in zip(sums, terms, strict=True)]
+    return row_results, sums
 
 
 def _merge(pieces, navigation_dimension, signal_dimension):
-    """Put the signal chunks of a block together and flatten it to a matrix."""
+    """Put the signal chunks of a block together and flatten it to a matrix.
+
+    Blocks of sparse arrays (of SciPy or of the package ``sparse``) become CSR matrices.
+    """
     data = _concatenate(pieces, navigation_dimension)
     n_pixels = math.prod(data.shape[:navigation_dimension])
-    return data.reshape(n_pixels, -1)
+    matrix = data.reshape((n_pixels, math.prod(data.shape[navigation_dimension:])))
+    if isinstance(matrix, np.ndarray):
+        return matrix
+    return scipy.sparse.csr_array(matrix.tocsr())
 
 
 def _concatenate(pieces, axis):
     if not isinstance(pieces, list):
-        return np.asarray(pieces)
+        return pieces if hasattr(pieces, "tocsr") else np.asarray(pieces)
     parts = [_concatenate(piece, axis + 1) for piece in pieces]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=axis)
+    if len(parts) == 1:
+        return parts[0]
+    if scipy.sparse.issparse(parts[0]):
+        return scipy.sparse.hstack(parts)
+    return np.concatenate(parts, axis=axis)
 
 
 def as_source(data, signal_dimension):

@@ -255,7 +255,11 @@ def _released(state):
 def _on_all_pixels(view, found, settings):
     """Go on from the pixels that were searched to all of them."""
     state = found.factors
-    C = np.zeros((view.n_pixels, state.n_components), state.C.dtype)
+    gram = coupling(state.S, settings.orthogonality)
+    # Settled first: the few sweeps of a step, from nothing, would spoil the spectra.
+    (C,), _ = view.blocks.run(
+        _settled_rows, shared=(view.project(state.S), gram, state.threshold)
+    )
     brief = replace(settings, max_iter=MORE_ITERATIONS)
     more = descend(view, replace(state, C=C), brief)
     more.converged |= found.converged
@@ -355,11 +359,15 @@ class AbundanceModel:
         return C, gram, CX
 
 
+def _settled_rows(X, A, gram, threshold):
+    C = np.zeros((X.shape[0], len(gram)), X.dtype)
+    nonnegative_rows(C, X @ A.astype(X.dtype), gram, threshold, 1000, 1e-7)
+    return (C,), ()
+
+
 def _solve_rows(X, row_scale, model):
     if model.sigma is None:
-        C = np.zeros((X.shape[0], len(model.S)), X.dtype)
-        F = X @ np.ascontiguousarray(model.S.T, X.dtype)
-        nonnegative_rows(C, F, model.gram, model.threshold, 1000, 1e-7)
+        (C,), _ = _settled_rows(X, model.S.T, model.gram, model.threshold)
     else:
         C = clipped_abundances(X, model.S, model.gram, model.threshold, model.sigma)
     wide = C * row_scale[:, None]

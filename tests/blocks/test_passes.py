@@ -158,3 +158,24 @@ def test_number_of_threads_comes_from_the_environment(monkeypatch):
     monkeypatch.setenv("SPARSEDECOMP_NUM_THREADS", "0")
     monkeypatch.setenv("OMP_NUM_THREADS", "many")
     assert thread_count() >= 1
+
+
+@pytest.mark.parametrize("kind", ["dask", "array"])
+def test_sums_of_many_blocks_are_not_held_together(kind, monkeypatch):
+    import tracemalloc
+
+    from sparsedecomp.blocks import sources
+
+    # 200 blocks, whose sums of 0.8 MB each would take 160 MB.
+    monkeypatch.setattr(sources, "tile_rows", lambda *_: 2)
+    X = np.ones((400, 100), np.float32)
+    data = da.from_array(X, (2, 100)) if kind == "dask" else X
+    blocks = as_blocks(data)
+    assert blocks.n_blocks == 200
+    tracemalloc.start()
+    try:
+        blocks.rmatmul(np.ones((400, 1000)))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 60e6

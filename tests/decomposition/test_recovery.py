@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sparsedecomp.datasets import noisy_cube, oxide_interface_truth, particles_truth
-from sparsedecomp.decomposition import NMFSO, NMFSOARD
+from sparsedecomp.decomposition import NMFSO, NMFSOARD, fitting
 from sparsedecomp.metrics import match_components
 
 
@@ -46,6 +46,20 @@ def test_compressed_and_exact_agree(specimen, cls):
     _, _, angles = match_components(exact.components_, quick.components_)
     assert np.all(np.cos(np.radians(angles)) >= 0.999)
     assert quick.objective_ == pytest.approx(exact.objective_, rel=1e-3)
+
+
+@pytest.mark.parametrize("cls", [NMFSO, NMFSOARD])
+def test_spectra_found_on_some_pixels_are_those_of_all(monkeypatch, cls):
+    truth = oxide_interface_truth((40, 40), 512, 5e5)
+    X = noisy_cube(truth, seed=0).reshape(-1, 512)
+    k = 3 if cls is NMFSO else None
+    every = cls(k, random_state=0).fit(X)
+    monkeypatch.setattr(fitting, "SEARCH_PIXELS", 800)
+    some = cls(k, random_state=0).fit(X)
+    assert some.n_components_ == 3
+    assert some.objective_ == pytest.approx(every.objective_, rel=1e-5)
+    _, _, angles = match_components(every.components_, some.components_)
+    assert angles.max() < 0.05
 
 
 @pytest.mark.parametrize("k", [1, 2, 4, 6])
