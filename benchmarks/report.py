@@ -21,6 +21,8 @@ COLUMNS = {
     "seconds": ("wall s", "{:.2f}"),
     "cpu_seconds": ("cpu s", "{:.2f}"),
     "residual": ("residual", "{:.6f}"),
+    "match": ("FMS", "{:.4f}"),
+    "map_error": ("map error", "{:.3f}"),
     "angle": ("SAD deg", "{:.2f}"),
     "worst_angle": ("worst", "{:.2f}"),
     "abundance_rmse": ("RMSE", "{:.4f}"),

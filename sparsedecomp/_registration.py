@@ -35,6 +35,13 @@ METHODS = {
             "sparsedecomp.extension.components:get_component_spectra"
         ),
         "get_component_maps": "sparsedecomp.extension.components:get_component_maps",
+        "segment_composition": (
+            "sparsedecomp.extension.segmentation:segment_composition"
+        ),
+        "estimate_rank": "sparsedecomp.extension.rank:estimate_rank",
+        "unmixing_report": "sparsedecomp.extension.report:unmixing_report",
+        "tensor_decomposition": "sparsedecomp.extension.tensor:tensor_decomposition",
+        "tensor_rank": "sparsedecomp.extension.tensor:tensor_rank",
     },
 }
 
@@ -236,17 +243,34 @@ def _document(function):
     function.__doc__ = "\n".join(lines) + "\n"
 
 
+class _Method:
+    """A method of a signal whose module is imported when it is first looked up."""
+
+    def __init__(self, target):
+        self.target = target
+
+    def __set_name__(self, owner, name):
+        self.owner, self.name = owner, name
+
+    def __get__(self, instance, owner=None):
+        module, _, attribute = self.target.partition(":")
+        method = getattr(importlib.import_module(module), attribute)
+        # From now on it is as if it had been there from the start.
+        setattr(self.owner, self.name, method)
+        return method if instance is None else method.__get__(instance, owner)
+
+
 def _attach_methods(cls):
     for name, target in METHODS.get(_name_of(cls), {}).items():
-        module, _, attribute = target.partition(":")
-        method = getattr(importlib.import_module(module), attribute)
-        existing = getattr(cls, name, None)
-        if existing is method:
+        ours = f"{_name_of(cls)}.{name}"
+        if ours in _attached:
             continue
-        if existing is not None:
-            problem = f"{_name_of(cls)}.{name} exists and was not replaced by ours"
+        if hasattr(cls, name):
+            problem = f"{ours} exists and was not replaced by ours"
             _problems.append(problem)
             _logger.warning(problem)
             continue
+        method = _Method(target)
+        method.__set_name__(cls, name)
         setattr(cls, name, method)
-        _attached.append(f"{_name_of(cls)}.{name}")
+        _attached.append(ours)

@@ -11,11 +11,13 @@ from .registry import describe, names
 from .signals import edx_particles, eels_oxide_interface
 from .simulate import noisy_cube
 from .specimens import oxide_interface_truth, particles_truth
+from .tensor_series import edx_eels_scan, tilt_series, tilt_series_truth
 
 __all__ = [
     "Truth",
     "data_dir",
     "describe",
+    "edx_eels_scan",
     "edx_particles",
     "eels_oxide_interface",
     "load",
@@ -23,5 +25,7 @@ __all__ = [
     "noisy_cube",
     "oxide_interface_truth",
     "particles_truth",
+    "tilt_series",
+    "tilt_series_truth",
     "truth",
 ]

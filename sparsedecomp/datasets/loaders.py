@@ -123,6 +123,43 @@ def phantom(path, lazy):
     return signal
 
 
+def amino_acids(path, lazy):
+    """Fluorescence of three amino acids; ``Sample.concentrations`` is in mol/l."""
+    with np.load(path) as file:
+        data, concentrations = file["X"], file["conc_mol_per_l"]
+        emission, excitation = file["emission_nm"], file["excitation_nm"]
+    axes = [
+        {"name": "sample", "size": len(data)},
+        uniform_axis("emission", "nm", emission.astype(float)),
+        uniform_axis("excitation", "nm", excitation.astype(float)),
+    ]
+    metadata = {
+        "General": {"title": "Amino acids, fluorescence"},
+        "Sample": {"concentrations": concentrations},
+        "Signal": {"quantity": "Fluorescence"},
+    }
+    return read_signal(data, axes, "", metadata, lazy)
+
+
+def kinetic(path, lazy):
+    """Fluorescence during a reaction; NaN where nothing was measured."""
+    with np.load(path) as file:
+        data = np.where(file["missing"], np.nan, file["X"]).astype(np.float32)
+        emission, excitation = file["emission_nm"], file["excitation_nm"]
+        time = file["time_min"]
+    axes = [
+        {"name": "sample", "size": len(data)},
+        uniform_axis("emission", "nm", emission),
+        uniform_axis("excitation", "nm", excitation.astype(float)),
+        uniform_axis("time", "min", time),
+    ]
+    metadata = {
+        "General": {"title": "Kinetic fluorescence"},
+        "Signal": {"quantity": "Fluorescence"},
+    }
+    return read_signal(data, axes, "", metadata, lazy)
+
+
 def pixel_axes(shape, scale=1.0, units=""):
     """Descriptions of the navigation axes y and x; unitless if not calibrated."""
     return [

@@ -98,12 +98,12 @@ def abundances(
             f"{', '.join(map(repr, CONSTRAINTS))}."
         )
     blocks = as_blocks(X, signal_dimension, navigation_mask, signal_mask)
-    S = _spectra_for(blocks, spectra)
+    S = spectra_for(blocks, spectra)
     W, scale, _ = solve(blocks, S, constraint)
     return (W, scale) if return_scale else W
 
 
-def _spectra_for(blocks, spectra):
+def spectra_for(blocks, spectra):
     """The spectra in the channels of the data, checked."""
     S = np.asarray(spectra, float)
     if S.ndim != 2 or not len(S):

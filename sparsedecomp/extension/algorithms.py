@@ -67,6 +67,24 @@ ALGORITHMS = {
             extras=_HISTORY,
         ),
         Algorithm(
+            name="nmf_kl",
+            target="sparsedecomp.decomposition:PoissonNMF",
+            summary="factorisation of counts by their Poisson likelihood; the maps are "
+            "integrated over",
+            needs_dimension=True,
+            per_component={},
+            extras={**_HISTORY, "deviance": "deviance_"},
+        ),
+        Algorithm(
+            name="nmf_kl_ard",
+            target="sparsedecomp.decomposition:PoissonNMFARD",
+            summary="the same, and the number of components is found by automatic "
+            "relevance determination; `output_dimension` is only its upper bound",
+            needs_dimension=False,
+            per_component={"ard_relevance": "relevance_"},
+            extras={**_HISTORY, "deviance": "deviance_"},
+        ),
+        Algorithm(
             name="vca",
             target="sparsedecomp.decomposition:VCA",
             summary="vertex component analysis: the purest pixels are the components",
@@ -75,10 +93,55 @@ ALGORITHMS = {
             extras=_HISTORY,
         ),
         Algorithm(
+            name="sss_vca",
+            target="sparsedecomp.decomposition:SSSVCA",
+            summary="corners of the cone of all non-negative spectra (signal subspace "
+            "sampling and VCA); without `output_dimension`, robust principal "
+            "components find the number",
+            needs_dimension=False,
+            per_component={"unmixing_band": "band_"},
+            extras={
+                **_HISTORY,
+                "outlier_distance": "outlier_distance_",
+                "score_distance": "score_distance_",
+            },
+        ),
+        Algorithm(
             name="min_volume",
             target="sparsedecomp.decomposition:MinimumVolume",
             summary="the smallest simplex that holds the pixels but for their noise; "
             "no pixel needs to be pure",
+            needs_dimension=True,
+            per_component={},
+            extras=_HISTORY,
+        ),
+        Algorithm(
+            name="mcr_als",
+            target="sparsedecomp.decomposition:MCRALS",
+            summary="multivariate curve resolution by alternating least squares, with "
+            "closure, unimodality, `known_spectra` and `known_maps` as constraints",
+            needs_dimension=True,
+            per_component={
+                "has_known_spectrum": "known_spectra_",
+                "has_known_map": "known_maps_",
+            },
+            extras={**_HISTORY, "lack_of_fit": "lack_of_fit_"},
+        ),
+        Algorithm(
+            name="cpd",
+            target="sparsedecomp.decomposition:CPD",
+            summary="canonical polyadic decomposition (PARAFAC) of a series of "
+            "spectrum images: one map, one spectrum and one profile along every other "
+            "axis for each component; `modes` says which axes belong together",
+            needs_dimension=True,
+            per_component={"tensor_weights": "weights_"},
+            extras={**_HISTORY, "core_consistency": "core_consistency_"},
+        ),
+        Algorithm(
+            name="tucker",
+            target="sparsedecomp.decomposition:Tucker",
+            summary="Tucker decomposition, the best compression of a tensor with a "
+            "rank (`ranks`) for every mode; its factors are a basis, no components",
             needs_dimension=True,
             per_component={},
             extras=_HISTORY,

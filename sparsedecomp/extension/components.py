@@ -61,7 +61,24 @@ def get_component_spectra(self, scale="stored", source="decomposition"):
     factors, loadings = _results(self, scale, source)
     if scale == "total":
         factors = factors * np.nansum(loadings, axis=0)
-    metadata = self.metadata.deepcopy()
+    return spectra_like(self, factors)
+
+
+def spectra_like(signal, factors):
+    """Spectra as a signal with the class, signal axes and metadata of another.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.BaseSignal
+        What was decomposed.
+    factors : (n_channels, k) array
+
+    Returns
+    -------
+    hyperspy.api.signals.BaseSignal
+        One navigation axis, the component; not lazy.
+    """
+    metadata = signal.metadata.deepcopy()
     for path in ("Signal.Noise_properties", "Markers", "_HyperSpy"):
         # These hold a value for every pixel, or describe the data and not the sample.
         if metadata.has_item(path):
@@ -69,10 +86,10 @@ def get_component_spectra(self, scale="stored", source="decomposition"):
             delattr(metadata.get_item(parent) if parent else metadata, name)
     title = metadata.get_item("General.title", "")
     metadata.set_item("General.title", f"Component spectra of {title}".rstrip())
-    shape = self.axes_manager._signal_shape_in_array
-    return _eager_class(self)(
+    shape = signal.axes_manager._signal_shape_in_array
+    return _eager_class(signal)(
         factors.T.reshape(-1, *shape),
-        axes=[_component_axis(factors), *self.axes_manager._get_signal_axes_dicts()],
+        axes=[_component_axis(factors), *signal.axes_manager._get_signal_axes_dicts()],
         metadata=metadata.as_dictionary(),
     )
 

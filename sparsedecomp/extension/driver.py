@@ -20,10 +20,12 @@ from .arguments import (
     check_signal,
     estimator_parameters,
 )
+from .known import plain_arrays
 from .masks import in_array_order
 from .progress import progress_bar
 from .reprojection import Fitted, factors_of, loadings_of, refuse_bad_values
 from .results import energies, expanded, extras_of, store
+from .tensor_modes import with_modes
 
 _logger = logging.getLogger(__name__)
 
@@ -126,11 +128,13 @@ def decompose(
     check_reprojection(reproject)
     parameters = estimator_parameters(choice, parameters)
     check_signal(signal, choice)
+    parameters = plain_arrays(signal, parameters)
+    parameters = with_modes(signal, choice, parameters)
     masks = {
         "navigation_mask": in_array_order(signal, navigation_mask, "navigation"),
         "signal_mask": in_array_order(signal, signal_mask, "signal"),
     }
-    plain = _blocks(signal, **masks)
+    plain = blocks_of(signal, **masks)
     check_shape(plain.shape, output_dimension, signal)
     hidden = _hidden(signal, masks, reproject)
     refuse_bad_values(hidden)
@@ -185,7 +189,19 @@ def _choice(algorithm):
     return choice
 
 
-def _blocks(signal, **masks):
+def blocks_of(signal, **masks):
+    """See the data of a signal as a matrix of pixels times channels.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.BaseSignal
+    **masks : object
+        ``navigation_mask`` and ``signal_mask`` in array order.
+
+    Returns
+    -------
+    BlockMatrix
+    """
     from ..blocks import as_blocks
 
     return as_blocks(
@@ -196,7 +212,7 @@ def _blocks(signal, **masks):
 def _hidden(signal, masks, reproject):
     """What masks hide from the fit and the reprojection reads: pixels, channels."""
     return {
-        space: _blocks(signal, **(masks | {f"{space}_mask": ~masks[f"{space}_mask"]}))
+        space: blocks_of(signal, **(masks | {f"{space}_mask": ~masks[f"{space}_mask"]}))
         for space in ("navigation", "signal")
         if reproject in (space, "both")
         and masks[f"{space}_mask"] is not None

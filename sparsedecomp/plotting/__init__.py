@@ -1,6 +1,20 @@
 """Pictures of a decomposition: components, relevance, convergence."""
 
 from sparsedecomp.plotting.components import plot_components
+from sparsedecomp.plotting.cone import plot_cone
 from sparsedecomp.plotting.fit import plot_objective_history, plot_relevance
+from sparsedecomp.plotting.rank import plot_rank
+from sparsedecomp.plotting.report import plot_unmixing_report
+from sparsedecomp.plotting.segmentation import plot_segmentation
+from sparsedecomp.plotting.tensor import plot_tensor
 
-__all__ = ["plot_components", "plot_objective_history", "plot_relevance"]
+__all__ = [
+    "plot_components",
+    "plot_cone",
+    "plot_objective_history",
+    "plot_rank",
+    "plot_relevance",
+    "plot_segmentation",
+    "plot_tensor",
+    "plot_unmixing_report",
+]

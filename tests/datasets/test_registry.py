@@ -42,5 +42,5 @@ def test_files_and_hashes_are_not_repeated():
 def test_unknown_name_lists_the_known_ones_and_the_closest(function):
     with pytest.raises(ValueError, match="Did you mean 'mn3o4'.*edx_mantle_lamella"):
         function("mn304")
-    with pytest.raises(ValueError, match=r"no data set 'xyz'\. Known: cuzn_eels"):
+    with pytest.raises(ValueError, match=r"no data set 'xyz'\. Known: amino_acids"):
         function("xyz")

@@ -1,0 +1,338 @@
+"""How many components there are, by several rules, and how sure that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from sparsedecomp.blocks import as_blocks
+from sparsedecomp.decomposition import scree
+from sparsedecomp.decomposition.noise import NOISE_MODELS
+from sparsedecomp.decomposition.redraw import Edge
+from sparsedecomp.decomposition.whitened import (
+    whiten,
+)
+
+METHODS = (
+    "bootstrap",
+    "noise_edge",
+    "gavish_donoho",
+    "parallel_analysis",
+    "minka",
+    "ard",
+    "robpca",
+)
+# Those that need no more than the Gram matrix.
+_CHEAP = ("noise_edge", "gavish_donoho", "parallel_analysis", "minka")
+_PROBABILITY = 0.01
+# Probabilities for the ends of the interval: certainly there, and possibly there.
+_CERTAIN, _POSSIBLE = 1e-4, 0.5
+
+
+@dataclass(frozen=True)
+class RankEstimate:
+    """What `estimate_rank` found.
+
+    Attributes
+    ----------
+    n_components : int
+        The recommended number.
+    interval : (int, int)
+        Components that noise would imitate once in ten thousand times, and those that
+        it would in one of two. Only the edge of the noise tells; for the other rules
+        both are the recommended number.
+    method : str
+        Whose number is recommended.
+    reason : str
+        Why that one.
+    table : dict of str to int
+        Number of components by every method that was asked.
+    singular_values : (r,) array
+        Of the data with even noise, the scree.
+    noise_edge : (r,) array
+        What each of them had to exceed.
+    probability : (r,) array
+        That noise alone makes a singular value as large, all before it being real.
+    detectability : float
+        Part of the (weighted) energy of the signal that a component must have to be
+        seen at all, however it is looked for (the limit of Baik, Ben Arous and Peche).
+    noise_model : str
+        "poisson", "uniform" or "estimated".
+    noise_variance : float
+        Of the weighted data; about one for counts.
+    shape : (int, int)
+        Pixels, and bins of channels, that were compared.
+    passes : int
+        Reads of the whole data.
+    """
+
+    n_components: int
+    interval: tuple
+    method: str
+    reason: str
+    table: dict
+    singular_values: np.ndarray
+    noise_edge: np.ndarray
+    probability: np.ndarray
+    detectability: float
+    noise_model: str
+    noise_variance: float
+    shape: tuple
+    passes: int = field(default=0)
+
+    def __repr__(self):
+        low, high = self.interval
+        lines = [
+            f"{self.n_components} components ({low} to {high}) by {self.method}: "
+            f"{self.reason}.",
+            "",
+            *(f"  {name:<18s}{number:>4d}" for name, number in self.table.items()),
+            "",
+            f"  {'component':<11s}{'over the edge':>14s}{'probability of noise':>22s}",
+        ]
+        shown = min(max(high, self.n_components) + 2, len(self.singular_values))
+        for k in range(shown):
+            ratio = self.singular_values[k] / self.noise_edge[k]
+            lines.append(f"  {k + 1:<11d}{ratio:>14.3f}{self.probability[k]:>22.1e}")
+        lines += [
+            "",
+            f"Noise: {self.noise_model}; {self.shape[0]} pixels, {self.shape[1]} bins "
+            f"of channels; {self.passes} passes.",
+            f"A component with less than {100 * self.detectability:.2g} % of the "
+            "weighted signal cannot be seen in these data.",
+        ]
+        return "\n".join(lines)
+
+    def plot(self, ax=None):
+        """Draw the scree with the edge of the noise.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; default: the axes of a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        import sparsedecomp
+
+        return sparsedecomp.plotting.plot_rank(self, ax=ax)
+
+
+def estimate_rank(
+    data,
+    method="auto",
+    *,
+    noise="auto",
+    noise_variance=None,
+    n_bins=256,
+    signal_dimension=1,
+    navigation_mask=None,
+    signal_mask=None,
+    random_state=0,
+):
+    """Estimate how many components data hold, from how many rise above the noise.
+
+    The noise is made even first: pixels and channels of counts are weighted by their
+    sums [1]_, others by what the leading components leave of them, and channels are
+    put together in bins, of counts in bins that hold at least 1500 of them: with less,
+    single counts look like components. One Gram matrix of the bins then gives the whole
+    scree. Counted is from zero and not from the mean: the number of spectra whose
+    mixtures make the data.
+
+    The rules:
+
+    "noise_edge"
+        Singular values above the largest one of noise, in 99 of 100 cases (Johnstone's
+        edge with the law of Tracy and Widom).
+    "bootstrap"
+        The same for counts, where a value near the edge is compared with counts drawn
+        from the model of the components before it: Poisson noise of few counts, and
+        weights that are only nearly right, move the edge by a few per cent.
+    "gavish_donoho"
+        The best number for a low-rank approximation; weaker components are real but
+        do not repay their noise.
+    "parallel_analysis"
+        Values above those of the same rank in noise.
+    "minka"
+        Bayesian evidence. It assumes Gaussian noise that is exactly even, and
+        overestimates otherwise.
+    "ard"
+        Components that `NMFSOARD` keeps; several more passes.
+    "robpca"
+        Directions above the noise that three quarters of the pixels have, see
+        `robust_pca`; four more passes. Rare phases do not count.
+
+    What they can decide: how many directions the noise cannot explain. A drift of the
+    energy axis, saturation, or a peak that shifts are such directions too. What they
+    cannot: find a component below ``detectability``, for which no method exists, or
+    tell whether two phases always come in one proportion.
+
+    Parameters
+    ----------
+    data : array, SciPy sparse matrix, dask array or BlockMatrix
+        Navigation axes first, then the signal axes. A dask array is read in its own
+        chunks.
+    method : str or sequence of str, default "auto"
+        One or several of the rules, or "all". "auto" recommends "bootstrap" for counts,
+        "ard" for data whose negative noise was set to zero, which the others count, and
+        "noise_edge" for all others, and lists the rules that cost nothing more. Of
+        several, the first is recommended.
+    noise : {"auto", "uniform", "poisson", "estimated"}
+        "poisson" for counts, "uniform" for even noise, "estimated" for noise that
+        differs between channels and pixels. "auto" takes "poisson" for whole numbers
+        and their multiples, "uniform" for data that were scaled already.
+    noise_variance : float, optional
+        Of an entry of the data, if it is known; with ``noise="uniform"`` only.
+    n_bins : int, default 256
+        Most bins of channels; the memory for a block grows with its square.
+    signal_dimension : int, default 1
+        Number of signal axes.
+    navigation_mask, signal_mask : bool array, optional
+        Of navigation and signal shape; True leaves a pixel or channel out.
+    random_state : int, RandomState instance or None, default 0
+        Seed of what is drawn.
+
+    Returns
+    -------
+    RankEstimate
+        Readable when printed.
+
+    Raises
+    ------
+    ValueError
+        For unknown methods, for data that are zero or not finite or have fewer than
+        two pixels, and for negative data where counts are needed.
+
+    Notes
+    -----
+    Two passes over counts, and a third if a singular value lies near the edge; three
+    over other data, and a fourth if their noise differs between pixels.
+
+    References
+    ----------
+    .. [1] M. R. Keenan and P. G. Kotula, Surf. Interface Anal. 36 (2004) 203.
+       https://doi.org/10.1002/sia.1657
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsedecomp.decomposition import estimate_rank
+    >>> rng = np.random.default_rng(0)
+    >>> maps = rng.dirichlet([0.3, 0.3, 0.3], 500)
+    >>> peaks = 3 + 100 * np.exp(-0.1 * (np.arange(60) - [[15], [30], [45]]) ** 2)
+    >>> found = estimate_rank(rng.poisson(maps @ peaks))
+    >>> found.n_components, found.interval, found.method
+    (3, (3, 3), 'bootstrap')
+    """
+    asked = _methods(method)
+    if noise not in NOISE_MODELS:
+        raise ValueError(
+            f"noise={noise!r} was given, expected one of "
+            f"{', '.join(map(repr, NOISE_MODELS))}."
+        )
+    if noise_variance is not None and noise != "uniform":
+        raise ValueError(
+            f"noise_variance={noise_variance} was given with noise={noise!r}, which "
+            "finds the variance itself. Use noise='uniform' with it."
+        )
+    if n_bins < 1:
+        raise ValueError(f"n_bins = {n_bins} was given, expected at least 1.")
+    blocks = as_blocks(data, signal_dimension, navigation_mask, signal_mask)
+    if blocks.shape[0] < 2:
+        raise ValueError(
+            f"The data have {blocks.shape[0]} pixel, expected at least 2: one spectrum "
+            "is its own only component."
+        )
+    before = blocks.passes
+    generator = np.random.default_rng(check_random_state(random_state).randint(2**31))
+    seen = whiten(blocks, noise, n_bins)
+    counts = seen.noise_model == "poisson"
+    if not asked:
+        first = ("bootstrap",) if counts else ("ard",) if seen.clipped else ()
+        asked = first + _CHEAP
+    elif "bootstrap" in asked and not counts and method != "all":
+        raise ValueError(
+            f"method='bootstrap' draws counts, but the noise is {seen.noise_model}. "
+            "Use method='noise_edge', or noise='poisson' for counts."
+        )
+    asked = [name for name in asked if counts or name != "bootstrap"]
+    edge = Edge(blocks, seen, noise_variance, generator)
+    table = {name: _by(name, edge, blocks, generator) for name in asked}
+    chosen = asked[0]
+    n_components = table[chosen]
+    drawn = chosen == "bootstrap"
+    ends = [n_components]
+    if chosen in ("bootstrap", "noise_edge"):
+        ends += [edge.count(p, drawn) for p in (_CERTAIN, _POSSIBLE)]
+    variance = edge.variance(n_components)
+    return RankEstimate(
+        n_components=n_components,
+        interval=(min(ends), max(ends)),
+        method=chosen,
+        reason=_reason(method, seen),
+        table=table,
+        singular_values=np.sqrt(edge.squares),
+        noise_edge=np.sqrt(edge.edges(_PROBABILITY, drawn)),
+        probability=edge.probability(drawn),
+        detectability=edge.detectability(variance),
+        noise_model=seen.noise_model,
+        noise_variance=variance,
+        shape=tuple(int(size) for size in seen.shape),
+        passes=blocks.passes - before,
+    )
+
+
+def _methods(method):
+    """The rules that were asked for by name, none for "auto"."""
+    if isinstance(method, str) and method == "auto":
+        return ()
+    if isinstance(method, str) and method == "all":
+        return METHODS
+    names = (method,) if isinstance(method, str) else tuple(method)
+    for name in names:
+        if name not in METHODS:
+            raise ValueError(
+                f"method={name!r} was given, expected 'auto', 'all' or one or several "
+                f"of {', '.join(map(repr, METHODS))}."
+            )
+    return names
+
+
+def _reason(method, seen):
+    if method != "auto":
+        return "asked for"
+    if seen.clipped:
+        return "the noise was cut off at zero, which this one models"
+    return {
+        "poisson": "the data are counts, whose noise is known",
+        "uniform": "the data are no counts, their noise is taken to be even",
+        "estimated": "the data are no counts, their noise was estimated",
+    }[seen.noise_model]
+
+
+def _by(name, edge, blocks, generator):
+    """Number of components by one rule."""
+    shape = edge.seen.shape
+    if name in ("noise_edge", "bootstrap"):
+        return edge.count(_PROBABILITY, name == "bootstrap")
+    if name == "gavish_donoho":
+        variance = edge.variance(edge.count(_PROBABILITY, False))
+        return scree.gavish_donoho(edge.squares, *shape, variance)
+    if name == "minka":
+        return scree.minka(edge.squares, edge.left, *shape)
+    if name == "parallel_analysis":
+        return scree.parallel_analysis(edge.squares, edge.left, *shape, generator)
+    seed = int(generator.integers(2**31))
+    if name == "ard":
+        from sparsedecomp.decomposition.nmf_so import NMFSOARD
+
+        return NMFSOARD(random_state=seed).fit(blocks).n_components_
+    from sparsedecomp.decomposition.robust_pca import robust_pca
+    from sparsedecomp.decomposition.sss_vca import even_space
+
+    low = even_space(blocks, 30, "auto", seed).low_rank
+    return robust_pca(low, random_state=seed).n_components

@@ -1,0 +1,357 @@
+"""Several tensors that share modes, for instance the maps: structured data fusion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sparsedecomp.decomposition.tensor.compression import (
+    OVERSAMPLING,
+    compress_tensor,
+    refuse_non_counts,
+)
+from sparsedecomp.decomposition.tensor.descent import Problem
+from sparsedecomp.decomposition.tensor.modes import Folding, khatri_rao_rows
+from sparsedecomp.decomposition.tensor.poisson import (
+    Likelihood,
+    gather_counts,
+    prolonged,
+    proportions,
+)
+from sparsedecomp.kernels.coordinate import nonnegative_rows
+from sparsedecomp.kernels.tensor import nonnegative_rows_each
+
+_SWEEPS = 4
+_STILL = 1e-3
+_TRIAL = 20
+_NATS_PER_COUNT = 1e-6
+
+
+@dataclass(frozen=True)
+class Coupled:
+    """A model of several tensors.
+
+    Attributes
+    ----------
+    factors : dict of str to (n, k) float64 array
+        By the label of their mode; columns sum to one.
+    weights : (n_tensors, k) float64 array
+        Sum over all entries that a component has in each tensor.
+    history : (n_iter,) array
+        Weighted residual sum of squares, then (for counts) the negative log
+        likelihood.
+    likelihood : bool
+        Whether the tensors were counts and their likelihood was maximised.
+    converged : bool
+    passes : int
+        Reads of each tensor.
+    """
+
+    factors: dict
+    weights: np.ndarray
+    history: np.ndarray
+    likelihood: bool
+    converged: bool
+    passes: int
+
+    def loadings(self, tensor, labels, indices):
+        """Khatri-Rao rows of one tensor at some positions, with its weights.
+
+        Parameters
+        ----------
+        tensor : int
+        labels : sequence of str
+            Of its modes but the channels.
+        indices : list of int arrays
+
+        Returns
+        -------
+        (n, k) array
+        """
+        rows = khatri_rao_rows([self.factors[name] for name in labels], indices)
+        return rows * self.weights[tensor]
+
+
+def fit_coupled(
+    tensors,
+    labels,
+    n_components,
+    *,
+    modes=None,
+    noise="auto",
+    n_init=8,
+    max_iter=2000,
+    tol=1e-7,
+    random_state=None,
+    watch=lambda objective: False,
+):
+    """Factorise several tensors at once; modes with the same label share a factor.
+
+    Counts have one likelihood: what is expected in an entry of any tensor is a product
+    of the same shared factors, so that no weight between them has to be chosen, and
+    expectation maximisation updates a shared factor from the sum of what all tensors
+    say [1]_. Its start, and the fit of other data, are weighted least squares: every
+    tensor is divided by its noise, counts by Keenan and Kotula's weights.
+
+    Parameters
+    ----------
+    tensors : sequence of BlockMatrix
+        Not scaled.
+    labels : sequence of sequences of str
+        Names of the modes of each tensor, the channels last. Every tensor needs a mode
+        of its own, which takes up its scale.
+    n_components : int
+    modes : sequence, optional
+        Navigation axes of the modes of each tensor, as in `CPD`.
+    noise : {"auto", "uniform", "poisson"}
+        "auto" takes counts for what they are when all tensors are counts.
+    n_init : int, default 8
+        Random starts, compared after some sweeps.
+    max_iter : int, default 2000
+    tol : float, default 1e-7
+        Of the least squares, relative to the residual. The likelihood is climbed until
+        an iteration gains less than 1e-6 nats per count, as in `CPD`.
+    random_state : int or Generator, optional
+    watch : callable
+        ``watch(objective)`` after every iteration, true to stop.
+
+    Returns
+    -------
+    Coupled
+
+    Raises
+    ------
+    ValueError
+        For shared modes of different sizes, and for a tensor that shares all its modes.
+
+    References
+    ----------
+    .. [1] E. Acar, T. G. Kolda and D. M. Dunlavy, arXiv:1105.3422 (2011).
+    """
+    generator = np.random.default_rng(random_state)
+    modes = [None] * len(tensors) if modes is None else modes
+    foldings = [
+        Folding.of(t.navigation_shape, m) for t, m in zip(tensors, modes, strict=True)
+    ]
+    shapes = [(*f.shape, t.shape[1]) for f, t in zip(foldings, tensors, strict=True)]
+    sizes = _sizes(labels, shapes)
+    room = 2 * n_components + OVERSAMPLING
+    data = [
+        compress_tensor(t, f, room, noise=noise, generator=generator)
+        for t, f in zip(tensors, foldings, strict=True)
+    ]
+    counts = all(d.poisson for d in data)
+    if noise == "auto" and not counts:
+        data = [
+            compress_tensor(t, f, room, noise="uniform", generator=generator)
+            if d.poisson
+            else d
+            for t, f, d in zip(tensors, foldings, data, strict=True)
+        ]
+    scales, levels = _common_scales(data, labels, counts)
+    problems = [
+        _rescaled_problem(d, names, scales, level)
+        for d, names, level in zip(data, labels, levels, strict=True)
+    ]
+    starts = []
+    for _ in range(n_init):
+        start = {name: generator.random((n, n_components)) for name, n in sizes.items()}
+        starts.append(_descend(problems, labels, start, _TRIAL, 0.0, watch))
+    best = min(starts, key=lambda found: found[1][-1])
+    factors, history, converged = _descend(
+        problems, labels, best[0], max_iter, tol, watch
+    )
+    factors = {name: f * scales[name][:, None] for name, f in factors.items()}
+    weights, factors = _shares(factors, labels)
+    weights *= np.sqrt(levels)[:, None]
+    if counts:
+        weights, factors, nats, converged = _maximise(
+            tensors, data, labels, weights, factors, max_iter, watch
+        )
+        history = [*history, *nats]
+    return Coupled(
+        factors=factors,
+        weights=weights,
+        history=np.array(history),
+        likelihood=counts,
+        converged=converged,
+        passes=3 if counts else 2,
+    )
+
+
+def _sizes(labels, shapes):
+    """Size of every mode by its label."""
+    sizes = {}
+    everywhere = [name for names in labels for name in names]
+    for number, (names, shape) in enumerate(zip(labels, shapes, strict=True)):
+        if all(everywhere.count(name) > 1 for name in names):
+            raise ValueError(
+                f"Tensor {number} shares all its modes {tuple(names)}: it needs one of "
+                "its own. Put the data together to one tensor instead."
+            )
+        for name, n in zip(names, shape, strict=True):
+            if sizes.setdefault(name, n) != n:
+                raise ValueError(
+                    f"The mode '{name}' is to be shared, but has {sizes[name]} entries "
+                    f"in one tensor and {n} in tensor {number}. Rebin or crop the data "
+                    "to the same positions."
+                )
+    return sizes
+
+
+def _common_scales(data, labels, counts):
+    """One scale for each label, and the variance of the noise of each tensor."""
+    squares, seen = {}, {}
+    for tensor, names in zip(data, labels, strict=True):
+        for name, scale in zip(names, tensor.scales, strict=True):
+            # Sums of counts: a tensor with more of them says more of the scale.
+            total = tensor.summary.row_sums.sum() if counts else 1.0
+            squares[name] = squares.get(name, 0.0) + total * scale**2
+            seen[name] = seen.get(name, 0.0) + total
+    scales = {name: np.sqrt(squares[name] / seen[name]) for name in squares}
+    levels = []
+    for tensor in data:
+        n, m = tensor.blocks.shape
+        if counts:
+            quantum = tensor.summary.quantum or 1.0
+            levels.append(quantum * tensor.summary.row_sums.sum() / (n * m))
+            continue
+        rank = tensor.basis.shape[1]
+        inside = np.square(tensor.scores, dtype=float).sum()
+        freedom = max((n - rank) * (m - rank), 1)
+        left = max(tensor.sum_of_squares - inside, 1e-12 * tensor.sum_of_squares)
+        levels.append(left / freedom)
+    return scales, np.array(levels)
+
+
+def _rescaled_problem(data, names, scales, level):
+    """The problem of one tensor, its scales exchanged for the common ones."""
+    scores = data.scores / np.sqrt(level)
+    for mode, name in enumerate(names[:-1]):
+        shape = [1] * scores.ndim
+        shape[mode] = -1
+        scores = scores * (data.scales[mode] / scales[name]).reshape(shape)
+    scores = scores.astype(data.scores.dtype)
+    return Problem(
+        scores,
+        [None] * (scores.ndim - 1) + [data.basis],
+        data.sum_of_squares / level,
+        data.observed,
+    )
+
+
+def _descend(problems, labels, start, max_iter, tol, watch):
+    """Coordinate descent over all labels; factors, history, whether it converged."""
+    factors = {name: f.copy() for name, f in start.items()}
+    history = []
+    for _ in range(max_iter):
+        for name in factors:
+            F, gram = 0.0, 0.0
+            for problem, names in zip(problems, labels, strict=True):
+                if name in names:
+                    mode = names.index(name)
+                    own = [factors[each] for each in names]
+                    F = F + problem.right_hand_side(own, mode)
+                    gram = gram + problem.gram(own, mode)
+            if gram.ndim == 3:
+                nonnegative_rows_each(factors[name], F, gram, _SWEEPS)
+            else:
+                none = np.zeros(len(gram))
+                nonnegative_rows(factors[name], F, gram, none, _SWEEPS, _STILL)
+        residual = sum(
+            _residual(problem, [factors[each] for each in names])
+            for problem, names in zip(problems, labels, strict=True)
+        )
+        history.append(residual)
+        _share_norms(factors, labels)
+        if watch(residual):
+            return factors, history, False
+        if len(history) > 1 and history[-2] - residual <= tol * residual:
+            return factors, history, True
+    return factors, history, False
+
+
+def _residual(problem, factors):
+    last = len(factors) - 1
+    F = problem.right_hand_side(factors, last)
+    C = factors[last]
+    gram = problem.gram(factors, last)
+    return float(problem.sum_of_squares - 2 * np.vdot(F, C) + np.vdot(gram, C.T @ C))
+
+
+def _share_norms(factors, labels):
+    """Give shared factors unit norm; each tensor's own mode takes the rest."""
+    everywhere = [name for names in labels for name in names]
+    for name in factors:
+        if everywhere.count(name) > 1:
+            norm = np.linalg.norm(factors[name], axis=0)
+            norm = np.where(norm > 0, norm, 1.0)
+            factors[name] /= norm
+            for names in labels:
+                if name in names:
+                    own = next(n for n in names if everywhere.count(n) == 1)
+                    factors[own] *= norm
+
+
+def _shares(factors, labels):
+    """Columns that sum to one, and what they sum to in each tensor."""
+    totals = {name: f.sum(axis=0) for name, f in factors.items()}
+    weights = np.array(
+        [np.prod([totals[n] for n in names], axis=0) for names in labels]
+    )
+    factors = {
+        name: f / np.where(totals[name] > 0, totals[name], 1.0)
+        for name, f in factors.items()
+    }
+    return weights, factors
+
+
+def _maximise(tensors, data, labels, weights, factors, max_iter, watch):
+    """Expectation maximisation of the common likelihood, prolonged as in one tensor."""
+    models, quanta = [], []
+    for tensor, each in zip(tensors, data, strict=True):
+        refuse_non_counts(each.summary)
+        quanta.append(each.summary.quantum or 1.0)
+        counts = gather_counts(tensor, quanta[-1])
+        indices = each.folding.indices(tensor.rows)
+        models.append(Likelihood(counts, indices, each.folding.shape, each.observed))
+    total = sum(model.counts.total for model in models)
+    names = list(factors)
+    _, even = proportions(np.ones(weights.shape[1]), [factors[n] for n in names])
+    weights = weights / np.array(quanta)[:, None]
+    point = weights + weights.sum() * 1e-6, even
+    good, lowest, stretch, history, converged = None, np.inf, 1.0, [], False
+    for _ in range(max_iter):
+        objective, new = _step(models, labels, names, *point)
+        if objective > lowest:
+            point, stretch, lowest = good, 1.0, np.inf
+            continue
+        gained, lowest = lowest - objective, objective
+        history.append(objective)
+        if watch(objective):
+            break
+        if gained <= _NATS_PER_COUNT * total:
+            converged = True
+            break
+        good = new
+        point = prolonged(point, new, stretch) if stretch > 1.0 else new
+        stretch *= 1.1
+    weights, found = point
+    weights = weights * np.array(quanta)[:, None]
+    return weights, dict(zip(names, found, strict=True)), history, converged
+
+
+def _step(models, labels, names, weights, factors):
+    """One iteration for all tensors: what they say of a shared factor is added up."""
+    sums = {name: 0.0 for name in names}
+    objective, totals = 0.0, []
+    for model, own, weight in zip(models, labels, weights, strict=True):
+        parts = [factors[names.index(name)] for name in own]
+        nats, total, shares = model.step(weight, parts)
+        objective += nats
+        totals.append(total)
+        for name, share in zip(own, shares, strict=True):
+            sums[name] = sums[name] + total * share
+    new = [sums[n] / np.maximum(sums[n].sum(axis=0), 1e-300) for n in names]
+    return objective, (np.array(totals), new)

@@ -1,0 +1,246 @@
+"""Tucker decomposition: a small core between bases of all modes."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils._param_validation import Interval
+
+from sparsedecomp.decomposition.tensor.base import TensorFactorisation
+from sparsedecomp.decomposition.tensor.compression import (
+    OVERSAMPLING,
+    compress_tensor,
+)
+from sparsedecomp.decomposition.tensor.descent import solve_rows
+from sparsedecomp.decomposition.tensor.finish import exact_spectra
+from sparsedecomp.decomposition.tensor.nonnegative_tucker import fit_nonnegative
+from sparsedecomp.decomposition.tensor.orthogonal_tucker import fit_orthogonal
+
+
+class Tucker(TensorFactorisation):
+    """Tucker decomposition by streamed higher-order orthogonal iteration [1]_ [2]_.
+
+    ``X ~ core x_1 A_1 ... x_M A_M`` with a basis ``A_m`` for every mode. It is the
+    best way to compress or denoise a tensor, every mode by a rank of its own; the
+    data are read three times. Its factors are no components: any rotation of a basis,
+    undone in the core, is as good. Use `CPD` where the components are to be
+    interpreted.
+
+    Parameters
+    ----------
+    n_components : int, optional
+        Rank of the channels. Default: 2.
+    ranks : sequence of int, optional
+        Of the other modes. Default: `n_components`, or the size of a smaller mode.
+    modes : sequence of int or of sequences of int, optional
+        Navigation axes that make up each mode, as in `CPD`.
+    nonnegative : bool, default False
+        Non-negative core and factors, by coordinate descent, instead of orthonormal
+        factors.
+    noise : {"auto", "uniform", "poisson"}
+        As in `CPD`. With Poisson weights the factors are orthonormal before the
+        weights are taken off.
+    max_iter : int, default 200
+        Iterations at most.
+    tol : float, default 1e-8
+        Ends when the residual sum of squares falls by less than this part of the data.
+    random_state : int, RandomState instance or None
+        Seed of the range finder and of a non-negative start.
+    callback : callable, optional
+        Called with a `Progress` after every iteration; returning True stops the fit.
+
+    Attributes
+    ----------
+    factors_ : list of (n_m, r_m) float64 arrays
+        The channels last.
+    core_ : (r_1, ..., r_M) float64 array
+    singular_values_ : list of float64 arrays
+        Of the unfoldings of the compressed data, one for each mode: the scree plots.
+    components_ : (n_components_, n_channels) array
+        The factor of the channels.
+    n_components_ : int
+    noise_model_ : str
+    noise_variance_ : float
+        Mean square of the (weighted) residual.
+    objective_history_ : (n_iter_,) array
+        Residual sum of squares of the compressed data, relative to the data.
+    residual_norm_, relative_residual_ : float
+        Of the weighted data where weights are used; exact.
+    n_iter_ : int
+    converged_, interrupted_ : bool
+    passes_ : int
+    seconds_ : float
+
+    References
+    ----------
+    .. [1] L. De Lathauwer, B. De Moor and J. Vandewalle, SIAM J. Matrix Anal. Appl. 21
+       (2000) 1324. https://doi.org/10.1137/S0895479898346995
+    .. [2] N. Vannieuwenhoven, R. Vandebril and K. Meerbergen, SIAM J. Sci. Comput. 34
+       (2012) A1027. https://doi.org/10.1137/110836067
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsedecomp.decomposition import Tucker
+    >>> X = np.random.default_rng(0).random((5, 6, 40))
+    >>> model = Tucker(n_components=4, ranks=(2, 3), random_state=0)
+    >>> W = model.fit_transform(X)
+    >>> model.core_.shape, W.shape
+    ((2, 3, 4), (30, 4))
+    """
+
+    _parameter_constraints = {
+        **TensorFactorisation._parameter_constraints,
+        "ranks": ["array-like", None],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        n_components=None,
+        *,
+        ranks=None,
+        modes=None,
+        nonnegative=False,
+        noise="auto",
+        max_iter=200,
+        tol=1e-8,
+        random_state=None,
+        callback=None,
+    ):
+        self.n_components = n_components
+        self.ranks = ranks
+        self.modes = modes
+        self.nonnegative = nonnegative
+        self.noise = noise
+        self.max_iter = max_iter
+        self.tol = tol
+        self.random_state = random_state
+        self.callback = callback
+
+    def fit_transform(self, X, y=None):
+        """Fit the model and return the abundances of the pixels.
+
+        Parameters
+        ----------
+        X : array, SciPy sparse matrix, dask array or BlockMatrix
+            Of shape (*modes, n_channels).
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        (n_pixels, n_components_) array
+            The core times all factors but the spectra.
+        """
+        blocks, folding, noise, scale = self._prepare(X)
+        ranks = self._ranks(folding, blocks.shape[1])
+        watch = self._watch(blocks, self.max_iter)
+        room = 2 * max(ranks) + OVERSAMPLING
+        generator = self._generator()
+        data = compress_tensor(blocks, folding, room, noise=noise, generator=generator)
+        request = data, ranks, self.max_iter, self.tol, watch
+        if self.nonnegative:
+            fit = fit_nonnegative(*request, generator)
+        else:
+            fit = fit_orthogonal(*request)
+        indices = folding.indices(blocks.rows)
+        factors, core, residual = self._finish(data, fit, indices, ranks)
+        self._keep(data, factors, core, residual, fit)
+        self.n_iter_ = watch.count
+        self.passes_ = watch.passes
+        self.seconds_ = watch.seconds
+        self._warn(stopped=fit.stopped)
+        W = kronecker_rows(self.factors_[:-1], indices) @ unfolded(self.core_).T
+        return self._rescaled(W.astype(blocks.dtype), scale)
+
+    def _ranks(self, folding, n_channels):
+        shape = (*folding.shape, n_channels)
+        k = min(2, n_channels) if self.n_components is None else self.n_components
+        others = self.ranks
+        if others is None:
+            others = [min(k, n) for n in folding.shape]
+        ranks = (*(int(r) for r in others), k)
+        if len(ranks) != len(shape):
+            raise ValueError(
+                f"ranks={tuple(others)} for {len(folding.shape)} modes besides the "
+                f"channels: expected {len(folding.shape)} numbers."
+            )
+        for mode, (rank, n) in enumerate(zip(ranks, shape, strict=True)):
+            most = min(n, math.prod(ranks) // rank if rank > 0 else 0)
+            if not 1 <= rank <= most:
+                raise ValueError(
+                    f"The ranks {ranks} were given for a tensor of the shape {shape}: "
+                    f"mode {mode} allows 1 to {most}, by its size and by the product "
+                    "of the other ranks (n_components is the rank of the channels)."
+                )
+        return ranks
+
+    def _finish(self, data, fit, indices, ranks):
+        """One pass: the core and spectra without compression, and the residual."""
+        rows = kronecker_rows(fit.factors[:-1], indices)
+        spectra = fit.factors[-1] @ unfolded(fit.core)
+
+        def update(F, gram, start):
+            best = solve_rows(F, gram, start)
+            if self.nonnegative:
+                return start
+            u, s, v = np.linalg.svd(best, full_matrices=False)
+            return (u[:, : ranks[-1]] * s[: ranks[-1]]) @ v[: ranks[-1]]
+
+        spectra, residual = exact_spectra(data.blocks, rows, spectra, update)
+        if self.nonnegative:
+            return fit.factors, fit.core, residual
+        u, s, v = np.linalg.svd(spectra, full_matrices=False)
+        core = (s[: ranks[-1], None] * v[: ranks[-1]]).reshape(ranks[-1], *ranks[:-1])
+        return (
+            [*fit.factors[:-1], u[:, : ranks[-1]]],
+            np.moveaxis(core, 0, -1),
+            residual,
+        )
+
+    def _keep(self, data, factors, core, residual, fit):
+        self.factors_ = [
+            f * s[:, None] for f, s in zip(factors, data.scales, strict=True)
+        ]
+        # The sign of a spectrum is the one of its sum.
+        sign = np.where(self.factors_[-1].sum(axis=0) < 0, -1.0, 1.0)
+        self.factors_[-1] = self.factors_[-1] * sign
+        self.core_ = core * sign
+        self.components_ = self.factors_[-1].T.astype(data.scores.dtype)
+        self.n_components_ = len(self.components_)
+        self.singular_values_ = fit.singular_values
+        self.residual_norm_ = float(np.sqrt(residual))
+        self.relative_residual_ = float(np.sqrt(residual / data.sum_of_squares))
+        self.noise_variance_ = residual / np.prod(data.blocks.shape, dtype=float)
+        self.noise_model_ = "poisson" if data.poisson else "uniform"
+        self.objective_history_ = np.array(fit.history) / data.sum_of_squares
+        self.converged_ = fit.converged
+        self.interrupted_ = fit.interrupted
+        self._channel_scale = data.scales[-1]
+
+
+def unfolded(core):
+    """The core as a matrix: channels times all other modes, in C order."""
+    return np.moveaxis(core, -1, 0).reshape(core.shape[-1], -1)
+
+
+def kronecker_rows(factors, indices):
+    """Rows of the Kronecker product of the factors at some positions.
+
+    Parameters
+    ----------
+    factors : sequence of (n_m, r_m) arrays
+    indices : sequence of (n,) int arrays
+
+    Returns
+    -------
+    (n, product of r_m) array
+    """
+    rows = factors[0][indices[0]]
+    for factor, index in zip(factors[1:], indices[1:], strict=True):
+        rows = (rows[:, :, None] * factor[index][:, None]).reshape(len(rows), -1)
+    return rows

@@ -1,0 +1,190 @@
+"""Signals that were measured together, decomposed together."""
+
+import numpy as np
+
+from .arguments import check_signal
+from .tensor_modes import modes_of
+
+_NAME = "coupled_decomposition"
+
+
+def coupled_decomposition(
+    signals,
+    output_dimension,
+    shared="navigation",
+    *,
+    modes=None,
+    **parameters,
+):
+    """Decompose several signals at once that share their maps, or another mode.
+
+    EDX and EELS of one scan have the same maps: found together they are better than
+    found from either. Counts have one likelihood, so that no weight has to be chosen;
+    other data are divided by their noise. The data are only read, lazy data in their
+    own chunks.
+
+    Parameters
+    ----------
+    signals : sequence of hyperspy.api.signals.BaseSignal
+        Two or more, all counts or all not.
+    output_dimension : int
+        Number of components, the same in all signals.
+    shared : {"navigation", "signal"} or sequence of str, default "navigation"
+        What the signals have in common: all navigation axes (maps), the signal axes
+        (spectra), or the modes of these names, for instance ``["x, y"]`` for a tilt
+        series beside a single scan.
+    modes : sequence of sequences, optional
+        The modes of each signal, as in ``s.tensor_decomposition``.
+    **parameters : object
+        ``noise``, ``n_init``, ``max_iter``, ``tol``, ``random_state`` of the fit, see
+        `sparsedecomp.decomposition.fit_coupled`.
+
+    Returns
+    -------
+    list of TensorResults
+        One for each signal, with equal factors in the modes that are shared.
+
+    Raises
+    ------
+    ValueError
+        For signals whose shared modes have different shapes, and where nothing or
+        everything is shared.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hyperspy.api as hs
+    >>> from sparsedecomp import coupled_decomposition
+    >>> rng = np.random.default_rng(0)
+    >>> maps = rng.dirichlet([0.3, 0.3], 48)
+    >>> edx, eels = (
+    ...     hs.signals.Signal1D((maps @ rng.random((2, n))).reshape(6, 8, n))
+    ...     for n in (30, 50)
+    ... )
+    >>> one, other = coupled_decomposition([edx, eels], 2, random_state=0)
+    >>> bool(np.all(one.factors[0].data == other.factors[0].data))
+    True
+    """
+    from ..decomposition.tensor.coupled import fit_coupled
+    from .algorithms import Algorithm
+    from .driver import blocks_of
+    from .tensor import _name_of
+
+    if len(signals) < 2:
+        raise ValueError(
+            f"{len(signals)} signal was given, expected two or more. A single one is "
+            "decomposed by `s.tensor_decomposition` or `s.decomposition`."
+        )
+    label = Algorithm(_NAME, "", "", True, {}, {})
+    for signal in signals:
+        check_signal(signal, label)
+    given = [None] * len(signals) if modes is None else modes
+    modes = [_modes(s, m) for s, m in zip(signals, given, strict=True)]
+    names = [
+        [_name_of(s, m) for m in each] for s, each in zip(signals, modes, strict=True)
+    ]
+    labels = _labels(signals, names, shared)
+    fit = fit_coupled(
+        [blocks_of(s) for s in signals],
+        labels,
+        output_dimension,
+        modes=modes,
+        **parameters,
+    )
+    return _results(signals, modes, names, labels, fit)
+
+
+def _modes(signal, modes):
+    import warnings
+
+    # One mode besides the channels is what this method is for.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "There is one mode")
+        return modes_of(signal, modes)
+
+
+def _labels(signals, names, shared):
+    """A label for every mode; those with the same label share a factor."""
+    everywhere = {name for each in names for name in each}
+    if shared == "navigation":
+        shapes = {s.axes_manager.navigation_shape for s in signals}
+        if len(shapes) > 1:
+            raise ValueError(
+                "The signals have the navigation shapes "
+                f"{', '.join(str(s.axes_manager.navigation_shape) for s in signals)}: "
+                "to share their maps they must have the same. Rebin or crop them, or "
+                "name the modes that they do share as `shared`."
+            )
+        return [
+            [*(f"mode {m}" for m in range(len(each))), f"channels {i}"]
+            for i, each in enumerate(names)
+        ]
+    if shared == "signal":
+        return [
+            [*(f"{name} of {i}" for name in each), "channels"]
+            for i, each in enumerate(names)
+        ]
+    unknown = set(shared) - everywhere
+    if isinstance(shared, str) or unknown or not shared:
+        raise ValueError(
+            f"shared={shared!r}: expected 'navigation', 'signal' or names of modes "
+            f"among {sorted(everywhere)}."
+        )
+    return [
+        [
+            *(name if name in shared else f"{name} of {i}" for name in each),
+            f"channels {i}",
+        ]
+        for i, each in enumerate(names)
+    ]
+
+
+def _results(signals, modes, names, labels, fit):
+    from ..decomposition.tensor.modes import Folding
+    from .components import spectra_like
+    from .tensor import _mode_signal, _with_gaps, spectral_name
+    from .tensor_results import TensorResults, _axes_of
+
+    order = np.argsort(-(fit.weights / fit.weights.sum(axis=1)[:, None]).sum(axis=0))
+    made = []
+    for i, signal in enumerate(signals):
+        axes = signal.axes_manager
+        units, weights = [], fit.weights[i, order]
+        for label in labels[i]:
+            factor = fit.factors[label][:, order]
+            norm = np.linalg.norm(factor, axis=0)
+            units.append(factor / np.where(norm > 0, norm, 1.0))
+            weights = weights * norm
+        shape = axes._navigation_shape_in_array
+        folding = Folding.of(shape, modes[i])
+        indices = folding.indices(np.arange(int(np.prod(shape))))
+        loadings = weights.copy()
+        for unit, index in zip(units[:-1], indices, strict=True):
+            loadings = loadings * unit[index]
+        core = np.zeros((len(order),) * len(units))
+        core[(np.arange(len(order)),) * len(units)] = weights
+        factors = [
+            _mode_signal(signal, mode, name, _with_gaps(unit))
+            for mode, name, unit in zip(modes[i], names[i], units, strict=False)
+        ]
+        made.append(
+            TensorResults(
+                algorithm=_NAME,
+                names=(*names[i], spectral_name(signal)),
+                factors=[*factors, spectra_like(signal, units[-1])],
+                weights=weights,
+                core=core,
+                loadings=loadings.reshape(*shape, -1),
+                fit=np.nan,
+                core_consistency=np.nan,
+                congruence=np.nan,
+                diagnostics={
+                    "navigation_axes": _axes_of(signal)[: len(shape)],
+                    "objective_history": fit.history,
+                    "converged": fit.converged,
+                    "likelihood": fit.likelihood,
+                    "passes": fit.passes,
+                },
+            )
+        )
+    return made

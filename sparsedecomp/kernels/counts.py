@@ -1,0 +1,327 @@
+"""Poisson counts, pixel by pixel: who of the components emitted which count.
+
+A pixel with counts ``x_e`` in the channels ``e`` is modelled by the abundances ``c_k``
+and the spectra ``S_ke``. Given weights ``t_k``, a count in channel ``e`` belongs to
+component ``k`` with probability ``t_k S_ke / sum_j t_j S_je``; ``n_k`` is the expected
+number of counts of a component. Only channels with counts are visited.
+"""
+
+import math
+
+import numba
+import numpy as np
+
+# Reassociation lets the sums over channels run in the vector unit.
+_FAST = {"reassoc", "contract", "arcp", "nsz"}
+_TINY = 1e-300
+# Sweeps after which a row that has not settled is extrapolated, every third time.
+_PATIENCE = 6
+
+
+@numba.njit(cache=True, nogil=True)
+def digamma(x):
+    """Derivative of ``log Gamma`` for a positive number."""
+    shifted = 0.0
+    while x < 6.0:
+        shifted -= 1.0 / x
+        x += 1.0
+    f = 1.0 / (x * x)
+    series = f * (1 / 12 - f * (1 / 120 - f * (1 / 252 - f * (1 / 240 - f / 132))))
+    return shifted + math.log(x) - 0.5 / x - series
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_FAST)
+def _share_out(size, x, B, t, ratio, n):
+    """Share the counts of one pixel out among the components.
+
+    The first ``size`` columns of ``B`` hold the spectra in the channels with counts.
+    Overwrites ``n`` with the counts of every component and ``ratio`` with ``x`` over
+    the model.
+    """
+    # Arrays come whole: a view of their first columns could not be vectorised.
+    k = t.size
+    for p in range(size):
+        ratio[p] = _TINY
+    for j in range(k):
+        row = B[j]
+        weight = t[j]
+        for p in range(size):
+            ratio[p] += weight * row[p]
+    for p in range(size):
+        ratio[p] = x[p] / ratio[p]
+    for j in range(k):
+        row = B[j]
+        total = 0.0
+        for p in range(size):
+            total += ratio[p] * row[p]
+        n[j] = total * t[j]
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_FAST)
+def _log_likelihood(size, x, ratio):
+    """``sum x log(model)`` of one pixel, where ``ratio`` is ``x / model``."""
+    total = 0.0
+    for p in range(size):
+        if x[p] > 0.0:
+            total += x[p] * math.log(x[p] / ratio[p])
+    return total
+
+
+@numba.njit(cache=True, nogil=True)
+def _leap(a, before, move):
+    """Extrapolate two equal steps of a row that creeps, after Varadhan and Roland.
+
+    ``before`` and ``move`` are the row before the two steps and the first of them,
+    ``a`` is the row after both; overwritten. Nothing falls below half of itself.
+    """
+    first, bend = 0.0, 0.0
+    for j in range(a.size):
+        first += move[j] * move[j]
+        bend += (a[j] - before[j] - 2.0 * move[j]) ** 2
+    if bend > 0.0:
+        stretch = max(math.sqrt(first / bend), 1.0)
+        for j in range(a.size):
+            bent = a[j] - before[j] - 2.0 * move[j]
+            leapt = before[j] + 2.0 * stretch * move[j] + stretch * stretch * bent
+            a[j] = max(leapt, 0.5 * a[j])
+
+
+@numba.njit(cache=True, nogil=True)
+def _longest_row(indptr):
+    longest = 0
+    for i in range(indptr.size - 1):
+        longest = max(longest, indptr[i + 1] - indptr[i])
+    return longest
+
+
+@numba.njit(cache=True, nogil=True)
+def posterior_rows(indptr, indices, counts, A, S, alpha, sweeps, tol, N):
+    """Variational posterior of the shares of every pixel under a Dirichlet prior.
+
+    The shares of the components in the counts of a pixel are Dirichlet distributed, a
+    priori with ``alpha`` and a posteriori with the parameters ``a_k = alpha_k + n_k``,
+    where the counts are shared out with ``t_k = exp(digamma(a_k))``.
+
+    Parameters
+    ----------
+    indptr, indices : int arrays
+        Of a CSR matrix of (n, m).
+    counts : array
+        Its entries, not negative.
+    A : (n, k) array
+        Start, overwritten with the parameters ``a``.
+    S : (k, m) float64 array
+        Spectra.
+    alpha : (k,) float64 array
+        Positive.
+    sweeps : int
+        Most updates of a row.
+    tol : float
+        A row is left when no parameter moved by more than ``tol`` times their sum.
+    N : (k, m) float64 array
+        Added to: the expected counts of every component in every channel.
+
+    Returns
+    -------
+    float
+        ``sum_e x_e log sum_k t_k S_ke - sum_k n_k log t_k`` plus
+        ``sum_k log(Gamma(a_k) / Gamma(alpha_k))``, summed over the rows: the bound on
+        the evidence but for what depends on the sums of rows alone.
+    """
+    n, k = A.shape
+    longest = _longest_row(indptr)
+    B = np.empty((k, longest))
+    x = np.empty(longest)
+    ratio = np.empty(longest)
+    a = np.empty(k)
+    t = np.empty(k)
+    share = np.empty(k)
+    before = np.empty(k)
+    move = np.empty(k)
+    bound = 0.0
+    for i in range(n):
+        first = indptr[i]
+        size = indptr[i + 1] - first
+        for p in range(size):
+            x[p] = counts[first + p]
+        for j in range(k):
+            spectrum, row = S[j], B[j]
+            for p in range(size):
+                row[p] = spectrum[indices[first + p]]
+            a[j] = A[i, j]
+        for sweep in range(sweeps):
+            total = 0.0
+            for j in range(k):
+                if sweep % 3 == 1:
+                    move[j] = a[j] - before[j]
+                elif sweep % 3 == 0:
+                    before[j] = a[j]
+                t[j] = math.exp(digamma(a[j]))
+                total += a[j]
+            _share_out(size, x, B, t, ratio, share)
+            moved = 0.0
+            for j in range(k):
+                new = alpha[j] + share[j]
+                moved = max(moved, abs(new - a[j]))
+                a[j] = new
+            if moved <= tol * total:
+                break
+            if sweep > _PATIENCE and sweep % 3 == 1 and sweep + 1 < sweeps:
+                _leap(a, before, move)
+        bound += _log_likelihood(size, x, ratio)
+        for j in range(k):
+            if share[j] > 0.0:
+                bound -= share[j] * math.log(t[j])
+            bound += math.lgamma(a[j]) - math.lgamma(alpha[j])
+            A[i, j] = a[j]
+            row, found, weight = B[j], N[j], t[j]
+            for p in range(size):
+                found[indices[first + p]] += weight * ratio[p] * row[p]
+    return bound
+
+
+@numba.njit(cache=True, nogil=True)
+def likelihood_rows(
+    indptr,
+    indices,
+    counts,
+    C,
+    S,
+    rate,
+    overlap,
+    stiffness,
+    pull,
+    closed,
+    sweeps,
+    tol,
+    N,
+):
+    """Abundances of every pixel of most (penalised) likelihood, by minorisation.
+
+    Maximises for every row, one abundance after the other,
+
+        sum_e x_e log(c S)_e - rate c' - overlap sum_{j<k} c_j c_k
+            - stiffness/2 c c' + pull c'
+
+    over ``c >= 0``. With the counts shared out by the current abundances each has the
+    closed form ``c = (sqrt(b^2 + 4 q n) - b) / (2 q)`` with the stiffness ``q`` and
+    ``b = rate + overlap (sum of the others) - pull``, which is ``n / b`` for ``q = 0``.
+
+    Parameters
+    ----------
+    indptr, indices : int arrays
+        Of a CSR matrix of (n, m).
+    counts : array
+        Its entries, not negative.
+    C : (n, k) array
+        Start, overwritten. A zero stays zero.
+    S : (k, m) float64 array
+        Spectra.
+    rate : (k,) float64 array
+        Positive: the sums of the spectra and l1 weights.
+    overlap : float
+        Weight of the products of abundances.
+    stiffness : (n,) array
+        Quadratic weight.
+    pull : (n, k) array
+        Not negative.
+    closed : bool
+        Whether abundances add up to one; overlap, stiffness and pull are zero then.
+    sweeps : int
+        Most updates of a row.
+    tol : float
+        A row is left when no abundance moved by more than ``tol`` times their sum.
+    N : (k, m) float64 array
+        Added to: the expected counts of every component in every channel.
+
+    Returns
+    -------
+    float
+        A lower bound, exact where the rows have settled, on the sum of what is
+        maximised over the rows.
+    """
+    n, k = C.shape
+    longest = _longest_row(indptr)
+    B = np.empty((k, longest))
+    x = np.empty(longest)
+    ratio = np.empty(longest)
+    c = np.empty(k)
+    t = np.empty(k)
+    share = np.empty(k)
+    before = np.empty(k)
+    move = np.empty(k)
+    bound = 0.0
+    for i in range(n):
+        first = indptr[i]
+        size = indptr[i + 1] - first
+        for p in range(size):
+            x[p] = counts[first + p]
+        for j in range(k):
+            spectrum, row = S[j], B[j]
+            for p in range(size):
+                row[p] = spectrum[indices[first + p]]
+            c[j] = C[i, j]
+        q = np.float64(stiffness[i])
+        for sweep in range(sweeps):
+            total = 0.0
+            for j in range(k):
+                if sweep % 3 == 1:
+                    move[j] = c[j] - before[j]
+                elif sweep % 3 == 0:
+                    before[j] = c[j]
+                t[j] = c[j]
+                total += c[j]
+            _share_out(size, x, B, t, ratio, share)
+            moved = 0.0
+            shift = 0.0
+            emitted = 0.0
+            for j in range(k):
+                emitted += share[j]
+            if closed and emitted > 0.0:
+                # Newton from the left on sum n / (rate + shift) = 1, which falls and
+                # is convex: it climbs to the root and never past it.
+                shift = -math.inf
+                for j in range(k):
+                    if share[j] > 0.0:
+                        shift = max(shift, share[j] - rate[j])
+                excess = 1.0
+                while excess > 1e-12:
+                    excess = -1.0
+                    slope = 0.0
+                    for j in range(k):
+                        if share[j] > 0.0:
+                            excess += share[j] / (rate[j] + shift)
+                            slope += share[j] / (rate[j] + shift) ** 2
+                    shift += excess / slope
+            for j in range(k):
+                total -= c[j]
+                b = rate[j] + shift + overlap * total - pull[i, j]
+                if closed and emitted <= 0.0:
+                    new = 1.0 / k
+                elif share[j] <= 0.0:
+                    new = max(-b / q, 0.0) if q > 0.0 else 0.0
+                elif q > 0.0:
+                    root = math.sqrt(b * b + 4.0 * q * share[j])
+                    # The form without cancellation.
+                    new = 2.0 * share[j] / (root + b) if b > 0.0 else (root - b) / 2 / q
+                else:
+                    new = share[j] / b
+                moved = max(moved, abs(new - c[j]))
+                c[j] = new
+                total += new
+            if moved <= tol * total:
+                break
+            if sweep > _PATIENCE and sweep % 3 == 1 and sweep + 1 < sweeps:
+                _leap(c, before, move)
+        bound += _log_likelihood(size, x, ratio)
+        total = 0.0
+        for j in range(k):
+            if share[j] > 0.0:
+                bound += share[j] * math.log(c[j] / t[j])
+            bound -= (rate[j] - pull[i, j] + overlap * total + 0.5 * q * c[j]) * c[j]
+            total += c[j]
+            C[i, j] = c[j]
+            row, found, weight = B[j], N[j], t[j]
+            for p in range(size):
+                found[indices[first + p]] += weight * ratio[p] * row[p]
+    return bound

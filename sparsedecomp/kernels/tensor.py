@@ -1,0 +1,84 @@
+"""Loops of the tensor decompositions: rows with a Gram matrix of their own, counts."""
+
+import math
+
+import numba
+import numpy as np
+
+
+@numba.njit(cache=True, nogil=True)
+def nonnegative_rows_each(A, F, G, sweeps):
+    """Minimise ``1/2 a G_i a' - f a'`` over ``a >= 0`` for every row ``i``.
+
+    Parameters
+    ----------
+    A : (n, k) float64 array
+        Start, overwritten with the result of so many sweeps of coordinate descent.
+    F : (n, k) float64 array
+        Correlation of every row with every component.
+    G : (n, k, k) float64 array
+        Gram matrix of every row. Components with a zero diagonal are set to zero.
+    sweeps : int
+        Sweeps over the components of a row.
+    """
+    n, k = A.shape
+    for i in range(n):
+        for _ in range(sweeps):
+            for j in range(k):
+                if G[i, j, j] <= 0.0:
+                    A[i, j] = 0.0
+                    continue
+                gradient = -F[i, j]
+                for m in range(k):
+                    gradient += G[i, j, m] * A[i, m]
+                A[i, j] = max(A[i, j] - gradient / G[i, j, j], 0.0)
+
+
+@numba.njit(cache=True, nogil=True)
+def shared_counts(indptr, channels, counts, L, C, of_rows, of_channels):
+    """Share every count out among the components, as a model expects it.
+
+    Component ``r`` gets of a count the part ``L_ir C_er / (L C')_ie``.
+
+    Parameters
+    ----------
+    indptr : (n + 1,) int64 array
+        Where the entries of every row begin.
+    channels : (nnz,) integer array
+        Channel of every entry.
+    counts : (nnz,) array
+        Positive.
+    L : (n, k) float64 array
+        Loadings of the rows.
+    C : (n_channels, k) float64 array
+        Spectra.
+    of_rows, of_channels : (n, k) and (n_channels, k) float64 arrays
+        Overwritten: the sums of the shares over channels, and over rows.
+
+    Returns
+    -------
+    float
+        Sum of ``counts log(L C')``; an entry that the model excludes counts as 1e-300.
+    """
+    n, k = L.shape
+    total = 0.0
+    of_rows[:] = 0.0
+    of_channels[:] = 0.0
+    for i in range(n):
+        for at in range(indptr[i], indptr[i + 1]):
+            e = channels[at]
+            expected = 1e-300
+            for r in range(k):
+                expected += L[i, r] * C[e, r]
+            count = np.float64(counts[at])
+            ratio = count / expected
+            total += count * math.log(expected)
+            for r in range(k):
+                of_rows[i, r] += ratio * C[e, r]
+                of_channels[e, r] += ratio * L[i, r]
+        for r in range(k):
+            of_rows[i, r] *= L[i, r]
+    for e in range(C.shape[0]):
+        for r in range(k):
+            of_channels[e, r] *= C[e, r]
+    return total

@@ -1,0 +1,103 @@
+"""How far an unmixing is determined, in one picture."""
+
+import numpy as np
+
+
+def plot_unmixing_report(report, figure=None):
+    """Draw the spectra with all that could be in their place, and what is left over.
+
+    Parameters
+    ----------
+    report : sparsedecomp.decomposition.UnmixingReport
+    figure : matplotlib.figure.Figure or SubFigure, optional
+        Where to draw; default: a new figure.
+
+    Returns
+    -------
+    dict of str to matplotlib.axes.Axes
+        "component 0" and so on: the spectrum of unit norm, a shade for all refits,
+        dashed the purest pixel and dotted the most contrasted spectrum; "residual": the
+        mean square residual of every channel over that of the noise; "left": the
+        strongest spectrum that is left over; "map": its map, where there are one or
+        two navigation axes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsedecomp.decomposition import NMFSO, unmixing_report
+    >>> from sparsedecomp.plotting import plot_unmixing_report
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.poisson(rng.dirichlet([0.2, 0.2], 300) @ rng.gamma(1, 20, (2, 50)))
+    >>> report = unmixing_report(X, NMFSO(2), n_starts=2, n_resamples=2, random_state=0)
+    >>> sorted(plot_unmixing_report(report))
+    ['component 0', 'component 1', 'left', 'map', 'residual']
+    """
+    k = report.n_components
+    if figure is None:
+        import matplotlib.pyplot as plt
+
+        figure = plt.figure(figsize=(10, max(1.4 * k, 4.5)), layout="constrained")
+    left, right = figure.add_gridspec(1, 2, width_ratios=[3, 2])
+    rows = left.subgridspec(k, 1)
+    axes = {}
+    for j in range(k):
+        ax = axes[f"component {j}"] = figure.add_subplot(rows[j])
+        _draw_component(ax, report, j)
+        ax.tick_params(labelbottom=j == k - 1)
+    ax.set_xlabel(report.channel_label)
+    drawable = len(report.navigation_shape) <= 2
+    cells = right.subgridspec(3 if drawable else 2, 1)
+    for name, values, reference, cell in (
+        ("residual", report.left.channel_excess, 1.0, cells[0]),
+        ("left", report.left.spectrum, 0.0, cells[1]),
+    ):
+        ax = axes[name] = figure.add_subplot(cell)
+        ax.axhline(reference, color="0.7", linewidth=1)
+        ax.plot(report.channels, values, color="black", linewidth=1)
+        ax.margins(x=0)
+        ax.spines[["top", "right"]].set_visible(False)
+    axes["residual"].set_title("residual over noise", loc="left", fontsize="medium")
+    axes["left"].set_title("strongest left over", loc="left", fontsize="medium")
+    axes["left"].set_xlabel(report.channel_label)
+    if drawable:
+        axes["map"] = figure.add_subplot(cells[2])
+        _draw_map(axes["map"], report)
+    figure.suptitle(report.verdict, fontsize="medium", wrap=True)
+    return axes
+
+
+def _draw_component(ax, report, j):
+    x = report.channels
+    refits = [*report.starts, *report.resamples]
+    spectra = np.array([fit.spectra[j] for fit in refits])
+    spectra = spectra[~np.isnan(spectra).any(axis=1)] if len(refits) else spectra
+    colour = f"C{j % 10}"
+    if len(spectra):
+        ax.fill_between(
+            x, spectra.min(0), spectra.max(0), color=colour, alpha=0.3, linewidth=0
+        )
+    for spectrum, style in (
+        (report.inner[j], "--"),
+        (report.outer[j], ":"),
+        (report.components[j], "-"),
+    ):
+        spectrum = spectrum / np.linalg.norm(spectrum)
+        shade = colour if style == "-" else "black"
+        ax.plot(x, spectrum, linestyle=style, color=shade, linewidth=1)
+    label = f"component {j}" + ("" if report.determined[j] else ", not determined")
+    ax.set_title(label, loc="left", fontsize="medium")
+    ax.set_yticks([])
+    ax.margins(x=0)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _draw_map(ax, report):
+    values = np.full(np.prod(report.navigation_shape), np.nan)
+    values[report.rows] = report.left.map
+    values = values.reshape(report.navigation_shape)
+    if values.ndim == 1:
+        ax.plot(values, color="black", linewidth=1)
+        return
+    bound = np.nanmax(np.abs(values)) or 1.0
+    ax.imshow(values, cmap="RdBu_r", vmin=-bound, vmax=bound)
+    ax.set(xticks=[], yticks=[])

@@ -1,0 +1,98 @@
+"""A segmented specimen: where the phases are, and what they are made of."""
+
+import numpy as np
+
+from .components import _label
+
+
+def plot_segmentation(result, *, labels=None, figure=None):
+    """Draw the map of the phases, their mean spectra and their compositions.
+
+    Parameters
+    ----------
+    result : sparsedecomp.extension.segmentation.Segmentation
+        From ``s.segment_composition()``, with one or two navigation axes.
+    labels : sequence of str, optional
+        One for each phase; default: their numbers and sizes.
+    figure : matplotlib.figure.Figure or SubFigure, optional
+        Where to draw; default: a new figure.
+
+    Returns
+    -------
+    ndarray of matplotlib.axes.Axes
+        Map, spectra, and with line windows the shares of the counts in them with
+        three standard errors.
+
+    Raises
+    ------
+    ValueError
+        For more than two navigation axes.
+
+    Examples
+    --------
+    >>> import hyperspy.api as hs, numpy as np
+    >>> from sparsedecomp.plotting import plot_segmentation
+    >>> s = hs.signals.Signal1D(np.random.default_rng(0).poisson(9, (8, 8, 5)))
+    >>> len(plot_segmentation(s.segment_composition(1)))
+    2
+    """
+    places = result.labels.axes_manager.signal_axes
+    if len(places) > 2:
+        raise ValueError(
+            f"{result.labels} has {len(places)} axes; at most two can be drawn."
+        )
+    k = len(result.sizes)
+    if labels is None:
+        labels = [f"{c}: {size} px" for c, size in enumerate(result.sizes)]
+    colours = [f"C{c % 10}" for c in range(k)]
+    n_axes = 3 if result.names else 2
+    if figure is None:
+        import matplotlib.pyplot as plt
+
+        figure = plt.figure(figsize=(4 * n_axes, 3.2), layout="constrained")
+    axes = figure.subplots(1, n_axes)
+    _draw_map(axes[0], result.labels.data, places, colours)
+    energy = result.mean_spectra.axes_manager.signal_axes[0]
+    for spectrum, colour, label in zip(
+        result.mean_spectra.data, colours, labels, strict=True
+    ):
+        axes[1].plot(energy.axis, spectrum, color=colour, linewidth=1, label=label)
+    axes[1].set(xlabel=_label(energy), ylabel="mean counts", ylim=(0, None))
+    axes[1].legend(frameon=False)
+    if result.names:
+        where = np.arange(len(result.names))
+        for c in range(k):
+            axes[2].errorbar(
+                where + 0.1 * (c - (k - 1) / 2),
+                result.composition[c],
+                3 * result.composition_error[c],
+                color=colours[c],
+                marker="o",
+                linestyle="",
+            )
+        axes[2].set(xticks=where, ylabel="share of counts", ylim=(0, None))
+        axes[2].set_xticklabels(result.names)
+    for ax in axes[1:]:
+        ax.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
+def _draw_map(ax, labels, places, colours):
+    """Labels as colours; pixels without phase stay white."""
+    if len(places) == 1:
+        (x,) = places
+        ax.scatter(x.axis, labels, c=[(["white", *colours])[i + 1] for i in labels])
+        ax.set(xlabel=_label(x), ylabel="phase")
+        return
+    from matplotlib.colors import ListedColormap
+
+    x, y = places
+    ax.imshow(
+        labels,
+        cmap=ListedColormap(["white", *colours]),
+        vmin=-1.5,
+        vmax=len(colours) - 0.5,
+        interpolation="nearest",
+        extent=(x.axis[0], x.axis[-1], y.axis[-1], y.axis[0]),
+    )
+    ax.set(xlabel=_label(x), ylabel=_label(y))

@@ -1,0 +1,74 @@
+"""All modes of a tensor decomposition: a row for each component."""
+
+import numpy as np
+
+from sparsedecomp.plotting.components import _draw
+
+
+def plot_tensor(results, *, labels=None, figure=None):
+    """Draw the factor of every mode of every component.
+
+    Parameters
+    ----------
+    results : TensorResults
+        From ``s.tensor_decomposition``.
+    labels : sequence of str, optional
+        One for each component. Default: their numbers and weights.
+    figure : matplotlib.figure.Figure or SubFigure, optional
+        Where to draw; default: a new figure.
+
+    Returns
+    -------
+    ndarray of matplotlib.axes.Axes
+        One row per component, one column per mode, the spectra last.
+
+    Raises
+    ------
+    ValueError
+        If a mode has more than two axes.
+
+    Examples
+    --------
+    >>> import hyperspy.api as hs, numpy as np
+    >>> from sparsedecomp.plotting import plot_tensor
+    >>> rng = np.random.default_rng(0)
+    >>> A, B, C = (rng.random((n, 2)) for n in (5, 6, 20))
+    >>> s = hs.signals.Signal1D(np.einsum("ir,jr,er->ije", A, B, C))
+    >>> results = s.tensor_decomposition(2, modes=[0, 1], show_progressbar=False)
+    >>> plot_tensor(results).shape
+    (2, 3)
+    """
+    for name, factor in zip(results.names, results.factors, strict=True):
+        dimension = factor.axes_manager.signal_dimension
+        if dimension > 2:
+            raise ValueError(
+                f"The mode '{name}' has {dimension} axes; at most two can be "
+                "drawn. Choose one with `results[name].isig`."
+            )
+    k = max(len(factor.data) for factor in results.factors)
+    if figure is None:
+        import matplotlib.pyplot as plt
+
+        figure = plt.figure(figsize=(10, 1.8 * k), layout="constrained")
+    widths = [1.0] * (len(results.factors) - 1) + [2.0]
+    grid = figure.subplots(k, len(widths), squeeze=False, width_ratios=widths)
+    for mode, (name, factor) in enumerate(
+        zip(results.names, results.factors, strict=True)
+    ):
+        lowest = min(np.nanmin(factor.data), 0.0)
+        for ax in grid[len(factor.data) :, mode]:
+            ax.set_axis_off()
+        for r, values in enumerate(factor.data):
+            ax, axes = grid[r, mode], factor.axes_manager.signal_axes
+            _draw(ax, values, axes, f"C{r % 10}")
+            if len(axes) == 1:
+                ax.set_ylim(1.05 * lowest, None)
+                ax.set_yticks([])
+            if r < k - 1:
+                ax.set(xlabel="", ylabel="")
+                ax.tick_params(labelbottom=False)
+        grid[0, mode].set_title(name, fontsize="medium")
+    for r, weight in enumerate(results.weights):
+        label = labels[r] if labels else f"{r}: {weight:.3g}"
+        grid[r, -1].set_title(label, loc="right", fontsize="medium")
+    return grid

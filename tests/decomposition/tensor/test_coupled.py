@@ -1,0 +1,121 @@
+"""Tensors that share modes have the same factors there, better than alone."""
+
+import numpy as np
+import pytest
+
+from sparsedecomp.blocks import as_blocks
+from sparsedecomp.decomposition import fit_coupled
+from sparsedecomp.decomposition.tensor.algebra import congruence
+
+
+def blocks_of(*data):
+    return [as_blocks(X) for X in data]
+
+
+@pytest.fixture
+def scan(rng):
+    """Maps without pure pixels, two sets of spectra."""
+    x = np.arange(60)[:, None]
+    spectra = [
+        np.exp(-0.5 * ((x - c) / 4) ** 2) + 0.05
+        for c in (np.array([12, 30, 45]), np.array([18, 24, 50]))
+    ]
+    return rng.dirichlet(np.full(3, 0.5), 400), spectra
+
+
+PAIR = [("maps", "first"), ("maps", "second")]
+
+
+def test_counts_share_maps(scan, rng):
+    maps, spectra = scan
+    data = [
+        rng.poisson(n * maps @ S.T / S.sum(0).mean())
+        for n, S in zip((30, 60), spectra, strict=True)
+    ]
+    fit = fit_coupled(blocks_of(*data), PAIR, 3, random_state=0)
+    assert fit.likelihood and fit.converged
+    for factor in fit.factors.values():
+        np.testing.assert_allclose(factor.sum(axis=0), 1)
+        assert factor.min() >= 0
+    for X, weights in zip(data, fit.weights, strict=True):
+        assert weights.sum() == pytest.approx(X.sum(), rel=1e-4)
+
+    def score(fit):
+        return congruence([maps], [fit.factors["maps"]])
+
+    alone = [
+        score(fit_coupled(blocks_of(X), [("maps", "own")], 3, random_state=0))
+        for X in data
+    ]
+    assert score(fit) > max(alone)
+
+
+def test_likelihood_never_falls(scan, rng):
+    maps, spectra = scan
+    data = [rng.poisson(20 * maps @ S.T / S.sum(0).mean()) for S in spectra]
+    fit = fit_coupled(blocks_of(*data), PAIR, 3, random_state=0)
+    n = len(fit.history)
+    likelihood = fit.history[np.flatnonzero(np.diff(fit.history) > 0)[-1] + 1 :]
+    assert 0 < len(likelihood) < n
+
+
+def test_other_data_are_weighted_by_their_noise(scan, rng):
+    maps, spectra = scan
+    first = maps @ spectra[0].T
+    second = 1000 * maps @ spectra[1].T
+    first = first + 0.01 * rng.standard_normal(first.shape)
+    second = second + 500 * rng.standard_normal(second.shape)
+    fit = fit_coupled(blocks_of(first, second), PAIR, 3, random_state=0)
+    assert not fit.likelihood
+    assert congruence([maps], [fit.factors["maps"]]) > 0.97
+    # The model of a tensor is the product with its weights.
+    model = fit.loadings(0, ["maps"], [np.arange(400)]) @ fit.factors["first"].T
+    assert np.linalg.norm(model - first) < 0.05 * np.linalg.norm(first)
+
+
+def test_a_series_beside_a_scan(scan, rng):
+    maps, spectra = scan
+    profiles = rng.random((6, 3)) + 0.2
+    series = np.einsum("tr,pr,er->tpe", profiles, maps, spectra[0])
+    image = maps @ spectra[1].T
+    labels = [("time", "maps", "first"), ("maps", "second")]
+    fit = fit_coupled(
+        blocks_of(series, image), labels, 3, noise="uniform", random_state=0
+    )
+    found = [fit.factors[name] for name in ("time", "maps", "second")]
+    assert congruence([profiles, maps, spectra[1]], found) > 0.999
+
+
+def test_missing_pixels_of_one_tensor_are_known_from_the_other(scan):
+    maps, spectra = scan
+    data = [maps @ S.T for S in spectra]
+    mask = np.zeros(400, bool)
+    mask[:40] = True
+    blocks = [as_blocks(data[0], navigation_mask=mask), as_blocks(data[1])]
+    fit = fit_coupled(blocks, PAIR, 3, noise="uniform", tol=1e-10, random_state=0)
+    model = fit.loadings(0, ["maps"], [np.arange(40)]) @ fit.factors["first"].T
+    left = model - data[0][:40]
+    assert np.linalg.norm(left) < 0.05 * np.linalg.norm(data[0][:40])
+
+
+def test_bad_input(scan):
+    maps, spectra = scan
+    X = maps @ spectra[0].T
+    with pytest.raises(ValueError, match="has 400 entries in one tensor and 399"):
+        fit_coupled(blocks_of(X, X[:-1]), PAIR, 3)
+    with pytest.raises(ValueError, match="Tensor 0 shares all its modes"):
+        fit_coupled(blocks_of(X, X), [("a", "b"), ("a", "b")], 3)
+
+
+def test_the_watch_stops(scan):
+    maps, spectra = scan
+    seen = []
+
+    def watch(objective):
+        seen.append(objective)
+        return True
+
+    fit = fit_coupled(
+        blocks_of(*(maps @ S.T for S in spectra)), PAIR, 3, n_init=1, watch=watch
+    )
+    assert len(seen) == 2 and not fit.converged

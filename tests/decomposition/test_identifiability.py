@@ -1,0 +1,145 @@
+"""The report on an unmixing: what is determined, what is free, what is left."""
+
+import numpy as np
+import pytest
+
+from sparsedecomp.blocks import as_blocks
+from sparsedecomp.decomposition import NMFSO, NMFSOARD, VCA, unmixing_report
+from sparsedecomp.decomposition.report import Refit
+
+
+def peaks(centres, width=4, m=100):
+    return np.exp(-0.5 * ((np.arange(m) - np.array(centres)[:, None]) / width) ** 2)
+
+
+@pytest.fixture
+def clear(rng):
+    """Counts of three phases with lines of their own, and their spectra."""
+    spectra = 2000 * peaks([20, 50, 80])
+    return rng.poisson(rng.dirichlet(np.full(3, 0.3), 800) @ spectra), spectra
+
+
+@pytest.fixture
+def free(rng):
+    """Mixtures from 25 to 75 % of two phases whose lines overlap."""
+    share = rng.uniform(0.25, 0.75, (800, 1))
+    spectra = 3000 * peaks([40, 60], 8)
+    return rng.poisson(np.hstack([share, 1 - share]) @ spectra), spectra
+
+
+def test_clear_phases_are_determined(clear):
+    report = unmixing_report(clear[0], NMFSO(3), n_starts=3, n_resamples=4)
+    assert report.determined.all() and report.agreement == 1
+    assert report.verdict == "All 3 components are determined by the data."
+    assert np.all(report.start_angles < 1) and np.all(report.resample_angles < 2)
+    assert np.all(report.band < 5) and not report.shared_background
+    assert report.energy.sum() == pytest.approx(1)
+    assert min(fit.excess for fit in report.starts) == 0
+    assert report.left.white
+
+
+def test_mixtures_without_pure_pixels_are_free(free):
+    X, spectra = free
+    report = unmixing_report(X, NMFSO(2), n_starts=2, n_resamples=3, random_state=0)
+    # The purest pixel is far from the true spectrum, the cone reaches it.
+    assert np.all(report.band > 10)
+    assert "no pixel is nearly free of all but one" in report.verdict
+    assert "components 0, 1 move by up to" in report.verdict
+
+
+def test_start_that_fits_as_well_but_is_another_answer_is_told(clear):
+    report = unmixing_report(clear[0], NMFSO(3), n_starts=2, n_resamples=0)
+    angles = np.array([1.0, 30.0, 1.0])
+    good = Refit(3, angles, report.components, excess=report.tie)
+    poor = Refit(3, 2 * angles, report.components, excess=2 * report.tie)
+    starts = [*report.starts, good, poor]
+    told = type(report)(**(vars(report) | {"starts": starts}))
+    assert told.determined.tolist() == [True, False, True]
+    assert told.start_angles[1] == 30
+    assert told.verdict.startswith("Not determined: component 1 moves by more than 5")
+    assert "3 of 4 starts" in told.ties
+
+
+def test_number_of_components_that_changes_is_told(clear):
+    report = unmixing_report(clear[0], NMFSO(3), n_starts=1, n_resamples=0)
+    other = Refit(2, np.array([0.0, np.nan, 0.0]), report.components)
+    told = type(report)(**(vars(report) | {"resamples": [other] * 4}))
+    assert told.agreement == 0.2
+    assert "number of components is not determined: 20% of the refits" in told.verdict
+    # The component that is missing counts as moved out of sight.
+    assert told.resample_angles[1] == 90
+
+
+def test_component_too_few_leaves_a_direction(clear):
+    report = unmixing_report(clear[0], NMFSO(2), n_starts=1, n_resamples=1)
+    assert not report.left.white
+    assert report.verdict.startswith("All 2 components are the same in every fit. The")
+    assert "than noise has" in report.verdict
+
+
+def test_answer_that_is_given_is_the_one_reported_on(clear):
+    X, _ = clear
+    model = NMFSO(3, random_state=0)
+    maps = model.fit_transform(X)
+    order = [2, 0, 1]
+    report = unmixing_report(
+        X,
+        NMFSO(3),
+        model.components_[order],
+        maps[:, order],
+        n_starts=1,
+        n_resamples=1,
+    )
+    np.testing.assert_array_equal(report.components, model.components_[order])
+    assert np.all(report.start_angles < 1)
+    with pytest.raises(ValueError, match="Only one of `components` and `maps`"):
+        unmixing_report(X, NMFSO(3), model.components_)
+
+
+@pytest.mark.parametrize("estimator", [VCA(3), NMFSOARD(6)])
+def test_estimators_of_all_kinds(clear, estimator):
+    report = unmixing_report(clear[0], estimator, n_starts=1, n_resamples=1)
+    assert report.n_components == 3
+    assert estimator.random_state is None
+
+
+def test_watch_can_end_the_fits(clear):
+    seen = []
+
+    def watch(done, of):
+        seen.append((done, of))
+        return done == 2
+
+    report = unmixing_report(clear[0], NMFSO(3), n_starts=1, n_resamples=5, watch=watch)
+    assert seen == [(1, 7), (2, 7)]
+    assert len(report.starts) == 1 and not report.resamples
+    assert np.isnan(report.resample_angles).all()
+
+
+def test_scaled_and_masked_data(clear):
+    X = clear[0].reshape(20, 40, 100)
+    mask = np.zeros((20, 40), bool)
+    mask[:3] = True
+    blocks = as_blocks(X, navigation_mask=mask).poisson_scaled()
+    report = unmixing_report(blocks, NMFSO(3), n_starts=1, n_resamples=1)
+    assert report.navigation_shape == (20, 40)
+    assert report.rows.tolist() == list(range(120, 800))
+    assert report.left.map.shape == (680,) and report.left.white
+
+
+def test_sample_is_spread_over_many_pixels(clear, monkeypatch):
+    from sparsedecomp.decomposition import identifiability
+
+    monkeypatch.setattr(identifiability, "SAMPLE_BYTES", 200 * 100 * 4)
+    report = unmixing_report(clear[0], NMFSO(3), n_starts=1, n_resamples=1)
+    assert report.n_sampled == 200
+    assert report.left.map.shape == (800,)
+
+
+def test_text_and_table(clear):
+    report = unmixing_report(clear[0], NMFSO(3), n_starts=1, n_resamples=1)
+    lines = str(report).splitlines()
+    assert lines[0] == report.verdict
+    assert lines[2].split()[:3] == ["component", "energy", "starts"]
+    assert len(report.table()) == 4
+    assert report._repr_html_().count("<tr>") == 4

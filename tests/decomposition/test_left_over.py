@@ -1,0 +1,92 @@
+"""What a model leaves of the data: nothing but noise, a component, correlations."""
+
+import dask.array as da
+import numpy as np
+import pytest
+import scipy.sparse
+
+from sparsedecomp.blocks import as_blocks
+from sparsedecomp.decomposition.left_over import left_over
+from sparsedecomp.metrics import spectral_angle
+
+
+@pytest.fixture
+def model(rng):
+    """Maps of three phases and their spectra, peaks on a background."""
+    channels = np.arange(120)
+    spectra = np.exp(-0.5 * ((channels - np.array([[30], [60], [90]])) / 5) ** 2) + 0.3
+    return rng.dirichlet(np.full(3, 0.4), 900), 20 * spectra
+
+
+def white(rng, model):
+    maps, spectra = model
+    return maps @ spectra + rng.normal(0, 0.5, (900, 120))
+
+
+@pytest.mark.parametrize("noise", ["white", "poisson"])
+def test_true_model_leaves_noise(rng, model, noise):
+    maps, spectra = model
+    X = white(rng, model) if noise == "white" else rng.poisson(maps @ spectra)
+    left = left_over(as_blocks(X), spectra, maps, 0)
+    assert left.white and left.n_directions == 0 and left.strength < 1
+    assert left.verdict == "What is left is noise."
+    assert left.noise_model == ("uniform" if noise == "white" else "poisson")
+    assert left.excess == pytest.approx(1, abs=0.03)
+    assert left.channel_excess == pytest.approx(np.ones(120), abs=0.3)
+    assert left.pixel_excess.mean() == pytest.approx(1, abs=0.03)
+
+
+@pytest.mark.parametrize("noise", ["white", "poisson"])
+def test_component_that_is_missing_is_what_is_left(rng, model, noise):
+    maps, spectra = model
+    X = white(rng, model) if noise == "white" else rng.poisson(maps @ spectra)
+    left = left_over(as_blocks(X), spectra[:2], maps[:, :2], 0)
+    assert not left.white and left.n_directions == 1
+    assert "leaves 1 more direction" in left.verdict
+    assert spectral_angle(left.spectrum, spectra[2]) < 6
+    assert np.corrcoef(left.map, maps[:, 2])[0, 1] > 0.98
+    # In the units of the data: the map times its spectrum is the component.
+    product = np.outer(left.map, left.spectrum)
+    truth = np.outer(maps[:, 2], spectra[2])
+    assert np.linalg.norm(product - truth) < 0.2 * np.linalg.norm(truth)
+    assert left.channel_excess[90] > 3 * np.median(left.channel_excess)
+
+
+def test_channels_that_share_their_noise_are_told(rng, model):
+    maps, spectra = model
+    noise = rng.normal(0, 0.5, (900, 121))
+    X = maps @ spectra + noise[:, 1:] + 0.4 * noise[:, :-1]
+    left = left_over(as_blocks(X), spectra, maps, 0)
+    assert left.correlation == pytest.approx(0.4 / 1.16, abs=0.03)
+    assert not left.white
+    if left.n_directions == 0:
+        assert "correlated" in left.verdict
+
+
+@pytest.mark.parametrize("kind", ["dask", "sparse"])
+def test_kind_of_the_data_does_not_matter(rng, model, kind):
+    maps, spectra = model
+    X = rng.poisson(maps @ spectra).astype(np.float64)
+    other = scipy.sparse.csr_array(X) if kind == "sparse" else da.from_array(X, 200)
+    plain, same = (left_over(as_blocks(each), spectra, maps, 0) for each in (X, other))
+    np.testing.assert_allclose(same.map, plain.map, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(same.pixel_excess, plain.pixel_excess, rtol=1e-5)
+    assert same.correlation == pytest.approx(plain.correlation, rel=1e-4)
+
+
+def test_unit_of_the_data_does_not_matter(rng, model):
+    maps, spectra = model
+    X = white(rng, model)
+    one, million = (
+        left_over(as_blocks(unit * X), unit * spectra[:2], maps[:, :2], 0)
+        for unit in (1.0, 1e6)
+    )
+    assert million.strength == pytest.approx(one.strength)
+    np.testing.assert_allclose(million.map, 1e6 * one.map, rtol=1e-6, atol=1e-3)
+
+
+def test_all_that_is_read_are_a_few_passes(rng, model):
+    maps, spectra = model
+    blocks = as_blocks(rng.poisson(maps @ spectra))
+    left_over(blocks, spectra, maps, 0)
+    assert blocks.passes <= 5
