@@ -16,7 +16,11 @@ _HISTORY = {
 
 
 class Algorithm(
-    namedtuple("Algorithm", "name target summary needs_dimension per_component extras")
+    namedtuple(
+        "Algorithm",
+        "name target summary needs_dimension per_component extras weighs_counts",
+        defaults=(False,),
+    )
 ):
     """One choice of ``decomposition(algorithm=...)``.
 
@@ -36,6 +40,8 @@ class Algorithm(
         number per component, in the order of the estimator's components.
     extras : dict of str to str
         Attribute of ``learning_results`` -> estimator attribute of any shape.
+    weighs_counts : bool
+        Whether the loss is that of counts, which must not be scaled before.
     """
 
     __slots__ = ()
@@ -74,6 +80,7 @@ ALGORITHMS = {
             needs_dimension=True,
             per_component={},
             extras={**_HISTORY, "deviance": "deviance_"},
+            weighs_counts=True,
         ),
         Algorithm(
             name="nmf_kl_ard",
@@ -83,6 +90,7 @@ ALGORITHMS = {
             needs_dimension=False,
             per_component={"ard_relevance": "relevance_"},
             extras={**_HISTORY, "deviance": "deviance_"},
+            weighs_counts=True,
         ),
         Algorithm(
             name="vca",

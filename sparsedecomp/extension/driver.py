@@ -65,7 +65,8 @@ def decompose(
         themselves, which can do without it.
     normalize_poissonian_noise : bool, default False
         Scale pixels and channels by Keenan and Kotula's weights [1]_ before the fit;
-        spectra and maps are given in the units of the data all the same.
+        spectra and maps are given in the units of the data all the same. Algorithms
+        of the Poisson likelihood ("nmf_kl") do without: they weigh counts themselves.
     navigation_mask, signal_mask : array or BaseSignal, optional
         True where pixels or channels are left out: NumPy or dask arrays in the order
         of ``axes_manager.navigation_shape`` (x before y), or a signal.
@@ -138,6 +139,10 @@ def decompose(
     check_shape(plain.shape, output_dimension, signal)
     hidden = _hidden(signal, masks, reproject)
     refuse_bad_values(hidden)
+    if normalize_poissonian_noise and choice.weighs_counts:
+        # EDS signals of exspy ask for it by default.
+        _logger.info("%s weighs counts itself: they are not scaled", choice.name)
+        normalize_poissonian_noise = False
     fitted = Fitted.of(plain, normalize_poissonian_noise)
 
     estimator, W = _fit(
