@@ -165,7 +165,7 @@ def _datasets(arguments):
             place = "here"
         else:
             place = "can be fetched" if entry.url else "not here"
-        print(f"{name:<20}{place:<16}{entry.title}\n{'':<36}licence: {entry.licence}")
+        print(f"{name:<22}{place:<16}{entry.title}\n{'':<38}licence: {entry.licence}")
     print("Files are looked for in the folder named by SPARSEDECOMP_DATA_DIR.")
     return OK
 

@@ -248,7 +248,8 @@ def test_components_come_in_order_of_their_energy(
     np.testing.assert_allclose(results.explained_variance_ratio.sum(), 1)
     assert results.number_significant_components == results.output_dimension == k
     assert results.decomposition_algorithm == algorithm
-    assert results.poissonian_noise_normalized is poisson
+    scaled = poisson and not algorithms.find(algorithm).weighs_counts
+    assert results.poissonian_noise_normalized is scaled
     assert results.factors.shape == (CHANNELS, k)
     assert results.loadings.shape == (48, k)
     assert (results.centre, results.mean, results.unfolded) == (None, None, False)
@@ -454,12 +455,15 @@ def test_callback_of_the_user_may_stop_the_fit(signal, shown):
 
 @pytest.mark.parametrize("algorithm", algorithms.ALGORITHMS)
 def test_interrupting_keeps_the_best_so_far(signal, algorithm):
+    # These need few iterations in all.
+    last = {"sss_vca": 1, "tucker": 1}.get(algorithm, 3)
+
     def interrupt(progress):
-        if progress.iteration == 3:
+        if progress.iteration == last:
             raise KeyboardInterrupt
 
     try:
-        with pytest.warns(RuntimeWarning, match="interrupted after 3 iterations"):
+        with pytest.warns(RuntimeWarning, match=r"interrupted after \d+ iterations"):
             estimator = sparsedecomp.decompose(
                 signal,
                 algorithm,

@@ -76,4 +76,5 @@ class TensorFactorisation(BlockFactorisation):
         if rows is None:
             return W
         self.components_ = (self.components_ / columns).astype(self.components_.dtype)
+        self._channel_scale = self._channel_scale / columns
         return (W / rows[:, None]).astype(W.dtype)

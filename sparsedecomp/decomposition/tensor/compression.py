@@ -103,11 +103,15 @@ def compress_tensor(blocks, folding, rank, *, noise="auto", generator=None):
     if poisson:
         refuse_non_counts(summary)
         weighting = separable_weights(blocks, folding, summary)
+    else:
+        weighting = None
+    if poisson and counts:
         # Of counts times a constant, which the smallest count tells.
         level = summary.column_sums * (summary.quantum or 1.0)
     else:
-        weighting = None
         level = np.full(blocks.shape[1], noise_level(product, V, summary))
+        if poisson:
+            level *= summary.column_sums / summary.column_sums.mean()
     sketch = product - level[:, None] * V
     if poisson:
         sketch /= weighting.columns[:, None]

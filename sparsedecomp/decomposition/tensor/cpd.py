@@ -234,10 +234,12 @@ class CPD(TensorFactorisation):
     def _counts_are_few(self, data):
         if self.likelihood != "auto":
             return self.likelihood
-        total = data.summary.row_sums.sum() / (data.summary.quantum or 1.0)
+        summary = data.summary
+        counts = summary.whole_numbers or summary.quantum > 0
+        total = summary.row_sums.sum() / (summary.quantum or 1.0)
         entries = np.prod(data.blocks.shape, dtype=float)
         few = total <= _MANY_COUNTS and total <= _SPARSE * entries
-        return data.poisson and self.nonnegative and bool(few)
+        return data.poisson and self.nonnegative and counts and bool(few)
 
     def _maximise(self, data, blocks, best, search):
         """Go on from the least squares to the largest likelihood."""
@@ -389,4 +391,5 @@ class Search:
             lambda residual: self.watch(start, float(residual), self.k),
         )
         self.stopped = self.stopped or descent.stopped
+        self.interrupted = self.interrupted or descent.interrupted
         return descent

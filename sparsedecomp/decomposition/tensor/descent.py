@@ -33,7 +33,8 @@ class Descent(NamedTuple):
         Sum of squares.
     history : list of float
         The same after every sweep.
-    converged, stopped : bool
+    converged, stopped, interrupted : bool
+        ``stopped`` by `watch` or by Ctrl-C, which is ``interrupted``.
     """
 
     factors: list
@@ -41,6 +42,7 @@ class Descent(NamedTuple):
     history: list
     converged: bool
     stopped: bool
+    interrupted: bool = False
 
 
 class Problem:
@@ -203,30 +205,36 @@ def descend(problem, factors, max_iter, tol, watch):
     step, most = 0.5, 1.0
     converged = stopped = False
     trial = [f.copy() for f in factors]
-    for _ in range(max_iter):
-        new = problem.sweep(trial)
-        if new > residual:
-            # Overshot: go on from the last good point, more carefully.
-            trial = [f.copy() for f in best]
-            most, step = step, step / 2
-            if step < 1e-3:
+    interrupted = False
+    try:
+        for _ in range(max_iter):
+            new = problem.sweep(trial)
+            if new > residual:
+                # Overshot: go on from the last good point, more carefully.
+                trial = [f.copy() for f in best]
+                most, step = step, step / 2
+                if step < 1e-3:
+                    converged = True
+                    break
+                continue
+            fell = residual - new
+            balance(trial)
+            previous, best, residual = best, trial, new
+            history.append(float(new))
+            if watch(new):
+                stopped = True
+                break
+            if fell <= tol * new:
                 converged = True
                 break
-            continue
-        fell = residual - new
-        balance(trial)
-        previous, best, residual = best, trial, new
-        history.append(float(new))
-        if watch(new):
-            stopped = True
-            break
-        if fell <= tol * new:
-            converged = True
-            break
-        trial = [b + step * (b - p) for b, p in zip(best, previous, strict=True)]
-        if problem.nonnegative:
-            for f in trial:
-                np.maximum(f, 0.0, out=f)
-        step = min(most, 1.05 * step)
-        most = min(1.0, 1.01 * most)
-    return Descent(best, float(residual), history, converged, stopped)
+            trial = [b + step * (b - p) for b, p in zip(best, previous, strict=True)]
+            if problem.nonnegative:
+                for f in trial:
+                    np.maximum(f, 0.0, out=f)
+            step = min(most, 1.05 * step)
+            most = min(1.0, 1.01 * most)
+    except KeyboardInterrupt:
+        if not history:
+            raise
+        stopped = interrupted = True
+    return Descent(best, float(residual), history, converged, stopped, interrupted)
