@@ -18,10 +18,14 @@ from sparsedecomp.kernels.polytope import dual_simplex
 
 # A bound whose loadings are below this part of the largest holds rounding errors.
 _ROUNDING = 1e-8
+# Noise of loadings below this part of the largest of them is none.
+_SILENT = 1e-7
 # How far outside of a facet a corner may be, relative to its coordinates.
 _TOLERANCE = 1e-11
 # Boxes around the slice to start from, in the spread of the pixels.
 _BOXES = (1e3, 1e6, 1e9)
+# Exchanges of facets for each dimension of a programme; some ten are usual.
+_EXCHANGES = 1000
 SWEEPS = 50
 # Corners stand still once they move by less than this part of themselves.
 SETTLED = 1e-7
@@ -65,7 +69,9 @@ class Bounds:
         n = len(V)
         sums, variances = _running(V), _running(moments)
         values, variance, width = [V], [moments], 2
-        while width <= n // 4:
+        loudest = np.sqrt(np.trace(moments, axis1=1, axis2=2).max())
+        silent = loudest <= _SILENT * np.linalg.norm(V, axis=1).max()
+        while width <= n // 4 and not silent:
             start = np.arange(0, n - width + 1, width // 2)
             values.append(sums[start + width] - sums[start])
             variance.append(variances[start + width] - variances[start])
@@ -188,9 +194,9 @@ class Cone:
         return None if u is None else self.where.centre + self.where.axes @ u
 
     def _corner(self, f):
-        active = np.empty(len(f), np.int64)
+        active, most = np.empty(len(f), np.int64), _EXCHANGES * len(f)
         for box in _BOXES:
-            dual_simplex(self.slopes, self.offsets, f, box, _TOLERANCE, active)
+            dual_simplex(self.slopes, self.offsets, f, box, _TOLERANCE, most, active)
             if np.all(active >= 0):
                 return -np.linalg.solve(self.slopes[active], self.offsets[active])
         return None
@@ -240,7 +246,8 @@ class Cone:
         """A point away from all facets: the mean of corners in many directions."""
         d = self.where.axes.shape[1]
         ways = np.vstack([np.eye(d), -np.eye(d), np.ones((1, d))])
-        return np.mean([self._corner(f) for f in ways], axis=0)
+        corners = [self._corner(f) for f in ways]
+        return np.mean([u for u in corners if u is not None], axis=0)
 
 
 def start_corners(cone, generator):

@@ -34,24 +34,28 @@ class PoissonNMF(BlockFactorisation):
     bound on the evidence of the spectra, and the abundances returned are the expected
     numbers of counts of every component.
 
-    The sum of one was chosen, not estimated: the bound rises with prior parameters of
-    several counts wherever the spectra are alike and the counts are few, and then the
-    maps become even and the spectra leave the data. Mean angles in degrees to the true
-    spectra (and RMSE of the shares), simulated cubes of 80 x 80 pixels:
+    The sum of one was chosen, not estimated: left free, it grows to several counts
+    where spectra are alike and counts are few, and the maps become even. Mean angles in
+    degrees to the true spectra (and RMSE of the shares) of simulated cubes of 80 x 80
+    pixels, with their counts in a pixel:
 
-    ========================  ============  ============  ============  ============
-    counts in a pixel         likelihood    sum 1         sum free      NMFSO
-    ========================  ============  ============  ============  ============
-    particles, 323            5.8 (.057)    2.9 (.025)    2.5 (.024)    6.6 (.060)
-    lamella, 112              15 (.30)      15 (.32)      29 (.29)      15 (.31)
-    lamella, 1122             9.3 (.093)    15 (.12)      15 (.12)      13 (.093)
-    lattice, 100              13 (.11)      15 (.13)      26 (.13)      15 (.12)
-    lattice, 1000             16 (.091)     17 (.11)      15 (.084)     17 (.10)
-    ========================  ============  ============  ============  ============
+    ================  ============  ===========  ===========  ===========  ============
+    cube              likelihood    sum 0.3      sum 1        sum 3        `NMFSO`
+    ================  ============  ===========  ===========  ===========  ============
+    particles, 97     8.0 (.090)    7.7 (.080)   4.5 (.046)   6.2 (.052)   8.3 (.092)
+    particles, 323    5.9 (.057)    6.1 (.046)   2.6 (.024)   3.1 (.025)   6.6 (.060)
+    particles, 970    5.9 (.050)    5.8 (.039)   1.7 (.015)   2.0 (.016)   6.2 (.051)
+    lamella, 112      11 (.13)      20 (.14)     25 (.14)     26 (.18)     15 (.31)
+    lamella, 1120     6.8 (.061)    19 (.13)     20 (.13)     18 (.076)    13 (.093)
+    lattice, 100      12 (.11)      23 (.23)     14 (.19)     18 (.11)     15 (.12)
+    lattice, 1000     14 (.069)     18 (.12)     9.8 (.14)    7.5 (.080)   17 (.10)
+    ================  ============  ===========  ===========  ===========  ============
 
-    What it can decide: spectra of which most pixels hold few, as in the particles. In
-    the lamella and the lattice all four components are everywhere and two of them are
-    32 degrees apart; no method here finds these, and `concentration=None` is as good.
+    What it can decide: spectra where most pixels hold one or two components, as in the
+    particles. In the lamella and the lattice all four are everywhere, two of them 32
+    degrees apart: a prior for few components in a pixel is wrong there,
+    `concentration=None` is better, and no method here finds them all. The data cannot
+    tell which of the two it is: the deviance is as good with the prior as without.
 
     Parameters
     ----------
@@ -75,12 +79,13 @@ class PoissonNMF(BlockFactorisation):
         needs positive data. With anything but 1 the updates are multiplicative,
         over all entries, and there are no priors.
     init : {"auto", "spa", "nndsvd", "random"}
-        Start, on the counts with Keenan and Kotula's weights, of a few iterations of
+        Start, on the counts with Keenan and Kotula's weights, of five iterations of
         least squares. "auto" starts first from extreme pixels ("spa") and then from
         random ones.
     n_init : int, default 1
-        Number of starts; the one of lowest objective is kept. More starts do not make
-        the spectra better where the bound prefers maps without mixtures.
+        Number of starts; the one of lowest objective is kept. Under the prior more
+        starts do not make the spectra better: the bound is highest for maps without
+        any mixture, which no start but a bad one leads to.
     max_iter : int, default 500
         Bound on the iterations of one descent.
     tol : float, default 1e-4

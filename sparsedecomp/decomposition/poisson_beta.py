@@ -13,13 +13,13 @@ from sparsedecomp.decomposition.descent import (
     interruptible,
 )
 from sparsedecomp.decomposition.descent import descend as descend_squares
-from sparsedecomp.decomposition.poisson_fit import OVERSAMPLING
 from sparsedecomp.decomposition.relevance import initial_state
 from sparsedecomp.decomposition.starts import start_spectra
 
 # Factors stay above this part of their mean, where the loss has a slope.
 _FLOOR = 1e-9
 LAST_STEPS = 200
+OVERSAMPLING = 10
 START_ITERATIONS = 30
 
 

@@ -28,10 +28,10 @@ from sparsedecomp.kernels.counts import likelihood_rows, posterior_rows
 SWEEPS = 3
 # Sweeps of pixels whose spectra are known, and when they are left.
 LAST_SWEEPS = 300
-SETTLED = 1e-7
+SETTLED = 1e-6
 _LEAST_ALPHA = 1e-4
-# An extrapolated entry keeps at least this part of its value.
-_KEEP = 0.1
+# An extrapolated entry changes by this factor at most.
+_FARTHEST = 10.0
 
 
 @dataclass(frozen=True)
@@ -229,6 +229,7 @@ def mean_of_shares(A, alpha, rounds=3):
     A : (n, k) array
         Dirichlet parameters of the pixels.
     alpha : (k,) array
+    rounds : int, default 3
 
     References
     ----------
@@ -251,8 +252,9 @@ def mean_of_shares(A, alpha, rounds=3):
 def descend(blocks, state, model, budget):
     """Descend until the spectra stand still; the objective never rises.
 
-    Spectra and prior are extrapolated along their last move before a step, which is
-    taken back when the objective does not fall [1]_.
+    Everything is extrapolated along the last move of its logarithm before a step, which
+    is taken back when the objective does not fall [1]_. To extrapolate the abundances
+    too takes a fraction of the steps that it takes with the spectra alone.
 
     Returns
     -------
@@ -299,11 +301,17 @@ def descend(blocks, state, model, budget):
 
 
 def _extrapolated(old, new, momentum, model):
-    S = np.maximum(new.S + momentum * (new.S - old.S), _KEEP * new.S)
+    S = _further(old.S, new.S, momentum)
     if not model.closed:
         S /= S.sum(axis=1, keepdims=True)
     alpha = new.alpha
     if model.concentration is not None:
-        alpha = new.alpha * (new.alpha / old.alpha) ** momentum
+        alpha = _further(old.alpha, alpha, momentum)
         alpha *= model.concentration / alpha.sum()
-    return PoissonState(new.A, S, alpha)
+    return PoissonState(_further(old.A, new.A, momentum), S, alpha)
+
+
+def _further(old, new, momentum):
+    """Go on in the logarithm, where nothing becomes zero, and not too far at once."""
+    ratio = np.where(old > 0, new, 1.0) / np.where(old > 0, old, 1.0)
+    return new * np.clip(ratio, 1 / _FARTHEST, _FARTHEST) ** momentum

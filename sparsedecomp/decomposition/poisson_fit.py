@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from sparsedecomp.blocks.sources import one_blas_thread
 from sparsedecomp.decomposition.descent import Descent, Factors, noise_edge
 from sparsedecomp.decomposition.poisson_data import (
     Counts,
@@ -34,10 +35,13 @@ from sparsedecomp.decomposition.poisson_start import (
 from sparsedecomp.decomposition.relevance import cheapest_reduction
 from sparsedecomp.kernels.coordinate import nonnegative_rows
 
-OVERSAMPLING = 10
+OVERSAMPLING = 5
 # Pixels that the spectra are started from when the counts do not fit in memory.
 SAMPLE = 2**14
 SETTLE = 100
+# Groups of channels only tell where to start.
+COARSE_TOL = 1e-4
+COARSE_ITERATIONS = 40
 
 
 @dataclass(frozen=True)
@@ -154,9 +158,9 @@ def _scaled(model, X):
 
 
 def _one_start(X, model, init, request, watch):
-    picture = weighted_picture(
-        X, (request.n_components or MOST_COMPONENTS) + OVERSAMPLING, request.generator
-    )
+    rank = (request.n_components or MOST_COMPONENTS) + OVERSAMPLING
+    with one_blas_thread():
+        picture = weighted_picture(X, rank, request.generator)
     k = request.n_components or most_components(picture, X.shape)
     C, S, interrupted = least_squares(
         picture, k, init, request.generator, request.relevance
@@ -176,7 +180,10 @@ def _one_start(X, model, init, request, watch):
         state = start_state(C, sums_of_groups(S, group), model)
     state.A = _share_of_counts(state.A, X, model)
     budget = Budget(request.max_iter, request.tol, watch)
-    rough = descend(coarse, state, model, budget)
+    brief = Budget(
+        min(request.max_iter, COARSE_ITERATIONS), max(request.tol, COARSE_TOL), watch
+    )
+    rough = descend(coarse, state, model, brief)
     rough = _on_channels(rough, X, group)
     if rough.stopped:
         return rough

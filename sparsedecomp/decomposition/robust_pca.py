@@ -11,7 +11,7 @@ from sparsedecomp.decomposition.scree import above_noise
 
 _DIRECTIONS = 250
 # Pixels from which location and scale along a direction are taken.
-_PIXELS = 2000
+_PIXELS = 1000
 _CONCENTRATIONS = 50
 # One pixel in a thousand is flagged without cause.
 _REGULAR = 0.999
@@ -134,6 +134,9 @@ def _count(Y, outside, n_channels):
 def outlyingness(Y, coverage, generator):
     """Largest robust distance of every row along directions through two rows.
 
+    The axes are directions too: a pixel that has a weak one to itself is far along it,
+    while hardly any pair of pixels shows it.
+
     Parameters
     ----------
     Y : (n, rank) array
@@ -146,9 +149,9 @@ def outlyingness(Y, coverage, generator):
     """
     n = len(Y)
     pairs = generator.integers(n, size=(_DIRECTIONS, 2))
-    directions = Y[pairs[:, 0]] - Y[pairs[:, 1]]
+    directions = np.vstack([Y[pairs[:, 0]] - Y[pairs[:, 1]], np.eye(Y.shape[1])])
     length = np.linalg.norm(directions, axis=1)
-    real = length > 1e-12 * np.abs(Y).max(initial=0.0)
+    real = length > 1e-12 * min(np.abs(Y).max(initial=0.0), 1.0)
     largest = np.zeros(n)
     if not real.any():
         return largest

@@ -36,7 +36,7 @@ def noise_limit(n_pixels, n_channels, probability=0.01):
     --------
     >>> from sparsedecomp.decomposition.scree import noise_limit
     >>> round(noise_limit(1000, 100) / (1000**0.5 + 100**0.5) ** 2, 3)
-    1.024
+    1.023
     """
     centre, width = _johnstone(n_pixels, n_channels)
     quantile = _SCALE * gammaincinv(_SHAPE, 1 - probability) - _SHIFT

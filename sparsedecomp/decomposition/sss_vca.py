@@ -9,7 +9,6 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sparsedecomp.blocks import LowRank
 from sparsedecomp.blocks.sources import one_blas_thread
 from sparsedecomp.decomposition.abundances import CONSTRAINTS
 from sparsedecomp.decomposition.cone import (
@@ -21,13 +20,9 @@ from sparsedecomp.decomposition.cone import (
     grow_corners,
     start_corners,
 )
-from sparsedecomp.decomposition.geometric import GeometricUnmixing, signal_space
-from sparsedecomp.decomposition.noise import (
-    NOISE_MODELS,
-    Weighted,
-    residual_scales,
-    weigh,
-)
+from sparsedecomp.decomposition.even_space import even_space, turned_to
+from sparsedecomp.decomposition.geometric import GeometricUnmixing
+from sparsedecomp.decomposition.noise import NOISE_MODELS
 from sparsedecomp.decomposition.robust_pca import robust_pca
 from sparsedecomp.decomposition.simplex import (
     BRIGHT,
@@ -148,8 +143,7 @@ class SSSVCA(GeometricUnmixing):
     --------
     >>> import numpy as np
     >>> from sparsedecomp.decomposition import SSSVCA
-    >>> from sparsedecomp.decomposition.whitened import is_counts
-    from sparsedecomp.metrics import match_components
+    >>> from sparsedecomp.metrics import match_components
     >>> shares = np.random.default_rng(0).dirichlet([1, 1, 1], 500)
     >>> shares = shares[shares.max(axis=1) < 0.7]
     >>> spectra = np.array([[1.0, 0, 0, 1], [0, 2, 0, 1], [0, 0, 3, 1]])
@@ -223,7 +217,7 @@ class SSSVCA(GeometricUnmixing):
         if n_components is None:
             regular = ~robust.outliers
         k = n_components or max(robust.n_components, 1)
-        low = _turned_to(space.low_rank, regular)
+        low = turned_to(space.low_rank, regular)
         require_dimensions(low, k)
         self._variance = low.noise_variance
         V = low.basis[:, :k] * space.column_scale[:, None]
@@ -296,48 +290,6 @@ class SSSVCA(GeometricUnmixing):
         self.band_ = np.asarray(self.band_)[order]
 
 
-def even_space(blocks, rank, noise, random_state):
-    """The signal space of data weighted by their noise, which may be negative.
-
-    Parameters
-    ----------
-    blocks : BlockMatrix
-    rank : int
-    noise : {"auto", "uniform", "poisson", "estimated"}
-    random_state : int or Generator
-
-    Returns
-    -------
-    Weighted
-    """
-    generator = np.random.default_rng(random_state)
-    summary = blocks.describe()
-    if not summary.sum_of_squares > 0:
-        raise ValueError("The data are zero everywhere; there is nothing to decompose.")
-    if summary.minimum >= 0 or noise == "poisson":
-        return weigh(blocks, rank, noise=noise, random_state=generator)
-    low = signal_space(blocks, rank, generator)
-    rows, columns = np.ones(blocks.shape[0]), np.ones(blocks.shape[1])
-    even = noise == "uniform" or blocks.row_scale is not None
-    scales = None if even else residual_scales(low)
-    weighted = blocks
-    if scales is not None:
-        rows, columns = scales
-        weighted = blocks.scaled(rows, columns)
-        low = signal_space(weighted, rank, generator)
-    name = "uniform" if scales is None else "estimated"
-    return Weighted(weighted, low, rows, columns, name, False, summary)
-
-
-def _turned_to(low, regular):
-    """The low-rank picture along the singular vectors of the regular pixels."""
-    Y = low.scores[regular].astype(np.float64)
-    squares, turn = np.linalg.eigh(Y.T @ Y)
-    squares, turn = np.maximum(squares[::-1], 0.0), turn[:, ::-1]
-    scores = low.scores @ turn.astype(low.scores.dtype)
-    return LowRank(scores, low.basis @ turn, np.sqrt(squares), low.summary)
-
-
 def _on_slice(low, V):
     """Pixels that are bright enough, divided by their total intensity."""
     k = V.shape[1]
@@ -370,7 +322,7 @@ def _moments(blocks, space, low, k):
     if space.noise_model != "poisson" or not is_counts(space.summary):
         size = low.noise_variance * np.square(space.column_scale)
         return size[:, None, None] * np.diag(1 / squares)
-    unit = 1.0 if space.summary.whole_numbers else space.summary.quantum
+    unit = space.summary.quantum or 1.0
     T = low.scores[:, :k].astype(np.float64) / squares
     T /= space.row_scale[:, None]
     scale = np.abs(T).max()

@@ -18,7 +18,10 @@ _logger = logging.getLogger(__name__)
 LEAST_COUNTS = 1500
 # A pixel with less than this part of the mean count is weighted as if it had that.
 _DARKEST = 0.5
-_ROUNDS = 3
+_ROUNDS, _ROW_ROUNDS, _MOST = 3, 2, 40
+# A bin without this part of its squares left is known without noise; one with less
+# than this part of the usual variance is taken to have that.
+_SILENT, _QUIET = 1e-12, 1e-4
 _UNEVEN = 0.05
 
 
@@ -59,8 +62,6 @@ class Whitened:
     @property
     def unit(self):
         """The size of one count."""
-        if self.summary.whole_numbers or self.noise_model != "poisson":
-            return 1.0
         return self.summary.quantum or 1.0
 
 
@@ -75,7 +76,7 @@ def whiten(blocks, noise, n_bins):
     Counts take two passes: their variance follows from the sums of pixels and channels
     (Keenan and Kotula), their bins hold about as many counts each. Other data take
     three: the variance of a bin is what the components leave of it, and that of a
-    pixel too; where it differs between pixels there is a fourth pass.
+    pixel too; where it differs between pixels there are up to three more.
 
     Parameters
     ----------
@@ -106,7 +107,7 @@ def whiten(blocks, noise, n_bins):
 
 
 def _whiten_counts(blocks, summary, n_bins):
-    unit = 1.0 if summary.whole_numbers else summary.quantum or 1.0
+    unit = summary.quantum or 1.0
     columns, rows = summary.column_sums / unit, summary.row_sums / unit
     total = columns.sum()
     starts = bins_of_counts(columns, max(LEAST_COUNTS, total / n_bins))
@@ -157,14 +158,16 @@ def _whiten_evenly(blocks, summary, noise, n_bins):
     if noise == "uniform":
         return seen
     seen = _even_bins(seen, gram)
-    rows = _row_residuals(blocks, seen)
-    spread = rows.std() / rows.mean() if rows.mean() > 0 else 0.0
-    chance = np.sqrt(2 / max(shape[1] - 1, 1))
-    if spread**2 > chance**2 + _UNEVEN:
+    for _ in range(_ROW_ROUNDS):
+        rows = _row_residuals(blocks, seen)
+        spread = rows.std() / rows.mean() if rows.mean() > 0 else 0.0
+        if spread**2 < 2 / max(shape[1] - 1, 1) + _UNEVEN:
+            break
         typical = np.median(rows[rows > 0])
-        row_scale = np.sqrt(np.maximum(rows, 0.01 * typical) / typical)
-        seen = replace(seen, row_scale=row_scale)
-        seen = _even_bins(seen, _gram(blocks, starts, row_scale, ones))
+        louder = np.sqrt(np.maximum(rows, 0.01 * typical) / typical)
+        row_scale = seen.row_scale * louder
+        gram = _gram(blocks, starts, row_scale, ones)
+        seen = _even_bins(replace(seen, row_scale=row_scale), gram)
     return seen
 
 
@@ -179,28 +182,36 @@ def _is_clipped(seen, width):
 
 
 def _even_bins(seen, gram):
-    """Divide every bin by what the components leave of it, a few times."""
+    """Divide every bin by what the components leave of it, one more at a time.
+
+    With too few components bins with signal seem louder than they are, which leaves
+    the next component visible; with too many, bins would seem quieter than they are,
+    and ever more components would follow.
+    """
     diagonal = np.diag(gram)
-    for _ in range(_ROUNDS):
-        k = count_above_noise(seen)[0]
-        explained = np.square(seen.vectors[:, :k]) @ seen.squares[:k]
-        left = diagonal - explained * np.square(seen.bin_scale)
-        known = left > 1e-13 * diagonal.max()
-        if np.count_nonzero(known) < 2:
-            break
-        variance = left / (seen.shape[0] - k)
-        typical = np.median(variance[known])
-        # A bin can be quieter than it seems, where components took its noise.
-        scale = np.sqrt(np.maximum(np.where(known, variance, typical), 1e-4 * typical))
-        squares, vectors = _spectrum(gram / np.outer(scale, scale))
-        seen = replace(
-            seen,
-            squares=squares,
-            vectors=vectors,
-            bin_scale=scale,
-            noise_model="estimated",
-        )
-    return seen
+    count = 0
+    while True:
+        for _ in range(_ROUNDS):
+            explained = np.square(seen.vectors[:, :count]) @ seen.squares[:count]
+            left = diagonal - explained * np.square(seen.bin_scale)
+            known = left > _SILENT * diagonal
+            if np.count_nonzero(known) < 2:
+                return seen
+            typical = np.median(left[known]) / seen.shape[0]
+            variance = np.where(known, left / (seen.shape[0] - count), typical)
+            scale = np.sqrt(np.maximum(variance, _QUIET * typical))
+            squares, vectors = _spectrum(gram / np.outer(scale, scale))
+            seen = replace(
+                seen,
+                squares=squares,
+                vectors=vectors,
+                bin_scale=scale,
+                noise_model="estimated",
+            )
+        edges = count_above_noise(seen)[2]
+        if count == min(len(edges) - 1, _MOST) or seen.squares[count] <= edges[count]:
+            return seen
+        count += 1
 
 
 def bins_of_counts(columns, least):
@@ -216,11 +227,16 @@ def bins_of_counts(columns, least):
     -------
     int array
     """
-    middle = np.cumsum(columns) - columns / 2
-    number = np.floor(middle / least).astype(int)
+    starts, held = [0], 0.0
+    for channel, count in enumerate(columns):
+        if held >= least:
+            starts.append(channel)
+            held = 0.0
+        held += count
     # What is left at the end is too little for a bin of its own.
-    last = max(int(np.sum(columns) // least) - 1, 0)
-    return np.unique(np.minimum(number, last), return_index=True)[1]
+    if held < least and len(starts) > 1:
+        starts.pop()
+    return np.array(starts)
 
 
 def count_above_noise(seen):
@@ -256,7 +272,8 @@ def _binned_gram(X, row_scale, starts, bin_scale):
 
 
 def _row_residuals(blocks, seen):
-    k = count_above_noise(seen)[0]
+    # Uneven pixels look like components: not too many of them may explain the noise.
+    k = min(count_above_noise(seen)[0], seen.shape[1] // 8)
     shared = (seen.starts, seen.bin_scale, seen.vectors[:, :k])
     (rows,), _ = blocks.run(_left_of_rows, (seen.row_scale,), shared)
     return rows

@@ -20,7 +20,16 @@ _PATIENCE = 6
 
 @numba.njit(cache=True, nogil=True)
 def digamma(x):
-    """Derivative of ``log Gamma`` for a positive number."""
+    """Derivative of ``log Gamma`` for a positive number.
+
+    Parameters
+    ----------
+    x : float
+
+    Returns
+    -------
+    float
+    """
     shifted = 0.0
     while x < 6.0:
         shifted -= 1.0 / x

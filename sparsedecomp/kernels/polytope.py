@@ -5,7 +5,7 @@ import numpy as np
 
 
 @numba.njit(cache=True, nogil=True)
-def dual_simplex(slopes, offsets, f, box, tolerance, active):
+def dual_simplex(slopes, offsets, f, box, tolerance, most, active):
     """Maximise ``f @ u`` where ``slopes @ u + offsets >= 0``, inside of a box.
 
     From the corner of the box on, the facet that is violated most enters, and the one
@@ -22,6 +22,9 @@ def dual_simplex(slopes, offsets, f, box, tolerance, active):
         Largest coordinate of a point in the box.
     tolerance : float
         A facet is violated from here on, relative to the largest coordinate.
+    most : int
+        Exchanges before it gives up. The second half of them take the first facet that
+        is violated instead of the worst one, which cannot go in circles (Bland).
     active : (d,) int64 array
         Overwritten with the facets that meet in the solution; -1 for one of the box.
     """
@@ -34,7 +37,7 @@ def dual_simplex(slopes, offsets, f, box, tolerance, active):
     for i in range(d):
         inverse[i, i] = -1.0 if f[i] >= 0.0 else 1.0
         active[i] = -1
-    for pivot in range(1000 * d):
+    for pivot in range(most):
         size = 1.0
         for i in range(d):
             u[i] = 0.0
@@ -50,8 +53,7 @@ def dual_simplex(slopes, offsets, f, box, tolerance, active):
             if height < lowest:
                 entering = e
                 lowest = height
-                if pivot > 500 * d:
-                    # The first instead of the worst one cannot go in circles (Bland).
+                if 2 * pivot >= most:
                     break
         if entering < 0:
             break

@@ -79,6 +79,15 @@ def test_settled_rows_are_left(run, rng):
     np.testing.assert_allclose(again, once, atol=1e-7 * once.max())
 
 
+def test_row_that_stands_still_is_not_extrapolated(run, rng):
+    # All counts belong to the only component; a negative tolerance never settles.
+    X, csr, _, S = problem(rng, k=1)
+    A = 0.5 + X.sum(axis=1, keepdims=True)
+    found = A.copy()
+    run(posterior_rows, *csr, found, S, np.full(1, 0.5), 40, -1.0, np.zeros_like(S))
+    np.testing.assert_allclose(found, A)
+
+
 def test_pixel_without_counts_keeps_the_prior(run, rng):
     X, csr, A, S = problem(rng)
     alpha = np.array([0.1, 0.2, 0.7])
