@@ -28,7 +28,7 @@ SCENES = {
     "samson": {"name": "samson"},
     "sim1, 30 dB": {"name": "sim1", "decibels": 30},
     "sim2, 30 dB": {"name": "sim2", "decibels": 30},
-    "edx_particles": {"name": "edx_particles"},
+    "edx_particles": {"name": "edx_particles_espm"},
     "simulated EELS": {"name": "eels", "shape": (64, 64)},
     "simulated EDX": {"name": "edx", "shape": (64, 64)},
 }

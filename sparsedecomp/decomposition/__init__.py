@@ -10,7 +10,8 @@ from sparsedecomp.decomposition.identifiability import unmixing_report
 from sparsedecomp.decomposition.mcr_als import MCRALS
 from sparsedecomp.decomposition.min_volume import MinimumVolume
 from sparsedecomp.decomposition.mixture import PottsMixture
-from sparsedecomp.decomposition.nmf_kl import PoissonNMF, PoissonNMFARD
+from sparsedecomp.decomposition.nmf_kl import PoissonNMF
+from sparsedecomp.decomposition.nmf_kl_ard import PoissonNMFARD
 from sparsedecomp.decomposition.nmf_so import NMFSO, NMFSOARD
 from sparsedecomp.decomposition.rank import RankEstimate, estimate_rank
 from sparsedecomp.decomposition.report import UnmixingReport

@@ -1,4 +1,4 @@
-"""Poisson NMF of counts, with and without automatic relevance determination."""
+"""Poisson NMF of counts, the maps integrated over or penalised."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class PoissonNMF(BlockFactorisation):
     What it can decide: spectra where most pixels hold one or two components, as in the
     particles. In the lamella and the lattice all four are everywhere, two of them 32
     degrees apart: a prior for few components in a pixel is wrong there,
-    `concentration=None` is better, and no method here finds them all. The data cannot
-    tell which of the two it is: the deviance is as good with the prior as without.
+    `concentration=None` is better, and no method here finds them all. The deviance does
+    not tell which of the two cases it is: it rises by about as much in both.
 
     Parameters
     ----------
@@ -68,9 +68,9 @@ class PoissonNMF(BlockFactorisation):
         Cost of overlapping maps, in nats for a pixel of mean brightness and maps that
         overlap fully (``c_j = c_k`` equal to the mean count).
     smoothness : float, default 0
-        Cost of a difference as large as the mean count between neighbours on the
-        navigation grid, in nats: half the weight of its square. Masked pixels are no
-        neighbours; plain matrices have only the rows before and after.
+        Twice the cost, in nats, of abundances that differ by the mean count between
+        neighbours on the navigation grid; it goes with the square. Masked pixels are
+        no neighbours; a plain matrix is taken as a line of pixels.
     sum_to_one : bool, default False
         Abundances of a pixel add up to one, and the spectra are in counts: for
         specimens of even thickness.
@@ -381,58 +381,3 @@ class PoissonNMF(BlockFactorisation):
         tags = super().__sklearn_tags__()
         tags.input_tags.positive_only = True
         return tags
-
-
-class PoissonNMFARD(PoissonNMF):
-    """Poisson NMF that finds the number of components itself.
-
-    As `PoissonNMF`, after a search on the counts in groups of channels: descent under
-    the exponential prior of Tan and Fevotte [1]_ on the maps (their l1 version with
-    beta 1, relevances of shape one and a floor of one count per pixel), and then,
-    again and again, the component that the others replace best is taken out, as long
-    as twice the likelihood that is lost is less than what one component explains of
-    pure noise, the edge of Marchenko and Pastur.
-
-    What it can decide is how many components rise above counting noise. A peak that
-    shifts, dead time and pile-up count as components too.
-
-    Parameters
-    ----------
-    n_components : int, optional
-        Upper bound on the components. Default: the number of singular values above the
-        noise and four to spare, at most 20.
-    concentration, orthogonality, smoothness, sum_to_one, beta, init, n_init, \
-max_iter, tol, memory, random_state, callback
-        As for `PoissonNMF`; ``beta`` must be 1.
-
-    Attributes
-    ----------
-    relevance_ : (n_components_,) array
-        Mean number of counts of a component in a pixel, plus the one of the floor; 1
-        is nothing.
-    components_, n_components_, concentration_, alpha_, objective_, \
-objective_history_, deviance_, residual_norm_, relative_residual_, noise_variance_, \
-n_iter_, converged_, interrupted_, passes_, seconds_
-        As for `PoissonNMF`.
-
-    References
-    ----------
-    .. [1] V. Y. F. Tan and C. Fevotte, IEEE Trans. Pattern Anal. Mach. Intell. 35
-       (2013) 1592, eqs. 16-20. https://doi.org/10.1109/TPAMI.2012.240
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sparsedecomp.decomposition import PoissonNMFARD
-    >>> rng = np.random.default_rng(0)
-    >>> maps = rng.dirichlet([0.2, 0.2], 500)
-    >>> spectra = 50 * np.exp(-0.1 * (np.arange(60) - np.array([[20], [40]])) ** 2)
-    >>> PoissonNMFARD(random_state=0).fit(rng.poisson(maps @ spectra)).n_components_
-    2
-    """
-
-    _relevance = True
-
-    def _keep(self, found, dtype):
-        self.relevance_ = found.relevance
-        return super()._keep(found, dtype)

@@ -16,6 +16,7 @@ _FAST = {"reassoc", "contract", "arcp", "nsz"}
 _TINY = 1e-300
 # Sweeps after which a row that has not settled is extrapolated, every third time.
 _PATIENCE = 6
+_LONGEST = 1e3
 
 
 @numba.njit(cache=True, nogil=True)
@@ -87,12 +88,11 @@ def _leap(a, before, move):
     for j in range(a.size):
         first += move[j] * move[j]
         bend += (a[j] - before[j] - 2.0 * move[j]) ** 2
-    if bend > 0.0:
-        stretch = max(math.sqrt(first / bend), 1.0)
-        for j in range(a.size):
-            bent = a[j] - before[j] - 2.0 * move[j]
-            leapt = before[j] + 2.0 * stretch * move[j] + stretch * stretch * bent
-            a[j] = max(leapt, 0.5 * a[j])
+    stretch = min(max(math.sqrt(first / (bend + _TINY)), 1.0), _LONGEST)
+    for j in range(a.size):
+        bent = a[j] - before[j] - 2.0 * move[j]
+        leapt = before[j] + 2.0 * stretch * move[j] + stretch * stretch * bent
+        a[j] = max(leapt, 0.5 * a[j])
 
 
 @numba.njit(cache=True, nogil=True)
