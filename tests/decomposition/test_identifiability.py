@@ -28,7 +28,9 @@ def free(rng):
 
 
 def test_clear_phases_are_determined(clear):
-    report = unmixing_report(clear[0], NMFSO(3), n_starts=3, n_resamples=4)
+    report = unmixing_report(
+        clear[0], NMFSO(3), n_starts=3, n_resamples=4, random_state=0
+    )
     assert report.determined.all() and report.agreement == 1
     assert report.verdict == "All 3 components are determined by the data."
     assert np.all(report.start_angles < 1) and np.all(report.resample_angles < 2)
@@ -48,7 +50,9 @@ def test_mixtures_without_pure_pixels_are_free(free):
 
 
 def test_start_that_fits_as_well_but_is_another_answer_is_told(clear):
-    report = unmixing_report(clear[0], NMFSO(3), n_starts=2, n_resamples=0)
+    report = unmixing_report(
+        clear[0], NMFSO(3), n_starts=2, n_resamples=0, random_state=0
+    )
     angles = np.array([1.0, 30.0, 1.0])
     good = Refit(3, angles, report.components, excess=report.tie)
     poor = Refit(3, 2 * angles, report.components, excess=2 * report.tie)
@@ -61,7 +65,9 @@ def test_start_that_fits_as_well_but_is_another_answer_is_told(clear):
 
 
 def test_number_of_components_that_changes_is_told(clear):
-    report = unmixing_report(clear[0], NMFSO(3), n_starts=1, n_resamples=0)
+    report = unmixing_report(
+        clear[0], NMFSO(3), n_starts=1, n_resamples=0, random_state=0
+    )
     other = Refit(2, np.array([0.0, np.nan, 0.0]), report.components)
     told = type(report)(**(vars(report) | {"resamples": [other] * 4}))
     assert told.agreement == 0.2
@@ -71,10 +77,13 @@ def test_number_of_components_that_changes_is_told(clear):
 
 
 def test_component_too_few_leaves_a_direction(clear):
-    report = unmixing_report(clear[0], NMFSO(2), n_starts=1, n_resamples=1)
+    report = unmixing_report(
+        clear[0], NMFSO(2), n_starts=1, n_resamples=1, random_state=0
+    )
     assert not report.left.white
-    assert report.verdict.startswith("All 2 components are the same in every fit. The")
+    # Whatever the refits say of these two, there is more in the data.
     assert "than noise has" in report.verdict
+    assert "are determined by the data" not in report.verdict
 
 
 def test_answer_that_is_given_is_the_one_reported_on(clear):
@@ -89,6 +98,7 @@ def test_answer_that_is_given_is_the_one_reported_on(clear):
         maps[:, order],
         n_starts=1,
         n_resamples=1,
+        random_state=0,
     )
     np.testing.assert_array_equal(report.components, model.components_[order])
     assert np.all(report.start_angles < 1)
@@ -98,7 +108,9 @@ def test_answer_that_is_given_is_the_one_reported_on(clear):
 
 @pytest.mark.parametrize("estimator", [VCA(3), NMFSOARD(6)])
 def test_estimators_of_all_kinds(clear, estimator):
-    report = unmixing_report(clear[0], estimator, n_starts=1, n_resamples=1)
+    report = unmixing_report(
+        clear[0], estimator, n_starts=1, n_resamples=1, random_state=0
+    )
     assert report.n_components == 3
     assert estimator.random_state is None
 
@@ -110,7 +122,9 @@ def test_watch_can_end_the_fits(clear):
         seen.append((done, of))
         return done == 2
 
-    report = unmixing_report(clear[0], NMFSO(3), n_starts=1, n_resamples=5, watch=watch)
+    report = unmixing_report(
+        clear[0], NMFSO(3), n_starts=1, n_resamples=5, random_state=0, watch=watch
+    )
     assert seen == [(1, 7), (2, 7)]
     assert len(report.starts) == 1 and not report.resamples
     assert np.isnan(report.resample_angles).all()
@@ -121,7 +135,9 @@ def test_scaled_and_masked_data(clear):
     mask = np.zeros((20, 40), bool)
     mask[:3] = True
     blocks = as_blocks(X, navigation_mask=mask).poisson_scaled()
-    report = unmixing_report(blocks, NMFSO(3), n_starts=1, n_resamples=1)
+    report = unmixing_report(
+        blocks, NMFSO(3), n_starts=1, n_resamples=1, random_state=0
+    )
     assert report.navigation_shape == (20, 40)
     assert report.rows.tolist() == list(range(120, 800))
     assert report.left.map.shape == (680,) and report.left.white
@@ -131,13 +147,17 @@ def test_sample_is_spread_over_many_pixels(clear, monkeypatch):
     from sparsedecomp.decomposition import identifiability
 
     monkeypatch.setattr(identifiability, "SAMPLE_BYTES", 200 * 100 * 4)
-    report = unmixing_report(clear[0], NMFSO(3), n_starts=1, n_resamples=1)
+    report = unmixing_report(
+        clear[0], NMFSO(3), n_starts=1, n_resamples=1, random_state=0
+    )
     assert report.n_sampled == 200
     assert report.left.map.shape == (800,)
 
 
 def test_text_and_table(clear):
-    report = unmixing_report(clear[0], NMFSO(3), n_starts=1, n_resamples=1)
+    report = unmixing_report(
+        clear[0], NMFSO(3), n_starts=1, n_resamples=1, random_state=0
+    )
     lines = str(report).splitlines()
     assert lines[0] == report.verdict
     assert lines[2].split()[:3] == ["component", "energy", "starts"]
