@@ -23,6 +23,7 @@ import scipy.sparse
 from scipy.special import polygamma, psi
 
 from sparsedecomp.decomposition.descent import Descent, interruptible
+from sparsedecomp.decomposition.poisson_data import csr_of_array
 from sparsedecomp.kernels.counts import likelihood_rows, posterior_rows
 
 SWEEPS = 3
@@ -148,7 +149,7 @@ def start_state(C, S, model):
 
 def abundance_step(X, A, stiffness, pull, S, alpha, rate, overlap, closed, sweeps):
     """Share out the counts of some rows; a function for `BlockMatrix.run`."""
-    X = X if scipy.sparse.issparse(X) else scipy.sparse.csr_array(X)
+    X = X if scipy.sparse.issparse(X) else csr_of_array(X)
     A = A.copy()
     N = np.zeros_like(S)
     tol = SETTLED if sweeps > SWEEPS else 0.0

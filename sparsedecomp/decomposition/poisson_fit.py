@@ -40,7 +40,7 @@ OVERSAMPLING = 5
 SAMPLE = 2**14
 SETTLE = 100
 # Groups of channels only tell where to start.
-COARSE_TOL = 1e-4
+COARSE_TOL = 2e-4
 COARSE_ITERATIONS = 40
 
 
