@@ -66,8 +66,11 @@ MINI_BATCH = {"method": "in_hyperspy", "algorithm": "NMF", "lazy": True}
 
 # Memory of a fit of a lazy cube: see `formula_mib`.
 RANK = 30
-PIXEL_BYTES = 2 * 4 * RANK + 160
+PIXEL_BYTES = 2 * 4 * RANK + 64
+SEARCH_PIXELS = 2**16
+SEARCH_BYTES = 900
 BLOCK_COPIES = 3
+TASK_BYTES = 9 * 1024
 
 
 def add_arguments(parser):
@@ -291,13 +294,18 @@ def _add_formula(bench, row, block_bytes):
 def formula_mib(shape, block_bytes, threads, warm_mib):
     """Peak memory of a fit of a lazy float32 cube by NMFSOARD.
 
-    What a fit of a toy takes (compiled kernels, buffers of the libraries), three times
-    each block in flight (as read, in tiles, and the last one not yet given back), two
-    sets of scores of `RANK` directions and some numbers per pixel, and the directions.
+    What a fit of a toy takes (compiled kernels, buffers of the libraries); three times
+    each block in flight (as read, in tiles, and the last one not yet given back); for
+    every pixel two sets of scores of `RANK` directions and eight numbers; the search
+    for the number of components, on at most `SEARCH_PIXELS` pixels; the directions;
+    and what dask holds for a stored block. The bytes of the search and of a block were
+    measured on cubes of 256 x 256 pixels in 16 to 16,384 blocks.
     """
     n_pixels, n_channels = shape[0] * shape[1], shape[2]
     size = BLOCK_COPIES * threads * block_bytes
     size += n_pixels * PIXEL_BYTES + 3 * 8 * RANK * n_channels
+    size += min(n_pixels, SEARCH_PIXELS) * SEARCH_BYTES
+    size += n_pixels * n_channels * 4 / block_bytes * TASK_BYTES
     return warm_mib + size / MIB
 
 

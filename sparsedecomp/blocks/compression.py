@@ -9,6 +9,9 @@ import numpy as np
 from sparsedecomp.blocks.matrix import as_blocks
 from sparsedecomp.blocks.summary import Summary, row_summary
 
+# Rows that are worked on at once where a copy of all of them would be large.
+_ROWS = 8192
+
 
 @dataclass(frozen=True)
 class LowRank:
@@ -36,6 +39,37 @@ class LowRank:
         (n, rank), m = self.scores.shape, len(self.basis)
         left = self.summary.sum_of_squares - np.square(self.singular_values).sum()
         return max(left, 0.0) / max((n - rank) * (m - rank), 1)
+
+    def spread(self, n_pixels):
+        """The picture of evenly spread pixels, or of all when there are no more.
+
+        Parameters
+        ----------
+        n_pixels : int
+
+        Returns
+        -------
+        LowRank
+            In the same basis; its singular values and sums are those of its pixels.
+        """
+        n = len(self.scores)
+        if n <= n_pixels:
+            return self
+        seen = np.linspace(0, n - 1, n_pixels).round().astype(int)
+        scores = self.scores[seen]
+        values = np.linalg.eigvalsh(gram_of(scores))[::-1]
+        rows = {
+            name: getattr(self.summary, name)[seen]
+            for name in ("row_sums", "row_squares", "row_smallest")
+        }
+        return LowRank(
+            scores=scores,
+            basis=self.basis,
+            singular_values=np.sqrt(np.maximum(values, 0.0)),
+            summary=self.summary._replace(
+                sum_of_squares=float(rows["row_squares"].sum()), **rows
+            ),
+        )
 
 
 def random_basis(n_channels, rank, random_state):
@@ -73,8 +107,9 @@ def project(blocks, basis, summary):
     (scores,), (gram,) = blocks.run(_scores, shared=(basis,))
     values, turn = np.linalg.eigh(gram)
     values, turn = values[::-1], turn[:, ::-1]
+    _turn_rows(scores, turn)
     return LowRank(
-        scores=scores @ turn.astype(scores.dtype),
+        scores=scores,
         basis=basis @ turn,
         singular_values=np.sqrt(np.maximum(values, 0.0)),
         summary=summary,
@@ -88,11 +123,18 @@ def _scores(X, V):
     return (Y.astype(X.dtype),), (Y.T @ Y,)
 
 
+def _turn_rows(A, turn):
+    """``A @ turn`` in the place of ``A``."""
+    turn = turn.astype(A.dtype)
+    for start in range(0, len(A), _ROWS):
+        A[start : start + _ROWS] = A[start : start + _ROWS] @ turn
+
+
 def gram_of(A):
     """``A' A`` in float64, without a float64 copy of ``A``."""
     gram = np.zeros((A.shape[1], A.shape[1]))
-    for start in range(0, len(A), 8192):
-        part = A[start : start + 8192].astype(np.float64)
+    for start in range(0, len(A), _ROWS):
+        part = A[start : start + _ROWS].astype(np.float64)
         gram += part.T @ part
     return gram
 

@@ -174,6 +174,9 @@ class BlockMatrix:
     def _cut(self):
         """The blocks of the source with the rows that the mask leaves in each."""
         everything = self.rows.size == self._source.shape[0]
+        if everything and not self._source.lazy:
+            # Tiles of rows one behind the other: views instead of copies.
+            return [(pixels, None, data) for pixels, data in self._source.blocks()]
         position = np.full(self._source.shape[0], -1)
         position[self.rows] = np.arange(self.rows.size)
         blocks = []

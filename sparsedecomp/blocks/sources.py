@@ -9,8 +9,10 @@ import functools
 import logging
 import math
 import os
+import uuid
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -42,8 +44,8 @@ class Block(NamedTuple):
     ----------
     pixels : slice or (n,) int array
         Flat C-order index of every pixel of the block.
-    data : array or dask Delayed
-        Something that is, or computes to, an array of shape (n, n_channels).
+    data : array or list
+        An array of shape (n, n_channels), or the keys of dask's pieces of it.
     """
 
     pixels: object
@@ -133,7 +135,10 @@ class DaskSource:
     sparse = False
 
     def __init__(self, data, signal_dimension):
-        self.data = data
+        import dask
+
+        # Steps from the file to a chunk are fused once, not in every pass.
+        (self.data,) = dask.optimize(data)
         self.navigation_dimension = data.ndim - signal_dimension
         self.navigation_shape = data.shape[: self.navigation_dimension]
         self.shape = (
@@ -156,25 +161,18 @@ class DaskSource:
 
     def blocks(self):
         """One block for each navigation chunk, with the pixels that it holds."""
-        import dask
-
         nav = self.navigation_dimension
         index = np.arange(self.shape[0]).reshape(self.navigation_shape)
-        merge = dask.delayed(_merge, pure=False, traverse=True)
-        pieces = self.data.to_delayed()
         bounds = [np.cumsum((0, *chunks)) for chunks in self.data.chunks[:nav]]
+        pieces = self.data.__dask_keys__()
         blocks = []
         for where in np.ndindex(*self.data.numblocks[:nav]):
             window = tuple(
                 slice(edges[i], edges[i + 1])
                 for edges, i in zip(bounds, where, strict=True)
             )
-            blocks.append(
-                Block(
-                    index[window].ravel(),
-                    merge(pieces[where].tolist(), nav, self.data.ndim - nav),
-                )
-            )
+            keys = functools.reduce(lambda nested, i: nested[i], where, pieces)
+            blocks.append(Block(index[window].ravel(), keys))
         return blocks
 
     def run(self, tasks):
@@ -189,23 +187,46 @@ class DaskSource:
             a list of arrays.
         """
         import dask
+        from dask.delayed import Delayed
+        from dask.highlevelgraph import HighLevelGraph
 
-        # pure=False: hashing the arguments would cost more than it could save.
-        alone = dask.delayed(_alone, pure=False, traverse=False)
-        work = [alone(*task) for task in tasks]
-        together = dask.delayed(_together, pure=False, traverse=True)
-        while len(work) > _FAN_IN:
-            work = [
-                together(work[i : i + _FAN_IN]) for i in range(0, len(work), _FAN_IN)
-            ]
+        # Written out, since calls of `dask.delayed` take a time that grows with the
+        # square of the number of blocks. In a partial, dask does not look into the
+        # arguments for keys.
+        name = f"pass-{uuid.uuid4().hex}"
+        nav = self.navigation_dimension
+        graph = {
+            (name, 0, i): (partial(_of_pieces, function, arguments, nav), keys)
+            for i, (function, keys, arguments) in enumerate(tasks)
+        }
+        level = list(graph)
+        depth = 0
+        while len(level) > _FAN_IN:
+            depth += 1
+            groups = [level[i : i + _FAN_IN] for i in range(0, len(level), _FAN_IN)]
+            level = [(name, depth, i) for i in range(len(groups))]
+            graph.update(
+                (key, (_together, g)) for key, g in zip(level, groups, strict=True)
+            )
+        graph[name] = (list, level)
+        layers = HighLevelGraph.from_collections(name, graph, [self.data])
         # Processes that distributed starts have one BLAS thread of themselves.
         with one_blas_thread():
-            yield from dask.compute(*work)
+            (results,) = dask.compute(Delayed(name, layers))
+        # What is yielded is let go of, or two copies of the rows would be held.
+        results.reverse()
+        while results:
+            yield results.pop()
 
 
 def _alone(function, data, arguments):
     row_results, sums = function(data, *arguments)
     return [row_results], sums
+
+
+def _of_pieces(function, arguments, navigation_dimension, pieces):
+    """`_alone` on a block that is stored in pieces along the signal axes."""
+    return _alone(function, _merge(pieces, navigation_dimension), arguments)
 
 
 def _together(groups):
@@ -216,7 +237,7 @@ def _together(groups):
     return row_results, sums
 
 
-def _merge(pieces, navigation_dimension, signal_dimension):
+def _merge(pieces, navigation_dimension):
     """Put the signal chunks of a block together and flatten it to a matrix.
 
     Blocks of sparse arrays (of SciPy or of the package ``sparse``) become CSR matrices.

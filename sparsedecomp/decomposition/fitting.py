@@ -153,7 +153,8 @@ def fit_penalised(blocks, request):
         max_iter=request.max_iter,
         tol=request.tol,
     )
-    search = _search_view(view, low)
+    looked_at = low.spread(SEARCH_PIXELS)
+    search = _search_view(view, looked_at)
     searching = settings
     if relevance:
         # What the search finds is only where the last descent starts.
@@ -164,7 +165,7 @@ def fit_penalised(blocks, request):
         init = request.init
         if init == "auto":
             init = "random" if number else "spa"
-        S = start_spectra(low, n_components, init, request.generator)
+        S = start_spectra(looked_at, n_components, init, request.generator)
         found = _one_start(
             search,
             initial_state(search, S, noise_variance),
@@ -213,14 +214,12 @@ def most_components(low_rank):
     return min(above + SPARE, MOST_COMPONENTS, *shape)
 
 
-def _search_view(view, low):
-    """The view, or evenly spread pixels of it when there are very many."""
-    n = view.n_pixels
-    if n <= SEARCH_PIXELS or view.basis is None:
+def _search_view(view, looked_at):
+    """The view, or the pixels of it that are looked at when there are very many."""
+    if view.n_pixels == len(looked_at.scores) or view.basis is None:
         return view
-    seen = np.linspace(0, n - 1, SEARCH_PIXELS).round().astype(int)
-    squares = float(low.summary.row_squares[seen].sum())
-    return View(as_blocks(low.scores[seen]), low.basis, squares)
+    squares = looked_at.summary.sum_of_squares
+    return View(as_blocks(looked_at.scores), looked_at.basis, squares)
 
 
 def _one_start(view, state, settings):

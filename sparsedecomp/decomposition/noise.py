@@ -124,6 +124,8 @@ def weigh(blocks, rank, *, noise="auto", clipping="auto", random_state=None):
         if prescaled:
             row_scale = row_scale / blocks.row_scale
             column_scale = column_scale / blocks.column_scale
+    # Its scores would be held beside those of the second look.
+    first_look = None
     start = np.linalg.qr(basis / column_scale[:, None])[0]
     low_rank = compress(weighted, rank, n_power=1, basis=start)
     _logger.info("Noise model: %s%s", noise, ", clipped at zero" if clipping else "")

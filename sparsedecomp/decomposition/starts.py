@@ -63,24 +63,28 @@ def start_spectra(low_rank, n_components, init, generator):
 
 
 def _vertices(low_rank, n_components):
-    Y = low_rank.scores[:, : max(n_components, 2)].astype(float)
+    Z = low_rank.scores[:, : max(n_components, 2)].astype(float)
     # Compositions are compared: brightness is divided out, dark pixels are set aside.
-    brightness = np.abs(Y[:, 0])
+    brightness = np.abs(Z[:, 0])
     bright = brightness > 0.3 * np.median(brightness)
-    Z = np.where(bright[:, None], Y / np.where(bright, brightness, 1.0)[:, None], 0.0)
+    Z[~bright] = 0.0
+    Z[bright] /= brightness[bright, None]
+    squares = np.einsum("ij,ij->i", Z, Z)
     residual = Z.copy()
     found = []
     for _ in range(n_components):
         length = np.einsum("ij,ij->i", residual, residual)
-        if length.max() <= 1e-20 * np.einsum("ij,ij->i", Z, Z).max():
+        farthest = int(np.argmax(length))
+        if length[farthest] <= 1e-20 * squares.max():
             break
-        vertex = residual[np.argmax(length)]
-        distance = np.square(Z - Z[np.argmax(length)]).sum(axis=1)
+        distance = squares - 2 * (Z @ Z[farthest]) + squares[farthest]
         distance[~bright] = np.inf
         count = min(_NEIGHBOURS, int(bright.sum()))
         found.append(np.argpartition(distance, count - 1)[:count])
-        direction = vertex / np.linalg.norm(vertex)
-        residual -= np.outer(residual @ direction, direction)
+        direction = residual[farthest] / np.sqrt(length[farthest])
+        along = residual @ direction
+        for column, part in zip(residual.T, direction, strict=True):
+            column -= along * part
     S = np.zeros((n_components, len(low_rank.basis)))
     for k, pixels in enumerate(found):
         S[k] = low_rank.scores[pixels].mean(axis=0, dtype=float) @ low_rank.basis.T

@@ -5,7 +5,8 @@ import math
 import numba
 import numpy as np
 
-_TOGETHER = 64
+# Rows that are worked on at once; a constant, for the compiler.
+_LANES = 128
 
 
 @numba.njit(cache=True, nogil=True)
@@ -38,62 +39,68 @@ def nonnegative_rows(C, F, G, threshold, max_sweeps, tol):
         The largest number of sweeps that was taken.
     """
     n, k = C.shape
-    most = 0
+    if max_sweeps < 1:
+        return 0
     # Rows are worked on together, one behind the other in memory, so that the sum
-    # over components runs over all of them at once.
-    c = np.empty((k, _TOGETHER))
-    f = np.empty((k, _TOGETHER))
-    gradient = np.empty(_TOGETHER)
-    moved = np.empty(_TOGETHER)
-    largest = np.empty(_TOGETHER)
+    # over components runs over all of them at once. A row that has settled leaves its
+    # lane to the next one: a few slow rows keep nobody waiting.
+    c = np.zeros((k, _LANES))
+    f = np.zeros((k, _LANES))
+    gradient = np.empty(_LANES)
+    moved = np.empty(_LANES)
+    largest = np.empty(_LANES)
+    row = np.full(_LANES, -1)
+    sweeps = np.zeros(_LANES, np.int64)
     fours = k - k % 4
-    for first in range(0, n, _TOGETHER):
-        width = min(_TOGETHER, n - first)
-        for r in range(width):
-            for j in range(k):
-                c[j, r] = C[first + r, j]
-                f[j, r] = F[first + r, j]
-        sweep = 0
-        while sweep < max_sweeps:
-            sweep += 1
-            moved[:] = 0.0
-            largest[:] = 0.0
-            for j in range(k):
-                if G[j, j] <= 0.0:
-                    c[j, :] = 0.0
-                    continue
-                for r in range(width):
-                    gradient[r] = threshold[j] - f[j, r]
-                # Four at a time spare three of four passes over the gradient.
-                for m in range(0, fours, 4):
-                    g, g1, g2, g3 = G[j, m], G[j, m + 1], G[j, m + 2], G[j, m + 3]
-                    for r in range(width):
-                        gradient[r] += (g * c[m, r] + g1 * c[m + 1, r]) + (
-                            g2 * c[m + 2, r] + g3 * c[m + 3, r]
-                        )
-                for m in range(fours, k):
-                    g = G[j, m]
-                    for r in range(width):
-                        gradient[r] += g * c[m, r]
-                scale = 1.0 / G[j, j]
-                for r in range(width):
-                    # Compilers turn a choice into vectors, but not `max`.
-                    new = c[j, r] - gradient[r] * scale
-                    new = new if new > 0.0 else 0.0
-                    step = abs(new - c[j, r])
-                    moved[r] = step if step > moved[r] else moved[r]
-                    largest[r] = new if new > largest[r] else largest[r]
-                    c[j, r] = new
-            settled = True
-            for r in range(width):
-                settled = settled and moved[r] <= tol * largest[r]
-            if settled:
-                break
-        most = max(most, sweep)
+    following = most = 0
+    while True:
+        busy = 0
+        for r in range(_LANES):
+            if row[r] >= 0:
+                sweeps[r] += 1
+                if moved[r] <= tol * largest[r] or sweeps[r] == max_sweeps:
+                    most = max(most, sweeps[r])
+                    for j in range(k):
+                        C[row[r], j] = c[j, r]
+                    row[r] = -1
+            if row[r] < 0 and following < n:
+                row[r] = following
+                sweeps[r] = 0
+                for j in range(k):
+                    c[j, r] = C[following, j]
+                    f[j, r] = F[following, j]
+                following += 1
+            busy += row[r] >= 0
+        if busy == 0:
+            return most
+        moved[:] = 0.0
+        largest[:] = 0.0
         for j in range(k):
-            for r in range(width):
-                C[first + r, j] = c[j, r]
-    return most
+            if G[j, j] <= 0.0:
+                c[j, :] = 0.0
+                continue
+            for r in range(_LANES):
+                gradient[r] = threshold[j] - f[j, r]
+            # Four at a time spare three of four passes over the gradient.
+            for m in range(0, fours, 4):
+                g, g1, g2, g3 = G[j, m], G[j, m + 1], G[j, m + 2], G[j, m + 3]
+                for r in range(_LANES):
+                    gradient[r] += (g * c[m, r] + g1 * c[m + 1, r]) + (
+                        g2 * c[m + 2, r] + g3 * c[m + 3, r]
+                    )
+            for m in range(fours, k):
+                g = G[j, m]
+                for r in range(_LANES):
+                    gradient[r] += g * c[m, r]
+            scale = 1.0 / G[j, j]
+            for r in range(_LANES):
+                # Compilers turn a choice into vectors, but not `max`.
+                new = c[j, r] - gradient[r] * scale
+                new = new if new > 0.0 else 0.0
+                step = abs(new - c[j, r])
+                moved[r] = step if step > moved[r] else moved[r]
+                largest[r] = new if new > largest[r] else largest[r]
+                c[j, r] = new
 
 
 @numba.njit(cache=True, nogil=True)
@@ -115,23 +122,25 @@ def unit_norm_rows(S, F, G, sweeps):
         Sweeps over all rows.
     """
     k, n = S.shape
+    r = np.empty(n)
     for _ in range(sweeps):
         for j in range(k):
             if G[j, j] <= 0.0:
                 continue
-            # The row is only replaced once it is known to have a positive entry.
+            for e in range(n):
+                r[e] = F[j, e]
+            for m in range(k):
+                if m != j:
+                    g = G[j, m]
+                    for e in range(n):
+                        r[e] -= g * S[m, e]
             total = 0.0
             for e in range(n):
-                r = F[j, e] + G[j, j] * S[j, e]
-                for m in range(k):
-                    r -= G[j, m] * S[m, e]
-                if r > 0.0:
-                    total += r * r
+                r[e] = r[e] if r[e] > 0.0 else 0.0
+                total += r[e] * r[e]
+            # The row is only replaced once it is known to have a positive entry.
             if total <= 0.0:
                 continue
             scale = 1.0 / math.sqrt(total)
             for e in range(n):
-                r = F[j, e] + G[j, j] * S[j, e]
-                for m in range(k):
-                    r -= G[j, m] * S[m, e]
-                S[j, e] = max(r, 0.0) * scale
+                S[j, e] = r[e] * scale

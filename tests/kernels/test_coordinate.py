@@ -23,8 +23,8 @@ def problem(generator, n, k, dtype=np.float64):
     return C, F, gram(generator, k), generator.random(k)
 
 
-# The kernel takes 64 rows together: fewer, exactly as many, and a rest.
-@pytest.mark.parametrize("n", [0, 1, 64, 150])
+# The kernel has 128 lanes for rows: fewer, exactly as many, and some that have to wait.
+@pytest.mark.parametrize("n", [0, 1, 128, 300])
 @pytest.mark.parametrize("sweeps", [0, 1, 5])
 def test_rows_agree_with_the_oracle(run, rng, dtype, close, n, sweeps):
     C, F, G, threshold = problem(rng, n, 4, dtype)
@@ -50,7 +50,17 @@ def test_rows_are_left_once_they_stand_still(run, rng):
     assert run(nonnegative_rows, C, F, G, threshold, 5000, 1e-6) == 1
 
 
-def test_one_row_that_moves_keeps_its_neighbours_going(run):
+def test_rows_do_not_depend_on_those_beside_them(run, rng):
+    C, F, G, threshold = problem(rng, 200, 4)
+    together = C.copy()
+    run(nonnegative_rows, together, F, G, threshold, 500, 1e-3)
+    for row in range(0, 200, 20):
+        alone = C[row : row + 1].copy()
+        run(nonnegative_rows, alone, F[row : row + 1], G, threshold, 500, 1e-3)
+        np.testing.assert_array_equal(alone[0], together[row])
+
+
+def test_a_row_that_moves_goes_on_when_its_neighbour_stands_still(run):
     G = np.array([[1.0, 0.9], [0.9, 1.0]])
     C = np.zeros((2, 2))
     F = np.array([[0.0, 0.0], [1.0, 1.0]])
