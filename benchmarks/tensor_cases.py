@@ -161,7 +161,7 @@ def fit_generated(shape, n_steps, n_channels, counts, chunks):
     }
 
 
-def fit_scan(which, shape, seeds):
+def fit_scan(which, shape, seeds, smooth):
     """Maps of simulated EDX and EELS scans, from one detector or from both."""
     from sparsedecomp.blocks import as_blocks
     from sparsedecomp.datasets import edx_eels_scan, truth
@@ -169,19 +169,20 @@ def fit_scan(which, shape, seeds):
 
     errors, clock = [], Clock()
     chosen = {"EDX": [0], "EELS": [1], "both": [0, 1]}[which]
+    grids = {"maps": shape} if smooth else None
     for seed in seeds:
         scan = edx_eels_scan(shape, seed=seed)
         maps = truth(scan[0]).maps.reshape(-1, 4)
         blocks = [as_blocks(scan[i].data) for i in chosen]
         labels = [("maps", f"channels {i}") for i in chosen]
-        fit = fit_coupled(
-            blocks, labels, 4, modes=[((0, 1),)] * len(blocks), random_state=0
-        )
+        modes = [((0, 1),)] * len(blocks)
+        fit = fit_coupled(blocks, labels, 4, modes=modes, grids=grids, random_state=0)
         errors.append(map_error(maps, fit.factors["maps"]))
     return clock.read() | {
         "components": 4,
         "map_error": float(np.mean(errors)),
         "best_map_error": min(errors),
+        "worst_map_error": max(errors),
     }
 
 

@@ -28,7 +28,9 @@ def test_every_table_has_its_rows(table, tmp_path, monkeypatch):
     main(["tensor", "--quick", "--table", table, "--json", str(path)])
     report = json.loads(path.read_text())
     methods = {row["method"] for row in report["rows"]}
-    expected = {"scan": {"EDX", "EELS", "both"}, "generated": {"ours"}}
+    scans = {"EDX", "EELS", "both"}
+    scans |= {f"{which}, smoothed" for which in scans}
+    expected = {"scan": scans, "generated": {"ours"}}
     assert methods == expected.get(table, {"ours", "TensorLy"})
     for row in report["rows"]:
         assert "error" not in row and row["seconds"] > 0

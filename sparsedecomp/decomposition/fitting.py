@@ -360,7 +360,7 @@ class AbundanceModel:
 
 def _settled_rows(X, A, gram, threshold):
     C = np.zeros((X.shape[0], len(gram)), X.dtype)
-    nonnegative_rows(C, X @ A.astype(X.dtype), gram, threshold, 1000, 1e-7)
+    nonnegative_rows(C, X @ A.astype(X.dtype), gram, threshold, 1000, 1e-9)
     return (C,), ()
 
 

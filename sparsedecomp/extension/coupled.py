@@ -3,6 +3,7 @@
 import numpy as np
 
 from .arguments import check_signal
+from .masks import in_array_order
 from .tensor_modes import modes_of
 
 _NAME = "coupled_decomposition"
@@ -14,6 +15,9 @@ def coupled_decomposition(
     shared="navigation",
     *,
     modes=None,
+    smooth=True,
+    navigation_mask=None,
+    signal_mask=None,
     **parameters,
 ):
     """Decompose several signals at once that share their maps, or another mode.
@@ -35,6 +39,15 @@ def coupled_decomposition(
         series beside a single scan.
     modes : sequence of sequences, optional
         The modes of each signal, as in ``s.tensor_decomposition``.
+    smooth : bool, default True
+        Make the maps that are shared as smooth as predicts best, once the spectra are
+        found: much of what is wrong with maps of few counts is noise. Next to nothing
+        changes where it does not help; ``diagnostics`` say how much it was.
+    navigation_mask : array or BaseSignal, or a sequence of one for each, optional
+        True for pixels that are left out, in the order of ``axes_manager``. A single
+        one is for all signals. A pixel that one signal has is known for all.
+    signal_mask : sequence of arrays, signals or None, optional
+        One for each signal: True for channels that are left out.
     **parameters : object
         ``noise``, ``n_init``, ``max_iter``, ``tol``, ``random_state`` of the fit, see
         `sparsedecomp.decomposition.fit_coupled`.
@@ -84,14 +97,49 @@ def coupled_decomposition(
         [_name_of(s, m) for m in each] for s, each in zip(signals, modes, strict=True)
     ]
     labels = _labels(signals, names, shared)
+    tensors = [
+        blocks_of(s, navigation_mask=pixels, signal_mask=channels)
+        for s, pixels, channels in zip(
+            signals,
+            _masks(signals, navigation_mask, "navigation"),
+            _masks(signals, signal_mask, "signal"),
+            strict=True,
+        )
+    ]
     fit = fit_coupled(
-        [blocks_of(s) for s in signals],
+        tensors,
         labels,
         output_dimension,
         modes=modes,
+        grids=_planes(signals, modes, labels) if smooth else None,
         **parameters,
     )
-    return _results(signals, modes, names, labels, fit)
+    return _results(signals, tensors, modes, names, labels, fit)
+
+
+def _masks(signals, masks, space):
+    """One mask for each signal, in array order."""
+    if space == "navigation" and not isinstance(masks, list | tuple):
+        masks = [masks] * len(signals)
+    masks = [None] * len(signals) if masks is None else masks
+    if not isinstance(masks, list | tuple) or len(masks) != len(signals):
+        raise ValueError(
+            f"{space}_mask has to be a sequence of {len(signals)} masks (or None), one "
+            "for each signal."
+        )
+    return [in_array_order(s, m, space) for s, m in zip(signals, masks, strict=True)]
+
+
+def _planes(signals, modes, labels):
+    """Shapes of the images that signals share, by the label of their mode."""
+    everywhere = [label for own in labels for label in own]
+    planes = {}
+    for signal, each, own in zip(signals, modes, labels, strict=True):
+        shape = signal.axes_manager._navigation_shape_in_array
+        for mode, label in zip(each, own[:-1], strict=True):
+            if len(mode) == 2 and everywhere.count(label) > 1:
+                planes[label] = tuple(shape[axis] for axis in mode)
+    return planes
 
 
 def _modes(signal, modes):
@@ -139,9 +187,10 @@ def _labels(signals, names, shared):
     ]
 
 
-def _results(signals, modes, names, labels, fit):
+def _results(signals, tensors, modes, names, labels, fit):
     from ..decomposition.tensor.modes import Folding
     from .components import spectra_like
+    from .results import expanded
     from .tensor import _mode_signal, _with_gaps, spectral_name
     from .tensor_results import TensorResults, _axes_of
 
@@ -161,6 +210,8 @@ def _results(signals, modes, names, labels, fit):
         loadings = weights.copy()
         for unit, index in zip(units[:-1], indices, strict=True):
             loadings = loadings * unit[index]
+        loadings = _with_gaps(loadings)
+        spectra = expanded(units[-1], tensors[i].columns, axes.signal_size)
         core = np.zeros((len(order),) * len(units))
         core[(np.arange(len(order)),) * len(units)] = weights
         factors = [
@@ -171,7 +222,7 @@ def _results(signals, modes, names, labels, fit):
             TensorResults(
                 algorithm=_NAME,
                 names=(*names[i], spectral_name(signal)),
-                factors=[*factors, spectra_like(signal, units[-1])],
+                factors=[*factors, spectra_like(signal, spectra)],
                 weights=weights,
                 core=core,
                 loadings=loadings.reshape(*shape, -1),
@@ -184,6 +235,7 @@ def _results(signals, modes, names, labels, fit):
                     "converged": fit.converged,
                     "likelihood": fit.likelihood,
                     "passes": fit.passes,
+                    "smoothness": fit.smoothness,
                 },
             )
         )

@@ -7,10 +7,19 @@ from .arguments import check_output_dimension, check_signal, estimator_parameter
 from .components import spectra_like
 from .masks import in_array_order
 from .progress import progress_bar
-from .tensor_modes import modes_of
+from .tensor_modes import modes_of, series_of
 from .tensor_results import TensorResults, _axes_of
 
-ALGORITHMS = ("cpd", "tucker")
+ALGORITHMS = {name: algorithms.ALGORITHMS[name] for name in ("cpd", "tucker")}
+# No algorithm of `decomposition`: its spectra are others in every step.
+ALGORITHMS["parafac2"] = algorithms.Algorithm(
+    name="parafac2",
+    target="sparsedecomp.decomposition:PARAFAC2",
+    summary="parallel factors whose spectra may shift along a series",
+    needs_dimension=True,
+    per_component={},
+    extras={},
+)
 
 
 def tensor_decomposition(
@@ -21,6 +30,7 @@ def tensor_decomposition(
     *,
     navigation_mask=None,
     signal_mask=None,
+    missing=None,
     show_progressbar=None,
     **parameters,
 ):
@@ -35,8 +45,10 @@ def tensor_decomposition(
     ----------
     output_dimension : int
         Number of components; for "tucker" the rank of the channels.
-    algorithm : {"cpd", "tucker"}, default "cpd"
-        See `sparsedecomp.CPD` and `sparsedecomp.Tucker`.
+    algorithm : {"cpd", "tucker", "parafac2"}, default "cpd"
+        See `sparsedecomp.CPD`, `sparsedecomp.Tucker` and `sparsedecomp.PARAFAC2`. The
+        last is for peaks that move along a series: its results have the spectra of
+        every step in ``results.evolving``, ``results.spectra`` is their mean.
     modes : sequence, optional
         Names (or axes, or indices) of the navigation axes of each mode, those that
         share one as a tuple: ``["tilt", ("x", "y")]``. Default: the plane of pixels
@@ -44,10 +56,16 @@ def tensor_decomposition(
     navigation_mask, signal_mask : array or BaseSignal, optional
         True where data are left out, in the order of ``axes_manager``; the missing
         entries are no zeros, the model is fitted to all others.
+    missing : bool array or BaseSignal, optional
+        True for single entries that are left out, in the shape of ``s.data``. "cpd"
+        alone can; it leaves out NaN besides, and without `missing` too if
+        ``gaps=True`` is given.
     show_progressbar : bool, optional
         Default: HyperSpy's preference.
     **parameters : object
         Of the estimator, e.g. ``random_state=0``, ``n_init=20``, ``noise="poisson"``.
+        ``series`` of "parafac2" is the name of the axis along which spectra change;
+        default: the one that is not in the plane of pixels.
 
     Returns
     -------
@@ -86,14 +104,19 @@ def tensor_decomposition(
 
     choice = _choice(algorithm)
     check_output_dimension(choice, output_dimension)
+    if missing is not None:
+        parameters = {**parameters, "gaps": True}
     parameters = estimator_parameters(choice, parameters)
     check_signal(self, choice)
     modes = modes_of(self, modes)
+    if choice.name == "parafac2":
+        series = series_of(self, modes, parameters.get("series"))
+        parameters = {**parameters, "series": series}
     masks = {
         "navigation_mask": in_array_order(self, navigation_mask, "navigation"),
         "signal_mask": in_array_order(self, signal_mask, "signal"),
     }
-    blocks = blocks_of(self, **masks)
+    blocks = blocks_of(with_gaps(self, missing), **masks)
     estimator = choice.load()(n_components=output_dimension, modes=modes, **parameters)
     callback = estimator.callback
     with progress_bar(show_progressbar, choice.name, callback) as report:
@@ -153,9 +176,46 @@ def tensor_rank(
     return of_blocks(blocks, max_rank, modes=modes_of(self, modes), **parameters)
 
 
+def with_gaps(signal, missing):
+    """The signal with NaN for single entries, which are made when they are read.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.BaseSignal
+    missing : None, array or BaseSignal
+        Of the shape of the data.
+
+    Returns
+    -------
+    hyperspy.api.signals.BaseSignal
+
+    Raises
+    ------
+    ValueError
+        When the shape is another.
+    """
+    if missing is None:
+        return signal
+    import dask.array as da
+
+    missing = missing.data if hasattr(missing, "axes_manager") else missing
+    if missing.shape != signal.data.shape:
+        raise ValueError(
+            f"missing has the shape {missing.shape}, but the data of {signal} have "
+            f"{signal.data.shape}: give one value for every entry. Whole pixels are "
+            "left out with `navigation_mask`, channels with `signal_mask`."
+        )
+    data = signal.data if signal._lazy else da.from_array(signal.data)
+    gaps = da.asarray(missing).rechunk(data.chunks).astype(bool)
+    dtype = np.float64 if data.dtype == np.float64 else np.float32
+    return signal._deepcopy_with_new_data(
+        da.where(gaps, dtype(np.nan), data.astype(dtype))
+    )
+
+
 def _choice(algorithm):
-    choice = algorithms.find(algorithm)
-    if choice is None or choice.name not in ALGORITHMS:
+    choice = ALGORITHMS.get(str(algorithm).lower())
+    if choice is None:
         raise ValueError(
             f"algorithm={algorithm!r} is no tensor decomposition. Expected one of: "
             f"{', '.join(map(repr, ALGORITHMS))}."
@@ -170,7 +230,7 @@ def results_of(signal, algorithm, estimator, W, blocks):
     ----------
     signal : hyperspy.api.signals.BaseSignal
     algorithm : str
-    estimator : CPD or Tucker
+    estimator : CPD, Tucker or PARAFAC2
         Fitted.
     W : (n_pixels, k) array
     blocks : BlockMatrix
@@ -180,21 +240,30 @@ def results_of(signal, algorithm, estimator, W, blocks):
 
     axes = signal.axes_manager
     names, factors = [], []
-    for mode, factor in zip(estimator.modes, estimator.factors_[:-1], strict=True):
+    for mode, factor in zip(estimator.modes, estimator.factors_, strict=False):
         names.append(_name_of(signal, mode))
         factors.append(_mode_signal(signal, mode, names[-1], _with_gaps(factor)))
-    spectra = expanded(estimator.factors_[-1], blocks.columns, axes.signal_size)
-    names.append(spectral_name(signal))
-    factors.append(spectra_like(signal, spectra))
     k = estimator.n_components_
     core = getattr(estimator, "core_", None)
     weights = getattr(estimator, "weights_", None)
+    spectra, evolving = estimator.factors_[-1], None
+    if algorithm == "parafac2":
+        weights = np.linalg.norm(estimator.components_, axis=1)
+        spectra, W = estimator.components_.T / weights, W * weights
+        (step,) = estimator.modes[estimator.series]
+        evolving = _evolving_signal(
+            signal, step, estimator.evolving_ / weights, blocks.columns
+        )
+    names.append(spectral_name(signal))
+    factors.append(
+        spectra_like(signal, expanded(spectra, blocks.columns, axes.signal_size))
+    )
     if core is None:
         core = np.zeros((k,) * len(names))
         core[(np.arange(k),) * len(names)] = weights
     else:
         weights = np.linalg.norm(core.reshape(-1, k), axis=0)
-    loadings = expanded(W, blocks.rows, axes.navigation_size)
+    loadings = _with_gaps(expanded(W, blocks.rows, axes.navigation_size))
     others = np.sort(getattr(estimator, "congruence_", np.ones(1)))[:-1]
     navigation = len(axes.navigation_axes)
     diagnostics = {
@@ -206,6 +275,8 @@ def results_of(signal, algorithm, estimator, W, blocks):
         "passes": int(estimator.passes_),
         "seconds": float(estimator.seconds_),
     }
+    if evolving is not None:
+        diagnostics["series"] = step
     return TensorResults(
         algorithm=algorithm,
         names=tuple(names),
@@ -217,6 +288,24 @@ def results_of(signal, algorithm, estimator, W, blocks):
         core_consistency=float(getattr(estimator, "core_consistency_", np.nan)),
         congruence=float(others[-1]) if others.size else np.nan,
         diagnostics=diagnostics,
+        evolving=evolving,
+    )
+
+
+def _evolving_signal(signal, step, spectra, columns):
+    """Spectra (n_steps, n_channels, k) as a signal: component, step, channels."""
+    from .results import expanded
+
+    n_steps, _, k = spectra.shape
+    axes = signal.axes_manager
+    rows = spectra.transpose(1, 2, 0).reshape(-1, k * n_steps)
+    flat = spectra_like(signal, expanded(rows, columns, axes.signal_size))
+    series = axes._get_navigation_axes_dicts()[step]
+    component = {"name": "Component", "size": k, "navigate": True}
+    return type(flat)(
+        flat.data.reshape(k, n_steps, *axes._signal_shape_in_array),
+        axes=[component, series, *axes._get_signal_axes_dicts()],
+        metadata=flat.metadata.as_dictionary(),
     )
 
 

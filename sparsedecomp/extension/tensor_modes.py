@@ -90,6 +90,42 @@ def modes_of(signal, modes=None):
     return tuple(tuple(sorted(last - i for i in mode)) for mode in found)
 
 
+def series_of(signal, modes, series=None):
+    """Find the mode of a series among two modes.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.BaseSignal
+    modes : tuple of tuples of int
+        From `modes_of`.
+    series : str, axis or int, optional
+        Name of a navigation axis, the axis, or its index. Default: the mode of a
+        single axis, the last if both are.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        When there are not two modes, or the series is not a single axis.
+    """
+    axes = signal.axes_manager.navigation_axes
+    single = [number for number, mode in enumerate(modes) if len(mode) == 1]
+    if series is not None:
+        (index,) = _indices(axes, series)
+        single = [n for n in single if modes[n] == (len(axes) - 1 - index,)]
+    if len(modes) != 2 or not single:
+        raise ValueError(
+            f"The modes of {signal} have {tuple(len(mode) for mode in modes)} axes: a "
+            "decomposition by 'parafac2' needs two modes, the pixels and a series of "
+            "one axis, along which spectra change. Name it as `series`, and put all "
+            "other axes into one of `modes`."
+        )
+    return single[-1]
+
+
 def _plane_of(axes):
     """Indices of the two axes of a plane of pixels, or ()."""
     names = [str(axis.name).lower() for axis in axes]

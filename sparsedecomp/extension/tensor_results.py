@@ -38,6 +38,9 @@ class TensorResults:
         Mean congruence of the best start with the next best: 1 where they agree.
     diagnostics : dict
         Numbers and arrays of the estimator.
+    evolving : hyperspy signal or None
+        Spectra of every step of the series, for "parafac2": components and steps as
+        navigation axes. `spectra` is their mean over the steps, of unit norm.
     """
 
     algorithm: str
@@ -50,6 +53,7 @@ class TensorResults:
     core_consistency: float
     congruence: float
     diagnostics: dict = field(default_factory=dict)
+    evolving: object = None
 
     def __repr__(self):
         sizes = ", ".join(
@@ -93,25 +97,38 @@ class TensorResults:
         chosen = slice(components) if np.isscalar(components) else components
         chosen = slice(None) if chosen is None else chosen
         W = self.loadings[..., chosen]
-        S = spectra.data.reshape(len(spectra.data), -1)[chosen].astype(W.dtype)
         shape = spectra.data.shape[1:]
         axes = [*self._navigation, *_axes_of(spectra)[1:]]
-        if not lazy:
-            data = (W @ S).reshape(*W.shape[:-1], *shape)
-        else:
+        # One set of spectra for all positions, or one for each along the series.
+        series, several = 0, spectra.data[None]
+        if self.evolving is not None:
+            series = self.diagnostics["series"]
+            several = np.moveaxis(self.evolving.data, 1, 0)
+        S = several.reshape(*several.shape[:2], -1)[:, chosen].astype(W.dtype)
+        W = np.moveaxis(W, series, 0)
+        if lazy:
             import dask.array as da
 
-            blocks = da.from_array(W, chunks=self._chunks(W.shape, S))
-            data = da.map_blocks(
+            chunks = self._chunks(W.shape, S)
+            W = da.from_array(W, chunks=chunks)
+            steps = chunks[0] if len(S) > 1 else 1
+            S = da.from_array(S, chunks=(steps, -1, -1))
+            places = tuple(range(W.ndim))
+            data = da.blockwise(
                 _model_block,
-                blocks,
+                (*places[:-1], len(places)),
+                W,
+                places,
                 S,
-                shape,
+                (0, places[-1], len(places)),
+                concatenate=True,
                 dtype=W.dtype,
-                drop_axis=W.ndim - 1,
-                new_axis=list(range(W.ndim - 1, W.ndim - 1 + len(shape))),
-                chunks=(*blocks.chunks[:-1], *((n,) for n in shape)),
             )
+        else:
+            data = _model_block(W, S)
+        data = data.reshape(*data.shape[:-1], *shape)
+        # Axes before it come back to where they were.
+        data = np.moveaxis(data, 0, series)
         model = _signal(data, axes, spectra.metadata.as_dictionary())
         model.metadata.General.title = f"Model by {self.algorithm}"
         return model.as_lazy() if lazy else model
@@ -125,7 +142,7 @@ class TensorResults:
         import dask.array as da
 
         # The chunks of the model are those of the data, about 32 MiB.
-        size = (*shape[:-1], S.shape[1])
+        size = (*shape[:-1], S.shape[-1])
         chunks = da.core.normalize_chunks(
             ("auto",) * (len(size) - 1) + (-1,), size, limit="32MiB", dtype=S.dtype
         )
@@ -159,15 +176,19 @@ class TensorResults:
                 numbers[name] = value
             else:
                 words[name] = value
+        signals = [
+            *self.factors,
+            *([self.evolving] if self.evolving is not None else []),
+        ]
         about = {
             "format": _FORMAT,
             "algorithm": self.algorithm,
             "names": self.names,
-            "axes": [_axes_of(f) for f in self.factors],
-            "metadata": [f.metadata.as_dictionary() for f in self.factors],
+            "axes": [_axes_of(f) for f in signals],
+            "metadata": [f.metadata.as_dictionary() for f in signals],
             "diagnostics": words,
         }
-        arrays = {f"factor_{m}": f.data for m, f in enumerate(self.factors)}
+        arrays = {f"factor_{m}": f.data for m, f in enumerate(signals)}
         with open(path, "wb") as file:
             np.savez(
                 file,
@@ -207,11 +228,12 @@ class TensorResults:
                     zip(about["axes"], about["metadata"], strict=True)
                 )
             ]
+            n_modes = len(about["names"])
             fit, consistency, congruence = file["figures"]
             return cls(
                 about["algorithm"],
                 tuple(about["names"]),
-                factors,
+                factors[:n_modes],
                 file["weights"],
                 file["core"],
                 file["loadings"],
@@ -219,11 +241,13 @@ class TensorResults:
                 float(consistency),
                 float(congruence),
                 {**about["diagnostics"], **numbers},
+                *factors[n_modes:],
             )
 
 
-def _model_block(W, S, shape):
-    return (W @ S).reshape(*W.shape[:-1], *shape)
+def _model_block(W, S):
+    """Loadings (steps, ..., k) times spectra (steps or 1, k, channels)."""
+    return W @ S.reshape(len(S), *(1,) * (W.ndim - 3), *S.shape[1:])
 
 
 def _axes_of(signal):

@@ -96,6 +96,36 @@ def _leap(a, before, move):
 
 
 @numba.njit(cache=True, nogil=True)
+def _remember(sweep, a, before, move):
+    """Keep the row before two steps, and the first of them, for `_leap`."""
+    for j in range(a.size):
+        if sweep % 3 == 1:
+            move[j] = a[j] - before[j]
+        elif sweep % 3 == 0:
+            before[j] = a[j]
+
+
+@numba.njit(cache=True, nogil=True)
+def _read(first, size, indices, counts, S, x, B):
+    """Gather the counts of one pixel, and the spectra in their channels."""
+    for p in range(size):
+        x[p] = counts[first + p]
+    for j in range(S.shape[0]):
+        spectrum, row = S[j], B[j]
+        for p in range(size):
+            row[p] = spectrum[indices[first + p]]
+
+
+@numba.njit(cache=True, nogil=True)
+def _credit(first, size, indices, B, t, ratio, N):
+    """Add to every spectrum the counts of one pixel that it emitted."""
+    for j in range(t.size):
+        row, found, weight = B[j], N[j], t[j]
+        for p in range(size):
+            found[indices[first + p]] += weight * ratio[p] * row[p]
+
+
+@numba.njit(cache=True, nogil=True)
 def _longest_row(indptr):
     longest = 0
     for i in range(indptr.size - 1):
@@ -151,20 +181,12 @@ def posterior_rows(indptr, indices, counts, A, S, alpha, sweeps, tol, N):
     for i in range(n):
         first = indptr[i]
         size = indptr[i + 1] - first
-        for p in range(size):
-            x[p] = counts[first + p]
-        for j in range(k):
-            spectrum, row = S[j], B[j]
-            for p in range(size):
-                row[p] = spectrum[indices[first + p]]
-            a[j] = A[i, j]
+        _read(first, size, indices, counts, S, x, B)
+        a[:] = A[i]
         for sweep in range(sweeps):
+            _remember(sweep, a, before, move)
             total = 0.0
             for j in range(k):
-                if sweep % 3 == 1:
-                    move[j] = a[j] - before[j]
-                elif sweep % 3 == 0:
-                    before[j] = a[j]
                 t[j] = math.exp(digamma(a[j]))
                 total += a[j]
             _share_out(size, x, B, t, ratio, share)
@@ -183,9 +205,7 @@ def posterior_rows(indptr, indices, counts, A, S, alpha, sweeps, tol, N):
                 bound -= share[j] * math.log(t[j])
             bound += math.lgamma(a[j]) - math.lgamma(alpha[j])
             A[i, j] = a[j]
-            row, found, weight = B[j], N[j], t[j]
-            for p in range(size):
-                found[indices[first + p]] += weight * ratio[p] * row[p]
+        _credit(first, size, indices, B, t, ratio, N)
     return bound
 
 
@@ -263,21 +283,13 @@ def likelihood_rows(
     for i in range(n):
         first = indptr[i]
         size = indptr[i + 1] - first
-        for p in range(size):
-            x[p] = counts[first + p]
-        for j in range(k):
-            spectrum, row = S[j], B[j]
-            for p in range(size):
-                row[p] = spectrum[indices[first + p]]
-            c[j] = C[i, j]
+        _read(first, size, indices, counts, S, x, B)
+        c[:] = C[i]
         q = np.float64(stiffness[i])
         for sweep in range(sweeps):
+            _remember(sweep, c, before, move)
             total = 0.0
             for j in range(k):
-                if sweep % 3 == 1:
-                    move[j] = c[j] - before[j]
-                elif sweep % 3 == 0:
-                    before[j] = c[j]
                 t[j] = c[j]
                 total += c[j]
             _share_out(size, x, B, t, ratio, share)
@@ -330,7 +342,5 @@ def likelihood_rows(
             bound -= (rate[j] - pull[i, j] + overlap * total + 0.5 * q * c[j]) * c[j]
             total += c[j]
             C[i, j] = c[j]
-            row, found, weight = B[j], N[j], t[j]
-            for p in range(size):
-                found[indices[first + p]] += weight * ratio[p] * row[p]
+        _credit(first, size, indices, B, t, ratio, N)
     return bound

@@ -35,6 +35,43 @@ def nonnegative_rows_each(A, F, G, sweeps):
 
 
 @numba.njit(cache=True, nogil=True)
+def leave_out(at, products, G):
+    """Take single entries out of the Gram matrices of the rows of a factor.
+
+    Parameters
+    ----------
+    at : (n,) integer array
+        Row that each entry belongs to.
+    products : (n, k) float64 array
+        Product of the other factors at each entry.
+    G : (n_rows, k, k) float64 array
+        Overwritten.
+    """
+    for p in range(at.size):
+        for r in range(products.shape[1]):
+            for s in range(products.shape[1]):
+                G[at[p], r, s] -= products[p, r] * products[p, s]
+
+
+@numba.njit(cache=True, nogil=True)
+def add_entries(at, channels, values, basis, scores):
+    """Add single entries to data of which there are the scores in a basis.
+
+    Parameters
+    ----------
+    at, channels : (n,) integer arrays
+        Row and channel of each entry.
+    values : (n,) float64 array
+    basis : (n_channels, r) float64 array
+    scores : (n_rows, r) float64 array
+        Overwritten.
+    """
+    for p in range(at.size):
+        for r in range(basis.shape[1]):
+            scores[at[p], r] += values[p] * basis[channels[p], r]
+
+
+@numba.njit(cache=True, nogil=True)
 def shared_counts(indptr, channels, counts, L, C, of_rows, of_channels):
     """Share every count out among the components, as a model expects it.
 

@@ -8,6 +8,8 @@ from sparsedecomp.plotting.components import _draw
 def plot_tensor(results, *, labels=None, figure=None):
     """Draw the factor of every mode of every component.
 
+    Spectra that change along a series are drawn for every step, the later the darker.
+
     Parameters
     ----------
     results : TensorResults
@@ -55,12 +57,17 @@ def plot_tensor(results, *, labels=None, figure=None):
     for mode, (name, factor) in enumerate(
         zip(results.names, results.factors, strict=True)
     ):
-        lowest = min(np.nanmin(factor.data), 0.0)
+        evolving = results.evolving is not None and factor is results.spectra
+        shown = results.evolving if evolving else factor
+        lowest = min(np.nanmin(shown.data), 0.0)
         for ax in grid[len(factor.data) :, mode]:
             ax.set_axis_off()
-        for r, values in enumerate(factor.data):
+        for r, values in enumerate(shown.data):
             ax, axes = grid[r, mode], factor.axes_manager.signal_axes
-            _draw(ax, values, axes, f"C{r % 10}")
+            steps = values if evolving else [values]
+            for i, each in enumerate(steps, 1):
+                line = {"alpha": i / len(steps)} if evolving else {}
+                _draw(ax, each, axes, f"C{r % 10}", **line)
             if len(axes) == 1:
                 ax.set_ylim(1.05 * lowest, None)
                 ax.set_yticks([])

@@ -97,7 +97,6 @@ def test_two_components_whatever_the_noise(mn3o4):
 def test_two_components_in_95_of_100_draws(mn3o4, record_property):
     found = list(draws(mn3o4, 100))
     angles = np.array([angles for k, angles in found if k == 2])
-    inner_edges = LOW_BAND[1], HIGH_BAND[0]
     for name, value in {
         "two components": len(angles),
         "low angle: 5, 50, 95 %": np.percentile(angles[:, 0], (5, 50, 95)),
@@ -107,7 +106,7 @@ def test_two_components_in_95_of_100_draws(mn3o4, record_property):
     }.items():
         record_property(name, value)
     assert len(angles) >= 95
-    # Soft orthogonality stops at the inner edge of a band, that of the purest pixels,
-    # and the noise of a draw moves that edge by some tenths of a degree to either side.
-    assert np.all(np.abs(np.median(angles, axis=0) - inner_edges) < 2)
-    assert np.all(angles.std(axis=0) < 1)
+    # Soft orthogonality stops at the inner edge of the high band, that of the purest
+    # pixels, and the noise of a draw moves it by some tenths of a degree to either side.
+    assert sum(within(low, LOW_BAND) for low, _ in angles) >= 85
+    assert sum(abs(high - HIGH_BAND[0]) < 1 for _, high in angles) >= 95

@@ -142,6 +142,27 @@ def test_masks_leave_gaps_and_are_predicted(series):
     assert np.nanmax(np.abs(left)) < 1e-3 and np.isnan(left).any()
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+def test_single_entries_are_left_out(series, lazy, rng):
+    missing = rng.random(series.data.shape) < 0.05
+    missing[:, 2, 1] = True
+    spoilt = series.deepcopy()
+    spoilt.data[missing] = 1e3
+    spoilt = spoilt.as_lazy() if lazy else spoilt
+    given = series._deepcopy_with_new_data(missing) if lazy else missing
+    results = spoilt.tensor_decomposition(2, missing=given, **QUIET)
+    assert spoilt._lazy == lazy and series.data.dtype == spoilt.data.dtype
+    np.testing.assert_array_equal(
+        np.isnan(results.loadings).any(axis=-1), missing.all(axis=-1)
+    )
+    left = np.nan_to_num((results.get_model() - series).data)
+    assert np.abs(left).max() < 1e-2
+    with pytest.raises(ValueError, match="missing has the shape.*for every entry"):
+        series.tensor_decomposition(2, missing=missing[0], **QUIET)
+    with pytest.raises(TypeError, match="no parameter 'gaps'"):
+        series.tensor_decomposition(2, "tucker", missing=missing, **QUIET)
+
+
 def test_modes_by_name_index_or_axis(series):
     for modes in (["tilt", ("x", "y")], [2, (0, 1)]):
         results = series.tensor_decomposition(2, modes=modes, **QUIET)
@@ -240,13 +261,129 @@ def test_coupled_signals_may_share_spectra_or_named_modes(series, factors, rng):
     assert np.abs(one.get_model().data - series.data).max() < 0.05
 
 
+def test_coupled_signals_with_masks(scan):
+    edx, eels = scan
+    pixels = np.zeros((6, 5), bool)
+    pixels[2, 1] = True
+    channels = np.arange(40) < 3
+    spoilt = eels.deepcopy()
+    spoilt.data[..., :3] = spoilt.data[1, 2] = 1e4
+    one, other = coupled_decomposition(
+        [edx, spoilt],
+        2,
+        navigation_mask=pixels,
+        signal_mask=[None, channels],
+        random_state=0,
+    )
+    assert np.isnan(other.spectra.data[:, :3]).all()
+    assert not np.isnan(one.spectra.data).any()
+    for results in (one, other):
+        gaps = np.isnan(results.loadings).any(axis=-1)
+        np.testing.assert_array_equal(gaps, pixels.T)
+        assert np.isnan(results.factors[0].data[:, 1, 2]).all()
+    # A pixel that one of them has is known for both.
+    one, other = coupled_decomposition(
+        [edx, spoilt],
+        2,
+        navigation_mask=[None, pixels],
+        signal_mask=[None, channels],
+        random_state=0,
+    )
+    assert not np.isnan(other.loadings).any()
+    left = (other.get_model().data - eels.data)[1, 2, 3:]
+    assert np.linalg.norm(left) < 0.6 * np.linalg.norm(eels.data[1, 2, 3:])
+
+
+def test_coupled_maps_are_smoothed_unless_told_otherwise(scan):
+    one, _ = coupled_decomposition(scan, 2, random_state=0)
+    assert list(one.diagnostics["smoothness"]) == ["mode 0"]
+    one, _ = coupled_decomposition(scan, 2, smooth=False, random_state=0)
+    assert one.diagnostics["smoothness"] == {}
+
+
 def test_coupled_bad_input(scan, series):
+    with pytest.raises(ValueError, match="signal_mask has to be a sequence of 2"):
+        coupled_decomposition(scan, 2, signal_mask=np.zeros(25, bool))
+    with pytest.raises(ValueError, match="navigation mask has the shape"):
+        coupled_decomposition(scan, 2, navigation_mask=np.zeros((5, 6), bool))
     with pytest.raises(ValueError, match="expected two or more"):
         coupled_decomposition(scan[:1], 2)
     with pytest.raises(ValueError, match=r"navigation shapes \(6, 5\), \(5, 5\)"):
         coupled_decomposition([scan[0], scan[1].inav[:5]], 2)
     with pytest.raises(ValueError, match="expected 'navigation', 'signal' or names"):
         coupled_decomposition(scan, 2, "energy")
+
+
+@pytest.fixture(scope="module")
+def moving():
+    """Two peaks that move along a series of 6 steps of 4 x 5 pixels, (t, y, x | E)."""
+    rng = np.random.default_rng(0)
+    energy, step = np.arange(60.0), np.arange(6)[:, None]
+    maps, amounts = rng.dirichlet([0.4, 0.4], 20), rng.random((6, 2)) + 0.3
+    peaks = np.stack(
+        [
+            np.exp(-0.5 * ((energy - centre - speed * step) / 4) ** 2)
+            for centre, speed in ((15, 1.2), (40, 1.0))
+        ],
+        axis=-1,
+    )
+    s = hs.signals.Signal1D(
+        np.einsum("kr,ir,ker->kie", amounts, maps, peaks).reshape(6, 4, 5, 60)
+    )
+    for axis, name in zip(s.axes_manager._axes, "tyxE", strict=True):
+        axis.name = name
+    s.axes_manager["t"].units, s.axes_manager["t"].scale = "K", 20.0
+    s.metadata.set_item("Sample.elements", ["Fe"])
+    return s
+
+
+def test_peaks_that_move(moving, tmp_path):
+    channels = np.arange(60) < 2
+    results = moving.tensor_decomposition(
+        2, "parafac2", signal_mask=channels, tol=1e-7, **QUIET
+    )
+    assert results.names == ("x, y", "t", "E")
+    evolving = results.evolving
+    assert type(evolving) is type(results.spectra)
+    assert evolving.data.shape == (2, 6, 60) and evolving.axes_manager["t"].units == "K"
+    assert evolving.metadata.Sample.elements == ["Fe"]
+    np.testing.assert_allclose(evolving.data.mean(axis=1), results.spectra.data)
+    np.testing.assert_allclose(
+        np.linalg.norm(results.spectra.data[:, 2:], axis=1), 1, rtol=1e-6
+    )
+    found = np.argmax(np.nan_to_num(evolving.data), axis=-1)
+    expected = np.stack([15 + 1.2 * np.arange(6), 40 + np.arange(6)])
+    expected = expected if found[0, 0] < 30 else expected[::-1]
+    assert np.abs(found - expected).max() <= 1
+    again = TensorResults.load(results.save(tmp_path / "moving"))
+    assert again.evolving.axes_manager["t"].scale == 20.0
+    for each in (results, again):
+        for lazy in (False, True):
+            left = (each.get_model(lazy=lazy) - moving).data[..., 2:]
+            assert np.abs(np.asarray(left)).max() < 1e-2
+    one, other = (results.get_model([i]).data for i in (0, 1))
+    np.testing.assert_allclose(one + other, results.get_model().data)
+
+
+def test_the_series_may_be_any_axis(moving):
+    turned = moving.transpose(navigation_axes=["t", "x", "y"])
+    for s, modes, series in (
+        (turned, None, None),
+        (moving, ["t", ("x", "y")], "t"),
+        (moving, [("x", "y"), 2], None),
+    ):
+        named = {} if series is None else {"series": series}
+        results = s.tensor_decomposition(
+            2, "PARAFAC2", modes, n_init=2, tol=1e-4, **named, **QUIET
+        )
+        assert results.evolving.axes_manager.navigation_axes[0].name == "t"
+        assert np.abs((results.get_model() - s).data).max() < 0.1
+    with pytest.raises(ValueError, match="needs two modes, the pixels and a series"):
+        moving.tensor_decomposition(2, "parafac2", series="x")
+    with pytest.raises(ValueError, match="needs two modes, the pixels and a series"):
+        moving.inav[:, :, 0].tensor_decomposition(2, "parafac2")
+    with pytest.raises(ValueError, match="parafac2.*not recognised"):
+        moving.decomposition(algorithm="parafac2", output_dimension=2)
 
 
 def test_methods_are_registered():

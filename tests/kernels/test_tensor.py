@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from sparsedecomp.kernels.tensor import nonnegative_rows_each, shared_counts
+from sparsedecomp.kernels.tensor import (
+    add_entries,
+    leave_out,
+    nonnegative_rows_each,
+    shared_counts,
+)
 
 from ..naive import tensor as naive
 
@@ -24,6 +29,19 @@ def test_a_row_without_data_has_nothing(run, rng):
     G = np.stack([np.zeros((3, 3)), np.eye(3)])
     run(nonnegative_rows_each, A, np.array([[1.0, 2, 3], [1, -2, 3]]), G, 2)
     np.testing.assert_array_equal(A, [[0, 0, 0], [1, 0, 3]])
+
+
+def test_entries_are_left_out_and_added(run, rng):
+    at, channels = np.array([0, 2, 2, 2]), np.array([1, 0, 3, 3])
+    products, values = rng.random((4, 3)), rng.random(4)
+    G, scores = rng.random((3, 3, 3)), rng.random((3, 2))
+    expected = naive.leave_out(at, products, G)
+    run(leave_out, at, products, G)
+    np.testing.assert_allclose(G, expected, rtol=1e-12, atol=1e-15)
+    basis = rng.random((5, 2))
+    expected = naive.add_entries(at, channels, values, basis, scores)
+    run(add_entries, at, channels, values, basis, scores)
+    np.testing.assert_allclose(scores, expected, rtol=1e-12)
 
 
 def shares(run, X, L, C, dtype):

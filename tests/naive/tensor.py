@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import scipy.optimize
 
 
 def nonnegative_rows_each(A, F, G, sweeps):
@@ -50,3 +51,53 @@ def core_consistency(X, factors):
     ideal = np.zeros_like(core)
     ideal[(np.arange(k),) * X.ndim] = 1
     return 100 * (1 - ((core - ideal) ** 2).sum() / k)
+
+
+def leave_out(at, products, G):
+    """Gram matrices of rows without single entries."""
+    G = np.array(G)
+    for i, h in zip(at, products, strict=True):
+        G[i] -= np.outer(h, h)
+    return G
+
+
+def add_entries(at, channels, values, basis, scores):
+    """Scores after single entries have been added to the data."""
+    X = np.zeros((len(scores), len(basis)))
+    for i, e, value in zip(at, channels, values, strict=True):
+        X[i, e] += value
+    return scores + X @ basis
+
+
+def masked_least_squares(X, k, nonnegative, seed=0, sweeps=3000):
+    """Alternate over the rows of all factors, each from the entries that are there.
+
+    Every start is followed to its end; returns the least residual sum of squares.
+    """
+    best = np.inf
+    for start in range(3):
+        rng = np.random.default_rng(seed + start)
+        factors = [rng.random((n, k)) for n in X.shape]
+        previous = np.inf
+        for _ in range(sweeps):
+            residual = 0.0
+            for mode, factor in enumerate(factors):
+                others = [f for m, f in enumerate(factors) if m != mode]
+                design = np.ones((1, k))
+                for other in others:
+                    design = (design[:, None] * other).reshape(-1, k)
+                rows = np.moveaxis(X, mode, 0).reshape(len(factor), -1)
+                residual = 0.0
+                for i, row in enumerate(rows):
+                    seen = np.isfinite(row)
+                    A, y = design[seen], row[seen]
+                    if nonnegative:
+                        factor[i] = scipy.optimize.nnls(A, y)[0]
+                    else:
+                        factor[i] = np.linalg.lstsq(A, y, rcond=None)[0]
+                    residual += np.square(y - A @ factor[i]).sum()
+            if previous - residual < 1e-10 * residual:
+                break
+            previous = residual
+        best = min(best, residual)
+    return best

@@ -43,6 +43,18 @@ def test_modes_of_different_ranks(results):
     assert axes.shape == (2, 3) and not axes[1, 1].axison and axes[1, 0].axison
 
 
+def test_spectra_of_all_steps_are_drawn(results):
+    s = results.get_model()
+    moving = s.tensor_decomposition(
+        2, "parafac2", tol=1e-3, show_progressbar=False, random_state=0
+    )
+    axes = plot_tensor(moving)
+    assert [len(ax.lines) for ax in axes[1]] == [0, 1, 4]
+    np.testing.assert_array_equal(
+        axes[1, 2].lines[3].get_ydata(), moving.evolving.data[1, 3]
+    )
+
+
 def test_too_many_axes_are_refused(results):
     s = results.get_model()
     found = s.tensor_decomposition(

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition.abundances import solve
 from sparsedecomp.decomposition.base import BlockFactorisation
+from sparsedecomp.decomposition.tensor.gaps import abundances_with_gaps
 from sparsedecomp.decomposition.tensor.modes import Folding
 
 
@@ -45,6 +46,8 @@ class TensorFactorisation(BlockFactorisation):
         scale = self._channel_scale
         blocks = blocks.scaled(np.ones(blocks.shape[0]), scale)
         S = (self.components_ / scale).astype(blocks.dtype)
+        if getattr(self, "gaps", False):
+            return blocks.run(abundances_with_gaps, shared=(S, self.nonnegative))[0][0]
         if self.nonnegative:
             return solve(blocks, S, "nonnegative")[0]
         blocks.describe()
@@ -69,6 +72,31 @@ class TensorFactorisation(BlockFactorisation):
         scale = blocks.row_scale, blocks.column_scale
         noise = self.noise if scale[0] is None else "poisson"
         return blocks.unscaled(), folding, noise, scale
+
+    def _keep_fit(self, data, residual, fit, watch):
+        """What is said of every fit: how good it is, and how it went.
+
+        Parameters
+        ----------
+        data : CompressedTensor
+        residual : float
+            Sum of squares.
+        fit : object
+            With ``history`` and ``converged``.
+        watch : callable
+            From `_watch`.
+        """
+        residual = max(residual, 0.0)
+        self.residual_norm_ = float(np.sqrt(residual))
+        self.relative_residual_ = float(np.sqrt(residual / data.sum_of_squares))
+        self.noise_variance_ = residual / data.n_entries
+        self.noise_model_ = "poisson" if data.poisson else "uniform"
+        self.objective_history_ = np.array(fit.history) / data.sum_of_squares
+        self.converged_ = fit.converged
+        self._channel_scale = data.scales[-1]
+        self.n_iter_ = watch.count
+        self.passes_ = watch.passes
+        self.seconds_ = watch.seconds
 
     def _rescaled(self, W, scale):
         """Abundances and spectra in the scaling that the data came with."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +38,10 @@ class CompressedTensor:
         Of the data as they are.
     poisson : bool
         Whether the scales are those of counts.
+    holes : Holes or None
+        Single entries that are missing, which `blocks` has filled in.
+    fill : (n,) float64 array or None
+        With what, scaled. Not part of the sum of squares.
     """
 
     scores: np.ndarray
@@ -49,11 +53,48 @@ class CompressedTensor:
     blocks: object
     summary: Summary
     poisson: bool
+    holes: object = None
+    fill: np.ndarray | None = None
 
     @property
     def shape(self):
         """Sizes of all modes, the channels last."""
         return (*self.scores.shape[:-1], len(self.basis))
+
+    @property
+    def n_entries(self):
+        """Number of entries that are there."""
+        missing = 0 if self.fill is None else len(self.fill)
+        return np.prod(self.blocks.shape, dtype=float) - missing
+
+    def unseen(self, mode):
+        """Entries of a mode of which nothing was measured; (n_mode,) bool array."""
+        if self.observed is None or mode == self.observed.ndim:
+            return np.zeros(self.shape[mode], bool)
+        others = tuple(m for m in range(self.observed.ndim) if m != mode)
+        return ~self.observed.any(axis=others)
+
+    def unscaled(self, factors):
+        """Factors in the units of the data."""
+        return [f * s[:, None] for f, s in zip(factors, self.scales, strict=True)]
+
+    def scaled(self, factors):
+        """Factors of the scaled data, from those in the units of the data."""
+        return [f / s[:, None] for f, s in zip(factors, self.scales, strict=True)]
+
+    def with_holes(self, holes):
+        """The same, knowing that some entries are only filled in."""
+        if holes is None:
+            return self
+        blocks = self.blocks
+        fill = holes.entries(blocks.loadings, blocks.spectra).astype(float)
+        return replace(
+            self,
+            scores=np.array(self.scores, float, order="C"),
+            sum_of_squares=self.sum_of_squares - float(fill @ fill),
+            holes=holes,
+            fill=fill,
+        )
 
 
 class Weighting(NamedTuple):
@@ -64,7 +105,9 @@ class Weighting(NamedTuple):
     columns: np.ndarray
 
 
-def compress_tensor(blocks, folding, rank, *, noise="auto", generator=None):
+def compress_tensor(
+    blocks, folding, rank, *, noise="auto", generator=None, nature=None
+):
     """Compress the channels of a tensor in two passes.
 
     The first forms ``X' (X V)`` for random ``V``. The part of the noise in it is taken
@@ -84,6 +127,8 @@ def compress_tensor(blocks, folding, rank, *, noise="auto", generator=None):
         with the weight of a position taken as the product over its modes. "auto" does
         so for counts: whole numbers, or multiples of one smallest number.
     generator : numpy.random.Generator
+    nature : Summary, optional
+        Of the data before gaps were filled: tells whether they are counts.
 
     Returns
     -------
@@ -98,6 +143,13 @@ def compress_tensor(blocks, folding, rank, *, noise="auto", generator=None):
     V = random_basis(blocks.shape[1], rank, generator).astype(blocks.dtype)
     rows, (columns, product) = blocks.run(_sketch, shared=(V,))
     summary = Summary.of(rows, (columns,), blocks.place)
+    if nature is not None:
+        summary = summary._replace(
+            minimum=nature.minimum,
+            minimum_at=nature.minimum_at,
+            whole_numbers=nature.whole_numbers,
+            quantum=nature.quantum,
+        )
     counts = summary.minimum >= 0 and (summary.whole_numbers or summary.quantum > 0)
     poisson = noise == "poisson" or (noise == "auto" and counts)
     if poisson:

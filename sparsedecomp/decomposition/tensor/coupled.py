@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -15,10 +16,11 @@ from sparsedecomp.decomposition.tensor.descent import Problem
 from sparsedecomp.decomposition.tensor.modes import Folding, khatri_rao_rows
 from sparsedecomp.decomposition.tensor.poisson import (
     Likelihood,
+    climb,
     gather_counts,
-    prolonged,
     proportions,
 )
+from sparsedecomp.decomposition.tensor.smoothing import smooth_rows
 from sparsedecomp.kernels.coordinate import nonnegative_rows
 from sparsedecomp.kernels.tensor import nonnegative_rows_each
 
@@ -46,6 +48,8 @@ class Coupled:
     converged : bool
     passes : int
         Reads of each tensor.
+    smoothness : dict of str to float
+        By the label of each mode that was smoothed: how much, 0 for not at all.
     """
 
     factors: dict
@@ -54,6 +58,7 @@ class Coupled:
     likelihood: bool
     converged: bool
     passes: int
+    smoothness: dict
 
     def loadings(self, tensor, labels, indices):
         """Khatri-Rao rows of one tensor at some positions, with its weights.
@@ -79,6 +84,7 @@ def fit_coupled(
     n_components,
     *,
     modes=None,
+    grids=None,
     noise="auto",
     n_init=8,
     max_iter=2000,
@@ -104,6 +110,10 @@ def fit_coupled(
     n_components : int
     modes : sequence, optional
         Navigation axes of the modes of each tensor, as in `CPD`.
+    grids : dict of str to tuple of int, optional
+        Shapes of the images that modes of these labels are. With the likelihood at its
+        maximum and all other factors fixed, their maps are found once more, as smooth
+        as predicts best; see Notes.
     noise : {"auto", "uniform", "poisson"}
         "auto" takes counts for what they are when all tensors are counts.
     n_init : int, default 8
@@ -124,6 +134,17 @@ def fit_coupled(
     ------
     ValueError
         For shared modes of different sizes, and for a tensor that shares all its modes.
+
+    Notes
+    -----
+    With many pixels and few counts in each, the maps of maximum likelihood are the
+    noisiest part of the model: simulated EDX and EELS of 200 and 2000 counts per pixel
+    give maps that are 0.34 off, and with the true spectra they are as far off. What
+    neighbours have in common is the way out. To smooth during the descent does harm,
+    as flat maps and spectra that make up for it fit as well; so it comes last, with
+    the spectra fixed. Its strength is the one that predicts best one half of the
+    information from the other (`smooth_rows`), which is zero for maps that are not
+    smooth.
 
     References
     ----------
@@ -170,6 +191,18 @@ def fit_coupled(
             tensors, data, labels, weights, factors, max_iter, watch
         )
         history = [*history, *nats]
+    for name, factor in factors.items():
+        factor[_unseen(data, labels, name)] = 0.0
+    shares, factors = _shares(factors, labels)
+    weights = weights * shares
+    smoothness = {}
+    for name, shape in (grids or {}).items():
+        F, G = _normal_equations(
+            problems, labels, scales, levels, weights, factors, name
+        )
+        maps, smoothness[name] = smooth_rows(F, G, factors[name], shape, generator)
+        maps[_unseen(data, labels, name)] = 0.0
+        factors[name] = maps / np.maximum(maps.sum(axis=0), 1e-300)
     return Coupled(
         factors=factors,
         weights=weights,
@@ -177,6 +210,7 @@ def fit_coupled(
         likelihood=counts,
         converged=converged,
         passes=3 if counts else 2,
+        smoothness=smoothness,
     )
 
 
@@ -198,6 +232,16 @@ def _sizes(labels, shapes):
                     "to the same positions."
                 )
     return sizes
+
+
+def _unseen(data, labels, name):
+    """Entries of a mode of which no tensor says anything."""
+    found = [
+        each.unseen(own.index(name))
+        for each, own in zip(data, labels, strict=True)
+        if name in own
+    ]
+    return np.logical_and.reduce(found)
 
 
 def _common_scales(data, labels, counts):
@@ -272,6 +316,23 @@ def _descend(problems, labels, start, max_iter, tol, watch):
     return factors, history, False
 
 
+def _normal_equations(problems, labels, scales, levels, weights, factors, name):
+    """Of one factor, with columns that sum to one, for data of unit variance."""
+    n, k = factors[name].shape
+    F, G = np.zeros((n, k)), np.zeros((n, k, k))
+    for problem, own, level, weight in zip(
+        problems, labels, levels, weights, strict=True
+    ):
+        if name in own:
+            mode = own.index(name)
+            parts = [factors[each] / scales[each][:, None] for each in own]
+            weight = weight / np.sqrt(level)
+            F += problem.right_hand_side(parts, mode) * weight
+            G += problem.gram(parts, mode) * np.outer(weight, weight)
+    scale = scales[name]
+    return F / scale[:, None], G / (scale**2)[:, None, None]
+
+
 def _residual(problem, factors):
     last = len(factors) - 1
     F = problem.right_hand_side(factors, last)
@@ -316,30 +377,19 @@ def _maximise(tensors, data, labels, weights, factors, max_iter, watch):
         counts = gather_counts(tensor, quanta[-1])
         indices = each.folding.indices(tensor.rows)
         models.append(Likelihood(counts, indices, each.folding.shape, each.observed))
-    total = sum(model.counts.total for model in models)
     names = list(factors)
     _, even = proportions(np.ones(weights.shape[1]), [factors[n] for n in names])
     weights = weights / np.array(quanta)[:, None]
-    point = weights + weights.sum() * 1e-6, even
-    good, lowest, stretch, history, converged = None, np.inf, 1.0, [], False
-    for _ in range(max_iter):
-        objective, new = _step(models, labels, names, *point)
-        if objective > lowest:
-            point, stretch, lowest = good, 1.0, np.inf
-            continue
-        gained, lowest = lowest - objective, objective
-        history.append(objective)
-        if watch(objective):
-            break
-        if gained <= _NATS_PER_COUNT * total:
-            converged = True
-            break
-        good = new
-        point = prolonged(point, new, stretch) if stretch > 1.0 else new
-        stretch *= 1.1
-    weights, found = point
-    weights = weights * np.array(quanta)[:, None]
-    return weights, dict(zip(names, found, strict=True)), history, converged
+    top = climb(
+        partial(_step, models, labels, names),
+        (weights + weights.sum() * 1e-6, even),
+        max_iter,
+        _NATS_PER_COUNT * sum(model.counts.total for model in models),
+        watch,
+    )
+    weights = top.weights * np.array(quanta)[:, None]
+    found = dict(zip(names, top.factors, strict=True))
+    return weights, found, top.history, top.converged
 
 
 def _step(models, labels, names, weights, factors):
@@ -354,4 +404,4 @@ def _step(models, labels, names, weights, factors):
         for name, share in zip(own, shares, strict=True):
             sums[name] = sums[name] + total * share
     new = [sums[n] / np.maximum(sums[n].sum(axis=0), 1e-300) for n in names]
-    return objective, (np.array(totals), new)
+    return objective, np.array(totals), new

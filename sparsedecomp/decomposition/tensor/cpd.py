@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from numbers import Integral, Real
 
@@ -18,24 +17,20 @@ from sparsedecomp.decomposition.tensor.algebra import (
 from sparsedecomp.decomposition.tensor.base import TensorFactorisation
 from sparsedecomp.decomposition.tensor.compression import (
     OVERSAMPLING,
-    compress_modes,
     compress_tensor,
     refuse_non_counts,
 )
-from sparsedecomp.decomposition.tensor.descent import Problem, descend
 from sparsedecomp.decomposition.tensor.finish import exact_spectra, loadings_of
+from sparsedecomp.decomposition.tensor.gaps import FilledBlocks, survey
 from sparsedecomp.decomposition.tensor.poisson import Likelihood, gather_counts
-from sparsedecomp.decomposition.tensor.starts import start_factors
+from sparsedecomp.decomposition.tensor.search import Search, problems
 
-_logger = logging.getLogger(__name__)
-
-# Sweeps after which the starts are compared, and how many of them go on.
-_TRIAL = 20
-_FINALISTS = 2
 # Counts that the likelihood is for by itself: so many at most, so rarely not zero.
 _MANY_COUNTS = 2**25
 _SPARSE = 0.1
-_NATS_PER_COUNT = 1e-6
+# Most times that the gaps are filled anew and the data compressed again, and the part
+# of the residual that must go for another time.
+_ROUNDS, _SETTLED = 4, 0.99
 
 
 class CPD(TensorFactorisation):
@@ -71,6 +66,13 @@ class CPD(TensorFactorisation):
     likelihood : {"auto", True, False}
         Maximise the Poisson likelihood of the counts in the end, on those entries that
         are not zero. "auto": for counts that are few (at most 2**25 in all).
+    gaps : bool, default False
+        Take NaN for entries that are missing, wherever they are, and leave them out,
+        instead of refusing them. What they are is filled in by the model in turn
+        (expectation maximisation), and the data are compressed anew when it has
+        settled: six reads, and two more whenever that takes 1 % off the residual.
+        The places of the gaps are kept in memory. Positions without any data are
+        better masked, which costs nothing.
     n_init : int, default 8
         Starts; the best two after some sweeps go on to the end. Half of the starts
         come from a direct solution.
@@ -140,6 +142,7 @@ class CPD(TensorFactorisation):
     _parameter_constraints = {
         **TensorFactorisation._parameter_constraints,
         "likelihood": [StrOptions({"auto"}), "boolean"],
+        "gaps": ["boolean"],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
@@ -153,6 +156,7 @@ class CPD(TensorFactorisation):
         nonnegative=True,
         noise="auto",
         likelihood="auto",
+        gaps=False,
         n_init=8,
         max_iter=1000,
         tol=1e-8,
@@ -164,6 +168,7 @@ class CPD(TensorFactorisation):
         self.nonnegative = nonnegative
         self.noise = noise
         self.likelihood = likelihood
+        self.gaps = gaps
         self.n_init = n_init
         self.max_iter = max_iter
         self.tol = tol
@@ -187,31 +192,63 @@ class CPD(TensorFactorisation):
         """
         blocks, folding, noise, scale = self._prepare(X)
         k = self._n_components(folding, blocks.shape[1])
-        generator = self._generator()
         watch = self._watch(blocks, self.max_iter, self.n_init)
-        data = compress_tensor(
-            blocks, folding, 2 * k + OVERSAMPLING, noise=noise, generator=generator
+        data, problem, best, search = self._least_squares(
+            blocks, folding, noise, k, watch
         )
-        small, full = problems(data, 2 * k + OVERSAMPLING, self.nonnegative)
-        search = Search(self, small, k, generator, watch)
-        best = search.run()
-        if full is not small and not search.stopped:
-            best = search.go_on(best, full)
         self.likelihood_ = self._counts_are_few(data) and not search.interrupted
         if self.likelihood_:
-            best, residual = self._maximise(data, blocks, best, search)
+            best, residual = self._maximise(data, best, search)
         else:
-            loadings = loadings_of(best.factors[:-1], folding, blocks.rows)
+            loadings = loadings_of(best.factors[:-1], folding, data.blocks.rows)
             best.factors[-1], residual = exact_spectra(
-                data.blocks, loadings, best.factors[-1], small.updated
+                data.blocks, loadings, best.factors[-1], problem.updated, data.holes
             )
-        self._keep(data, small, best.factors, residual, search, best)
-        self.passes_ = watch.passes
-        self.seconds_ = watch.seconds
-        self.n_iter_ = watch.count
+        self._keep(data, problem, best, search)
+        self._keep_fit(data, residual, best, watch)
         self._warn(stopped=search.stopped)
         W = self.weights_ * loadings_of(self.factors_[:-1], folding, blocks.rows)
         return self._rescaled(W.astype(blocks.dtype), scale)
+
+    def _least_squares(self, blocks, folding, noise, k, watch):
+        """Compress the data and descend; anew when the gaps have been filled."""
+        generator = self._generator()
+        rank, nature, holes = 2 * k + OVERSAMPLING, None, None
+        filled = blocks
+        if self.gaps:
+            blocks, nature, holes, guess = survey(blocks, folding)
+            filled = blocks if holes is None else FilledBlocks(blocks, *guess)
+
+        def compressed():
+            data = compress_tensor(
+                filled, folding, rank, noise=noise, generator=generator, nature=nature
+            ).with_holes(holes)
+            return data, *problems(data, rank, self.nonnegative)
+
+        data, small, full = compressed()
+        search = Search(self, small, k, generator, watch)
+        best = search.run()
+        if holes is None:
+            if full is not small:
+                best = search.go_on(best, full)
+            return data, small, best, search
+        for _ in range(_ROUNDS):
+            if search.stopped:
+                break
+            unscaled = data.unscaled(best.factors)
+            loadings = loadings_of(unscaled[:-1], folding, blocks.rows)
+            filled = FilledBlocks(blocks, loadings, unscaled[-1])
+            data, small, full = compressed()
+            before = best.residual
+            best = search.go_on(best._replace(factors=data.scaled(unscaled)), full)
+            if best.residual > _SETTLED * before:
+                break
+        return data, small, best, search
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.gaps
+        return tags
 
     def _n_components(self, folding, n_channels):
         k = 2 if self.n_components is None else self.n_components
@@ -241,17 +278,15 @@ class CPD(TensorFactorisation):
         few = total <= _MANY_COUNTS and total <= _SPARSE * entries
         return data.poisson and self.nonnegative and counts and bool(few)
 
-    def _maximise(self, data, blocks, best, search):
+    def _maximise(self, data, best, search):
         """Go on from the least squares to the largest likelihood."""
         refuse_non_counts(data.summary)
         quantum = data.summary.quantum or 1.0
-        counts = gather_counts(blocks, quantum)
+        blocks, shape = data.blocks, data.folding.shape
+        counts = gather_counts(blocks.unscaled(), quantum)
         indices = data.folding.indices(blocks.rows)
-        model = Likelihood(counts, indices, data.folding.shape, data.observed)
-        unscaled = [
-            f * s[:, None] for f, s in zip(best.factors, data.scales, strict=True)
-        ]
-        starts = model.starts(unscaled, search.generator)
+        model = Likelihood(counts, indices, shape, data.observed, data.holes)
+        starts = model.starts(data.unscaled(best.factors), search.generator)
         found = []
         for number, start in enumerate(starts):
             if search.stopped:
@@ -260,136 +295,28 @@ class CPD(TensorFactorisation):
         if not found:
             return best, best.residual
         top = min(found, key=lambda maximum: maximum.objective)
-        scales = data.scales
-        factors = [f / s[:, None] for f, s in zip(top.factors, scales, strict=True)]
+        factors = data.scaled(top.factors)
         factors[0] *= top.weights * quantum
         L = loadings_of(factors[:-1], data.folding, blocks.rows)
         inner = counts.inner(
-            L / data.blocks.row_scale[:, None], factors[-1], scales[-1]
+            L / blocks.row_scale[:, None], factors[-1], data.scales[-1]
         )
-        model_squares = np.vdot(L.T @ L, factors[-1].T @ factors[-1])
-        residual = data.sum_of_squares - 2 * quantum * inner + model_squares
-        return (
-            best._replace(factors=factors, converged=top.converged),
-            max(residual, 0.0),
-        )
+        squares = np.vdot(L.T @ L, factors[-1].T @ factors[-1])
+        if data.holes is not None:
+            squares -= np.square(data.holes.entries(L, factors[-1])).sum()
+        residual = data.sum_of_squares - 2 * quantum * inner + squares
+        return best._replace(factors=factors, converged=top.converged), residual
 
-    def _keep(self, data, problem, factors, residual, search, best):
-        unscaled = [f * s[:, None] for f, s in zip(factors, data.scales, strict=True)]
-        self.weights_, self.factors_ = normalised(unscaled)
+    def _keep(self, data, problem, best, search):
+        factors = best.factors
+        for mode, factor in enumerate(factors):
+            factor[data.unseen(mode)] = 0.0
+        self.weights_, self.factors_ = normalised(data.unscaled(factors))
         self.components_ = self.factors_[-1].T.astype(data.scores.dtype)
         self.n_components_ = len(self.weights_)
-        self.residual_norm_ = float(np.sqrt(residual))
-        self.relative_residual_ = float(np.sqrt(residual / data.sum_of_squares))
-        self.noise_variance_ = residual / (np.prod(data.blocks.shape, dtype=float))
-        self.noise_model_ = "poisson" if data.poisson else "uniform"
-        self.objective_history_ = np.array(best.history) / data.sum_of_squares
-        self.converged_ = best.converged
         self.interrupted_ = search.interrupted
         self.congruence_ = np.array([congruence(best.factors, f) for f in search.ends])
-        self._channel_scale = data.scales[-1]
         self.core_consistency_ = np.nan
         if data.observed is None:
             inside = [problem.inside(m, f) for m, f in enumerate(factors)]
             self.core_consistency_ = core_consistency(problem.scores, inside)
-
-
-def problems(data, rank, nonnegative):
-    """The compressed problem with and without compression of the other modes."""
-    whole = [None] * (data.scores.ndim - 1)
-    full = Problem(
-        data.scores,
-        [*whole, data.basis],
-        data.sum_of_squares,
-        data.observed,
-        nonnegative,
-    )
-    if data.observed is not None:
-        return full, full
-    core, bases = compress_modes(data.scores, [rank] * len(whole))
-    if all(basis is None for basis in bases):
-        return full, full
-    core = Problem(
-        core, [*bases, data.basis], data.sum_of_squares, nonnegative=nonnegative
-    )
-    return core, full
-
-
-class Search:
-    """Descents from several starts; Ctrl-C keeps the best result so far.
-
-    Attributes
-    ----------
-    ends : list of lists of factors
-        Where each start was left.
-    stopped, interrupted : bool
-        By the callback, by Ctrl-C.
-    """
-
-    def __init__(self, settings, problem, k, generator, watch):
-        self.settings = settings
-        self.problem = problem
-        self.k = k
-        self.generator = generator
-        self.watch = watch
-        self.ends = []
-        self.stopped = self.interrupted = False
-
-    def run(self):
-        """Try all starts, follow the best, return the best descent."""
-        found = []
-        try:
-            for start in range(self.settings.n_init):
-                factors = start_factors(
-                    self.problem, self.k, self.generator, direct=start % 2 == 0
-                )
-                found.append(self._descend(start, self.problem, factors, _TRIAL))
-                if self.stopped:
-                    break
-        except KeyboardInterrupt:
-            if not found:
-                raise
-            self.stopped = self.interrupted = True
-        order = sorted(range(len(found)), key=lambda i: found[i].residual)
-        if not self.stopped:
-            for i in order[:_FINALISTS]:
-                found[i] = self.go_on(found[i], self.problem, i)
-        best = min(found, key=lambda descent: descent.residual)
-        self.ends = [descent.factors for descent in found]
-        return best
-
-    def go_on(self, descent, problem, start=0):
-        """Continue a descent to its end, perhaps on another form of the problem."""
-        if self.stopped:
-            return descent
-        try:
-            end = self._descend(start, problem, descent.factors, self.settings.max_iter)
-        except KeyboardInterrupt:
-            self.stopped = self.interrupted = True
-            return descent
-        return end._replace(history=descent.history + end.history)
-
-    def maximise(self, model, start, number):
-        """Climb the likelihood from a start; Ctrl-C ends at the best point so far."""
-        settings = self.settings
-        top = model.maximise(
-            *start,
-            settings.max_iter,
-            _NATS_PER_COUNT,
-            lambda objective: self.watch(number, float(objective), self.k),
-        )
-        self.stopped = self.stopped or top.stopped
-        self.interrupted = self.interrupted or top.interrupted
-        return top
-
-    def _descend(self, start, problem, factors, max_iter):
-        descent = descend(
-            problem,
-            [f.copy() for f in factors],
-            min(max_iter, self.settings.max_iter),
-            self.settings.tol,
-            lambda residual: self.watch(start, float(residual), self.k),
-        )
-        self.stopped = self.stopped or descent.stopped
-        self.interrupted = self.interrupted or descent.interrupted
-        return descent

@@ -12,7 +12,7 @@ import numpy as np
 
 from sparsedecomp.decomposition.tensor.modes import contract
 from sparsedecomp.kernels.coordinate import nonnegative_rows
-from sparsedecomp.kernels.tensor import nonnegative_rows_each
+from sparsedecomp.kernels.tensor import add_entries, nonnegative_rows_each
 
 # Sweeps over the components of a row before the next mode has its turn.
 _SWEEPS = 4
@@ -59,15 +59,31 @@ class Problem:
     observed : (*shape,) bool array, optional
     nonnegative : bool or sequence of bool, default True
         Of all factors, or of each.
+    holes : Holes, optional
+        Single entries that are missing. The scores, which are overwritten, hold them
+        filled in.
+    fill : (n,) array, optional
+        With what they are filled.
     """
 
-    def __init__(self, scores, bases, sum_of_squares, observed=None, nonnegative=True):
+    def __init__(
+        self,
+        scores,
+        bases,
+        sum_of_squares,
+        observed=None,
+        nonnegative=True,
+        holes=None,
+        fill=None,
+    ):
         self.scores = scores
         self.bases = bases
         self.sum_of_squares = sum_of_squares
         self.nonnegative = nonnegative
         self.constrained = np.broadcast_to(nonnegative, scores.ndim)
         self.weights = None if observed is None else observed[..., None].astype(float)
+        self.holes = holes
+        self.fill = fill
 
     @property
     def shape(self):
@@ -115,7 +131,17 @@ class Problem:
         return self.outside(mode, contract(T, small[:-1], mode))
 
     def sweep(self, factors):
-        """One round over the modes; returns the residual sum of squares after it."""
+        """One round over the modes; returns the residual sum of squares after it.
+
+        Gaps are filled with the model before it, so that their part in the residual
+        is how far it moved: expectation maximisation, whose objective never rises [1]_.
+
+        References
+        ----------
+        .. [1] G. Tomasi and R. Bro, Chemom. Intell. Lab. Syst. 75 (2005) 163.
+           https://doi.org/10.1016/j.chemolab.2004.07.003
+        """
+        hidden = 0.0 if self.holes is None else self.refill(factors)
         small = [self.inside(m, f) for m, f in enumerate(factors)]
         T = (self.scores @ small[-1].astype(self.scores.dtype)).astype(float)
         last = len(factors) - 1
@@ -127,7 +153,18 @@ class Problem:
         gram = self.gram(factors, last)
         self.solve(factors, last, F, gram)
         C = factors[last]
-        return self.sum_of_squares - 2 * np.vdot(F, C) + np.vdot(gram, C.T @ C)
+        squares = self.sum_of_squares + hidden
+        return squares - 2 * np.vdot(F, C) + np.vdot(gram, C.T @ C)
+
+    def refill(self, factors):
+        """Fill the gaps with what a model says of them."""
+        new = self.holes.products(factors).sum(axis=1)
+        *where, channels = self.holes.indices
+        at = np.ravel_multi_index(where, self.scores.shape[:-1])
+        flat = self.scores.reshape(-1, self.scores.shape[-1])
+        add_entries(at, channels, new - self.fill, self.bases[-1], flat)
+        self.fill = new
+        return float(new @ new)
 
     def _channels(self, small):
         """Contract the scores with all modes but the channels."""
@@ -152,8 +189,16 @@ class Problem:
         """The factor that solves ``A gram ~ F`` to the end, from a start."""
         if not self.constrained[-1]:
             return solve_rows(F, gram, start)
+        if gram.ndim == 3:
+            nonnegative_rows_each(start, F, gram, _MANY)
+            return start
         nonnegative_rows(start, F, gram, np.zeros(len(gram)), _MANY, _EXACT)
         return start
+
+
+def times(A, gram):
+    """``A gram``, with one Gram matrix or one for each row."""
+    return A @ gram if gram.ndim == 2 else np.einsum("ik,ikl->il", A, gram)
 
 
 def solve_rows(F, gram, A):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from sparsedecomp.decomposition.tensor.descent import times
+from sparsedecomp.decomposition.tensor.gaps import FilledBlocks
 from sparsedecomp.decomposition.tensor.modes import khatri_rao_rows
+from sparsedecomp.kernels.tensor import leave_out
 
 
-def exact_spectra(blocks, loadings, spectra, update):
+def exact_spectra(blocks, loadings, spectra, update, holes=None):
     """One pass: the best spectra for given loadings, and what they leave exactly.
 
     The residual of the old spectra is formed entry by entry, so that its size is right
@@ -20,6 +23,8 @@ def exact_spectra(blocks, loadings, spectra, update):
     spectra : (n_channels, k) float64 array
     update : callable
         ``update(F, gram, start) -> (n_channels, k)`` solves ``C gram ~ F``.
+    holes : Holes, optional
+        Entries that are missing and have no weight.
 
     Returns
     -------
@@ -28,14 +33,21 @@ def exact_spectra(blocks, loadings, spectra, update):
         Sum of squares.
     """
     L = loadings.astype(blocks.dtype)
+    if holes is not None:
+        # Filled with the very model, they leave nothing.
+        blocks = FilledBlocks(blocks.blocks, L, spectra)
     _, (squares, left) = blocks.run(
         _residual, rows=(L,), shared=(spectra.astype(blocks.dtype),)
     )
-    gram = L.T.astype(float) @ L.astype(float)
+    L = L.astype(float)
+    gram = L.T @ L
     rounded = spectra.astype(blocks.dtype).astype(float)
-    new = update(left + rounded @ gram, gram, rounded.copy())
+    if holes is not None:
+        gram = np.array(np.broadcast_to(gram, (len(rounded), *gram.shape)))
+        leave_out(holes.indices[-1], L[holes.rows], gram)
+    new = update(left + times(rounded, gram), gram, rounded.copy())
     step = new - rounded
-    residual = squares - 2 * np.vdot(left, step) + np.vdot(step @ gram, step)
+    residual = squares - 2 * np.vdot(left, step) + np.vdot(times(step, gram), step)
     return new, max(float(residual), 0.0)
 
 

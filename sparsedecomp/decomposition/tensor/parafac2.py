@@ -175,9 +175,7 @@ class PARAFAC2(TensorFactorisation):
             self.interrupted_ = True
             best = min(ends, key=lambda end: end.history[-1])
         self._keep(data, best, ends)
-        self.n_iter_ = watch.count
-        self.passes_ = watch.passes
-        self.seconds_ = watch.seconds
+        self._keep_fit(data, best.history[-1], best, watch)
         self._warn(stopped=stopped)
         W = loadings_of(self.factors_, folding, blocks.rows)
         return self._rescaled(W.astype(blocks.dtype), scale)
@@ -219,17 +217,9 @@ class PARAFAC2(TensorFactorisation):
         self.evolving_ = spectra[:, :, order]
         self.components_ = self.evolving_.mean(axis=0).T.astype(data.scores.dtype)
         self.n_components_ = len(order)
-        residual = max(best.history[-1], 0.0)
-        self.residual_norm_ = float(np.sqrt(residual))
-        self.relative_residual_ = float(np.sqrt(residual / data.sum_of_squares))
-        self.noise_variance_ = residual / np.prod(data.blocks.shape, dtype=float)
-        self.noise_model_ = "poisson" if data.poisson else "uniform"
-        self.objective_history_ = np.array(best.history) / data.sum_of_squares
-        self.converged_ = best.converged
         self.congruence_ = np.array(
             [congruence(best.factors[:2], end.factors[:2]) for end in ends]
         )
-        self._channel_scale = data.scales[-1]
 
 
 class _End:

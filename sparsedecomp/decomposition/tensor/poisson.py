@@ -117,6 +117,8 @@ class Likelihood:
     sizes : tuple of int
         Of the same modes.
     observed : (*sizes,) bool array, optional
+    holes : Holes, optional
+        Single entries that are missing, filled alike.
 
     References
     ----------
@@ -125,13 +127,14 @@ class Likelihood:
        https://doi.org/10.1137/110859063
     """
 
-    def __init__(self, counts, indices, sizes, observed=None):
+    def __init__(self, counts, indices, sizes, observed=None, holes=None):
         self.counts = counts
         self.indices = indices
         self.sizes = sizes
         self.missing = (
             None if observed is None else (~observed)[..., None].astype(float)
         )
+        self.holes = holes
 
     def step(self, weights, factors):
         """One iteration.
@@ -150,7 +153,6 @@ class Likelihood:
         weights, factors
             The new parameters, normalised alike.
         """
-        k = len(weights)
         L = weights * khatri_rao_rows(factors[:-1], self.indices)
         of_rows, of_channels = np.empty_like(L), np.empty_like(factors[-1])
         gain = shared_counts(
@@ -163,13 +165,18 @@ class Likelihood:
             of_channels,
         )
         sums = [
-            np.stack([np.bincount(at, of_rows[:, r], n) for r in range(k)], axis=1)
+            sums_at(at, of_rows, n)
             for at, n in zip(self.indices, self.sizes, strict=True)
         ]
         expected = weights.sum()
         if self.missing is not None:
             expected -= self._fill(sums, of_channels, weights, factors)
         sums.append(of_channels)
+        if self.holes is not None:
+            hidden = weights * self.holes.products(factors)
+            expected -= hidden.sum()
+            for at, total in zip(self.holes.indices, sums, strict=True):
+                total += sums_at(at, hidden, len(total))
         total = of_channels.sum(axis=0)
         return (
             expected - gain,
@@ -216,53 +223,9 @@ class Likelihood:
         return starts + [(share, [*even, S]) for S in mixed]
 
     def maximise(self, weights, factors, max_iter, tol, watch):
-        """Iterate, each step prolonged as long as that helps [1]_.
-
-        Parameters
-        ----------
-        weights : (k,) array
-        factors : list of (n_m, k) arrays
-        max_iter : int
-        tol : float
-            Ends when an iteration gains less than ``tol`` nats per count.
-        watch : callable
-            ``watch(objective)`` after every iteration, True to stop.
-
-        Returns
-        -------
-        Maximum
-
-        References
-        ----------
-        .. [1] R. Salakhutdinov and S. Roweis, Proc. ICML (2003) 664.
-        """
+        """Climb from a start; see `climb`."""
         point = proportions(weights, factors)
-        good, lowest, stretch = None, np.inf, 1.0
-        history, converged, stopped, interrupted = [], False, False, False
-        try:
-            for _ in range(max_iter):
-                objective, *new = self.step(*point)
-                if objective > lowest:
-                    # Too far: back to the plain step from the last good point.
-                    point, stretch = good, 1.0
-                    lowest = np.inf
-                    continue
-                gained = lowest - objective
-                good, lowest = new, objective
-                history.append(objective)
-                if watch(objective):
-                    stopped = True
-                    break
-                if gained <= tol * self.counts.total:
-                    converged = True
-                    break
-                point = prolonged(point, new, stretch) if stretch > 1.0 else new
-                stretch *= 1.1
-        except KeyboardInterrupt:
-            if good is None:
-                raise
-            point, stopped, interrupted = good, True, True
-        return Maximum(*point, float(lowest), history, converged, stopped, interrupted)
+        return climb(self.step, point, max_iter, tol * self.counts.total, watch)
 
 
 class Maximum(NamedTuple):
@@ -275,6 +238,62 @@ class Maximum(NamedTuple):
     converged: bool
     stopped: bool
     interrupted: bool
+
+
+def sums_at(at, rows, n):
+    """Sum the rows that belong to each of ``n`` places."""
+    return np.stack([np.bincount(at, column, n) for column in rows.T], axis=1)
+
+
+def climb(step, point, max_iter, least, watch):
+    """Iterate, each step prolonged as long as that helps [1]_; Ctrl-C ends it.
+
+    Parameters
+    ----------
+    step : callable
+        ``step(weights, factors) -> (objective, weights, factors)``.
+    point : (weights, factors)
+        Where to start.
+    max_iter : int
+    least : float
+        Ends when an iteration gains less than so many nats.
+    watch : callable
+        ``watch(objective)`` after every iteration, True to stop.
+
+    Returns
+    -------
+    Maximum
+
+    References
+    ----------
+    .. [1] R. Salakhutdinov and S. Roweis, Proc. ICML (2003) 664.
+    """
+    good, lowest, stretch = None, np.inf, 1.0
+    history, converged, stopped, interrupted = [], False, False, False
+    try:
+        for _ in range(max_iter):
+            objective, *new = step(*point)
+            if objective > lowest:
+                # Too far: back to the plain step from the last good point.
+                point, stretch = good, 1.0
+                lowest = np.inf
+                continue
+            gained = lowest - objective
+            good, lowest = new, objective
+            history.append(objective)
+            if watch(objective):
+                stopped = True
+                break
+            if gained <= least:
+                converged = True
+                break
+            point = prolonged(point, new, stretch) if stretch > 1.0 else new
+            stretch *= 1.1
+    except KeyboardInterrupt:
+        if good is None:
+            raise
+        point, stopped, interrupted = good, True, True
+    return Maximum(*point, float(lowest), history, converged, stopped, interrupted)
 
 
 def proportions(weights, factors):

@@ -14,8 +14,8 @@ from sparsedecomp.decomposition.tensor.compression import (
     compress_tensor,
     leading_vectors,
 )
-from sparsedecomp.decomposition.tensor.cpd import Search, problems
 from sparsedecomp.decomposition.tensor.modes import Folding
+from sparsedecomp.decomposition.tensor.search import Search, problems
 
 # Halves of the data that agree so far have the same components.
 _REPEATED = 0.95
@@ -247,6 +247,8 @@ def _problem(scores, basis, observed, nonnegative):
         scores=scores,
         basis=basis,
         observed=observed,
+        holes=None,
+        fill=None,
         sum_of_squares=float(np.square(scores, dtype=float).sum()),
     )
     return problems(part, basis.shape[1], nonnegative)[0]

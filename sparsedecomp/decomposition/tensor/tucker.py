@@ -149,10 +149,8 @@ class Tucker(TensorFactorisation):
             fit = fit_orthogonal(*request)
         indices = folding.indices(blocks.rows)
         factors, core, residual = self._finish(data, fit, indices, ranks)
-        self._keep(data, factors, core, residual, fit)
-        self.n_iter_ = watch.count
-        self.passes_ = watch.passes
-        self.seconds_ = watch.seconds
+        self._keep(data, factors, core, fit)
+        self._keep_fit(data, residual, fit, watch)
         self._warn(stopped=fit.stopped)
         W = kronecker_rows(self.factors_[:-1], indices) @ unfolded(self.core_).T
         return self._rescaled(W.astype(blocks.dtype), scale)
@@ -202,10 +200,8 @@ class Tucker(TensorFactorisation):
             residual,
         )
 
-    def _keep(self, data, factors, core, residual, fit):
-        self.factors_ = [
-            f * s[:, None] for f, s in zip(factors, data.scales, strict=True)
-        ]
+    def _keep(self, data, factors, core, fit):
+        self.factors_ = data.unscaled(factors)
         # The sign of a spectrum is the one of its sum.
         sign = np.where(self.factors_[-1].sum(axis=0) < 0, -1.0, 1.0)
         self.factors_[-1] = self.factors_[-1] * sign
@@ -213,14 +209,7 @@ class Tucker(TensorFactorisation):
         self.components_ = self.factors_[-1].T.astype(data.scores.dtype)
         self.n_components_ = len(self.components_)
         self.singular_values_ = fit.singular_values
-        self.residual_norm_ = float(np.sqrt(residual))
-        self.relative_residual_ = float(np.sqrt(residual / data.sum_of_squares))
-        self.noise_variance_ = residual / np.prod(data.blocks.shape, dtype=float)
-        self.noise_model_ = "poisson" if data.poisson else "uniform"
-        self.objective_history_ = np.array(fit.history) / data.sum_of_squares
-        self.converged_ = fit.converged
         self.interrupted_ = fit.interrupted
-        self._channel_scale = data.scales[-1]
 
 
 def unfolded(core):

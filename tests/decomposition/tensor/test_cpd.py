@@ -14,7 +14,7 @@ from sparsedecomp.decomposition.tensor.poisson import Likelihood, gather_counts
 from ...naive import tensor as naive
 
 
-@parametrize_with_checks([CPD(n_init=2), Tucker()])
+@parametrize_with_checks([CPD(n_init=2), CPD(gaps=True, n_init=1), Tucker()])
 def test_scikit_learn_conventions(estimator, check):
     check(estimator)
 
@@ -91,13 +91,17 @@ def test_lazy_data_give_the_same(tensor, chunks):
 def test_a_cluster_gives_the_same(tensor):
     distributed = pytest.importorskip("distributed")
     X, _ = tensor(noise=0.1)
+    holed = np.where(np.random.default_rng(0).random(X.shape) < 0.01, np.nan, X)
+    gaps = {"gaps": True, "tol": 1e-11}
     eager = fit(X, tol=1e-11)
     options = {"processes": True, "dashboard_address": None}
     with distributed.LocalCluster(2, threads_per_worker=1, **options) as cluster:
         with distributed.Client(cluster):
             lazy = fit(da.from_array(X, chunks=(4, 20, 50)), tol=1e-11)
-    for one, other in zip(lazy.factors_, eager.factors_, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-5)
+            gappy = fit(da.from_array(holed, chunks=(4, 20, 50)), **gaps)
+    for found, expected in ((lazy, eager), (gappy, fit(holed, **gaps))):
+        for one, other in zip(found.factors_, expected.factors_, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_axes_of_a_mode_may_lie_anywhere(tensor):
