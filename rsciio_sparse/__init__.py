@@ -1,0 +1,28 @@
+"""Readers of X-ray absorption data in RosettaSciIO's own layout.
+
+Each format is a package with a ``file_reader`` and a ``specifications.yaml``.
+`IO_PLUGINS` lists them as `rsciio.IO_PLUGINS` does, so that ``hs.load`` can be taught
+them; each can be called by itself too::
+
+    from rsciio_sparse.xdi import file_reader
+
+    (spectrum,) = file_reader("foil.xdi")
+"""
+
+__all__ = ["IO_PLUGINS", "MalformedFile"]
+
+
+def __dir__():
+    return sorted(__all__)
+
+
+def __getattr__(name):
+    if name == "IO_PLUGINS":
+        from rsciio_sparse._io_plugins import IO_PLUGINS
+
+        return IO_PLUGINS
+    if name == "MalformedFile":
+        from rsciio_sparse._text import MalformedFile
+
+        return MalformedFile
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,11 +1,12 @@
 """How HyperSpy comes to know this package: hooks on the base class of its signals.
 
 HyperSpy's extension format has no key for decomposition algorithms, so they are
-registered here. The anchor is ``hyperspy.learn._mva.MVA``, the base of every
-signal: its ``decomposition`` is wrapped, and its ``__init_subclass__`` adopts the
-signal classes as they are created (``LazySignal`` has a ``decomposition`` of its
-own; methods are added to ``BaseSignal``). Subclasses of other packages are left
-alone: they reach the wrapped methods through ``super()``.
+registered here, and so are our file formats. The anchor is
+``hyperspy.learn._mva.MVA``, the base of every signal: its ``decomposition`` is
+wrapped, and its ``__init_subclass__`` adopts the signal classes as they are created
+(``LazySignal`` has a ``decomposition`` of its own; methods are added to
+``BaseSignal``). Subclasses of other packages are left alone: they reach the wrapped
+methods through ``super()``.
 
 HyperSpy imports this package before its signals exist, so the work waits for
 post-import hooks. When ``MVA`` is half way through its own import at that moment, a
@@ -27,6 +28,7 @@ _logger = logging.getLogger(__name__)
 OPT_OUT = "SPARSEDECOMP_NO_HOOKS"
 MVA_MODULE = "hyperspy.learn._mva"
 ANCHORS = (MVA_MODULE, "hyperspy.signal")
+FORMATS_MODULE = "rsciio._io_plugins"
 
 # Class -> methods it gets: name -> "module:function" of a function of the signal.
 METHODS = {
@@ -104,6 +106,7 @@ def enable():
     # The class is created by this access, and registered with the rest below.
     hyperspy.api.signals.BaseSignal  # noqa: B018
     _register()
+    _add_formats(importlib.import_module(FORMATS_MODULE))
     return status()
 
 
@@ -116,6 +119,7 @@ def install():
 
     for anchor in ANCHORS:
         register_post_import_hook(lambda _: _register(), anchor)
+    register_post_import_hook(_add_formats, FORMATS_MODULE)
 
 
 def _opted_out():
@@ -134,6 +138,19 @@ def _guarded(function):
             _logger.exception("sparsedecomp could not register with HyperSpy")
 
     return guarded
+
+
+@_guarded
+def _add_formats(module):
+    """Teach ``hs.load`` our file formats: RosettaSciIO has no key for others' either.
+
+    A format is never added twice, nor where one of that name exists.
+    """
+    from rsciio_sparse import IO_PLUGINS
+
+    known = {plugin["name"].lower() for plugin in module.IO_PLUGINS}
+    new = [plugin for plugin in IO_PLUGINS if plugin["name"].lower() not in known]
+    module.IO_PLUGINS.extend(new)
 
 
 @_guarded

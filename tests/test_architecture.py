@@ -86,12 +86,22 @@ def public_definitions(tree):
 
 
 def exports_of(folder):
-    """Whether a name is for other rooms: imported in ``__init__``, or all there are."""
+    """Whether a name is for other rooms: imported in ``__init__``, or all there are.
+
+    A room whose names are imported when they are used lists them in ``_PUBLIC``.
+    """
+    body = tree_of(folder / "__init__.py").body
     names = {
         alias.name
-        for node in tree_of(folder / "__init__.py").body
+        for node in body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
+    }
+    names |= {
+        key.value
+        for node in body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "_PUBLIC"
+        for key in node.value.keys
     }
     if folder == PACKAGE:
         names = set()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from . import loaders
+from . import absorption, loaders
 
 GITHUB = "https://raw.githubusercontent.com/"
 MALSPY = "MotokiShiga/malspy/ac00c29e6d044974afb0785349d21a5657237152/"
@@ -19,6 +19,9 @@ SHIGA = "M. Shiga et al., Ultramicroscopy 170 (2016) 43"
 TEURTRIE = "A. Teurtrie et al., Ultramicroscopy 249 (2023) 113719"
 RASTI = "B. Rasti et al., IEEE Trans. Geosci. Remote Sens. 60 (2022), MiSiCNet"
 EXSPY_DEMOS = "hyperspy/exspy-demos"
+LARCH = "M. Newville, J. Phys. Conf. Ser. 430 (2013) 012007 (xraylarch)"
+XDI = "B. Ravel et al., J. Phys. Conf. Ser. 712 (2016) 012148"
+FEFF85 = "feff85exafs, materials measured by B. Ravel et al."
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,87 @@ DATASETS = {
         source=EXSPY_DEMOS,
         licence="not stated; not redistributable",
         citation=EXSPY_DEMOS,
+    ),
+    "cu_foil_10k": Dataset(
+        title="Copper foil at 10 K, measured mu(E) of the K edge",
+        file="xas/cu_10k.xmu",
+        sha256="28ed126f691659997a6894e55e016cce0626ce1d6db58ef4604fe1bad1a2e10a",
+        read=absorption.one_spectrum,
+        source="xraylarch examples, measured at NSLS X11A",
+        licence="MIT",
+        citation=LARCH,
+    ),
+    "co_foil": Dataset(
+        title="Cobalt foil, measured mu(E) of the K edge",
+        file="xas/XDI/co_metal_rt.xdi",
+        sha256="0a719bd2b0b8db733611b75ebf79288c4d9e2fee9ff5d7d60d3d5de11d890aa8",
+        read=absorption.one_spectrum,
+        source="XAS-Data-Interchange, data",
+        licence="public domain",
+        citation=XDI,
+    ),
+    "fe2o3": Dataset(
+        title="Fe2O3, measured mu(E) of the iron K edge",
+        file="xas/XDI/fe2o3_rt.xdi",
+        sha256="4a1c4cec3e00d62734406a872d8a114ebd7d7c1b66050a61ec4017b03abd2a5a",
+        read=absorption.one_spectrum,
+        source="XAS-Data-Interchange, data",
+        licence="public domain",
+        citation=XDI,
+    ),
+    "znse": Dataset(
+        title="ZnSe, measured mu(E) of the zinc K edge",
+        file="xas/XDI/zn_znse_rt.xdi",
+        sha256="536931b166ce0e6f905fb839c54e3a9ea73e2ddfa3a0d726bd7ad887cda2a0d5",
+        read=absorption.one_spectrum,
+        source="XAS-Data-Interchange, data",
+        licence="public domain",
+        citation=XDI,
+    ),
+    "nio_chi": Dataset(
+        title="NiO, measured chi(k) of the nickel K edge, mean of eleven scans",
+        file="xas/NiO.chik",
+        sha256="c90c0dac63331f9e276733bd4c31360b5c188b2d5d92c0401bb14f86fbd97d3f",
+        read=absorption.one_spectrum,
+        source="feff85exafs, tests/NiO",
+        licence="BSD-like",
+        citation=FEFF85,
+    ),
+    "nio_scans": Dataset(
+        title="NiO, ten measured scans of mu(E) of the nickel K edge",
+        file="xas/NiO.prj",
+        sha256="b9cc332f65dcaaf78fc3ea8b578de9d4e7fd8d610aa948d87cee5a862f20993a",
+        read=absorption.nio_scans,
+        source="feff85exafs, tests/NiO",
+        licence="BSD-like",
+        citation=FEFF85,
+    ),
+    "uo2": Dataset(
+        title="UO2, measured mu(E) of the uranium L3 edge at 77 K",
+        file="xas/UO2.prj",
+        sha256="c9a5d57f37a7100ba3496727acf0294d14020d02dce491ce80f469f15e33933f",
+        read=absorption.uo2,
+        source="feff85exafs, tests/UO2",
+        licence="BSD-like",
+        citation=FEFF85,
+    ),
+    "uo2_chi": Dataset(
+        title="UO2, measured chi(k) of the uranium L3 edge; its first distance is 2.27",
+        file="xas/UO2.chik",
+        sha256="a620cdb5557ed2dc753d1765323cd84720aa18f59eb1507cb7598eac9238a1cf",
+        read=absorption.one_spectrum,
+        source="feff85exafs, tests/UO2",
+        licence="BSD-like",
+        citation=FEFF85,
+    ),
+    "fe2p_plume": Dataset(
+        title="Iron L edge of a plume particle, measured STXM stack",
+        file="xas/stxm/fe2p_plume.h5",
+        sha256="8fba4db2946c94905408307b69820652180cf2658ecb6085aaf01eac06d23dad",
+        read=absorption.fe2p_plume,
+        source="stetef/nano-XANES-microscopy-of-Fe (converted)",
+        licence="MIT",
+        citation="S. Tetef et al., nano-XANES microscopy of Fe; ALS 11.0.2.2",
     ),
 }
 

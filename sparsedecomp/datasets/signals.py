@@ -244,7 +244,8 @@ def spectrum_image(data, axes, signal_type, metadata):
     signal = hs.signals.Signal1D(data, axes=axes, metadata=metadata)
     if not isinstance(data, np.ndarray):
         signal = signal.as_lazy()
-    if signal_type and importlib.util.find_spec("exspy") is None:
+    of_exspy = signal_type.startswith(("EELS", "EDS"))
+    if of_exspy and importlib.util.find_spec("exspy") is None:
         _logger.info(
             "exspy is not installed: the signal is a Signal1D, not of type %s. "
             'Install it with: pip install "sparsedecomp[eds]".',

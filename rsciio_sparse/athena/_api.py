@@ -1,0 +1,219 @@
+"""Reader of Athena projects: records of energies, mu(E) and parameters.
+
+Two forms exist, both usually compressed with gzip: Perl literals (Athena, Demeter and
+larch) and JSON (Demeter).
+"""
+
+import gzip
+import json
+import zlib
+
+import numpy as np
+
+from rsciio_sparse._spectra import metadata_of, spectrum
+from rsciio_sparse._text import MalformedFile
+from rsciio_sparse.athena._perl import parse
+
+ARRAYS = ("x", "y", "i0", "signal", "stddev")
+
+PROCESSING = {
+    "bkg_e0": "e0",
+    "bkg_step": "edge_step",
+    "bkg_rbkg": "rbkg",
+    "bkg_kw": "kweight",
+    "bkg_pre1": "pre1",
+    "bkg_pre2": "pre2",
+    "bkg_nor1": "norm1",
+    "bkg_nor2": "norm2",
+    "bkg_nnorm": "nnorm",
+    "bkg_eshift": "energy_shift",
+}
+"""Parameter of Athena -> its name in larch. Athena's nnorm counts coefficients."""
+
+
+def file_reader(filename, lazy=False, records=None, apply_shift=False):
+    """Read an Athena project.
+
+    Parameters
+    ----------
+    filename : str or pathlib.Path
+    lazy : bool
+        A project is read at once in either case.
+    records : list of str, optional
+        Labels of the records to read; all by default.
+    apply_shift : bool
+        Add the energy shift with which Athena aligned a record. By default energies
+        are as recorded, and the shift is in ``original_metadata.Athena.energy_shift``.
+
+    Returns
+    -------
+    list of dict
+        One spectrum for each record of mu(E), normalised mu(E) or chi(k), with
+        Athena's parameters in ``original_metadata``.
+
+    Raises
+    ------
+    MalformedFile
+        With the line and the reason.
+    ValueError
+        If a record was asked for that is not there.
+    """
+    path = str(filename)
+    text = _text(path)
+    found = _json_records(path, text) if text.startswith("{") else _perl(path, text)
+    labels = [record["args"].get("label", record["name"]) for record in found]
+    if not found:
+        raise MalformedFile(path, None, "the project holds no record.")
+    if records is not None:
+        unknown = [label for label in records if label not in labels]
+        if unknown:
+            raise ValueError(
+                f"{path} has no record {', '.join(map(repr, unknown))}. It holds: "
+                f"{', '.join(map(str, labels))}."
+            )
+    return [
+        _spectrum(path, record, str(label), apply_shift)
+        for record, label in zip(found, labels, strict=True)
+        if records is None or label in records
+    ]
+
+
+def _text(path):
+    with open(path, "rb") as file:
+        content = file.read()
+    if content[:2] == b"\x1f\x8b":
+        try:
+            content = gzip.decompress(content)
+        except (EOFError, OSError, zlib.error) as error:
+            raise MalformedFile(
+                path, None, f"the file cannot be decompressed ({error}): cut short?"
+            ) from error
+    text = content.decode("utf-8", errors="replace")
+    if "Athena project file" not in text[:1000]:
+        raise MalformedFile(
+            path,
+            1,
+            f"{text[:40]!r} where '# Athena project file' was expected: this is no "
+            "Athena project.",
+        )
+    return text
+
+
+def _perl(path, text):
+    """Records of the form ``@x = (...);`` up to a line ``[record]``."""
+    records, record, start = [], {}, 1
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.startswith("[record]"):
+            records.append(_complete(path, number, record))
+            record = {}
+            continue
+        if line[:1] not in "$@%" or "=" not in line:
+            continue
+        key, _, literal = line[1:].partition("=")
+        key = key.strip()
+        if key not in (*ARRAYS, "args", "old_group", "xdi"):
+            continue
+        start = start if record else number
+        try:
+            value = parse(literal)
+        except ValueError as error:
+            raise MalformedFile(path, number, f"{key}: {error}.") from error
+        record[key] = value
+    if "x" in record:
+        raise MalformedFile(
+            path, start, "this record is not closed by '[record]': was the file cut?"
+        )
+    return records
+
+
+def _complete(path, number, record):
+    """A record of Perl literals with its parameters as a dict."""
+    args = record.get("args") or []
+    if not isinstance(args, dict):
+        args = dict(zip(args[::2], args[1::2], strict=False))
+    record["args"], record["line"] = args, number
+    record["name"] = record.get("old_group", "")
+    return record
+
+
+def _json_records(path, text):
+    try:
+        project = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise MalformedFile(path, error.lineno, f"{error.msg}.") from error
+    order = next((v for k, v in project.items() if k.startswith("_____order")), None)
+    if order is None:
+        order = [k for k in project if not k.startswith("_____")]
+    records = []
+    for name in order:
+        if name not in project:
+            raise MalformedFile(path, None, f"the record {name!r} is missing.")
+        record = {"args": {}, **project[name], "name": name, "line": None}
+        records.append(record)
+    return records
+
+
+def _spectrum(path, record, label, apply_shift):
+    args, line = record["args"], record["line"]
+    arrays = {}
+    for key in ARRAYS:
+        if record.get(key):
+            try:
+                arrays[key] = np.array(record[key], dtype=float)
+            except (TypeError, ValueError) as error:
+                raise MalformedFile(
+                    path, line, f"record {label!r}: {key} holds no numbers ({error})."
+                ) from error
+    sizes = {key: len(values) for key, values in arrays.items()}
+    if not {"x", "y"} <= sizes.keys() or sizes["x"] != sizes["y"] or sizes["x"] < 2:
+        raise MalformedFile(
+            path,
+            line,
+            f"record {label!r} has arrays of {sizes}: x and y of one length were "
+            "expected.",
+        )
+    families = _families(record, args)
+    processing = {
+        name: _number(args[key]) for key, name in PROCESSING.items() if key in args
+    }
+    original = {"Athena": processing, "parameters": args, **families}
+    original["columns"] = {key: arrays[key] for key in arrays if key not in "xy"}
+    metadata = metadata_of(families)
+    kind, x = {}, arrays["x"]
+    if _number(args.get("is_chi")) == 1 or args.get("recordtype") == "chi(k)":
+        kind = {"name": "k", "units": "1/Angstrom"}
+        kind |= {"signal_type": "EXAFS", "quantity": "chi"}
+    else:
+        if apply_shift:
+            x = x + (processing.get("energy_shift") or 0.0)
+        if _number(args.get("is_nor")) == 1:
+            metadata["XAS"] = {"normalized": True}
+            kind = {"quantity": "Normalised absorption"}
+    numbers = [line] * len(x)
+    return spectrum(path, x, arrays["y"], numbers, label, metadata, original, **kind)
+
+
+def _families(record, args):
+    """What is known of element, beamline and sample, under the names of XDI."""
+    xdi = record.get("xdi")
+    fields = xdi.get("metadata") if isinstance(xdi, dict) else None
+    families = {
+        family: {key: str(value) for key, value in entries.items()}
+        for family, entries in (fields or {}).items()
+        if isinstance(entries, dict) and entries
+    }
+    element = families.setdefault("Element", {})
+    symbol = args.get("bkg_z") or args.get("atsym")
+    edge = args.get("fft_edge") or args.get("edge")
+    if symbol and not element.get("symbol"):
+        element["symbol"] = str(symbol)
+    if edge and not element.get("edge"):
+        element["edge"] = str(edge).capitalize()
+    return families
+
+
+def _number(value):
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None

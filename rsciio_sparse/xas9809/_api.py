@@ -1,0 +1,148 @@
+"""Reader of 9809 text: angles of the monochromator, and counts of every channel.
+
+The header names the monochromator's lattice spacing, and in the line "Mode" what each
+channel counts: 1 the incoming beam, 2 the transmitted, 3 fluorescence, 4 reference;
+codes above 100 are dead-time monitors and others.
+"""
+
+import re
+
+import numpy as np
+
+from rsciio_sparse._spectra import HC, absorption_of, metadata_of, spectrum
+from rsciio_sparse._text import MalformedFile, lines_of, table_of
+
+FIRST = re.compile(r"\s*9809\s+(?P<facility>\S+)\s+(?P<beamline>\S+)")
+MONO = re.compile(r"\s*Mono\s*:\s*(?P<name>.+?)\s+D=\s*(?P<spacing>[\d.]+)\s*A")
+RING = re.compile(r"\s*Ring\s*:\s*(?P<energy>[\d.]+\s*GeV)")
+MODES = {1: "i0", 2: "itrans", 3: "ifluor", 4: "irefer"}
+ANGLE_SET, ANGLE_READ, SECONDS, COUNTS = 0, 1, 2, 3
+
+
+def file_reader(filename, lazy=False, column=None, subtract_offsets=False):
+    """Read a file of version 9809.
+
+    Parameters
+    ----------
+    filename : str or pathlib.Path
+        These files often have no extension or another one: pass
+        ``file_format="9809"`` to ``hs.load``.
+    lazy : bool
+        A spectrum is read at once in either case.
+    column : {"transmission", "fluorescence", "reference"}, optional
+        By default what the channels allow, in this order. Fluorescence is summed over
+        all elements of the detector.
+    subtract_offsets : bool
+        Subtract the dark counts per second that the header gives times the seconds of
+        each point: where the beamline wrote raw counts.
+
+    Returns
+    -------
+    list of one dict
+
+    Raises
+    ------
+    MalformedFile
+        With the line and the reason.
+    """
+    path = str(filename)
+    lines = lines_of(path)
+    families = _header(path, lines)
+    modes, offsets, first = _channels(path, lines)
+    table, numbers = table_of(path, lines, first)
+    if table.shape[1] < COUNTS + len(modes):
+        raise MalformedFile(
+            path,
+            numbers[0],
+            f"{table.shape[1]} columns: two angles, the time and {len(modes)} channels "
+            "were expected.",
+        )
+    energy = _energy(path, table, numbers, families)
+    counts = table[:, COUNTS : COUNTS + len(modes)]
+    if subtract_offsets:
+        counts = counts - table[:, [SECONDS]] * offsets
+    columns = {}
+    for mode, channel in zip(modes, counts.T, strict=True):
+        if mode in MODES:
+            columns[MODES[mode]] = columns.get(MODES[mode], 0) + channel
+    mu, chosen = absorption_of(path, columns, column)
+    original = {
+        **families,
+        "header": "\n".join(lines[:first]),
+        "columns": {"energy": energy, "time": table[:, SECONDS], **columns},
+        "offsets": offsets,
+        "column": chosen,
+    }
+    metadata = metadata_of(families)
+    title = lines[2].strip() if len(lines) > 2 else ""
+    return [spectrum(path, energy, mu, numbers, title, metadata, original)]
+
+
+def _header(path, lines):
+    """Facility, beamline and monochromator under the names of XDI."""
+    first = FIRST.match(lines[0])
+    if not first:
+        raise MalformedFile(
+            path,
+            1,
+            f"{lines[0][:40]!r} where '9809' and the beamline were expected.",
+        )
+    families = {
+        "Facility": {"name": first["facility"]},
+        "Beamline": {"name": first["beamline"]},
+    }
+    for line in lines[1:20]:
+        if mono := MONO.match(line):
+            families["Mono"] = {"name": mono["name"], "d_spacing": mono["spacing"]}
+        if ring := RING.match(line):
+            families["Facility"]["energy"] = ring["energy"]
+    if "Mono" not in families:
+        raise MalformedFile(
+            path,
+            None,
+            "no line 'Mono : ... D= ... A' in the header: the angles cannot become "
+            "energies without the spacing of the crystal.",
+        )
+    return families
+
+
+def _channels(path, lines):
+    """Mode and offset of every channel, and the first line of numbers."""
+    found = {}
+    for index, line in enumerate(lines):
+        words = line.split()
+        if words[:1] in (["Mode"], ["Offset"]):
+            try:
+                # Of the two angles; what follows belongs to the channels.
+                found[words[0]] = [float(word) for word in words[3:]]
+            except ValueError:
+                raise MalformedFile(
+                    path, index + 1, f"{line.strip()[:40]!r} holds no numbers."
+                ) from None
+        if words[:1] == ["Offset"]:
+            modes, offsets = found.get("Mode", []), np.array(found["Offset"])
+            if not modes or len(modes) != len(offsets):
+                raise MalformedFile(
+                    path,
+                    index + 1,
+                    f"{len(offsets)} offsets for {len(modes)} modes of channels.",
+                )
+            return [int(mode) for mode in modes], offsets, index + 1
+    raise MalformedFile(
+        path, None, "no line 'Offset' ends the header: was the file cut short?"
+    )
+
+
+def _energy(path, table, numbers, families):
+    angles = table[:, ANGLE_READ]
+    if not angles.any():
+        # Beamlines without an encoder write only where they were going.
+        angles = table[:, ANGLE_SET]
+    bad = ~((angles > 0) & (angles < 90))
+    if bad.any():
+        place = int(np.argmax(bad))
+        raise MalformedFile(
+            path, numbers[place], f"the angle is {angles[place]:g} degrees."
+        )
+    spacing = float(families["Mono"]["d_spacing"])
+    return HC / (2 * spacing * np.sin(np.deg2rad(angles)))

@@ -1,0 +1,76 @@
+"""Reads the files of X-ray absorption into HyperSpy signals."""
+
+import numpy as np
+
+from sparsedecomp.datasets.loaders import read_signal
+from sparsedecomp.xas import absorption, shifted
+
+
+def one_spectrum(path, lazy):
+    """A file that holds one spectrum, by the reader for its extension."""
+    import hyperspy.api as hs
+
+    return hs.load(path, lazy=lazy)
+
+
+def uo2(path, lazy):
+    """The merged record of the project."""
+    return _records(path, lazy, ["UO2 77K"])[0]
+
+
+def nio_scans(path, lazy):
+    """Ten scans of NiO, moved in energy by what the authors found on their foil."""
+    labels = [f"NiO.{number:03}" for number in (0, 1, 2, 3, 4, 6, 7, 8, 9, 10)]
+    # The first scan is in the project twice.
+    scans = {s.metadata.General.title: s for s in _records(path, False, labels)}
+    first = scans[labels[0]]
+    energy = first.axes_manager[-1].axis
+    mu = [
+        shifted(energy, scan.data, -scan.original_metadata.Athena.energy_shift)
+        for scan in scans.values()
+    ]
+    axes = [{"name": "scan", "size": len(mu), "navigate": True}, _energy_axis(energy)]
+    metadata = first.metadata.as_dictionary()
+    metadata["General"] = {"title": "NiO, ten scans"}
+    return read_signal(np.array(mu), axes, "XAS", metadata, lazy)
+
+
+def fe2p_plume(path, lazy):
+    """STXM stack: absorption from the transmitted counts and those beside the grain."""
+    import h5py
+
+    with h5py.File(path) as file:
+        counts, incoming = file["intensity"][()], file["i0_counts"][()]
+        energy = file["energy_eV"][()]
+        place = [file[f"{name}_um"][()] for name in "yx"]
+    mu = absorption(incoming.astype(counts.dtype), np.moveaxis(counts, 0, -1))
+    axes = [
+        {
+            "name": name,
+            "units": "um",
+            "size": len(at),
+            "offset": at[0],
+            "scale": at[1] - at[0],
+            "navigate": True,
+        }
+        for name, at in zip("yx", place, strict=True)
+    ]
+    element = {"symbol": "Fe", "edge": "L3"}
+    metadata = {
+        "General": {"title": "Iron L edge, STXM stack of a plume particle"},
+        "Acquisition_instrument": {"XAS": {"Element": element}},
+        "Sample": {"elements": ["Fe"]},
+        "Signal": {"quantity": "Absorption"},
+    }
+    return read_signal(mu, [*axes, _energy_axis(energy)], "XAS", metadata, lazy)
+
+
+def _records(path, lazy, labels):
+    import hyperspy.api as hs
+
+    found = hs.load(path, lazy=lazy, records=labels)
+    return found if isinstance(found, list) else [found]
+
+
+def _energy_axis(energy):
+    return {"name": "Energy", "units": "eV", "axis": energy, "navigate": False}

@@ -1,0 +1,149 @@
+r"""How noisy mu(E) and chi(k) are, judged from the data themselves."""
+
+import numpy as np
+
+from sparsedecomp.xas.fourier import transform_matrix
+from sparsedecomp.xas.grids import applied, increasing, spectra_on
+
+DEGREE = 3
+"""Polynomials of this degree through neighbouring points are not noise."""
+
+MAD_TO_SIGMA = 1.4826
+
+
+def mu_noise(energy, mu, limits=None):
+    """Standard deviation of white noise in mu, for each spectrum.
+
+    Five neighbouring points are combined so that a cubic gives 0 and white noise its
+    own standard deviation; the median of their magnitudes ignores the edge and
+    glitches.
+
+    Parameters
+    ----------
+    energy : array_like of shape (n_E,)
+        In eV, increasing.
+    mu : array_like of shape (..., n_E)
+    limits : tuple of two floats, optional
+        Use the energies between these only, in eV.
+
+    Returns
+    -------
+    numpy.ndarray of shape (...)
+        In the unit of mu. Too large for scans with fewer than some four points in the
+        shortest wiggle: these look like noise.
+
+    Raises
+    ------
+    ValueError
+        If the energies do not increase, or fewer than six of them are used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsedecomp.xas import mu_noise
+    >>> energy = np.linspace(7000, 7500, 800)
+    >>> noise = np.random.default_rng(0).normal(0, 0.01, 800)
+    >>> float(mu_noise(energy, np.sin(energy / 80) + noise).round(2))
+    0.01
+    """
+    energy = increasing(energy, at_least=DEGREE + 3)
+    mu = spectra_on(mu, energy)
+    if limits is not None:
+        low, high = sorted(limits)
+        used = (energy >= low) & (energy <= high)
+        if used.sum() < DEGREE + 3:
+            raise ValueError(
+                f"Only {used.sum()} points lie between {low:g} and {high:g} eV; the "
+                f"noise needs {DEGREE + 3} or more."
+            )
+        energy, mu = energy[used], mu[..., used]
+    filtered = _without_polynomials(energy, mu)
+    return MAD_TO_SIGMA * np.median(np.abs(filtered), axis=-1)
+
+
+def chi_noise(
+    k, chi, *, k_min=2.0, k_max=None, k_weight=1, r_min=15.0, r_max=30.0, taper=1.0
+):
+    r"""Standard deviation of white noise in chi(k), for each spectrum.
+
+    Beyond 15 angstrom chi(R) holds no signal. White noise of standard deviation
+    epsilon in chi gives there, with the weights g_j = k_j^n W(k_j),
+
+    .. math::
+
+        \langle |\chi(R)|^2 \rangle = \epsilon^2 (\Delta k^2 / \pi) \sum_j g_j^2 .
+
+    Parameters
+    ----------
+    k : array_like of shape (n_k,)
+        Even grid, in 1/angstrom.
+    chi : array_like of shape (..., n_k)
+    k_min, k_max : float
+        Range used, in 1/angstrom; to the end by default.
+    k_weight : float
+    r_min, r_max : float
+        Where there is noise only, in angstrom.
+    taper : float
+        Width of the sills of the window in 1/angstrom.
+
+    Returns
+    -------
+    numpy.ndarray of shape (...)
+
+    Raises
+    ------
+    ValueError
+        If the grid of k is not even, the range leaves it, or `r_max` is beyond what
+        its step resolves.
+
+    Notes
+    -----
+    chi that was interpolated onto a grid finer than the measured points has less
+    noise at high R than near a shell, and the estimate is low.
+
+    References
+    ----------
+    M. Newville, B. I. Boyanov, D. E. Sayers, J. Synchrotron Radiat. 6 (1999) 264.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsedecomp.xas import chi_noise
+    >>> k = np.arange(0, 16, 0.05)
+    >>> noise = np.random.default_rng(0).normal(0, 1e-3, (200, len(k)))
+    >>> float(chi_noise(k, 0.1 * np.sin(5 * k) + noise).mean().round(4))
+    0.001
+    """
+    k = increasing(k, "k", "1/angstrom")
+    chi = spectra_on(chi, k, "chi")
+    nyquist = np.pi * (len(k) - 1) / (2 * (k[-1] - k[0]))
+    if not r_min < r_max <= nyquist:
+        raise ValueError(
+            f"r_min={r_min:g} to r_max={r_max:g} angstrom: steps of "
+            f"{(k[-1] - k[0]) / (len(k) - 1):.3g} 1/angstrom resolve R up to "
+            f"{nyquist:.3g} angstrom."
+        )
+    k_max = k[-1] if k_max is None else k_max
+    transform = transform_matrix(
+        k,
+        np.arange(r_min, r_max, 0.1),
+        k_min=k_min,
+        k_max=k_max,
+        k_weight=k_weight,
+        taper=taper,
+    )
+    power = np.mean(np.abs(applied(transform, chi)) ** 2, axis=-1)
+    return np.sqrt(power / np.sum(np.abs(transform[0]) ** 2))
+
+
+def _without_polynomials(energy, mu):
+    """Combinations of neighbours with unit norm that vanish for a cubic."""
+    width = DEGREE + 2
+    windows = np.lib.stride_tricks.sliding_window_view(energy, width)
+    x = windows - windows.mean(axis=1, keepdims=True)
+    x /= np.abs(x).max(axis=1, keepdims=True)
+    powers = x[:, None, :] ** np.arange(DEGREE + 1)[:, None]
+    # The last right singular vector is orthogonal to all powers, and of norm 1.
+    weights = np.linalg.svd(powers)[2][:, -1]
+    neighbours = np.lib.stride_tricks.sliding_window_view(mu, width, axis=-1)
+    return np.einsum("...ij,ij->...i", neighbours, weights)
