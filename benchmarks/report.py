@@ -29,6 +29,8 @@ COLUMNS = {
     "peak_mib": ("peak MiB", "{:.0f}"),
     "predicted_mib": ("formula", "{:.0f}"),
     "times_slower": ("x ours", "{:.1f}"),
+    "difference": ("difference", "{:.1e}"),
+    "found": ("found", "{}"),
     "error": ("", "{}"),
 }
 

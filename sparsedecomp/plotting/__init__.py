@@ -2,6 +2,11 @@
 
 from sparsedecomp.plotting.components import plot_components
 from sparsedecomp.plotting.cone import plot_cone
+from sparsedecomp.plotting.exafs import (
+    plot_exafs_fit,
+    plot_lasso_path,
+    plot_shell_posterior,
+)
 from sparsedecomp.plotting.fit import plot_objective_history, plot_relevance
 from sparsedecomp.plotting.rank import plot_rank
 from sparsedecomp.plotting.report import plot_unmixing_report
@@ -11,10 +16,13 @@ from sparsedecomp.plotting.tensor import plot_tensor
 __all__ = [
     "plot_components",
     "plot_cone",
+    "plot_exafs_fit",
+    "plot_lasso_path",
     "plot_objective_history",
     "plot_rank",
     "plot_relevance",
     "plot_segmentation",
+    "plot_shell_posterior",
     "plot_tensor",
     "plot_unmixing_report",
 ]

@@ -1,0 +1,376 @@
+"""The basis of a structure-free EXAFS fit: every atom at every distance, by FEFF.
+
+Grids are taken from what comes with the package, from the cache on disk, or from a run
+of FEFF6L, in that order.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+from .channels import Channel
+from .clusters import make_cluster
+from .elements import bond_length
+from .feff_path import read_feff_path
+from .feff_run import run_feff
+from .scattering import ScatteringGrid
+
+_logger = logging.getLogger(__name__)
+
+CACHE = "SPARSEDECOMP_CACHE_DIR"
+SHIPPED = Path(__file__).with_name("feff_grids")
+# Distances at which FEFF is run, in angstrom; splines fill in between.
+_RUN_STEP, _TABLE_STEP, _REACH = 0.1, 0.05, 6.6
+_NEAREST, _NEAREST_FOCUSED = 1.3, 3.2
+# Shells begin at this part of the sum of covalent radii: shorter bonds are not known
+# but for the hydrogen that EXAFS does not see and multiple bonds such as U=O, 0.67.
+_CLOSEST = 0.75
+
+
+@dataclass(frozen=True)
+class FeffBasis:
+    """Columns of atoms of several kinds at all distances of a grid.
+
+    Attributes
+    ----------
+    channels : tuple of Channel
+        Kinds of atoms.
+    r_step : float, default 0.02
+        Step of the distances in angstrom.
+    r_max : float, default 5.8
+        Longest distance in angstrom.
+    """
+
+    channels: tuple
+    r_step: float = 0.02
+    r_max: float = 5.8
+
+    @classmethod
+    def from_composition(
+        cls,
+        absorber,
+        elements,
+        *,
+        edge="K",
+        lattice=None,
+        bond=None,
+        focusing=True,
+        s02=0.9,
+        r_step=0.02,
+        r_max=5.8,
+        time_limit=120.0,
+    ):
+        """Basis of which only the elements are known.
+
+        Parameters
+        ----------
+        absorber : str
+            Symbol of the absorbing element.
+        elements : sequence of str
+            Symbols of the elements around it, the absorber's among them where it has
+            neighbours of its own kind.
+        edge : {"K", "L1", "L2", "L3"}, default "K"
+        lattice, bond
+            Structure of the cluster for the potentials, see
+            `sparsedecomp.xas.clusters.make_cluster`.
+        focusing : bool, default True
+            With collinear multiple scattering: for each element also an atom behind
+            another half way.
+        s02 : float, default 0.9
+            Amplitude reduction factor. Numbers of atoms are only as good as it is:
+            take it from a foil.
+        r_step, r_max : float
+            As in the class.
+        time_limit : float, default 120
+            Seconds for a run of FEFF.
+
+        Returns
+        -------
+        FeffBasis
+
+        Raises
+        ------
+        FeffError
+            If the grids must be computed and FEFF is not there or fails.
+        ValueError
+            If an element, the edge or the lattice is unknown.
+
+        Examples
+        --------
+        >>> from sparsedecomp.xas import FeffBasis
+        >>> basis = FeffBasis.from_composition("Cu", ["Cu"])
+        >>> [channel.label for channel in basis.channels]
+        ['Cu', 'Cu via Cu']
+        """
+        elements = _known(elements)
+        pairs = [(via, end) for via in elements for end in elements]
+        # An atom half way belongs to the row of atoms of one kind or to the other
+        # kind between two of the absorber's.
+        pairs = [(via, end) for via, end in pairs if via == end or end == absorber]
+        grids = load_grids(
+            absorber,
+            elements,
+            pairs,
+            edge=edge,
+            lattice=lattice,
+            bond=bond,
+            time_limit=time_limit,
+        )
+        # A file may have been written for another order of the elements.
+        grids = sorted(
+            (grid for grid in grids if focusing or grid.kind == "single"),
+            key=lambda grid: (
+                elements.index(grid.via or grid.scatterer),
+                elements.index(grid.scatterer),
+            ),
+        )
+        return cls(tuple(make_channels(grids, s02)), r_step, r_max)
+
+    @classmethod
+    def from_paths(cls, files, *, s02=0.9, r_step=0.02, r_max=5.8, width=0.4):
+        """Basis of FEFF paths computed from a structure.
+
+        A path's amplitude and phase serve at distances near its own; that is wrong by
+        a tenth of the signal at distances an angstrom away.
+
+        Parameters
+        ----------
+        files : sequence of str or pathlib.Path
+            Files feffNNNN.dat. Those of single scattering are used.
+        s02, r_step, r_max : float
+            As in `from_composition`.
+        width : float, default 0.4
+            How far from a path's distance it may serve, in angstrom.
+
+        Returns
+        -------
+        FeffBasis
+
+        Raises
+        ------
+        ValueError
+            If a file is not a path, or none is of single scattering.
+        """
+        paths = [path for path in map(read_feff_path, files) if path.n_legs == 2]
+        if not paths:
+            raise ValueError(
+                "None of the files given is a path of single scattering (two legs)."
+            )
+        channels = []
+        for symbol in dict.fromkeys(path.scatterers[0] for path in paths):
+            own = [path for path in paths if path.scatterers[0] == symbol]
+            grid = ScatteringGrid.from_paths(own)
+            ends = [grid.r[0] - width, *grid.r, grid.r[-1] + width]
+            grid = ScatteringGrid(
+                grid.absorber,
+                grid.edge,
+                symbol,
+                np.array(ends),
+                grid.k,
+                grid.amplitude[[0, *range(len(own)), -1]],
+                grid.phase[[0, *range(len(own)), -1]],
+                grid.mean_free_path,
+                grid.momentum,
+            )
+            channels.append(Channel(symbol, (grid,), (1.0,), ends[0], s02))
+        return cls(tuple(channels), r_step, r_max)
+
+    @property
+    def labels(self):
+        """Name of each channel."""
+        return tuple(channel.label for channel in self.channels)
+
+    @property
+    def r(self):
+        """Distance of each column, in angstrom."""
+        return np.concatenate([self._distances(channel) for channel in self.channels])
+
+    @property
+    def kinds(self):
+        """Channel of each column."""
+        counts = [len(self._distances(channel)) for channel in self.channels]
+        return np.repeat(np.arange(len(counts)), counts)
+
+    def columns(self, k, r=None, *, e0=0.0, sigma2=0.006, third=0.0):
+        """EXAFS of one atom at each distance.
+
+        Parameters
+        ----------
+        k : (n_k,) array
+            Wavenumbers in 1/angstrom.
+        r : (n_columns,) array, optional
+            Distances in angstrom instead of those of the grid.
+        e0, sigma2, third : float or (n_columns,) array
+            Shift of the energy zero in eV, mean square displacement in square
+            angstrom and third cumulant in cubic angstrom.
+
+        Returns
+        -------
+        (n_columns, n_k) array
+
+        Raises
+        ------
+        ValueError
+            If FEFF was not computed as far as the data reach.
+        """
+        k = np.asarray(k, dtype=float)
+        reached = min(channel.k_max for channel in self.channels)
+        if k[-1] > reached:
+            raise ValueError(
+                f"The basis ends at k = {reached:.1f} 1/angstrom, the data reach "
+                f"{k[-1]:.1f}: choose a k_range that ends before."
+            )
+        r, kinds = self.r if r is None else r, self.kinds
+        e0, sigma2, third = (np.broadcast_to(v, len(r)) for v in (e0, sigma2, third))
+        out = np.empty((len(r), len(k)))
+        for kind, channel in enumerate(self.channels):
+            of = kinds == kind
+            out[of] = channel.columns(
+                k, r[of], e0=e0[of], sigma2=sigma2[of], third=third[of]
+            )[0]
+        return out
+
+    def _distances(self, channel):
+        low, high = channel.reach
+        high = min(high, self.r_max)
+        first = np.ceil(low / self.r_step - 1e-9)
+        return np.arange(first, np.floor(high / self.r_step + 1e-9) + 1) * self.r_step
+
+
+def make_channels(grids, s02):
+    """Channels of single scattering, then those of an atom behind another."""
+    single = {grid.scatterer: grid for grid in grids if grid.kind == "single"}
+    for grid in single.values():
+        nearest = _CLOSEST * bond_length(grid.absorber, grid.scatterer)
+        yield Channel(grid.scatterer, (grid,), (1.0,), nearest, s02)
+    double = {(g.via, g.scatterer): g for g in grids if g.kind == "double"}
+    triple = {(g.via, g.scatterer): g for g in grids if g.kind == "triple"}
+    for (via, end), grid in double.items():
+        # The double path runs both ways round.
+        parts = (single[end], grid, triple[via, end])
+        nearest = 2 * _CLOSEST * bond_length(grid.absorber, via)
+        yield Channel(end, parts, (1.0, 2.0, 1.0), nearest, s02)
+
+
+def load_grids(absorber, elements, pairs, *, edge, lattice, bond, time_limit=120.0):
+    """Grids from the package, the cache or FEFF; see `FeffBasis.from_composition`."""
+    key = [absorber, edge, sorted(elements), sorted(pairs), lattice, bond]
+    name = f"{absorber}_{edge}_{'-'.join(sorted(elements))}"
+    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
+    for folder in (SHIPPED, cache_folder()):
+        file = folder / f"{name}_{digest}.npz"
+        if file.is_file():
+            return read_grids(file)
+    everyone = list(dict.fromkeys([absorber, *elements]))
+    cluster = make_cluster(absorber, everyone, lattice=lattice, bond=bond)
+    grids = compute_grids(cluster, edge, elements, pairs, time_limit=time_limit)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_grids(file, grids)
+    except OSError as error:
+        _logger.warning("grids were not kept in the cache: %s", error)
+    return [_filled(grid) for grid in grids]
+
+
+def compute_grids(cluster, edge, elements, pairs, *, time_limit=120.0):
+    """Run FEFF for single scattering of elements and for rows of (via, end) atoms."""
+    near = np.arange(_NEAREST, _REACH + 1e-9, _RUN_STEP)
+    far = np.arange(_NEAREST_FOCUSED, _REACH + 1e-9, _RUN_STEP)
+    wanted = [("single", [[(symbol, (r, 0, 0))] for r in near]) for symbol in elements]
+    for via, end in pairs:
+        row = [[(via, (r / 2, 0, 0)), (end, (r, 0, 0))] for r in far]
+        wanted.append(("double", row))
+        wanted.append(("triple", [[*path, path[0]] for path in row]))
+    paths = run_feff(
+        cluster, edge, sum((p for _, p in wanted), []), time_limit=time_limit
+    )
+    grids, first = [], 0
+    for kind, group in wanted:
+        own = paths[first : first + len(group)]
+        grids.append(ScatteringGrid.from_paths(own, kind=kind, note="FEFF6L"))
+        first += len(group)
+    return grids
+
+
+def write_grids(file, grids):
+    """Write grids of one run of FEFF to a file .npz."""
+    arrays = {"k": grids[0].k, "mean_free_path": grids[0].mean_free_path}
+    arrays["momentum"] = grids[0].momentum
+    names = []
+    for i, grid in enumerate(grids):
+        names.append([grid.absorber, grid.edge, grid.scatterer, grid.kind, grid.via])
+        arrays[f"r{i}"] = grid.r
+        arrays[f"amplitude{i}"] = grid.amplitude.astype(np.float32)
+        arrays[f"phase{i}"] = grid.phase.astype(np.float32)
+    np.savez_compressed(file, names=np.array(names), note=grids[0].note, **arrays)
+
+
+def read_grids(file):
+    """Read grids that `write_grids` wrote."""
+    with np.load(file) as stored:
+        return [
+            _filled(
+                ScatteringGrid(
+                    *map(str, (absorber, edge, scatterer)),
+                    stored[f"r{i}"],
+                    stored["k"],
+                    stored[f"amplitude{i}"].astype(float),
+                    stored[f"phase{i}"].astype(float),
+                    stored["mean_free_path"],
+                    stored["momentum"],
+                    kind=str(kind),
+                    via=str(via),
+                    note=str(stored["note"]),
+                )
+            )
+            for i, (absorber, edge, scatterer, kind, via) in enumerate(stored["names"])
+        ]
+
+
+def cache_folder():
+    """Folder in which computed grids are kept."""
+    if named := os.environ.get(CACHE):
+        return Path(named) / "feff"
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    return base / "sparsedecomp" / "feff"
+
+
+def _filled(grid):
+    """Grid at the closer distances between which the kernel draws lines."""
+    r = np.arange(grid.r[0], grid.r[-1] + 1e-9, _TABLE_STEP)
+    return ScatteringGrid(
+        grid.absorber,
+        grid.edge,
+        grid.scatterer,
+        r,
+        grid.k,
+        CubicSpline(grid.r, grid.amplitude)(r),
+        CubicSpline(grid.r, grid.phase)(r),
+        grid.mean_free_path,
+        grid.momentum,
+        kind=grid.kind,
+        via=grid.via,
+        note=grid.note,
+    )
+
+
+def _known(elements):
+    if isinstance(elements, str):
+        raise ValueError(
+            f"elements={elements!r}: give a list of symbols, such as ['O', 'Ni']."
+        )
+    if not len(elements):
+        raise ValueError("elements is empty: name the elements around the absorber.")
+    return list(dict.fromkeys(elements))

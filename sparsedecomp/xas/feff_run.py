@@ -1,0 +1,179 @@
+"""Runs FEFF6L: potentials of a cluster, then paths of any length from these.
+
+FEFF is an external program with a licence of its own. xraylarch brings it; a path in
+the environment variable SPARSEDECOMP_FEFF6L names another copy.
+"""
+
+import importlib.util
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from .feff_path import read_feff_path
+
+_logger = logging.getLogger(__name__)
+
+ENVIRONMENT = "SPARSEDECOMP_FEFF6L"
+_HOLES = {"K": 1, "L1": 2, "L2": 3, "L3": 4}
+_FOLDERS = {"Linux": "linux64", "Darwin": "darwin64", "Windows": "win64"}
+
+
+class FeffError(RuntimeError):
+    """FEFF was not found, took too long, or failed; holds what it printed."""
+
+
+def find_feff():
+    """Path of the program feff6l.
+
+    Returns
+    -------
+    pathlib.Path
+        What SPARSEDECOMP_FEFF6L names, else the copy in an installed xraylarch, else
+        ``feff6l`` on the search path of programs.
+
+    Raises
+    ------
+    FeffError
+        If there is none; the message says how to get it.
+    """
+    named = os.environ.get(ENVIRONMENT)
+    if named:
+        if not Path(named).is_file():
+            raise FeffError(
+                f"{ENVIRONMENT} is set to {named!r}, which is not a file: set it to "
+                "the program feff6l, or unset it."
+            )
+        return Path(named)
+    # Only looked for: importing larch takes seconds and is not needed.
+    larch = importlib.util.find_spec("larch")
+    if larch is not None:
+        folder = Path(larch.origin).parent / "bin" / _FOLDERS[platform.system()]
+        for name in ("feff6l", "feff6l.exe"):
+            if (folder / name).is_file():
+                return folder / name
+    found = shutil.which("feff6l")
+    if found is None:
+        raise FeffError(
+            "FEFF6L was not found. Install xraylarch, which brings it, with "
+            'pip install "sparsedecomp[xas]", or set the environment variable '
+            f"{ENVIRONMENT} to the program; grids that come with the package or are "
+            "in the cache need no FEFF."
+        )
+    return Path(found)
+
+
+def run_feff(cluster, edge, paths, *, time_limit=120.0):
+    """Scattering amplitudes of given paths in the potentials of a cluster.
+
+    The potentials are computed once, and every path from them: paths need not occur
+    in the cluster.
+
+    Parameters
+    ----------
+    cluster : sequence of (str, (float, float, float))
+        Symbol and position in angstrom of each atom, the absorber first.
+    edge : {"K", "L1", "L2", "L3"}
+        Absorption edge.
+    paths : sequence of sequence of (str, (float, float, float))
+        Scattering atoms of each path in order, without the absorber, which sits at
+        the origin.
+    time_limit : float, default 120
+        Seconds after which FEFF is stopped.
+
+    Returns
+    -------
+    list of FeffPath
+        In the order given.
+
+    Raises
+    ------
+    FeffError
+        If FEFF is not there, exceeds its time, or fails; with its own message.
+    ValueError
+        If the edge is unknown.
+    """
+    if edge not in _HOLES:
+        raise ValueError(f"edge={edge!r}: expected one of {', '.join(_HOLES)}.")
+    program = find_feff()
+    kinds = list(dict.fromkeys(symbol for symbol, _ in cluster[1:]))
+    with tempfile.TemporaryDirectory(prefix="feff-") as folder:
+        folder = Path(folder)
+        (folder / "paths.dat").write_text(_paths_file(paths, cluster[0][0], kinds))
+        for control in ("1 0 0 0", "0 0 1 0"):
+            text = _input_file(cluster, kinds, edge, control)
+            (folder / "feff.inp").write_text(text)
+            printed = _call(program, folder, time_limit)
+        files = [folder / f"feff{i + 1:04d}.dat" for i in range(len(paths))]
+        missing = [i for i, file in enumerate(files) if not file.is_file()]
+        if missing:
+            raise FeffError(
+                f"FEFF wrote {len(paths) - len(missing)} of {len(paths)} paths. It "
+                f"said:\n{printed}"
+            )
+        return [read_feff_path(file) for file in files]
+
+
+def _call(program, folder, time_limit):
+    _logger.info("running %s", program)
+    try:
+        done = subprocess.run(
+            [str(program)],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=time_limit,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise FeffError(
+            f"FEFF took more than {time_limit:g} s and was stopped. Give fewer "
+            "distances, or a longer time_limit."
+        ) from error
+    except OSError as error:
+        raise FeffError(f"{program} cannot be run: {error}.") from error
+    printed = "\n".join(done.stdout.strip().splitlines()[-12:])
+    if done.returncode != 0 or not (folder / "phase.bin").is_file():
+        raise FeffError(f"FEFF ended with code {done.returncode}. It said:\n{printed}")
+    return printed
+
+
+def _input_file(cluster, kinds, edge, control):
+    from .elements import atomic_number
+
+    absorber = cluster[0][0]
+    lines = [
+        "TITLE " + absorber + " " + edge,
+        f"HOLE {_HOLES[edge]} 1.0",
+        f"CONTROL {control}",
+        "PRINT 0 0 0 0",
+        # Weak distant paths would be dropped.
+        "CRITERIA 0 0",
+        "RMAX 1.0",
+        "POTENTIALS",
+        f"0 {atomic_number(absorber)} {absorber}",
+    ]
+    for index, symbol in enumerate(kinds, start=1):
+        lines.append(f"{index} {atomic_number(symbol)} {symbol}")
+    lines.append("ATOMS")
+    for i, (symbol, (x, y, z)) in enumerate(cluster):
+        index = kinds.index(symbol) + 1 if i else 0
+        lines.append(f"{x:12.6f} {y:12.6f} {z:12.6f} {index} {symbol}")
+    return "\n".join([*lines, "END", ""])
+
+
+def _paths_file(paths, absorber, kinds):
+    lines = ["paths of given lengths", "-" * 71]
+    for number, atoms in enumerate(paths, start=1):
+        lines.append(f"{number:6d}{len(atoms) + 1:5d}   1.000  index, nleg, degeneracy")
+        lines.append("      x           y           z     ipot  label")
+        for symbol, (x, y, z) in atoms:
+            index = kinds.index(symbol) + 1
+            lines.append(f"{x:12.6f}{y:12.6f}{z:12.6f}{index:4d} '{symbol:<6s}'")
+        lines.append(f"{0:12.6f}{0:12.6f}{0:12.6f}{0:4d} '{absorber:<6s}'")
+    return "\n".join([*lines, ""])

@@ -1,0 +1,163 @@
+"""Bases that need no FEFF: Fourier, and an array of one's own."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .units import ETOK
+
+FOURIER = ("plain", "windowed", "advanced")
+
+
+@dataclass(frozen=True)
+class FourierBasis:
+    r"""Sines and cosines of 2 k R: distances without scattering theory.
+
+    Column pairs with free signs are four columns with positive weights, labelled
+    "+sin", "-sin", "+cos" and "-cos"; the amplitude at a distance is the root of the
+    sum of squares. Distances are short of the true ones by some 0.3 angstrom, since
+    the phase shift is not known, and weights are no numbers of atoms.
+
+    Attributes
+    ----------
+    r_min, r_max, r_step : float, default 1, 5.8, 0.05
+        Distances in angstrom.
+    kind : {"plain", "windowed", "advanced"}, default "advanced"
+        ``plain``: sin 2kR in k^weight chi. ``windowed``: times a Gaussian in k about
+        the middle of the range. ``advanced``: with the attenuation of the EXAFS
+        equation, k^2 / R^2 exp(-2 k^2 s^2 - 2 R / L) sin 2kR in k^3 chi.
+    mean_free_path : float, default 8
+        L in angstrom.
+
+    References
+    ----------
+    Y. Igarashi, F. Iesari et al., arXiv:2105.02341 (2021), compare the three bases.
+    """
+
+    r_min: float = 1.0
+    r_max: float = 5.8
+    r_step: float = 0.05
+    kind: str = "advanced"
+    mean_free_path: float = 8.0
+
+    def __post_init__(self):
+        if self.kind not in FOURIER:
+            raise ValueError(
+                f"kind={self.kind!r}: expected one of {', '.join(FOURIER)}."
+            )
+
+    labels = ("+sin", "-sin", "+cos", "-cos")
+
+    @property
+    def _distances(self):
+        count = int(np.floor((self.r_max - self.r_min) / self.r_step + 1e-9)) + 1
+        return self.r_min + self.r_step * np.arange(count)
+
+    @property
+    def r(self):
+        """Distance of each column, in angstrom."""
+        return np.tile(self._distances, 4)
+
+    @property
+    def kinds(self):
+        """Label of each column."""
+        return np.repeat(np.arange(4), len(self._distances))
+
+    def columns(self, k, *, e0=0.0, sigma2=0.006):
+        """Columns as chi(k).
+
+        Parameters
+        ----------
+        k : (n_k,) array
+            Wavenumbers in 1/angstrom.
+        e0 : float, default 0
+            Shift of the energy zero in eV.
+        sigma2 : float, default 0.006
+            Mean square displacement in square angstrom, of the advanced kind.
+
+        Returns
+        -------
+        (n_columns, n_k) array
+        """
+        k = np.sqrt(np.maximum(np.asarray(k, dtype=float) ** 2 - ETOK * e0, 1e-4))
+        r = self._distances[:, None]
+        if self.kind == "advanced":
+            envelope = np.exp(-2 * k**2 * sigma2 - 2 * r / self.mean_free_path)
+            envelope = envelope / (k * r**2)
+        else:
+            envelope = k**-3.0
+            if self.kind == "windowed":
+                middle, width = (k[0] + k[-1]) / 2, (k[-1] - k[0]) / 4
+                envelope = envelope * np.exp(-0.5 * ((k - middle) / width) ** 2)
+        sine, cosine = envelope * np.sin(2 * k * r), envelope * np.cos(2 * k * r)
+        return np.concatenate([sine, -sine, cosine, -cosine])
+
+
+@dataclass(frozen=True)
+class ArrayBasis:
+    """Columns computed elsewhere, for example by GNXAS.
+
+    Attributes
+    ----------
+    gamma : (n_columns, n_grid) array
+        EXAFS of one atom at each distance.
+    k : (n_grid,) array
+        Wavenumbers in 1/angstrom.
+    r : (n_columns,) array
+        Distances in angstrom, increasing within each element.
+    elements : sequence of str
+        Element of each column; columns of one element follow each other.
+    """
+
+    gamma: np.ndarray
+    k: np.ndarray
+    r: np.ndarray
+    elements: tuple
+
+    def __post_init__(self):
+        gamma = np.asarray(self.gamma, dtype=float)
+        shape = (len(self.r), len(self.k))
+        if gamma.shape != shape or len(self.elements) != len(self.r):
+            raise ValueError(
+                f"gamma has shape {gamma.shape}; with {len(self.r)} distances, "
+                f"{len(self.elements)} elements and {len(self.k)} wavenumbers it must "
+                f"be {shape}, with an element for each distance."
+            )
+
+    @property
+    def labels(self):
+        """Elements, each once."""
+        return tuple(dict.fromkeys(self.elements))
+
+    @property
+    def kinds(self):
+        """Index of the element of each column."""
+        return np.array([self.labels.index(element) for element in self.elements])
+
+    def columns(self, k):
+        """Columns at other wavenumbers, by cubic interpolation.
+
+        Parameters
+        ----------
+        k : (n_k,) array
+            Wavenumbers in 1/angstrom.
+
+        Returns
+        -------
+        (n_columns, n_k) array
+
+        Raises
+        ------
+        ValueError
+            If the basis does not cover them.
+        """
+        from scipy.interpolate import CubicSpline
+
+        k = np.asarray(k, dtype=float)
+        if k[0] < self.k[0] - 1e-9 or k[-1] > self.k[-1] + 1e-9:
+            raise ValueError(
+                f"The basis covers k = {self.k[0]:.2f} to {self.k[-1]:.2f} "
+                f"1/angstrom, the fit needs {k[0]:.2f} to {k[-1]:.2f}: choose a "
+                "k_range within the basis, or compute it further."
+            )
+        return CubicSpline(self.k, np.asarray(self.gamma, dtype=float), axis=1)(k)

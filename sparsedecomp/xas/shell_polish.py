@@ -1,0 +1,154 @@
+"""Finds the most probable shells near given ones, and how probable they are."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .shell_model import GLOBALS, PER_SHELL
+
+
+@dataclass(frozen=True)
+class ShellFit:
+    """Shells at a maximum of the posterior probability.
+
+    Attributes
+    ----------
+    p : (3 + 4 K,) array
+        Parameters, see `shell_model`.
+    kinds : (K,) int array
+        Channel of each shell.
+    log_evidence : float
+        Logarithm of the probability of the data with these shells, all parameters
+        integrated over in Laplace's approximation; minus infinity where a shell is
+        not a maximum of its own (no atoms, or at the end of the range).
+    variance : float
+        Noise variance of the coordinates.
+    covariance : (3 + 4 K, 3 + 4 K) array
+        Of the parameters.
+    prediction : (n,) array
+        Coordinates of the model.
+    """
+
+    p: np.ndarray
+    kinds: np.ndarray
+    log_evidence: float
+    variance: float
+    covariance: np.ndarray
+    prediction: np.ndarray
+
+
+def polish(model, y, p, kinds, *, max_iter=40, tol=1e-3):
+    """Levenberg-Marquardt steps to the maximum of the posterior, noise included.
+
+    After each step the noise variance is set to where the evidence is largest
+    (MacKay, Neural Computation 4 (1992) 415): residual over degrees of freedom that
+    the parameters have not used, with the prior guess of the model error.
+
+    Parameters
+    ----------
+    model : ShellModel
+    y : (n,) array
+        Coordinates of the spectrum.
+    p : (3 + 4 K,) array
+        Where to start.
+    kinds : (K,) int array
+        Channel of each shell.
+    max_iter : int, default 40
+    tol : float, default 1e-3
+        The steps end when the logarithm of the posterior gains less.
+
+    Returns
+    -------
+    ShellFit
+    """
+    prior = model.prior
+    mean, spread = model.prior_of(len(kinds))
+    precision = spread**-2.0
+    weight = prior.model_error_weight
+    guess = prior.model_error**2 * np.mean(y**2)
+    n = len(y)
+
+    def penalty(p):
+        return 0.5 * np.sum(precision * (p - mean) ** 2)
+
+    p = model.confine(p, kinds)
+    f, J = model.predict(p, kinds)
+    square = np.sum((y - f) ** 2)
+    variance = (square + weight * guess) / (n + weight)
+    damping = 1e-3
+    for _ in range(max_iter):
+        H = J.T @ J / variance
+        A = H + np.diag(precision)
+        step_to = J.T @ (y - f) / variance - precision * (p - mean)
+        before = 0.5 * square / variance + penalty(p)
+        for _ in range(8):
+            step = np.linalg.solve(A + np.diag(damping * np.diag(A) + 1e-9), step_to)
+            trial = model.confine(p + step, kinds)
+            f_trial, J_trial = model.predict(trial, kinds)
+            square_trial = np.sum((y - f_trial) ** 2)
+            gain = before - 0.5 * square_trial / variance - penalty(trial)
+            if gain > 0:
+                break
+            damping *= 5
+        else:
+            break
+        damping = max(damping / 5, 1e-8)
+        p, f, J, square = trial, f_trial, J_trial, square_trial
+        H = J.T @ J / variance
+        used = np.trace(np.linalg.solve(H + np.diag(precision + 1e-9), H))
+        variance = (square + weight * guess) / max(n - used + weight, weight)
+        if gain < tol:
+            break
+    return _finish(model, y, p, kinds, f, J, square, variance, guess)
+
+
+def common_error(fit):
+    """Standard deviation of each shell's N / R^2 that is due to all but the N.
+
+    It is the same for every spectrum of these shells, and no noise of a pixel.
+    """
+    n_shells = len(fit.kinds)
+    of = slice(GLOBALS + n_shells, GLOBALS + 2 * n_shells)
+    precision = np.linalg.inv(fit.covariance)[of, of]
+    alone = np.diag(np.linalg.inv(precision))
+    return np.sqrt(np.maximum(np.diag(fit.covariance)[of] - alone, 0))
+
+
+def _finish(model, y, p, kinds, f, J, square, variance, guess):
+    prior = model.prior
+    mean, spread = model.prior_of(len(kinds))
+    r, u = model.split(p)[1][:2]
+    low, high = model.reach[kinds].T
+    precision = spread**-2.0
+    # A distance cannot be less certain than that it lies somewhere in its range.
+    precision[GLOBALS : GLOBALS + len(kinds)] = 12 / np.maximum(high - low, 1e-9) ** 2
+    A = J.T @ J / variance + np.diag(precision)
+    sign, log_det = np.linalg.slogdet(A)
+    covariance = np.linalg.inv(A)
+    finite = np.isfinite(spread)
+    deviation = (p - mean)[finite] / spread[finite]
+    weight = prior.model_error_weight
+    log_evidence = (
+        -0.5 * square / variance
+        - 0.5 * (len(y) + weight) * np.log(variance)
+        - 0.5 * weight * guess / variance
+        - 0.5 * np.sum(deviation**2)
+        - np.sum(np.log(spread[finite]))
+        - 0.5 * log_det
+        # Of every shell: its place in the range, and that atoms are positive.
+        + len(kinds) * np.log(model.intensity * np.sqrt(2 * np.pi) * 2.0)
+    )
+    error = np.sqrt(np.diag(covariance))[GLOBALS:].reshape(PER_SHELL, -1)[1]
+    inside = (r > low + 1e-6) & (r < high - 1e-6) & (u > error)
+    rows = all(
+        model.half_way(r, kinds, kind, r[i : i + 1])[0] for i, kind in enumerate(kinds)
+    )
+    if sign <= 0 or not np.all(inside) or not rows or _collide(model, r, kinds):
+        log_evidence = -np.inf
+    return ShellFit(p, kinds, float(log_evidence), float(variance), covariance, f)
+
+
+def _collide(model, r, kinds):
+    """Whether two shells of one kind are closer than can be told apart."""
+    gaps = [np.diff(np.sort(r[kinds == kind])) for kind in np.unique(kinds)]
+    return any(np.any(gap < model.resolution) for gap in gaps)

@@ -1,0 +1,163 @@
+"""Finds the shells of one spectrum: adds, drops and changes them by the evidence."""
+
+import numpy as np
+
+from .shell_model import GLOBALS, PER_SHELL
+from .shell_polish import polish
+
+_STEP = 0.04
+_STARTS = (-8.0, 0.0, 8.0)
+
+
+def search_shells(model, y, *, max_shells=10, min_gain=1.0, n_candidates=3, patience=2):
+    """Greedy search with every trial polished off the grid.
+
+    A shell is added where a column of the grid raises the exact evidence of a linear
+    model most, then all parameters are polished; shells are dropped or given to
+    another channel when that raises the evidence. Distances, atoms, displacements,
+    energy zero and noise all come out of this, and the number of shells.
+
+    Parameters
+    ----------
+    model : ShellModel
+    y : (n,) array
+        Coordinates of the spectrum.
+    max_shells : int, default 10
+    min_gain : float, default 1
+        Gain of the log evidence that a change must bring: odds of e to one, where
+        Kass and Raftery's "positive" evidence begins (J. Am. Stat. Assoc. 90 (1995)
+        773).
+    n_candidates : int, default 3
+        Places tried for every new shell.
+    patience : int, default 2
+        Shells that are added in vain before the search ends.
+
+    Returns
+    -------
+    ShellFit
+        Without a shell where none is found.
+    """
+    fits = [
+        _search_from(model, y, start, max_shells, min_gain, n_candidates, patience)
+        for start in _STARTS
+    ]
+    return max(fits, key=lambda fit: fit.log_evidence - min_gain * len(fit.kinds))
+
+
+def _search_from(model, y, start, max_shells, min_gain, n_candidates, patience):
+    """Search from one energy zero: another may lead to the images of all shells."""
+    best = polish(model, y, _no_shells(model), np.zeros(0, dtype=int))
+    best.p[0] += start
+    path, tries = best, patience
+    # One shell alone may not lower the noise enough to pay for itself where two do.
+    while tries and len(path.kinds) < max_shells:
+        path = _add(model, y, path, n_candidates)
+        fit = _improve(model, y, path, min_gain)
+        more = len(fit.kinds) - len(best.kinds)
+        if fit.log_evidence > best.log_evidence + min_gain * max(more, 0) + 1e-2:
+            best = path = fit
+            tries = patience
+        else:
+            tries -= 1
+    return best
+
+
+def _no_shells(model):
+    mean, _ = model.prior_of(0)
+    return mean
+
+
+def _add(model, y, fit, n_candidates):
+    """The best of the fits with one shell more."""
+    trials = [
+        polish(model, y, *_insert(model, fit, kind, r, u))
+        for kind, r, u in _candidates(model, y, fit, n_candidates)
+    ]
+    return max(trials, key=lambda fit: fit.log_evidence, default=fit)
+
+
+def _improve(model, y, fit, min_gain):
+    """Drop shells, or give them to other channels, while that raises the evidence."""
+    while True:
+        trials = []
+        for i in _doubtful(model, fit):
+            trials.append(polish(model, y, *_remove(model, fit, i)))
+        for i, kind in _exchanges(model, fit):
+            kinds = fit.kinds.copy()
+            kinds[i] = kind
+            trials.append(polish(model, y, fit.p, kinds))
+        better = max(trials, key=lambda fit: fit.log_evidence, default=fit)
+        # A shell more must bring its gain, a shell less may cost as much.
+        fewer = len(fit.kinds) - len(better.kinds)
+        if not better.log_evidence > fit.log_evidence + 1e-2 - min_gain * fewer:
+            return fit
+        fit = better
+
+
+def _candidates(model, y, fit, count):
+    """Channel, distance and N / R^2 of the columns that raise the evidence most.
+
+    With C the covariance of the data given the present shells, s = x C^-1 x and
+    q = x C^-1 y, the gain of a column x with prior variance d of its weight is
+    1/2 [q^2 / (1/d + s) - log(1 + d s)].
+    """
+    d = model.prior.density**2
+    (e0, level, kappa), _ = model.split(fit.p)
+    r_now = model.shells(fit.p)[0]
+    X = r_now[:, None] ** 2 * model.columns(fit.p, fit.kinds)[0]
+    inverse = np.linalg.inv(fit.variance * np.eye(len(y)) + d * X.T @ X)
+    found = []
+    for kind, (low, high) in enumerate(model.reach):
+        r = np.arange(low + _STEP / 2, high, _STEP)
+        r = r[model.half_way(r_now, fit.kinds, kind, r)]
+        if not len(r):
+            continue
+        columns = model.channels[kind].columns(
+            model.coordinates.k,
+            r,
+            e0=e0,
+            sigma2=np.exp(level),
+            third=kappa * np.exp(2 * level),
+        )[0]
+        x = columns @ model.coordinates.matrix.T * r[:, None] ** 2
+        x_inverse = x @ inverse
+        s, q = np.sum(x_inverse * x, axis=1), x_inverse @ y
+        gain = 0.5 * (q**2 / (1 / d + s) - np.log1p(d * s))
+        gain[q <= 0] = -np.inf
+        weight = q / (1 / d + s)
+        for at in r_now[fit.kinds == kind]:
+            gain[np.abs(r - at) < model.resolution] = -np.inf
+        padded = np.concatenate([[-np.inf], gain, [-np.inf]])
+        peak = (gain >= padded[:-2]) & (gain >= padded[2:]) & np.isfinite(gain)
+        found += [(gain[j], kind, r[j], weight[j]) for j in np.flatnonzero(peak)]
+    return [(kind, r, u) for _, kind, r, u in sorted(found, reverse=True)[:count]]
+
+
+def _insert(model, fit, kind, r, u):
+    common, rows = model.split(fit.p)
+    new = np.array([[r], [max(u, 0.02)], [0.0], [0.0]])
+    p = np.concatenate([common, np.hstack([rows, new]).ravel()])
+    return p, np.append(fit.kinds, kind)
+
+
+def _remove(model, fit, i):
+    common, rows = model.split(fit.p)
+    p = np.concatenate([common, np.delete(rows, i, axis=1).ravel()])
+    return p, np.delete(fit.kinds, i)
+
+
+def _doubtful(model, fit):
+    """Shells whose atoms are within four standard deviations of none."""
+    u = model.split(fit.p)[1][1]
+    error = np.sqrt(np.diag(fit.covariance))[GLOBALS:].reshape(PER_SHELL, -1)[1]
+    return np.flatnonzero(u < 4 * error)
+
+
+def _exchanges(model, fit):
+    """Other channels that each shell might belong to."""
+    r = model.shells(fit.p)[0]
+    for i, kind in enumerate(fit.kinds):
+        for other, (low, high) in enumerate(model.reach):
+            possible = model.half_way(r, fit.kinds, other, r[i : i + 1])[0]
+            if other != kind and low < r[i] < high and possible:
+                yield i, other

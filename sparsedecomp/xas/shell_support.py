@@ -1,0 +1,151 @@
+"""Between shells off the grid, found on a mean spectrum, and columns of the grid."""
+
+import numpy as np
+
+from .results import Shells
+from .shell_model import PER_SHELL
+from .shell_polish import common_error, polish
+
+# A polish that moves a shell farther than this has left it, in angstrom.
+_MOVED = 0.15
+
+
+def column_parameters(model, fit, basis):
+    """Energy shift, displacement and third cumulant of each column of the grid.
+
+    Between shells of a kind that the mean spectrum holds they run on lines, beyond the
+    outer ones they stay.
+
+    Parameters
+    ----------
+    model : ShellModel
+    fit : ShellFit
+        Search on the mean spectrum.
+    basis : FeffBasis
+
+    Returns
+    -------
+    dict of (n_columns,) arrays
+        ``e0``, ``sigma2`` and ``third``.
+    """
+    common, level, kappa = fit.p[:3]
+    r, _, sigma2, _, e0 = model.shells(fit.p)
+    shift = np.full(len(basis.r), common)
+    log_sigma2 = np.full(len(basis.r), level)
+    for kind in np.unique(fit.kinds):
+        of, at = fit.kinds == kind, basis.kinds == kind
+        order = np.argsort(r[of])
+        known = r[of][order]
+        shift[at] = np.interp(basis.r[at], known, e0[of][order])
+        log_sigma2[at] = np.interp(basis.r[at], known, np.log(sigma2[of][order]))
+    sigma2 = np.exp(log_sigma2)
+    return {"e0": shift, "sigma2": sigma2, "third": kappa * sigma2**2}
+
+
+def has_half_way(model, fit, basis):
+    """Columns of focused atoms that have a shell half way, and all others."""
+    r_found = model.shells(fit.p)[0]
+    r, kinds = basis.r, basis.kinds
+    possible = np.ones(len(r), dtype=bool)
+    for kind in range(len(model.channels)):
+        of = kinds == kind
+        possible[of] = model.half_way(r_found, fit.kinds, kind, r[of])
+    return possible
+
+
+def meet_shells(model, fit, basis):
+    """Distances of the columns, the nearest moved onto each shell of the mean spectrum.
+
+    Else a strong shell between two columns is followed by weak ones that mend it.
+    """
+    r = basis.r.copy()
+    for place, kind in zip(model.shells(fit.p)[0], fit.kinds, strict=True):
+        away = np.abs(r - place) + 1e3 * (basis.kinds != kind)
+        if away.min() < basis.r_step:
+            r[away.argmin()] = place
+    return r
+
+
+def polish_support(model, y, mean_fit, problem, support, start):
+    """Fit everything about the shells of a support to the mean spectrum.
+
+    Parameters
+    ----------
+    model : ShellModel
+    y : (n,) array
+        The mean spectrum in the model's coordinates.
+    mean_fit : ShellFit
+        Gives the common parameters to start from.
+    problem : SupportProblem
+    support : (K,) int array
+        Columns.
+    start : dict of (K,) arrays
+        Energy shift and displacement of these columns.
+
+    Returns
+    -------
+    ShellFit or None
+        None where the mean spectrum does not hold these shells.
+    """
+    common = mean_fit.p[:3]
+    r, kinds = problem.r[support], problem.kinds[support]
+    p = np.concatenate(
+        [
+            common,
+            r,
+            np.ones(len(r)),
+            np.log(start["sigma2"]) - common[1],
+            start["e0"] - common[0],
+        ]
+    )
+    columns = model.columns(p, kinds)[0] * r[:, None] ** 2
+    weights = np.linalg.lstsq(columns.T, y, rcond=None)[0]
+    p[3 + len(r) : 3 + 2 * len(r)] = np.maximum(weights, 0.02)
+    fit = polish(model, y, p, kinds)
+    moved = np.abs(model.shells(fit.p)[0] - r)
+    kept = np.isfinite(fit.log_evidence) and moved.max() < _MOVED
+    return fit if kept else None
+
+
+def shells_of(model, fit, r_end):
+    """Shells of a fit by distance, one atom's EXAFS of each, and their common error.
+
+    Parameters
+    ----------
+    model : ShellModel
+    fit : ShellFit
+    r_end : float
+        Shells beyond are leakage, in angstrom.
+
+    Returns
+    -------
+    shells : Shells
+    atoms : (K, n_inside) array
+        EXAFS of one atom on the model's wavenumbers.
+    error : (K,) array
+        Relative error of N that all spectra share.
+    """
+    r, _, sigma2, third, e0 = model.shells(fit.p)
+    order = np.argsort(r)
+    deviation = np.sqrt(np.diag(fit.covariance))[3:].reshape(PER_SHELL, -1)
+    u = model.split(fit.p)[1][1]
+    labels = np.array([channel.label for channel in model.channels])
+    shells = Shells(
+        labels[fit.kinds][order],
+        r[order],
+        np.hypot(deviation[0], model.prior.distance_error)[order],
+        sigma2[order],
+        (sigma2 * deviation[2])[order],
+        third[order],
+        e0[order],
+        deviation[3][order],
+        r[order] > r_end,
+    )
+    k = model.coordinates.k
+    atoms = np.zeros((len(r), len(k)))
+    for row, i in enumerate(order):
+        atoms[row] = model.channels[fit.kinds[i]].columns(
+            k, r[i], e0=e0[i], sigma2=sigma2[i], third=third[i]
+        )[0, 0]
+    error = np.hypot(common_error(fit) / u, model.prior.amplitude_error)
+    return shells, atoms, error[order]

@@ -1,0 +1,450 @@
+"""Shells of one EXAFS spectrum or of a million: the fit from chi(k) to N(R)."""
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+
+from .coordinates import window_coordinates
+from .fourier import transform_matrix
+from .lasso import (
+    choose_penalty,
+    lambda_ratios,
+    lasso_path,
+    noise_penalty,
+)
+from .moments import Moments
+from .pixel_fits import fit_fixed, fit_greedy, fit_lasso, fit_samples
+from .results import PixelShells, Shells
+from .shell_model import ShellModel, ShellPrior
+from .shell_search import search_shells
+from .shell_support import (
+    column_parameters,
+    has_half_way,
+    meet_shells,
+    polish_support,
+    shells_of,
+)
+from .support_problem import SupportProblem
+
+_logger = logging.getLogger(__name__)
+
+METHODS = ("evidence", "lasso", "mcmc")
+SUPPORTS = ("joint", "pixel")
+# Part of the signal that theory leaves unexplained, for the shape of the noise.
+_MODEL_ERROR = 0.05
+# Shells this far beyond the window of R only take up what leaks into it, in angstrom.
+_LEAKAGE = 0.4
+_BEYOND = 0.6
+_LEVELS = np.geomspace(1 / 4, 4, 5)
+
+
+class SparseEXAFS:
+    """Sparse fit of EXAFS spectra that share their basis.
+
+    The energy zero, displacements, anharmonicity and noise are those of the largest
+    evidence for the mean spectrum; then
+
+    * ``support="joint"``: one set of shells for all pixels, from the exact evidence of
+      all of them together, its distances polished off the grid; numbers of atoms per
+      pixel in closed form, non-negative;
+    * ``support="pixel"``: a set of shells for each pixel, on the grid of distances.
+
+    Parameters
+    ----------
+    basis : FeffBasis, FourierBasis or ArrayBasis
+    method : {"evidence", "lasso", "mcmc"}, default "evidence"
+        Exact evidence, searched greedily; Lasso; or sampling of the posterior.
+    support : {"joint", "pixel"}, default "joint"
+        For ``"evidence"``; the other methods work pixel by pixel.
+    k_range : (float, float), optional
+        In 1/angstrom; 3 to 16, or 0.5 before the end of the data.
+    r_range : (float, float), default (1.0, 5.2)
+        Of the transform without phase correction, in angstrom.
+    k_weight : float, default 3
+        The theory's error is taken as even in chi times this power of k.
+    e0, sigma2 : float, optional
+        Fix the shift of the energy zero (eV) or the displacement (square angstrom).
+    noise : float, optional
+        Standard deviation of chi in a pixel; from chi(R) beyond 15 angstrom otherwise.
+    prior : ShellPrior, optional
+    polish : bool, default True
+        Fit distances off the grid. With ``support="pixel"`` it takes about a second
+        for each pixel and is done for single spectra only.
+    max_shells : int, default 12
+    penalty : float or {"kblock", "scans"}, default "kblock"
+        Of the Lasso: a part of the largest, or how it is chosen. ``"scans"`` takes
+        all spectra given to `fit` as repeats of one.
+    n_lambdas : int, default 20
+        Penalties of the Lasso's path.
+    n_sweeps : int, default 20000
+        Of mcmc.
+    random_state : None, int or numpy.random.Generator
+        For mcmc.
+
+    Attributes
+    ----------
+    k_range_ : (float, float)
+    coordinates_ : Coordinates
+        Of pixels.
+    shells_ : Shells
+        One for each column of `predict`'s results.
+    mean_fit_ : ShellFit or None
+        Search on the mean spectrum.
+    model_ : ShellModel or None
+    log_evidence_ : float
+        Of the mean spectrum, comparable between bases and noise models.
+    cross_validation_ : CrossValidation or None
+    path_ : (m, p) array or None
+        Lasso path of the mean spectrum.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsedecomp.xas import FeffBasis, SparseEXAFS
+    >>> basis = FeffBasis.from_composition("Cu", ["Cu"])
+    >>> k = np.arange(0, 16.5, 0.05)
+    >>> chi = 12 * basis.channels[0].columns(k[1:], 2.556, sigma2=0.008)[0]
+    >>> fit = SparseEXAFS(basis).fit(np.insert(chi, 0, 0, axis=1), k)
+    >>> fit.shells_.r.round(2).tolist()
+    [2.56]
+    """
+
+    def __init__(
+        self,
+        basis,
+        *,
+        method="evidence",
+        support="joint",
+        k_range=None,
+        r_range=(1.0, 5.2),
+        k_weight=3,
+        e0=None,
+        sigma2=None,
+        noise=None,
+        prior=None,
+        polish=True,
+        max_shells=12,
+        penalty="kblock",
+        n_lambdas=20,
+        n_sweeps=20000,
+        random_state=None,
+    ):
+        self.basis = basis
+        self.method = method
+        self.support = support
+        self.k_range = k_range
+        self.r_range = r_range
+        self.k_weight = k_weight
+        self.e0 = e0
+        self.sigma2 = sigma2
+        self.noise = noise
+        self.prior = prior
+        self.polish = polish
+        self.max_shells = max_shells
+        self.penalty = penalty
+        self.n_lambdas = n_lambdas
+        self.n_sweeps = n_sweeps
+        self.random_state = random_state
+
+    def fit(self, chi, k):
+        """Find the shells of spectra.
+
+        Parameters
+        ----------
+        chi : (n_pixels, n_k) array
+            Not weighted by k. Pixels with NaN are left out.
+        k : (n_k,) array
+            Evenly spaced wavenumbers in 1/angstrom.
+
+        Returns
+        -------
+        SparseEXAFS
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If the range of k leaves the data or the basis, or every pixel holds NaN.
+        """
+        chi = np.atleast_2d(chi)
+        scans = chi if self.method == "lasso" and self.penalty == "scans" else None
+        return self.fit_moments(Moments.of(chi), k, scans=scans)
+
+    def fit_moments(self, moments, k, *, scans=None):
+        """Find the shells of spectra of which the moments are known.
+
+        Parameters
+        ----------
+        moments : Moments
+        k : (n_k,) array
+            Wavenumbers in 1/angstrom.
+        scans : (n_scans, n_k) array, optional
+            Repeats, for ``penalty="scans"``.
+
+        Returns
+        -------
+        SparseEXAFS
+            Itself.
+        """
+        k = np.asarray(k, dtype=float)
+        self._check(moments, k)
+        self.k_range_ = self.k_range or (3.0, min(16.0, k[-1] - 0.5))
+        noise = self.noise or self._pixel_noise(moments, k)
+        signal = self._coordinates(k, 0.0, 1.0)
+        # In units of k^n chi.
+        error = _MODEL_ERROR * np.sqrt(np.mean(signal.project(moments.mean) ** 2))
+        self.coordinates_ = self._coordinates(k, noise, error)
+        mean_coordinates = self._coordinates(k, noise / np.sqrt(moments.count), error)
+        self.mean_fit_ = self.model_ = self.cross_validation_ = self.path_ = None
+        if hasattr(self.basis, "channels"):
+            self._search_mean(mean_coordinates, moments.mean)
+        else:
+            self._describe_linear()
+        if self.method == "evidence" and self.support == "joint":
+            self._fit_joint(moments, mean_coordinates)
+        else:
+            self._set_grid(self._grid_problem(self.coordinates_))
+            if self.method == "lasso":
+                self.ratios_ = lambda_ratios(self.n_lambdas)
+                y = self.coordinates_.project(moments.mean)[None]
+                self.path_ = lasso_path(self.problem_, y, self.ratios_)[0][:, 0]
+                self.chosen_, self.cross_validation_ = choose_penalty(
+                    self.problem_,
+                    self.coordinates_,
+                    moments.mean if scans is None else scans,
+                    self.atoms_,
+                    self.ratios_,
+                    self.penalty,
+                )
+                # The mean spectrum, on which it was chosen, does not know the noise
+                # of a pixel.
+                expected = self._levels()[2] if moments.count > 1 else 0.0
+                self.floor_ = noise_penalty(self.problem_, expected)
+        return self
+
+    def predict(self, chi):
+        """Numbers of atoms in pixels.
+
+        Parameters
+        ----------
+        chi : (n_pixels, n_k) array
+
+        Returns
+        -------
+        PixelShells
+        """
+        chi = np.atleast_2d(np.asarray(chi, dtype=float))
+        good = np.all(np.isfinite(chi), axis=1)
+        Y = self.coordinates_.project(chi[good])
+        count = (len(chi), len(self.shells_.r))
+        out = PixelShells(
+            *(np.full(count, np.nan) for _ in range(3)),
+            *(np.full(len(chi), np.nan) for _ in range(2)),
+        )
+        if not good.any() or not count[1]:
+            return out
+        found = self._weights(Y)
+        scale = self.shells_.r**2
+        weights, spread, inclusion, variance, evidence = found
+        out.n[good] = weights * scale
+        # What the common parameters leave open scales all pixels alike.
+        out.n_std[good] = scale * np.hypot(spread, weights * self.common_error_)
+        out.inclusion[good] = inclusion
+        out.noise[good] = np.sqrt(variance)
+        out.log_evidence[good] = evidence
+        return out
+
+    def chi_of(self, n):
+        """EXAFS of numbers of atoms.
+
+        Parameters
+        ----------
+        n : (..., m) array
+            As `predict` gives them.
+
+        Returns
+        -------
+        (..., n_inside) array
+            On ``coordinates_.k``.
+        """
+        return np.nan_to_num(n) @ self.atoms_
+
+    def _check(self, moments, k):
+        if self.method not in METHODS:
+            raise ValueError(
+                f"method={self.method!r}: expected one of {', '.join(METHODS)}."
+            )
+        if self.support not in SUPPORTS:
+            raise ValueError(
+                f"support={self.support!r}: expected one of {', '.join(SUPPORTS)}."
+            )
+        if moments.count == 0:
+            raise ValueError(
+                "Every spectrum holds NaN or infinities: there is nothing to fit."
+            )
+        if len(moments.total) != len(k):
+            count = len(moments.total)
+            raise ValueError(f"The spectra have {count} channels, k has {len(k)}.")
+        if not np.any(moments.second):
+            raise ValueError("Every spectrum is zero: there is nothing to fit.")
+
+    def _coordinates(self, k, noise, error):
+        return window_coordinates(
+            k,
+            self.k_range_,
+            self.r_range,
+            k_weight=self.k_weight,
+            noise=noise,
+            model_error=error,
+        )
+
+    def _pixel_noise(self, moments, k):
+        """Standard deviation of chi in a pixel, from R of 15 to 25 angstrom."""
+        low, high = self.k_range_
+        T = transform_matrix(
+            k, np.arange(15, 25, 0.1), k_min=low, k_max=high, k_weight=0
+        )
+        power = np.mean(np.sum(np.abs(T) ** 2, axis=1))
+        return float(np.sqrt(moments.square_of(T) / power))
+
+    def _prior(self):
+        prior = self.prior or ShellPrior()
+        if self.e0 is not None:
+            prior = replace(prior, e0=self.e0, e0_spread=1e-3, e0_scatter=1e-3)
+        if self.sigma2 is not None:
+            prior = replace(
+                prior, sigma2=self.sigma2, sigma2_spread=1e-3, sigma2_scatter=1e-3
+            )
+        return prior
+
+    def _search_mean(self, coordinates, mean):
+        model = ShellModel(
+            self.basis.channels, coordinates, self.r_range[1] + _BEYOND, self._prior()
+        )
+        y = coordinates.project(mean)
+        fit = search_shells(model, y, max_shells=self.max_shells)
+        self.model_, self.mean_fit_ = model, fit
+        self.log_evidence_ = fit.log_evidence - coordinates.log_volume
+        _logger.info("mean spectrum: %d shells, E0 %.2f", len(fit.kinds), fit.p[0])
+        self.hyper_ = column_parameters(model, fit, self.basis)
+
+    def _describe_linear(self):
+        given = {"e0": self.e0, "sigma2": self.sigma2}
+        self.hyper_ = {name: v for name, v in given.items() if v is not None}
+        self.log_evidence_ = np.nan
+
+    def _grid_problem(self, coordinates):
+        prior = self._prior()
+        r = self.basis.r
+        if self.model_ is not None:
+            r = meet_shells(self.model_, self.mean_fit_, self.basis)
+            atoms = self.basis.columns(coordinates.k, r, **self.hyper_)
+        else:
+            atoms = self.basis.columns(coordinates.k, **self.hyper_)
+        used = self.basis.r < self.r_range[1] + _BEYOND
+        if self.model_ is not None:
+            used &= has_half_way(self.model_, self.mean_fit_, self.basis)
+        self.used_ = used
+        labels = self.basis.labels
+        self.atoms_ = atoms[used]
+        elements = {label.split(" via ")[0] for label in labels}
+        low, high = coordinates.k_range
+        return SupportProblem.from_columns(
+            self.atoms_ @ coordinates.matrix.T,
+            r[used],
+            self.basis.kinds[used],
+            density=prior.density,
+            intensity=np.full(len(labels), prior.shells_per_angstrom / len(elements)),
+            resolution=np.pi / (2 * (high - low)),
+        )
+
+    def _set_grid(self, problem):
+        self.problem_ = problem
+        self.common_error_ = np.full(len(problem.r), self._prior().amplitude_error)
+        unknown = np.full(len(problem.r), np.nan)
+
+        def of_column(name):
+            values = np.asarray(self.hyper_.get(name, np.nan), dtype=float)
+            return np.broadcast_to(values, len(self.used_))[self.used_]
+
+        self.shells_ = Shells(
+            np.array(self.basis.labels)[problem.kinds],
+            problem.r,
+            np.full(len(problem.r), np.median(np.diff(problem.r)) / 2),
+            of_column("sigma2"),
+            unknown,
+            of_column("third"),
+            of_column("e0"),
+            unknown,
+            problem.r > self.r_range[1] + _LEAKAGE,
+        )
+
+    def _levels(self):
+        """Noise variances of a pixel that are tried: the expected one, and about it."""
+        known = self.mean_fit_ is not None
+        return (max(1.0, self.mean_fit_.variance) if known else 1.0) * _LEVELS
+
+    def _fit_joint(self, moments, mean_coordinates):
+        problem = self._grid_problem(self.coordinates_)
+        matrix = self.coordinates_.matrix
+        inside = self.coordinates_.inside
+        mean = self.coordinates_.project(moments.mean)
+        if moments.count == 1 and self.mean_fit_ is not None and self.polish:
+            fit = self.mean_fit_
+        else:
+            support, _, self.variance_ = problem.joint(
+                matrix @ moments.second[inside, inside] @ matrix.T,
+                mean,
+                moments.count,
+                self._levels(),
+                max_size=self.max_shells,
+            )
+            fit = None
+            if self.mean_fit_ is not None and self.polish and len(support):
+                y = mean_coordinates.project(moments.mean)
+                start = {
+                    name: v[self.used_][support] for name, v in self.hyper_.items()
+                }
+                fit = polish_support(
+                    self.model_, y, self.mean_fit_, problem, support, start
+                )
+        if fit is None:
+            self._set_grid(problem)
+            self._keep(support)
+        else:
+            self.shells_, self.atoms_, self.common_error_ = shells_of(
+                self.model_, fit, self.r_range[1] + _LEAKAGE
+            )
+            if fit is self.mean_fit_:
+                self.variance_ = fit.variance
+        self.problem_ = None
+        self._columns = self.atoms_ @ matrix.T * self.shells_.r[:, None] ** 2
+
+    def _keep(self, support):
+        fields = {
+            name: getattr(self.shells_, name)[support]
+            for name in Shells.__dataclass_fields__
+        }
+        order = np.argsort(fields["r"])
+        self.shells_ = Shells(**{name: v[order] for name, v in fields.items()})
+        self.common_error_ = self.common_error_[support]
+        self.atoms_ = self.atoms_[support][order]
+
+    def _weights(self, Y):
+        prior, problem = self._prior(), self.problem_
+        if problem is None:
+            return fit_fixed(self._columns, Y, self.variance_, prior.density)
+        if self.method == "lasso":
+            return fit_lasso(problem, Y, self.ratios_[: self.chosen_ + 1], self.floor_)
+        if self.method == "evidence":
+            return fit_greedy(problem, Y, self._levels(), self.max_shells)
+        found, self.samples_ = fit_samples(
+            problem,
+            Y,
+            self._levels(),
+            self.max_shells,
+            self.n_sweeps,
+            self.random_state,
+        )
+        return found
