@@ -8,12 +8,12 @@ Tables
   lasso      the non-negative path of 12 penalties for 10,000 simulated spectra of
              nickel oxide; scikit-learn's time as larch's
   evidence   a support for each of the same spectra, by greedy search
-  memory     the whole chain, lazy: peak for an image and for one of eight times the
-             pixels
+  memory     the whole chain, lazy, chunks of 20 MB: peak for 40,000 pixels and for
+             eight times the pixels
   shells     measured spectra, one configuration: distances and numbers of atoms beside
              those of the crystal, and larch's fit of the first shell (structure given)
   image      a simulated image in much noise: shells from all pixels together, errors of
-             the numbers of atoms
+             the numbers of atoms beside the smallest that any unbiased fit can have
 
 Rows of larch and of data that are not there are left out.
 """
@@ -87,7 +87,7 @@ def run(arguments):
     if "evidence" in wanted:
         add("evidence", "ours", "evidence", count=count)
     if "memory" in wanted:
-        for times in (1, 8):
+        for times in (4, 32):
             add("memory", f"{times * count:,} pixels", "chain", count=times * count)
     if "shells" in wanted:
         for name in CRYSTALS:
@@ -140,9 +140,9 @@ def check(rows):
             checks.append(Check(f"{table}, {method}", difference, 1e-4, at_most=True))
     peaks = [row["peak_mib"] for (table, _), row in at.items() if table == "memory"]
     if len(peaks) == 2:
-        checks.append(
-            Check("memory of 8 times the pixels", peaks[1] / peaks[0], 1.3, True)
-        )
+        # Of a few spectra the peak may be too small to be seen.
+        growth = peaks[1] / peaks[0] if peaks[0] > 0 else None
+        checks.append(Check("memory of 8 times the pixels", growth, 1.3, True))
     copper = at.get(("shells", "cu_foil_10k, ours"))
     if copper:
         limits = {1: (0.005, 1.2), 2: (0.01, 1.5), 3: (0.025, 6), 4: (0.025, 8)}

@@ -20,6 +20,7 @@ COLUMNS = {
     "passes": ("passes", "{}"),
     "seconds": ("wall s", "{:.2f}"),
     "cpu_seconds": ("cpu s", "{:.2f}"),
+    "cpu_ms": ("cpu ms", "{:.2f}"),
     "residual": ("residual", "{:.6f}"),
     "match": ("FMS", "{:.4f}"),
     "map_error": ("map error", "{:.3f}"),

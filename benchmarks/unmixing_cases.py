@@ -77,11 +77,33 @@ def fit_scene(method, path, *, repeats=1, **options):
     fit, times = quickest(lambda: METHODS[method](cube, **options), repeats)
     truth = np.load(Path(path).with_suffix(".truth.npz"))
     row = {**times, "peak_mib": meter.peak_mib()} | about(fit)
-    return row | compared(fit, truth["spectra"], truth["maps"])
+    row |= compared(fit, truth["spectra"], truth["maps"])
+    return row | {"share_rmse": share_rmse(fit, truth["spectra"], truth["maps"])}
+
+
+def share_rmse(fit, spectra, maps):
+    """Error of the shares of a pixel, every map scaled to be closest to the true one.
+
+    It does not depend on what a method takes for the scale of a spectrum.
+    """
+    from sparsedecomp.metrics import abundance_rmse, match_components
+
+    maps = maps.reshape(-1, len(spectra)).astype(float)
+    true, found, _ = match_components(spectra, fit.spectra)
+    own = np.zeros_like(maps)
+    own[:, true] = fit.maps[:, found]
+    squares = np.square(own).sum(axis=0)
+    own *= (own * maps).sum(axis=0) / np.where(squares > 0, squares, 1.0)
+    return abundance_rmse(_shares(maps), _shares(own))
+
+
+def _shares(maps):
+    total = maps.sum(axis=1, keepdims=True)
+    return maps / np.where(total > 0, total, 1.0)
 
 
 def find_vertices(path, n_components):
-    """Time of VCA, and of SSS+VCA, once the data are compressed."""
+    """Time of VCA once the data are compressed."""
     from sparsedecomp.blocks import as_blocks
     from sparsedecomp.decomposition.geometric import signal_space
     from sparsedecomp.decomposition.simplex import (
@@ -103,8 +125,48 @@ def find_vertices(path, n_components):
     return {**times, "components": len(chosen)}
 
 
-def time_of_iterations(method, path, n_components, iterations, bound, **options):
-    """Seconds per iteration, with what is done once before and after left out.
+def find_corners(n_components, n_pixels=6400, n_channels=1000):
+    """Time of SSS+VCA once the data are compressed, and how exact its spectra are.
+
+    Every source owns a channel and no pixel is pure. Robust principal components,
+    which find the number, are part of the time.
+    """
+    from sparsedecomp.blocks import as_blocks
+    from sparsedecomp.decomposition import SSSVCA, sss_vca
+    from sparsedecomp.decomposition.simplex import OVERSAMPLING
+    from sparsedecomp.metrics import match_components
+
+    rng = np.random.default_rng(SEED)
+    spectra = rng.random((n_components, n_channels))
+    own = rng.permutation(n_channels)[:n_components]
+    spectra[:, own] = np.diag(0.5 + rng.random(n_components))
+    shares = rng.dirichlet(np.ones(n_components), 4 * n_pixels)
+    X = shares[shares.max(axis=1) < 0.8][:n_pixels] @ spectra
+
+    model, blocks = SSSVCA(), as_blocks(X)
+    rank = model._MOST + OVERSAMPLING
+    space = sss_vca.even_space(blocks, rank, model.noise, SEED)
+    sss_vca.even_space = lambda *_: space
+
+    def search():
+        generator = np.random.default_rng(SEED)
+        return model._find(blocks, None, generator, lambda *step: False)[0]
+
+    search()
+    found, times = quickest(search, 5)
+    angles = match_components(spectra, found)[2]
+    return {
+        **times,
+        "components": len(found),
+        "angle": float(angles.mean()),
+        "worst_angle": float(angles.max()),
+    }
+
+
+def time_of_iterations(
+    method, path, n_components, iterations, bound, sweeps=None, **options
+):
+    """Processor time per iteration, without what is done once before and after.
 
     Parameters
     ----------
@@ -114,24 +176,29 @@ def time_of_iterations(method, path, n_components, iterations, bound, **options)
     n_components, iterations : int
     bound : str
         Name of the option that bounds the iterations.
+    sweeps : int, optional
+        Of ours over the abundances and over the spectra in an iteration; scikit-learn
+        makes one of each.
     **options
         What else the method takes.
 
     Returns
     -------
     dict
-        A row; "seconds" and "cpu_seconds" are of one iteration.
+        A row.
     """
+    from sparsedecomp.decomposition import descent
+
     start(method)
     cube = np.load(path)
+    if sweeps is not None:
+        descent.ABUNDANCE_SWEEPS = descent.SPECTRUM_SWEEPS = sweeps
 
     def seconds(number):
         chosen = options | {bound: number}
-        return quickest(lambda: METHODS[method](cube, n_components, **chosen), 3)[1]
+        fit, times = quickest(lambda: METHODS[method](cube, n_components, **chosen), 3)
+        return fit.iterations, times["cpu_seconds"]
 
     seconds(1)
-    long, short = seconds(iterations), seconds(1)
-    return {
-        key: (long[key] - short[key]) / (iterations - 1)
-        for key in ("seconds", "cpu_seconds")
-    }
+    (many, long), (few, short) = seconds(iterations), seconds(1)
+    return {"iterations": many, "cpu_ms": 1000 * (long - short) / (many - few)}

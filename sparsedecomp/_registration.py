@@ -37,6 +37,7 @@ METHODS = {
             "sparsedecomp.extension.components:get_component_spectra"
         ),
         "get_component_maps": "sparsedecomp.extension.components:get_component_maps",
+        "get_pixel_map": "sparsedecomp.extension.components:get_pixel_map",
         "segment_composition": (
             "sparsedecomp.extension.segmentation:segment_composition"
         ),

@@ -35,6 +35,19 @@ def nio_scans(path, lazy):
     return read_signal(np.array(mu), axes, "XAS", metadata, lazy)
 
 
+def nickel_and_oxide(path, lazy):
+    """The merged records of the foil behind the sample, and of the sample."""
+    foil, oxide = (_records(path, False, [label])[0] for label in ("  Ref NiO", "NiO"))
+    energy = oxide.axes_manager[-1].axis
+    mu = np.array(
+        [np.interp(energy, foil.axes_manager[-1].axis, foil.data), oxide.data]
+    )
+    axes = [{"name": "phase", "size": 2, "navigate": True}, _energy_axis(energy)]
+    metadata = oxide.metadata.as_dictionary()
+    metadata["General"] = {"title": "Nickel foil and NiO"}
+    return read_signal(mu, axes, "XAS", metadata, lazy)
+
+
 def fe2p_plume(path, lazy):
     """STXM stack: absorption from the transmitted counts and those beside the grain."""
     import h5py

@@ -243,6 +243,15 @@ DATASETS = {
         licence="BSD-like",
         citation=FEFF85,
     ),
+    "nickel_and_oxide": Dataset(
+        title="Nickel foil and NiO, measured mu(E) of the K edge, merged scans",
+        file="xas/NiO.prj",
+        sha256="b9cc332f65dcaaf78fc3ea8b578de9d4e7fd8d610aa948d87cee5a862f20993a",
+        read=absorption.nickel_and_oxide,
+        source="feff85exafs, tests/NiO",
+        licence="BSD-like",
+        citation=FEFF85,
+    ),
     "uo2": Dataset(
         title="UO2, measured mu(E) of the uranium L3 edge at 77 K",
         file="xas/UO2.prj",

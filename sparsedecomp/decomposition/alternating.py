@@ -184,8 +184,8 @@ def alternate(view, S, constraints, *, limit, tol, least, rounding, watch):
     tol : float
         Relative fall of the misfit of the signal that is too little.
     least : float
-        Lack of fit in per cent of the best maps and spectra without constraints. The
-        misfit of the signal is what is left of the squares above its square.
+        Lack of fit in per cent that is noise. The misfit of the signal is what is left
+        of the squares above its square.
     rounding : float
         Lack of fit in per cent that rounding may make.
     watch : callable
@@ -222,3 +222,24 @@ def alternate(view, S, constraints, *, limit, tol, least, rounding, watch):
             raise
         ended = "interrupted"
     return best, ended
+
+
+def trial(view, S, constraints, limit):
+    """Lack of fit in per cent after a few iterations from spectra ``S``.
+
+    Parameters
+    ----------
+    view : Scores or Passes
+    S : (k, n_channels) float64 array
+    constraints : Constraints
+    limit : int
+        Number of steps.
+
+    Returns
+    -------
+    float
+    """
+    step = view.step(S)
+    for _ in range(limit - 1):
+        step = view.step(constraints.find_spectra(step.F, step.gram, step.S))
+    return step.lack_of_fit

@@ -16,20 +16,20 @@ from sparsedecomp.decomposition.alternating import (
     Passes,
     Scores,
     alternate,
+    trial,
 )
-from sparsedecomp.decomposition.constraints import constrained_rows, maps_for
+from sparsedecomp.decomposition.constraints import maps_for
 from sparsedecomp.decomposition.geometric import GeometricUnmixing, signal_space
-from sparsedecomp.decomposition.simplex import (
-    OVERSAMPLING,
-    best_vertices,
-    signal_coordinates,
+from sparsedecomp.decomposition.mcr_start import (
+    STARTS,
+    TRIAL,
+    start_candidates,
+    with_known,
 )
-from sparsedecomp.decomposition.starts import start_spectra
-from sparsedecomp.metrics import match_components
+from sparsedecomp.decomposition.scree import above_noise
+from sparsedecomp.decomposition.simplex import OVERSAMPLING
 
 CONSTRAINTS = ("nonnegative", "sum_to_one", "fully_constrained")
-STARTS = ("vca", "spa", "nndsvd", "random")
-_RUNS_OF_VCA = 20
 # Exact passes over the data after the iterations on compressed ones.
 _EXACT_PASSES = 5
 
@@ -58,10 +58,14 @@ class MCRALS(GeometricUnmixing):
     n_components : int, optional
         Number of components, the known ones included. Default: the number of singular
         values above the noise, if the noise is white.
-    init : {"vca", "spa", "nndsvd", "random"} or array of shape (k, n_channels)
-        Spectra to start from: purest pixels by `VCA` or by successive projection,
-        positive parts of singular vectors, random pixels, or your own. For every
-        known spectrum the one most like it is left out.
+    init : {"auto", "vca", "spa", "nndsvd", "random"} or (k, n_channels) array
+        Spectra to start from. "auto": corners of the cone of `SSSVCA` where some of up
+        to eight components is never more than four fifths of a pixel and no background
+        seems to be shared (for non-negative spectra without closure); else the largest
+        simplices of pixels, of which the one that fits best after five iterations is
+        taken. Otherwise purest pixels by `VCA` or by successive projection, positive
+        parts of singular vectors, random pixels, or your own. For every known spectrum
+        the one most like it is left out.
     known_spectra : (q, n_channels) array, optional
         Spectra that are components as they are, in the units of X: a reference, a
         background. In all channels or in those that are not masked.
@@ -85,10 +89,10 @@ class MCRALS(GeometricUnmixing):
     tol : float, default 1e-2
         The fit ends when the misfit of the signal falls by less than this part of
         itself in an iteration. It is what the sum of squared residuals is above that
-        of ``n_components_`` singular vectors: the noise, which no iteration moves,
-        would make any fit of noisy data look settled. One per cent was taken with the
-        truth of Samson, Sim1 and the espm particles in view; 3 % and 0.1 % ended
-        within about 2 degrees of it, nearer or farther as the scene may be.
+        of white noise: the noise, which no iteration moves, would make any fit look
+        settled, while variation of the spectra, which no iteration can explain either,
+        is no reason to go on. This rule, the one per cent and "auto" were taken with
+        the truth of Samson, Sim1, Sim2 and the espm particles in view.
     compression : {"auto", None} or int
         Number of directions for the iterations, "auto" for ten more than components.
         None reads all the data in every iteration.
@@ -168,7 +172,7 @@ class MCRALS(GeometricUnmixing):
         self,
         n_components=None,
         *,
-        init="vca",
+        init="auto",
         known_spectra=None,
         known_maps=None,
         constraint="nonnegative",
@@ -239,11 +243,12 @@ class MCRALS(GeometricUnmixing):
             "constraints": constraints,
             # What rounding leaves of a difference of sums of squares.
             "rounding": 100 * float(np.sqrt(10 * np.finfo(blocks.dtype).eps)),
-            "least": 100 * float(np.sqrt(_left_by(low, k) / squares)),
+            "least": 100 * float(np.sqrt(_left_by_noise(low, k) / squares)),
             "tol": self.tol,
             "watch": told,
         }
-        S = constraints.feasible(self._start(blocks, low, known, maps, k, generator))
+        candidates = self._candidates(blocks, low, known, k, generator)
+        S = self._start(low, known, maps, k, constraints, candidates)
         exact = Passes(blocks, squares, constraints)
         if self.compression is None:
             best, ended = alternate(exact, S, limit=self.max_iter, **options)
@@ -344,35 +349,27 @@ class MCRALS(GeometricUnmixing):
             scale=scale,
         )
 
-    def _start(self, blocks, low, known, maps, k, generator):
-        if not isinstance(self.init, str):
-            candidates = self._given_start(blocks, known, k)
-        elif self.init == "vca":
-            view = signal_coordinates(low, k)
-            pixels = best_vertices(view.points, k, _RUNS_OF_VCA, generator)
-            candidates = view.spectra[pixels] @ low.basis.T
-        else:
-            candidates = start_spectra(low, k, self.init, generator)
-        if len(known) and len(candidates) == k:
-            like_known = match_components(known, candidates)[1]
-            candidates = np.delete(candidates, like_known, axis=0)
-        if maps.shape[1]:
-            # A known map starts with the spectrum whose map is most like it.
-            F = low.scores.astype(float) @ (low.basis.T @ candidates.T)
-            W = constrained_rows(F, candidates @ candidates.T, "nonnegative")
-            like_maps = match_components(maps.T, W.T)[1]
-            others = np.delete(candidates, like_maps, axis=0)
-            candidates = np.vstack([candidates[like_maps], others])
-        return np.vstack([known, candidates])
+    def _start(self, low, known, maps, k, constraints, candidates):
+        """The start that fits best after a few iterations, as the constraints want."""
+        starts = [
+            constraints.feasible(with_known(S, k, low, known, maps)) for S in candidates
+        ]
+        if len(starts) == 1:
+            return starts[0]
+        view = Scores(low, constraints)
+        return min(starts, key=lambda S: trial(view, S, constraints, TRIAL))
 
-    def _given_start(self, blocks, known, k):
+    def _candidates(self, blocks, low, known, k, generator):
+        if isinstance(self.init, str):
+            cone = self.constraint == "nonnegative" and self.nonnegative_spectra
+            return start_candidates(low, k, self.init, generator, cone=cone)
         S = spectra_for(blocks, self.init)
         if len(S) not in (k, k - len(known)):
             raise ValueError(
                 f"init holds {len(S)} spectra, expected {k}: one for each component, "
                 "or for each whose spectrum is not known."
             )
-        return S if blocks.column_scale is None else S / blocks.column_scale
+        return [S if blocks.column_scale is None else S / blocks.column_scale]
 
     def _keep(self, best, low, constraints):
         squares = low.summary.sum_of_squares
@@ -419,7 +416,10 @@ class MCRALS(GeometricUnmixing):
             )
 
 
-def _left_by(low, k):
-    """Sum of squares outside of the first ``k`` singular vectors."""
-    held = np.square(low.singular_values[:k]).sum()
-    return max(low.summary.sum_of_squares - held, 0.0)
+def _left_by_noise(low, k):
+    """Sum of squares outside of the first ``k`` singular vectors that is noise."""
+    squares = np.square(low.singular_values)
+    total = low.summary.sum_of_squares
+    shape = len(low.scores), len(low.basis)
+    count = above_noise(squares, max(total - squares.sum(), 0.0), *shape)[0]
+    return max(total - squares[: max(k, count)].sum(), 0.0)

@@ -11,9 +11,7 @@ from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition import scree
 from sparsedecomp.decomposition.noise import NOISE_MODELS
 from sparsedecomp.decomposition.redraw import Edge
-from sparsedecomp.decomposition.whitened import (
-    whiten,
-)
+from sparsedecomp.decomposition.whitened import whiten
 
 METHODS = (
     "bootstrap",
@@ -33,7 +31,7 @@ _CERTAIN, _POSSIBLE = 1e-4, 0.5
 
 @dataclass(frozen=True)
 class RankEstimate:
-    """What `estimate_rank` found.
+    """What `estimate_rank` found; `sparsedecomp.plotting.plot_rank` draws it.
 
     Attributes
     ----------
@@ -104,22 +102,6 @@ class RankEstimate:
             "weighted signal cannot be seen in these data.",
         ]
         return "\n".join(lines)
-
-    def plot(self, ax=None):
-        """Draw the scree with the edge of the noise.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, optional
-            Where to draw; default: the axes of a new figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-        """
-        import sparsedecomp
-
-        return sparsedecomp.plotting.plot_rank(self, ax=ax)
 
 
 def estimate_rank(

@@ -39,6 +39,8 @@ _STARTS = 20
 _EVERYWHERE = 0.05
 # ... and one that 99 of 100 hold less of than this is nowhere near its spectrum.
 _NOWHERE = 1 / 3
+# Where every component makes more than this of one pixel in a hundred, pixels are pure.
+_PURE = 0.8
 
 
 class SSSVCA(GeometricUnmixing):
@@ -225,6 +227,8 @@ class SSSVCA(GeometricUnmixing):
         moments = _moments(blocks, space, low, k)
         with one_blas_thread():
             S = self._search(points, V, moments, generator, watch)
+        if self.shared_background_:
+            self._warn_of_background()
         self.signal_space_ = V.T
         # Residuals are compared with the data as they are, not as they were weighted.
         return S, replace(space.low_rank, summary=space.summary)
@@ -234,6 +238,7 @@ class SSSVCA(GeometricUnmixing):
         self.objective_history_, self.interrupted_ = [], False
         self.converged_ = k == 1
         self.shared_background_ = False
+        self._purest = 1.0
         bounds = Bounds.of_windows(V, moments)
         self.margin_ = bounds.default_margin if self.margin == "auto" else self.margin
         if k == 1:
@@ -257,29 +262,33 @@ class SSSVCA(GeometricUnmixing):
         except KeyboardInterrupt:
             self.interrupted_ = True
         self.cone_ = Cone(where, bounds.widened(corners, self.margin_))
-        self._warn_of_background(points @ np.linalg.inv(corners))
+        self._look_for_background(points @ np.linalg.inv(corners))
         outer, inner = _spectra(corners, V), _spectra(inner, V)
         _, nearest, self.band_ = match_components(outer, inner)
         self.inner_ = inner[nearest]
         return outer
 
-    def _warn_of_background(self, shares):
-        """Say so where no pixel comes near to the corners or to the facets."""
+    def _look_for_background(self, shares):
+        """Whether no pixel comes near to the corners, or few near to the facets."""
         low, high = np.quantile(shares, [0.01, 0.99], axis=0)
         everywhere = np.count_nonzero(low > _EVERYWHERE)
+        self._purest = float(high.min())
         self.shared_background_ = bool(
-            2 * everywhere >= len(low) or high.min() < _NOWHERE
+            2 * everywhere >= len(low) or self._purest < _NOWHERE
         )
-        if self.shared_background_:
-            warnings.warn(
-                f"{everywhere} of {len(low)} components are in nearly every pixel, and "
-                f"one is nowhere more than {high.min():.0%} of a pixel: the spectra "
-                "seem to share a background, with which non-negativity decides "
-                "little, and they come out farther apart than they are. Subtract the "
-                "background first, or use MinimumVolume ('min_volume').",
-                UserWarning,
-                stacklevel=5,
-            )
+        self._background = (
+            f"{everywhere} of {len(low)} components are in nearly every pixel, and "
+            f"one is nowhere more than {self._purest:.0%} of a pixel"
+        )
+
+    def _warn_of_background(self):
+        warnings.warn(
+            f"{self._background}: the spectra seem to share a background, with which "
+            "non-negativity decides little, and they come out farther apart than they "
+            "are. Subtract the background first, or use MinimumVolume ('min_volume').",
+            UserWarning,
+            stacklevel=4,
+        )
 
     @property
     def _most_steps(self):
@@ -288,6 +297,34 @@ class SSSVCA(GeometricUnmixing):
     def _reorder(self, order):
         self.inner_ = self.inner_[order]
         self.band_ = np.asarray(self.band_)[order]
+
+
+def corners_of_cone(low, n_components, generator):
+    """Spectra at the corners of the cone, where they tell more than the pixels do.
+
+    The noise of the compressed matrix is taken as even.
+
+    Parameters
+    ----------
+    low : LowRank
+    n_components : int
+    generator : numpy.random.Generator
+
+    Returns
+    -------
+    (n_components, n_channels) array or None
+        None where the spectra seem to share a background, so that the corners would be
+        far from them, where pixels come near to every corner, and where the pixels are
+        no mixtures of non-negative spectra.
+    """
+    search = SSSVCA(n_components)
+    V = low.basis[:, :n_components].astype(float)
+    moments = _even_moments(low, np.ones(len(V)), n_components)
+    try:
+        S = search._search(_on_slice(low, V), V, moments, generator, lambda *step: 0)
+    except ValueError:  # no bright pixels, or a cone without end
+        return None
+    return None if search.shared_background_ or search._purest > _PURE else S
 
 
 def _on_slice(low, V):
@@ -318,12 +355,10 @@ def _moments(blocks, space, low, k):
     -------
     (n_channels, k, k) array
     """
-    squares = np.square(low.singular_values[:k])
     if space.noise_model != "poisson" or not is_counts(space.summary):
-        size = low.noise_variance * np.square(space.column_scale)
-        return size[:, None, None] * np.diag(1 / squares)
+        return _even_moments(low, space.column_scale, k)
     unit = space.summary.quantum or 1.0
-    T = low.scores[:, :k].astype(np.float64) / squares
+    T = low.scores[:, :k].astype(np.float64) / np.square(low.singular_values[:k])
     T /= space.row_scale[:, None]
     scale = np.abs(T).max()
     first, second = np.triu_indices(k)
@@ -331,6 +366,11 @@ def _moments(blocks, space, low, k):
     moments = np.empty((len(sums), k, k))
     moments[:, first, second] = moments[:, second, first] = sums * (unit * scale**2)
     return moments
+
+
+def _even_moments(low, column_scale, k):
+    size = low.noise_variance * np.square(column_scale)
+    return size[:, None, None] * np.diag(1 / np.square(low.singular_values[:k]))
 
 
 def _spectra(coefficients, V):

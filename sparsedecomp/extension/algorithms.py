@@ -18,8 +18,9 @@ _HISTORY = {
 class Algorithm(
     namedtuple(
         "Algorithm",
-        "name target summary needs_dimension per_component extras weighs_counts",
-        defaults=(False,),
+        "name target summary needs_dimension per_component extras weighs_counts "
+        "per_pixel",
+        defaults=(False, {}),
     )
 ):
     """One choice of ``decomposition(algorithm=...)``.
@@ -42,6 +43,9 @@ class Algorithm(
         Attribute of ``learning_results`` -> estimator attribute of any shape.
     weighs_counts : bool
         Whether the loss is that of counts, which must not be scaled before.
+    per_pixel : dict of str to str
+        Attribute of ``learning_results`` -> estimator attribute that holds one number
+        per pixel; it is stored as a map, NaN where masked.
     """
 
     __slots__ = ()
@@ -108,8 +112,8 @@ ALGORITHMS = {
             "components find the number",
             needs_dimension=False,
             per_component={"unmixing_band": "band_"},
-            extras={
-                **_HISTORY,
+            extras=_HISTORY,
+            per_pixel={
                 "outlier_distance": "outlier_distance_",
                 "score_distance": "score_distance_",
             },
@@ -160,7 +164,11 @@ ALGORITHMS = {
 # Attributes that a decomposition of ours leaves in `learning_results` and that no
 # decomposition of HyperSpy's would overwrite.
 EXTRAS = sorted(
-    {name for a in ALGORITHMS.values() for name in (*a.per_component, *a.extras)}
+    {
+        name
+        for a in ALGORITHMS.values()
+        for name in (*a.per_component, *a.extras, *a.per_pixel)
+    }
 )
 
 

@@ -6,6 +6,8 @@ parameters of the microscope; a spectrum without these cannot be quantified.
 
 import numpy as np
 
+from . import algorithms
+
 RESULTS = {
     "decomposition": ("factors", "loadings"),
     "bss": ("bss_factors", "bss_loadings"),
@@ -132,24 +134,83 @@ def get_component_maps(self, scale="stored", source="decomposition"):
     >>> s.get_component_maps("total").data.round(3)
     array([[ 9., 18., 27.]])
     """
-    from hyperspy.api import signals
-
     factors, loadings = _results(self, scale, source)
     if scale == "total":
         loadings = loadings * np.nansum(factors, axis=0)
-    axes = self.axes_manager
+    shape = self.axes_manager._navigation_shape_in_array
+    return _map_of(
+        self,
+        loadings.T.reshape(-1, *shape),
+        f"Component maps of {self.metadata.General.title}",
+        _component_axis(loadings),
+    )
+
+
+def get_pixel_map(self, name):
+    """Return what the decomposition found for every pixel, calibrated like this signal.
+
+    Parameters
+    ----------
+    name : str
+        Of what: "outlier_distance" or "score_distance" after "sss_vca". The first is
+        how far a pixel is from what the others explain, relative to what one regular
+        pixel in a thousand exceeds; the second how unusual its mixture is, in standard
+        deviations. See `sparsedecomp.SSSVCA`.
+
+    Returns
+    -------
+    hyperspy.api.signals.BaseSignal
+        The navigation axes of this signal are its signal axes. NaN in masked pixels.
+
+    Raises
+    ------
+    ValueError
+        When the last decomposition left nothing of that name: says what there is.
+
+    See Also
+    --------
+    get_component_maps
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hyperspy.api as hs
+    >>> rng = np.random.default_rng(0)
+    >>> data = rng.poisson(300 * rng.dirichlet([1, 1], 48) @ np.eye(2, 20))
+    >>> data[17, 9] = 200
+    >>> s = hs.signals.Signal1D(data.reshape(6, 8, 20))
+    >>> s.decomposition(False, "sss_vca", 2, print_info=False, show_progressbar=False)
+    >>> distance = s.get_pixel_map("outlier_distance")
+    >>> distance
+    <Signal2D, title: outlier_distance of, dimensions: (|8, 6)>
+    >>> int(np.argmax(distance.data))
+    17
+    """
+    found = {each for a in algorithms.ALGORITHMS.values() for each in a.per_pixel}
+    found = sorted(found & set(vars(self.learning_results)))
+    if name not in found:
+        there = ", ".join(map(repr, found)) or "none"
+        raise ValueError(
+            f"There is no map {name!r} of the last decomposition, expected one of: "
+            f"{there}. Call `s.decomposition` with an algorithm that makes it, for "
+            "instance 'sss_vca'."
+        )
+    values = np.asarray(getattr(self.learning_results, name))
+    return _map_of(self, values, f"{name} of {self.metadata.General.title}")
+
+
+def _map_of(signal, maps, title, *more_axes):
+    """Maps as a signal whose signal axes are the navigation axes of another."""
+    from hyperspy.api import signals
+
+    axes = signal.axes_manager
     kind = {1: signals.Signal1D, 2: signals.Signal2D}.get(
         axes.navigation_dimension, signals.BaseSignal
     )
-    maps = kind(
-        loadings.T.reshape(-1, *axes._navigation_shape_in_array),
-        axes=[_component_axis(loadings)]
-        + [dict(axis, navigate=False) for axis in axes._get_navigation_axes_dicts()],
-    )
-    maps.metadata.General.title = (
-        f"Component maps of {self.metadata.General.title}".rstrip()
-    )
-    return maps
+    own = [dict(axis, navigate=False) for axis in axes._get_navigation_axes_dicts()]
+    result = kind(maps, axes=[*more_axes, *own])
+    result.metadata.General.title = title.rstrip()
+    return result
 
 
 def _results(signal, scale, source):

@@ -24,7 +24,7 @@ from .known import plain_arrays
 from .masks import in_array_order
 from .progress import progress_bar
 from .reprojection import Fitted, factors_of, loadings_of, refuse_bad_values
-from .results import energies, expanded, extras_of, store
+from .results import energies, expanded, extras_of, maps_of, store
 from .tensor_modes import with_modes
 
 _logger = logging.getLogger(__name__)
@@ -169,6 +169,7 @@ def decompose(
         poissonian_noise_normalized=normalize_poissonian_noise,
         **masks,
         **extras_of(estimator, choice, order),
+        **maps_of(estimator, choice, plain.rows, axes._navigation_shape_in_array),
     )
     if print_info:
         sys.stdout.write(

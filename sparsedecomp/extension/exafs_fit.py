@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sparsedecomp.blocks import as_blocks
 from sparsedecomp.extension.exafs_result import SparseEXAFSResult
 from sparsedecomp.xas.moments import Moments
 from sparsedecomp.xas.sparse_fit import SparseEXAFS
@@ -86,36 +87,27 @@ def exafs_sparse_fit(signal, basis, *, support="joint", clusters=None, **options
     if options.get("method") == "lasso" and options.get("penalty") == "scans":
         scans = np.asarray(data).reshape(-1, len(k))
     parts = np.unique(labels[labels >= 0])
+    labels = np.where(labels >= 0, np.searchsorted(parts, labels), -1)
     fits = [
-        SparseEXAFS(basis, **options).fit_moments(
-            _moments(data, labels == part), k, scans=scans
-        )
-        for part in parts
+        SparseEXAFS(basis, **options).fit_moments(moments, k, scans=scans)
+        for moments in _moments(data, labels)
     ]
-    return SparseEXAFSResult(signal, fits, np.searchsorted(parts, labels))
+    return SparseEXAFSResult(signal, fits, labels)
 
 
-def _moments(data, selected):
-    """Moments of the pixels selected, block by block."""
-    if isinstance(data, np.ndarray):
-        return Moments.of(data[selected])
-    import dask
-    import dask.array as da
+def _moments(data, labels):
+    """Moments of the pixels of each label from 0 on: one pass over the data."""
+    pixels = as_blocks(np.atleast_2d(data), dtype=float)
+    _, sums = pixels.run(_sums, [labels.ravel()], (labels.max() + 1,))
+    return [Moments(int(count), *rest) for count, *rest in zip(*sums, strict=True)]
 
-    chosen = da.from_array(selected, chunks=data.chunks[:-1])
-    tasks = [
-        dask.delayed(lambda chi, of: Moments.of(chi[of]))(block, of)
-        for block, of in zip(
-            data.to_delayed().ravel(), chosen.to_delayed().ravel(), strict=True
-        )
+
+def _sums(chi, labels, n_parts):
+    """`Moments` of the pixels of each label; a function for `BlockMatrix.run`."""
+    parts = [Moments.of(chi[labels == part]) for part in range(n_parts)]
+    return (), [
+        [getattr(part, name) for part in parts] for name in ("count", "total", "second")
     ]
-    while len(tasks) > 1:
-        # A tree, so that few sums wait in memory and the order is always the same.
-        tasks = [
-            dask.delayed(sum)(tasks[i + 1 : i + 4], tasks[i])
-            for i in range(0, len(tasks), 4)
-        ]
-    return dask.compute(tasks[0])[0]
 
 
 def _labels(signal, data, clusters, seed):
@@ -131,14 +123,14 @@ def _labels(signal, data, clusters, seed):
         return np.unique(labels, return_inverse=True)[1].reshape(shape)
     from sklearn.cluster import KMeans
 
-    every = _moments(data, np.ones(shape, dtype=bool))
+    (every,) = _moments(data, np.zeros(shape, dtype=int))
     if not 1 <= clusters <= every.count:
         raise ValueError(
             f"clusters={clusters!r}: expected 1 to the {every.count} pixels there are."
         )
     centred = every.second - np.outer(every.mean, every.total)
     directions = np.linalg.eigh(centred)[1][:, -_DIRECTIONS:]
-    scores = np.asarray(data @ directions).reshape(-1, directions.shape[1])
+    scores = as_blocks(data, dtype=float).matmul(directions)
     good = np.all(np.isfinite(scores), axis=1)
     labels = np.full(len(scores), -1)
     seed = seed if isinstance(seed, int) else 0

@@ -26,7 +26,7 @@ def estimate_rank(
     Returns
     -------
     sparsedecomp.decomposition.RankEstimate
-        A table when printed, a picture by ``.plot()``.
+        A table when printed; `sparsedecomp.plotting.plot_rank` draws it.
 
     Raises
     ------

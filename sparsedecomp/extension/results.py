@@ -81,6 +81,34 @@ def extras_of(estimator, algorithm, order):
     return single | whole
 
 
+def maps_of(estimator, algorithm, rows, navigation_shape):
+    """Collect what the estimator reports of every pixel, as maps.
+
+    Parameters
+    ----------
+    estimator : object
+        Fitted.
+    algorithm : sparsedecomp.extension.algorithms.Algorithm
+        Says which attributes.
+    rows : (n,) int array
+        Flat C-order index of the pixels that were fitted.
+    navigation_shape : tuple of int
+        In array order.
+
+    Returns
+    -------
+    dict
+        Entries for `store`: arrays of `navigation_shape`, NaN where there was no fit.
+    """
+    size = int(np.prod(navigation_shape))
+    return {
+        name: expanded(
+            np.asarray(getattr(estimator, attribute), float)[:, None], rows, size
+        ).reshape(navigation_shape)
+        for name, attribute in algorithm.per_pixel.items()
+    }
+
+
 def store(signal, **results):
     """Write a decomposition into ``signal.learning_results`` in one step.
 

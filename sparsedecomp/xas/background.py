@@ -298,9 +298,9 @@ def _knots(k_raw, k_min, k_max, r_bkg):
     places = np.unique(k_raw[[nearest(k_raw, k) for k in wanted]])
     if len(places) < n_knots:
         raise ValueError(
-            f"{len(k_raw)} points above e0 are too few, or too far apart, for {n_knots} "
-            f"knots between k={k_min:g} and {k_max:.4g} 1/angstrom. Lower r_bkg, or "
-            "narrow the range of k."
+            f"{len(k_raw)} points above e0 are too few, or too far apart, for "
+            f"{n_knots} knots between k={k_min:g} and {k_max:.4g} 1/angstrom. Lower "
+            "r_bkg, or narrow the range of k."
         )
     return make_interp_spline(places, np.zeros(n_knots), ORDER).t, n_knots
 

@@ -1,11 +1,12 @@
-"""What a lattice says of shells: displacements by Debye, sites by two distances."""
+"""Displacements of the atoms of a Debye solid."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
 # hbar^2 / (k_B u) in square angstrom kelvin, CODATA 2018.
 _HBAR2_OVER_KB_U = 48.5087
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
-SITES = {"tetrahedral": np.sqrt(8 / 3), "octahedral": np.sqrt(2)}
 
 
 def debye_sigma2(r, temperature, theta, mass, density):
@@ -64,43 +65,36 @@ def debye_sigma2(r, temperature, theta, mass, density):
     )
 
 
-def site_probabilities(near, far, sites=None, *, tolerance=0.02):
-    """Which site an atom occupies, from the distances of its first two shells.
+@dataclass(frozen=True)
+class Debye:
+    """Displacements of a solid of one element, as a function of distance.
 
-    In a face-centred cubic lattice of absorbers the atoms in its tetrahedral sites
-    are sqrt(8/3) = 1.633 times closer than the next absorbers, those in the octahedral
-    sites sqrt(2) = 1.414 times.
+    Give it to a fit as ``sigma2=Debye(...)``, where all displacements are then known,
+    or as ``prior=ShellPrior(sigma2=Debye(...))``, where they deviate as the prior says
+    and a wrong Debye temperature is made up for.
 
-    Parameters
+    Attributes
     ----------
-    near, far : (float, float)
-        Distance in angstrom and its standard deviation: of the light atoms, and of
-        the absorbers.
-    sites : dict of str to float, optional
-        Ratio of the distances for each site, all equally likely beforehand;
-        tetrahedral and octahedral by default.
-    tolerance : float, default 0.02
-        Standard deviation of the ratio that is due to FEFF6L's distances of light
-        atoms, some 0.03 angstrom short, and to distorted lattices.
-
-    Returns
-    -------
-    dict of str to float
-        Posterior probability of each site, among these.
+    temperature, theta : float
+        Temperature and Debye temperature in kelvin.
+    mass : float
+        Mass of an atom in atomic units.
+    density : float
+        Atoms in a cubic angstrom.
 
     Examples
     --------
-    >>> from sparsedecomp.xas.debye import site_probabilities
-    >>> p = site_probabilities((2.074, 0.011), (2.954, 0.006))
-    >>> max(p, key=p.get)
-    'octahedral'
+    >>> from sparsedecomp.xas import Debye
+    >>> copper = Debye(temperature=10, theta=315, mass=63.546, density=0.0855)
+    >>> copper([2.548, 3.603]).round(4).tolist()
+    [0.0031, 0.0036]
     """
-    sites = sites or SITES
-    ratio = far[0] / near[0]
-    variance = ratio**2 * ((far[1] / far[0]) ** 2 + (near[1] / near[0]) ** 2)
-    spread = np.sqrt(variance + tolerance**2)
-    logs = np.array(
-        [-0.5 * ((ratio - expected) / spread) ** 2 for expected in sites.values()]
-    )
-    logs -= np.logaddexp.reduce(logs)
-    return dict(zip(sites, np.exp(logs).tolist(), strict=True))
+
+    temperature: float
+    theta: float
+    mass: float
+    density: float
+
+    def __call__(self, r):
+        """Mean square relative displacement at distances, in square angstrom."""
+        return debye_sigma2(r, self.temperature, self.theta, self.mass, self.density)

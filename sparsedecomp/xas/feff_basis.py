@@ -4,31 +4,17 @@ Grids are taken from what comes with the package, from the cache on disk, or fro
 of FEFF6L, in that order.
 """
 
-import hashlib
-import json
-import logging
-import os
-import sys
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 from .channels import Channel
-from .clusters import make_cluster
 from .elements import bond_length
+from .feff_input import read_feff_input
 from .feff_path import read_feff_path
-from .feff_run import run_feff
+from .grid_store import load_grids
 from .scattering import ScatteringGrid
 
-_logger = logging.getLogger(__name__)
-
-CACHE = "SPARSEDECOMP_CACHE_DIR"
-SHIPPED = Path(__file__).with_name("feff_grids")
-# Distances at which FEFF is run, in angstrom; splines fill in between.
-_RUN_STEP, _TABLE_STEP, _REACH = 0.1, 0.05, 6.6
-_NEAREST, _NEAREST_FOCUSED = 1.3, 3.2
 # Shells begin at this part of the sum of covalent radii: shorter bonds are not known
 # but for the hydrogen that EXAFS does not see and multiple bonds such as U=O, 0.67.
 _CLOSEST = 0.75
@@ -110,28 +96,75 @@ class FeffBasis:
         ['Cu', 'Cu via Cu']
         """
         elements = _known(elements)
-        pairs = [(via, end) for via in elements for end in elements]
-        # An atom half way belongs to the row of atoms of one kind or to the other
-        # kind between two of the absorber's.
-        pairs = [(via, end) for via, end in pairs if via == end or end == absorber]
         grids = load_grids(
             absorber,
             elements,
-            pairs,
+            _rows_of_atoms(absorber, elements),
             edge=edge,
             lattice=lattice,
             bond=bond,
             time_limit=time_limit,
         )
-        # A file may have been written for another order of the elements.
-        grids = sorted(
-            (grid for grid in grids if focusing or grid.kind == "single"),
-            key=lambda grid: (
-                elements.index(grid.via or grid.scatterer),
-                elements.index(grid.scatterer),
-            ),
+        return cls(_channels(grids, elements, focusing, s02), r_step, r_max)
+
+    @classmethod
+    def from_feff_inp(
+        cls,
+        file,
+        elements=None,
+        *,
+        focusing=True,
+        s02=0.9,
+        r_step=0.02,
+        r_max=5.8,
+        time_limit=120.0,
+    ):
+        """Basis from the potentials of a cluster that an input file of FEFF describes.
+
+        The file gives absorber, edge and atoms; which atoms lie where decides the
+        potentials only, shells are looked for at all distances. FEFF is run once and
+        its result kept in the cache.
+
+        Parameters
+        ----------
+        file : str or pathlib.Path
+            feff.inp with ATOMS, POTENTIALS and HOLE or EDGE.
+        elements : sequence of str, optional
+            Scattering elements, by default all of the cluster.
+        focusing, s02, r_step, r_max, time_limit
+            As in `from_composition`.
+
+        Returns
+        -------
+        FeffBasis
+
+        Raises
+        ------
+        FeffError
+            If FEFF is not there or fails.
+        ValueError
+            If the file lacks atoms, a potential or the absorber, naming the line, or
+            an element does not occur in it.
+        """
+        cluster, edge = read_feff_input(file)
+        absorber = cluster[0][0]
+        present = list(dict.fromkeys(symbol for symbol, _ in cluster[1:]))
+        elements = _known(present if elements is None else elements)
+        for symbol in elements:
+            if symbol not in present:
+                raise ValueError(
+                    f"{symbol!r} is not among the atoms of {file} "
+                    f"({', '.join(present)}): name others, or add it to the cluster."
+                )
+        grids = load_grids(
+            absorber,
+            elements,
+            _rows_of_atoms(absorber, elements),
+            edge=edge,
+            cluster=cluster,
+            time_limit=time_limit,
         )
-        return cls(tuple(make_channels(grids, s02)), r_step, r_max)
+        return cls(_channels(grids, elements, focusing, s02), r_step, r_max)
 
     @classmethod
     def from_paths(cls, files, *, s02=0.9, r_step=0.02, r_max=5.8, width=0.4):
@@ -181,6 +214,35 @@ class FeffBasis:
             )
             channels.append(Channel(symbol, (grid,), (1.0,), ends[0], s02))
         return cls(tuple(channels), r_step, r_max)
+
+    def only(self, *elements):
+        """The same basis with some of its elements.
+
+        Parameters
+        ----------
+        *elements : str
+            Symbols.
+
+        Returns
+        -------
+        FeffBasis
+
+        Raises
+        ------
+        ValueError
+            If the basis holds none of them.
+        """
+        kept = tuple(
+            channel
+            for channel in self.channels
+            if {channel.element, channel.via or channel.element} <= set(elements)
+        )
+        if not kept:
+            raise ValueError(
+                f"The basis ({', '.join(self.labels)}) has no shells of "
+                f"{', '.join(elements)} alone."
+            )
+        return replace(self, channels=kept)
 
     @property
     def labels(self):
@@ -259,111 +321,25 @@ def make_channels(grids, s02):
         yield Channel(end, parts, (1.0, 2.0, 1.0), nearest, s02)
 
 
-def load_grids(absorber, elements, pairs, *, edge, lattice, bond, time_limit=120.0):
-    """Grids from the package, the cache or FEFF; see `FeffBasis.from_composition`."""
-    key = [absorber, edge, sorted(elements), sorted(pairs), lattice, bond]
-    name = f"{absorber}_{edge}_{'-'.join(sorted(elements))}"
-    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
-    for folder in (SHIPPED, cache_folder()):
-        file = folder / f"{name}_{digest}.npz"
-        if file.is_file():
-            return read_grids(file)
-    everyone = list(dict.fromkeys([absorber, *elements]))
-    cluster = make_cluster(absorber, everyone, lattice=lattice, bond=bond)
-    grids = compute_grids(cluster, edge, elements, pairs, time_limit=time_limit)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_grids(file, grids)
-    except OSError as error:
-        _logger.warning("grids were not kept in the cache: %s", error)
-    return [_filled(grid) for grid in grids]
+def _rows_of_atoms(absorber, elements):
+    """Pairs of the atom half way and the atom behind it.
+
+    Rows are of one kind, or of another kind between two of the absorber's.
+    """
+    pairs = [(via, end) for via in elements for end in elements]
+    return [(via, end) for via, end in pairs if via == end or end == absorber]
 
 
-def compute_grids(cluster, edge, elements, pairs, *, time_limit=120.0):
-    """Run FEFF for single scattering of elements and for rows of (via, end) atoms."""
-    near = np.arange(_NEAREST, _REACH + 1e-9, _RUN_STEP)
-    far = np.arange(_NEAREST_FOCUSED, _REACH + 1e-9, _RUN_STEP)
-    wanted = [("single", [[(symbol, (r, 0, 0))] for r in near]) for symbol in elements]
-    for via, end in pairs:
-        row = [[(via, (r / 2, 0, 0)), (end, (r, 0, 0))] for r in far]
-        wanted.append(("double", row))
-        wanted.append(("triple", [[*path, path[0]] for path in row]))
-    paths = run_feff(
-        cluster, edge, sum((p for _, p in wanted), []), time_limit=time_limit
+def _channels(grids, elements, focusing, s02):
+    """Channels by element, in whatever order a file was written."""
+    grids = sorted(
+        (grid for grid in grids if focusing or grid.kind == "single"),
+        key=lambda grid: (
+            elements.index(grid.via or grid.scatterer),
+            elements.index(grid.scatterer),
+        ),
     )
-    grids, first = [], 0
-    for kind, group in wanted:
-        own = paths[first : first + len(group)]
-        grids.append(ScatteringGrid.from_paths(own, kind=kind, note="FEFF6L"))
-        first += len(group)
-    return grids
-
-
-def write_grids(file, grids):
-    """Write grids of one run of FEFF to a file .npz."""
-    arrays = {"k": grids[0].k, "mean_free_path": grids[0].mean_free_path}
-    arrays["momentum"] = grids[0].momentum
-    names = []
-    for i, grid in enumerate(grids):
-        names.append([grid.absorber, grid.edge, grid.scatterer, grid.kind, grid.via])
-        arrays[f"r{i}"] = grid.r
-        arrays[f"amplitude{i}"] = grid.amplitude.astype(np.float32)
-        arrays[f"phase{i}"] = grid.phase.astype(np.float32)
-    np.savez_compressed(file, names=np.array(names), note=grids[0].note, **arrays)
-
-
-def read_grids(file):
-    """Read grids that `write_grids` wrote."""
-    with np.load(file) as stored:
-        return [
-            _filled(
-                ScatteringGrid(
-                    *map(str, (absorber, edge, scatterer)),
-                    stored[f"r{i}"],
-                    stored["k"],
-                    stored[f"amplitude{i}"].astype(float),
-                    stored[f"phase{i}"].astype(float),
-                    stored["mean_free_path"],
-                    stored["momentum"],
-                    kind=str(kind),
-                    via=str(via),
-                    note=str(stored["note"]),
-                )
-            )
-            for i, (absorber, edge, scatterer, kind, via) in enumerate(stored["names"])
-        ]
-
-
-def cache_folder():
-    """Folder in which computed grids are kept."""
-    if named := os.environ.get(CACHE):
-        return Path(named) / "feff"
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return base / "sparsedecomp" / "feff"
-
-
-def _filled(grid):
-    """Grid at the closer distances between which the kernel draws lines."""
-    r = np.arange(grid.r[0], grid.r[-1] + 1e-9, _TABLE_STEP)
-    return ScatteringGrid(
-        grid.absorber,
-        grid.edge,
-        grid.scatterer,
-        r,
-        grid.k,
-        CubicSpline(grid.r, grid.amplitude)(r),
-        CubicSpline(grid.r, grid.phase)(r),
-        grid.mean_free_path,
-        grid.momentum,
-        kind=grid.kind,
-        via=grid.via,
-        note=grid.note,
-    )
+    return tuple(make_channels(grids, s02))
 
 
 def _known(elements):

@@ -14,6 +14,8 @@ import numpy as np
 
 # A row of atoms focuses where the middle one lies half way to within this, in angstrom.
 _HALF_WAY = 0.1
+# Of the derivative of the expected displacement, in angstrom.
+_STEP = 0.01
 GLOBALS = 3
 PER_SHELL = 4
 
@@ -34,9 +36,11 @@ class ShellPrior:
         steepest rise of an edge lies within some eV of FEFF's zero.
     e0_scatter : float, default 2
         Standard deviation in eV of a shell's own shift from the common one.
-    sigma2, sigma2_spread : float, default 0.006, 0.7
-        Median of the common mean square displacement in square angstrom, and the
-        standard deviation of its logarithm.
+    sigma2 : float or callable, default 0.006
+        Median of the mean square displacement in square angstrom, or that as a
+        function of the distance: `sparsedecomp.xas.Debye`.
+    sigma2_spread : float, default 0.7
+        Standard deviation of the logarithm of what all shells deviate from it.
     sigma2_scatter : float, default 0.35
         Standard deviation of the logarithm of a shell's displacement around that.
     anharmonicity, anharmonicity_spread : float, default 1.4, 0.7
@@ -104,8 +108,13 @@ class ShellModel:
     def shells(self, p):
         """Distance, atoms, displacement, third cumulant and energy shift of shells."""
         (e0, level, kappa), (r, u, log_ratio, shift) = self.split(p)
-        sigma2 = np.exp(level + log_ratio)
+        sigma2 = np.exp(level + log_ratio) * self.expected(r)
         return r, u * r**2, sigma2, kappa * sigma2**2, e0 + shift
+
+    def expected(self, r):
+        """Displacement at distances that the common level multiplies."""
+        sigma2 = self.prior.sigma2
+        return sigma2(r) if callable(sigma2) else np.full(np.shape(r), sigma2)
 
     def columns(self, p, kinds):
         """Coordinates of one atom of each shell, with derivatives, (5, K, n)."""
@@ -177,12 +186,15 @@ class ShellModel:
         )
         by_kappa = n * by_third * (sigma2**2)[:, None]
         by_e0 = n * by_e0
+        slope = np.log(self.expected(r + _STEP) / self.expected(r - _STEP)) / (
+            2 * _STEP
+        )
         jacobian = np.concatenate(
             [
                 by_e0.sum(0)[None],
                 by_log.sum(0)[None],
                 by_kappa.sum(0)[None],
-                n * by_r + (2 * u * r)[:, None] * chi,
+                n * by_r + (2 * u * r)[:, None] * chi + slope[:, None] * by_log,
                 (r**2)[:, None] * chi,
                 by_log,
                 by_e0,
@@ -196,7 +208,7 @@ class ShellModel:
         ones = np.ones(n_shells)
         mean = np.concatenate(
             [
-                [prior.e0, np.log(prior.sigma2), prior.anharmonicity],
+                [prior.e0, 0.0, prior.anharmonicity],
                 np.zeros(PER_SHELL * n_shells),
             ]
         )
@@ -219,5 +231,5 @@ class ShellModel:
         rows[1] = np.maximum(rows[1], 1e-6)
         # Steps of the search go astray, FEFF's table of k and positive numbers end.
         p[0] = np.clip(p[0], -30, 30)
-        p[1] = np.clip(p[1], np.log(2e-4), np.log(0.1))
+        p[1] = np.clip(p[1], -3.5, 3.0)
         return p

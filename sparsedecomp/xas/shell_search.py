@@ -6,6 +6,8 @@ from .shell_model import GLOBALS, PER_SHELL
 from .shell_polish import polish
 
 _STEP = 0.04
+# Distances that agree better are those of one maximum, in angstrom.
+_SAME = 0.003
 _STARTS = (-8.0, 0.0, 8.0)
 
 
@@ -37,15 +39,21 @@ def search_shells(model, y, *, max_shells=10, min_gain=1.0, n_candidates=3, pati
     ShellFit
         Without a shell where none is found.
     """
+    been = []
     fits = [
-        _search_from(model, y, start, max_shells, min_gain, n_candidates, patience)
+        _search_from(
+            model, y, start, max_shells, min_gain, n_candidates, patience, been
+        )
         for start in _STARTS
     ]
     return max(fits, key=lambda fit: fit.log_evidence - min_gain * len(fit.kinds))
 
 
-def _search_from(model, y, start, max_shells, min_gain, n_candidates, patience):
-    """Search from one energy zero: another may lead to the images of all shells."""
+def _search_from(model, y, start, max_shells, min_gain, n_candidates, patience, been):
+    """Search from one energy zero: another may lead to the images of all shells.
+
+    It ends where another search has been, for it would go on as that one did.
+    """
     best = polish(model, y, _no_shells(model), np.zeros(0, dtype=int))
     best.p[0] += start
     path, tries = best, patience
@@ -57,9 +65,24 @@ def _search_from(model, y, start, max_shells, min_gain, n_candidates, patience):
         if fit.log_evidence > best.log_evidence + min_gain * max(more, 0) + 1e-2:
             best = path = fit
             tries = patience
+            if any(_same(model, fit, other) for other in been):
+                break
+            been.append(fit)
         else:
             tries -= 1
     return best
+
+
+def _same(model, fit, other):
+    """Whether two fits have the same shells."""
+    if sorted(fit.kinds) != sorted(other.kinds):
+        return False
+    shells = [
+        np.array(sorted(zip(f.kinds, model.shells(f.p)[0], strict=True)))
+        for f in (fit, other)
+    ]
+    close = np.abs(shells[0] - shells[1]).max(initial=0) < _SAME
+    return close and abs(fit.log_evidence - other.log_evidence) < 0.1
 
 
 def _no_shells(model):
@@ -112,12 +135,9 @@ def _candidates(model, y, fit, count):
         r = r[model.half_way(r_now, fit.kinds, kind, r)]
         if not len(r):
             continue
+        sigma2 = np.exp(level) * model.expected(r)
         columns = model.channels[kind].columns(
-            model.coordinates.k,
-            r,
-            e0=e0,
-            sigma2=np.exp(level),
-            third=kappa * np.exp(2 * level),
+            model.coordinates.k, r, e0=e0, sigma2=sigma2, third=kappa * sigma2**2
         )[0]
         x = columns @ model.coordinates.matrix.T * r[:, None] ** 2
         x_inverse = x @ inverse

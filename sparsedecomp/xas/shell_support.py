@@ -31,7 +31,7 @@ def column_parameters(model, fit, basis):
     common, level, kappa = fit.p[:3]
     r, _, sigma2, _, e0 = model.shells(fit.p)
     shift = np.full(len(basis.r), common)
-    log_sigma2 = np.full(len(basis.r), level)
+    log_sigma2 = level + np.log(model.expected(basis.r))
     for kind in np.unique(fit.kinds):
         of, at = fit.kinds == kind, basis.kinds == kind
         order = np.argsort(r[of])
@@ -94,7 +94,7 @@ def polish_support(model, y, mean_fit, problem, support, start):
             common,
             r,
             np.ones(len(r)),
-            np.log(start["sigma2"]) - common[1],
+            np.log(start["sigma2"] / model.expected(r)) - common[1],
             start["e0"] - common[0],
         ]
     )

@@ -7,12 +7,7 @@ import numpy as np
 
 from .coordinates import window_coordinates
 from .fourier import transform_matrix
-from .lasso import (
-    choose_penalty,
-    lambda_ratios,
-    lasso_path,
-    noise_penalty,
-)
+from .lasso import choose_penalty, lambda_ratios, lasso_path, noise_penalty
 from .moments import Moments
 from .pixel_fits import fit_fixed, fit_greedy, fit_lasso, fit_samples
 from .results import PixelShells, Shells
@@ -64,13 +59,13 @@ class SparseEXAFS:
     k_weight : float, default 3
         The theory's error is taken as even in chi times this power of k.
     e0, sigma2 : float, optional
-        Fix the shift of the energy zero (eV) or the displacement (square angstrom).
+        Fix the shift of the energy zero (eV) or the displacement (square angstrom;
+        `Debye` for one of each distance).
     noise : float, optional
         Standard deviation of chi in a pixel; from chi(R) beyond 15 angstrom otherwise.
     prior : ShellPrior, optional
     polish : bool, default True
-        Fit distances off the grid. With ``support="pixel"`` it takes about a second
-        for each pixel and is done for single spectra only.
+        Fit a joint support off the grid; all others stay on it.
     max_shells : int, default 12
     penalty : float or {"kblock", "scans"}, default "kblock"
         Of the Lasso: a part of the largest, or how it is chosen. ``"scans"`` takes
@@ -322,7 +317,7 @@ class SparseEXAFS:
         model = ShellModel(
             self.basis.channels, coordinates, self.r_range[1] + _BEYOND, self._prior()
         )
-        y = coordinates.project(mean)
+        y = self.mean_coordinates_ = coordinates.project(mean)
         fit = search_shells(model, y, max_shells=self.max_shells)
         self.model_, self.mean_fit_ = model, fit
         self.log_evidence_ = fit.log_evidence - coordinates.log_volume
@@ -330,7 +325,8 @@ class SparseEXAFS:
         self.hyper_ = column_parameters(model, fit, self.basis)
 
     def _describe_linear(self):
-        given = {"e0": self.e0, "sigma2": self.sigma2}
+        sigma2 = self.sigma2(self.basis.r) if callable(self.sigma2) else self.sigma2
+        given = {"e0": self.e0, "sigma2": sigma2}
         self.hyper_ = {name: v for name, v in given.items() if v is not None}
         self.log_evidence_ = np.nan
 

@@ -32,10 +32,12 @@ def test_only_freely_licensed_files_have_an_address():
         assert entry.url.startswith("https://")
 
 
-def test_files_and_hashes_are_not_repeated():
-    for part in ("file", "sha256", "title"):
-        values = [getattr(entry, part) for entry in DATASETS.values()]
+def test_every_file_has_one_hash_and_every_entry_its_title():
+    # Entries may read different records of one file.
+    hashes = {(entry.file, entry.sha256) for entry in DATASETS.values()}
+    for values in zip(*hashes, strict=True):
         assert len(set(values)) == len(values)
+    assert len({entry.title for entry in DATASETS.values()}) == len(DATASETS)
 
 
 @pytest.mark.parametrize("function", [datasets.load, datasets.describe])

@@ -107,6 +107,6 @@ def test_two_components_in_95_of_100_draws(mn3o4, record_property):
         record_property(name, value)
     assert len(angles) >= 95
     # Soft orthogonality stops at the inner edge of the high band, that of the purest
-    # pixels, and the noise of a draw moves it by some tenths of a degree to either side.
+    # pixels, and the noise of a draw moves it by tenths of a degree to either side.
     assert sum(within(low, LOW_BAND) for low, _ in angles) >= 85
     assert sum(abs(high - HIGH_BAND[0]) < 1 for _, high in angles) >= 95

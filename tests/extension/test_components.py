@@ -146,3 +146,38 @@ def test_eels_components_keep_the_acquisition(mixture, decompose):
     assert type(spectra) is exspy.signals.EELSSpectrum
     assert spectra.metadata.Acquisition_instrument.TEM.beam_energy == 200
     assert spectra.elements == {"Mn", "O"}
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_distances_of_pixels_are_maps(signal, decompose, masks, lazy, tmp_path):
+    signal.data[2, 3, 15] += 5 * signal.data.max()
+    s = signal.as_lazy() if lazy else signal
+    for axis, name in zip(s.axes_manager.navigation_axes, "xy", strict=True):
+        axis.name, axis.units, axis.scale = name, "nm", 0.5
+    hidden = masks[0]
+    decompose(s, "sss_vca", navigation_mask=hidden.T)
+    distance = s.get_pixel_map("outlier_distance")
+    assert type(distance) is hs.signals.Signal2D
+    np.testing.assert_array_equal(np.isnan(distance.data), hidden)
+    assert np.nanargmax(distance.data) == np.ravel_multi_index((2, 3), hidden.shape)
+    assert np.nanmax(distance.data) > 1
+    axes = distance.axes_manager.signal_axes
+    assert [(a.name, a.units, a.scale) for a in axes] == [
+        ("x", "nm", 0.5),
+        ("y", "nm", 0.5),
+    ]
+    # They are saved with the other results, and go with them.
+    s.save(tmp_path / "s.hspy")
+    loaded = hs.load(tmp_path / "s.hspy", lazy=lazy)
+    again = loaded.get_pixel_map("outlier_distance")
+    np.testing.assert_array_equal(again.data, distance.data)
+    decompose(s)
+    with pytest.raises(ValueError, match="no map 'outlier_distance' .* of: none"):
+        s.get_pixel_map("outlier_distance")
+
+
+def test_other_maps_of_pixels_are_named(signal, decompose):
+    decompose(signal, "sss_vca")
+    known = "'outlier_distance', 'score_distance'"
+    with pytest.raises(ValueError, match=f"no map 'distance' .* one of: {known}"):
+        signal.get_pixel_map("distance")

@@ -22,7 +22,7 @@ def mixed(rng):
 
 
 def test_scree_shows_what_is_above_the_edge(estimate):
-    ax = estimate.plot()
+    ax = plot_rank(estimate)
     assert ax.get_yscale() == "log"
     edge, above, below = ax.lines
     np.testing.assert_array_equal(edge.get_ydata(), estimate.noise_edge)

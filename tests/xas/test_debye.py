@@ -1,9 +1,9 @@
-"""Displacements of a Debye solid, and sites from ratios of distances."""
+"""Displacements of a Debye solid."""
 
 import numpy as np
 import pytest
 
-from sparsedecomp.xas.debye import debye_sigma2, site_probabilities
+from sparsedecomp.xas.debye import debye_sigma2
 
 COPPER = {"theta": 315.0, "mass": 63.546, "density": 4 / 3.61**3}
 
@@ -33,24 +33,3 @@ def test_copper_as_larch_has_it():
 def test_what_is_not_positive_is_refused(name):
     with pytest.raises(ValueError, match=f"{name}=0: expected a positive number"):
         debye_sigma2(2.5, **{"temperature": 300, **COPPER, name: 0})
-
-
-@pytest.mark.parametrize(
-    ("near", "far", "site"),
-    [
-        (2.074, 2.954, "octahedral"),
-        (2.317, 3.310, "octahedral"),
-        (2.456, 4.016, "tetrahedral"),
-        (2.281, 3.863, "tetrahedral"),
-    ],
-)
-def test_sites_of_known_crystals(near, far, site):
-    p = site_probabilities((near, 0.012), (far, 0.01))
-    assert p[site] > 0.99 and sum(p.values()) == pytest.approx(1)
-
-
-def test_uncertain_distances_decide_nothing():
-    p = site_probabilities((2.3, 0.5), (3.5, 0.5))
-    assert 0.3 < p["octahedral"] < 0.7
-    p = site_probabilities((2.0, 0.01), (2.0, 0.01), {"a": 1.0, "b": 2.0})
-    assert p["a"] > 0.99

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from sparsedecomp.xas import FeffBasis, FeffError
-from sparsedecomp.xas import feff_basis as module
+from sparsedecomp.xas import grid_store as module
 from sparsedecomp.xas.clusters import make_cluster
 from sparsedecomp.xas.elements import atomic_number
+from sparsedecomp.xas.feff_input import read_feff_input
 from sparsedecomp.xas.feff_run import ENVIRONMENT, find_feff, run_feff
 
 
@@ -193,3 +194,74 @@ def test_two_ligands_alternate():
     symbols = [symbol for symbol, _ in make_cluster("Zr", ["O", "N"])[1:7]]
     assert sorted(set(symbols)) == ["N", "O"]
     assert atomic_number("Zr") == 40
+
+
+INPUT = """
+ TITLE zinc selenide
+ HOLE 1   1.0   *  Zn K edge
+ CONTROL   1      1     1     1
+ POTENTIALS
+ *    ipot   Z  element
+        0   30   Zn
+        1   30   Zn
+        2   34   Se
+ ATOMS
+    4.00   2.00   2.00  1 Zn1_1   2.83
+    1.00   1.00   1.00  0 Zn1     0.0
+    2.42   2.42   2.42  2 Se1_1   2.45
+ END
+ anything
+"""
+
+
+def test_clusters_of_input_files(monkeypatch, tmp_path):
+    file = tmp_path / "feff.inp"
+    file.write_text(INPUT)
+    cluster, edge = read_feff_input(file)
+    assert edge == "K" and [symbol for symbol, _ in cluster] == ["Zn", "Se", "Zn"]
+    np.testing.assert_allclose(cluster[0][1], 0)
+    np.testing.assert_allclose(cluster[2][1], [3, 1, 1])
+    program(tmp_path, monkeypatch, STAND_IN)
+    monkeypatch.setenv(module.CACHE, str(tmp_path / "cache"))
+    basis = FeffBasis.from_feff_inp(file, focusing=False)
+    assert basis.labels == ("Se", "Zn")
+    # From the cache, in which another cluster has another place.
+    monkeypatch.setenv(ENVIRONMENT, str(tmp_path / "nowhere"))
+    assert FeffBasis.from_feff_inp(file).labels[:2] == ("Se", "Zn")
+    file.write_text(INPUT.replace("2.42", "2.43"))
+    with pytest.raises(FeffError, match="is not a file"):
+        FeffBasis.from_feff_inp(file)
+    with pytest.raises(ValueError, match=r"'O' is not among the atoms .*Se, Zn"):
+        FeffBasis.from_feff_inp(file, ["O"])
+
+
+def test_edges_by_name(tmp_path):
+    file = tmp_path / "feff.inp"
+    file.write_text(INPUT.replace("HOLE 1", "EDGE L3"))
+    assert read_feff_input(file)[1] == "L3"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("2.42   2.42", "2.42   zwei", "line 13: .* cannot be read after ATOMS"),
+        ("HOLE 1", "HOLE 9", "line 3: 'HOLE 9 1.0' cannot be read"),
+        ("0   30", "0   300", "line 7: .* cannot be read after POTENTIALS"),
+        ("HOLE", "TITLE", "the edge None"),
+        ("2   34   Se", "3   34   Se", r"no potential for \[2\]"),
+        ("0 Zn1 ", "1 Zn1 ", "0 of them absorbers"),
+    ],
+)
+def test_bad_input_files_are_refused(tmp_path, old, new, message):
+    file = tmp_path / "feff.inp"
+    file.write_text(INPUT.replace(old, new))
+    with pytest.raises(ValueError, match=message):
+        read_feff_input(file)
+
+
+def test_some_elements_of_a_basis():
+    basis = FeffBasis.from_composition("Ni", ["O", "Ni"])
+    assert basis.only("O").labels == ("O", "O via O")
+    assert basis.only("Ni").labels == ("Ni", "Ni via Ni")
+    with pytest.raises(ValueError, match=r"has no shells of Se alone"):
+        basis.only("Se")

@@ -1,0 +1,93 @@
+"""The benchmark of EXAFS: every case runs on a few spectra, targets need their rows."""
+
+import importlib
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks import exafs
+from benchmarks.__main__ import main
+from benchmarks.exafs_cases import nickel_oxide, smallest_error
+
+
+def in_this_process(target, *, threads, limit, **arguments):
+    """Stands for `run_case`: a process for each case would take too long."""
+    module, _, name = target.partition(":")
+    row = getattr(importlib.import_module(module), name)(**arguments)
+    return json.loads(json.dumps(row))
+
+
+@pytest.fixture
+def report(tmp_path, monkeypatch):
+    """``report(table)``: what the command writes for a table."""
+    monkeypatch.setattr(exafs, "run_case", in_this_process)
+    monkeypatch.setattr(exafs, "CRYSTALS", ("znse",))
+
+    def of(table):
+        path = tmp_path / f"{table}.json"
+        main(["exafs", "--quick", "--table", table, "--json", str(path)])
+        return json.loads(path.read_text())
+
+    return of
+
+
+@pytest.mark.parametrize("table", ["lasso", "evidence", "image"])
+def test_simulated_tables_have_their_rows(report, table):
+    found = report(table)
+    methods = [row["method"] for row in found["rows"]]
+    if table == "image":
+        assert methods == [
+            f"{support}, noise {noise}"
+            for noise in (0.02, 0.08)
+            for support in ("joint", "pixel")
+        ]
+        # The bound is for fits without a bias, and of 25 pixels a rmse is uncertain.
+        row = found["rows"][0]
+        assert row["exact"] and 0.5 < row["rmse_O"] / row["bound_O"] < 2
+    else:
+        assert methods == ["ours", "scikit-learn"][: 1 + (table == "lasso")]
+    for row in found["rows"]:
+        assert "error" not in row and row["seconds"] > 0
+    assert found["checks"]
+
+
+@pytest.mark.parametrize("table", ["reduction", "memory", "shells"])
+def test_measured_tables_have_their_rows(report, table, data_dir):
+    found = report(table)
+    expected = {
+        "reduction": {"ours"},
+        "memory": {"120 pixels", "960 pixels"},
+        "shells": {"znse, ours"},
+    }
+    methods = {row["method"] for row in found["rows"]}
+    assert expected[table] <= methods
+    assert not any("error" in row for row in found["rows"])
+    if table == "shells":
+        first = found["rows"][0]["shells"]["1"]
+        assert abs(first["dR"]) < 0.02 and abs(first["dN"]) < 1
+
+
+def test_the_bound_is_the_error_of_least_squares(rng):
+    _, k, _, _, atoms = nickel_oxide(1, 0.01)
+    bound = smallest_error(atoms, k[1:], (3, 13), 0.01)
+    part = atoms[:, (k[1:] >= 3) & (k[1:] <= 13)]
+    noise = 0.01 * rng.normal(size=(part.shape[1], 4000))
+    found = np.linalg.lstsq(part.T, noise, rcond=None)[0]
+    np.testing.assert_allclose(found.std(axis=1), bound, rtol=0.05)
+
+
+def test_targets_are_missed_by_what_misses_them():
+    times = {"cpu_seconds": 0.5, "seconds": 0.5}
+    rows = [
+        {"table": "lasso", "method": "ours", **times},
+        {"table": "lasso", "method": "scikit-learn", "cpu_seconds": 2.0},
+        {"table": "memory", "method": "1 pixel", "peak_mib": 10.0},
+        {"table": "memory", "method": "8 pixels", "peak_mib": 20.0},
+    ]
+    told = {check.name: check.passed for check in exafs.check(rows)}
+    assert told == {
+        "lasso, ours": True,
+        "lasso, scikit-learn": False,
+        "memory of 8 times the pixels": False,
+    }
