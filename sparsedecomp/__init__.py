@@ -37,6 +37,8 @@ _PUBLIC = {
     "as_blocks": "sparsedecomp.blocks:as_blocks",
     "decompose": "sparsedecomp.extension.driver:decompose",
     "estimate_rank": "sparsedecomp.decomposition:estimate_rank",
+    "plan_shifts": "sparsedecomp.superresolution:plan_shifts",
+    "super_resolve": "sparsedecomp.extension.super_resolution:super_resolve",
     "enable": "sparsedecomp._registration:enable",
     "status": "sparsedecomp._registration:status",
     "blocks": "sparsedecomp.blocks",
@@ -44,6 +46,7 @@ _PUBLIC = {
     "decomposition": "sparsedecomp.decomposition",
     "metrics": "sparsedecomp.metrics",
     "plotting": "sparsedecomp.plotting",
+    "superresolution": "sparsedecomp.superresolution",
 }
 
 __all__ = ["__version__", *_PUBLIC]

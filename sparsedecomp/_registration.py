@@ -43,6 +43,8 @@ METHODS = {
         ),
         "estimate_rank": "sparsedecomp.extension.rank:estimate_rank",
         "unmixing_report": "sparsedecomp.extension.report:unmixing_report",
+        "super_resolve": "sparsedecomp.extension.super_resolution:super_resolve",
+        "spectrum_at": "sparsedecomp.extension.super_resolution:spectrum_at",
         "tensor_decomposition": "sparsedecomp.extension.tensor:tensor_decomposition",
         "tensor_rank": "sparsedecomp.extension.tensor:tensor_rank",
     },

@@ -2,10 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 
-from benchmarks import unmixing
+from benchmarks import unmixing, unmixing_cases
 from benchmarks.__main__ import main
+from benchmarks.methods import Fit
+from sparsedecomp.decomposition import descent, sss_vca
 
 from .test_benchmarks import in_this_process
 
@@ -27,6 +30,7 @@ def test_every_method_is_compared_with_the_truth(report):
         assert "error" not in row
         assert 0 <= row["angle"] <= row["worst_angle"] < 90
         assert 0 <= row["abundance_rmse"] < 1
+        assert 0 <= row["share_rmse"] < 1
 
 
 def test_targets_are_those_of_the_scene():
@@ -55,3 +59,40 @@ def test_scene_that_is_not_there_is_left_out(monkeypatch, tmp_path, capsys):
     main(["unmixing", "--quick", "--scene", "samson", "--json", str(path)])
     assert json.loads(path.read_text())["rows"] == []
     assert "samson: left out, no file" in capsys.readouterr().err
+
+
+def test_shares_do_not_depend_on_the_scale_of_the_maps():
+    rng = np.random.default_rng(0)
+    maps, spectra = rng.dirichlet([1, 1, 1], 50), np.eye(3, 20)
+    fit = Fit(maps[:, [2, 0, 1]] * [2.0, 0.5, 7.0], spectra[[2, 0, 1]])
+    assert unmixing_cases.share_rmse(fit, spectra, maps) < 1e-12
+    fit = fit._replace(maps=np.ones((50, 3)))
+    assert unmixing_cases.share_rmse(fit, spectra, maps) > 0.1
+
+
+def test_corners_are_exact_and_have_a_limit(monkeypatch):
+    monkeypatch.setattr(sss_vca, "even_space", sss_vca.even_space)
+    row = unmixing_cases.find_corners(3, n_pixels=200, n_channels=60)
+    assert row["components"] == 3 and row["worst_angle"] < 0.01
+    row |= {"table": "corners", "method": "SSSVCA"}
+    slow = row | {"cpu_seconds": 0.3, "worst_angle": 0.02}
+    assert [c.passed for c in unmixing.check([slow])] == [False, False]
+
+
+@pytest.mark.parametrize("sweeps", [None, 1])
+def test_iterations_of_one_sweep_are_told_from_others(monkeypatch, tmp_path, sweeps):
+    before = descent.ABUNDANCE_SWEEPS
+    for name in ("ABUNDANCE_SWEEPS", "SPECTRUM_SWEEPS"):
+        monkeypatch.setattr(descent, name, getattr(descent, name))
+    path = tmp_path / "cube.npy"
+    np.save(path, np.random.default_rng(0).random((6, 7, 30)).astype(np.float32))
+    row = unmixing_cases.time_of_iterations(
+        path=str(path),
+        n_components=2,
+        iterations=4,
+        bound="iterations",
+        sweeps=sweeps,
+        **unmixing.FROBENIUS,
+    )
+    assert row["iterations"] == 4 and np.isfinite(row["cpu_ms"])
+    assert descent.ABUNDANCE_SWEEPS == (sweeps or before)

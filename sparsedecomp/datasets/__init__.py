@@ -11,6 +11,7 @@ from .registry import describe, names
 from .signals import edx_particles, eels_oxide_interface
 from .simulate import noisy_cube
 from .specimens import oxide_interface_truth, particles_truth
+from .stage_scans import fine_truth, shifted_frames
 from .tensor_series import edx_eels_scan, tilt_series, tilt_series_truth
 
 __all__ = [
@@ -20,11 +21,13 @@ __all__ = [
     "edx_eels_scan",
     "edx_particles",
     "eels_oxide_interface",
+    "fine_truth",
     "load",
     "names",
     "noisy_cube",
     "oxide_interface_truth",
     "particles_truth",
+    "shifted_frames",
     "tilt_series",
     "tilt_series_truth",
     "truth",

@@ -81,13 +81,16 @@ class Counts:
         edges = np.unique(np.searchsorted(X.indptr, share)).clip(0, X.shape[0])
         edges = np.unique(np.concatenate([[0], edges, [X.shape[0]]]))
         self._parts = []
+        # One type of indices: the kernels are compiled anew for every other.
+        number = _type_of_indices(X.nnz)
         for first, last in itertools.pairwise(edges):
             entries = slice(X.indptr[first], X.indptr[last])
+            starts = X.indptr[first : last + 1] - X.indptr[first]
             part = scipy.sparse.csr_array(
                 (
                     X.data[entries],
-                    X.indices[entries],
-                    X.indptr[first : last + 1] - X.indptr[first],
+                    X.indices[entries].astype(number, copy=False),
+                    starts.astype(number, copy=False),
                 ),
                 shape=(last - first, X.shape[1]),
             )
@@ -99,8 +102,13 @@ class Counts:
         def work(rows_of_part, part):
             return function(part, *[r[rows_of_part] for r in rows], *shared)
 
-        with one_blas_thread(), ThreadPoolExecutor(thread_count()) as pool:
-            done = list(pool.map(work, *zip(*self._parts, strict=True)))
+        parts = zip(*self._parts, strict=True)
+        with one_blas_thread():
+            if thread_count() == 1:
+                done = list(map(work, *parts))
+            else:
+                with ThreadPoolExecutor(thread_count()) as pool:
+                    done = list(pool.map(work, *parts))
         row_results, sums = zip(*done, strict=True)
         whole = tuple(np.concatenate(parts) for parts in zip(*row_results, strict=True))
         return whole, tuple(
@@ -132,8 +140,13 @@ def csr_of_array(X):
     n, m = X.shape
     places = np.flatnonzero(X != 0)
     indptr = np.searchsorted(places, m * np.arange(n + 1))
-    indices = (places % m).astype(np.int32)
+    number = _type_of_indices(places.size)
+    indptr, indices = indptr.astype(number), (places % m).astype(number)
     return scipy.sparse.csr_array((X.ravel()[places], indices, indptr), shape=X.shape)
+
+
+def _type_of_indices(size):
+    return np.int32 if size < 2**31 else np.int64
 
 
 def _refuse_bad(counts, blocks):

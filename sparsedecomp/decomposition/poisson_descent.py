@@ -151,6 +151,8 @@ def abundance_step(X, A, stiffness, pull, S, alpha, rate, overlap, closed, sweep
     """Share out the counts of some rows; a function for `BlockMatrix.run`."""
     X = X if scipy.sparse.issparse(X) else csr_of_array(X)
     A = A.copy()
+    # One layout of the arrays: the kernels are compiled anew for every other.
+    S, alpha = np.array(S, order="C"), np.array(alpha)
     N = np.zeros_like(S)
     tol = SETTLED if sweeps > SWEEPS else 0.0
     csr = X.indptr, X.indices, X.data

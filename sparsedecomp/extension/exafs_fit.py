@@ -80,14 +80,15 @@ def exafs_sparse_fit(signal, basis, *, support="joint", clusters=None, **options
         options["support"] = "joint"
         seed = options.get("random_state")
         labels = _labels(signal, data, clusters, seed)
+        parts = np.unique(labels[labels >= 0])
+        labels = np.where(labels >= 0, np.searchsorted(parts, labels), -1)
     else:
         options["support"] = support
-        labels = np.zeros(data.shape[:-1], dtype=int)
+        # Of a million pixels even the labels count.
+        labels = np.zeros(data.shape[:-1], dtype=np.int8)
     scans = None
     if options.get("method") == "lasso" and options.get("penalty") == "scans":
         scans = np.asarray(data).reshape(-1, len(k))
-    parts = np.unique(labels[labels >= 0])
-    labels = np.where(labels >= 0, np.searchsorted(parts, labels), -1)
     fits = [
         SparseEXAFS(basis, **options).fit_moments(moments, k, scans=scans)
         for moments in _moments(data, labels)
@@ -98,7 +99,7 @@ def exafs_sparse_fit(signal, basis, *, support="joint", clusters=None, **options
 def _moments(data, labels):
     """Moments of the pixels of each label from 0 on: one pass over the data."""
     pixels = as_blocks(np.atleast_2d(data), dtype=float)
-    _, sums = pixels.run(_sums, [labels.ravel()], (labels.max() + 1,))
+    _, sums = pixels.run(_sums, [labels.ravel()], (int(labels.max()) + 1,))
     return [Moments(int(count), *rest) for count, *rest in zip(*sums, strict=True)]
 
 
@@ -123,7 +124,7 @@ def _labels(signal, data, clusters, seed):
         return np.unique(labels, return_inverse=True)[1].reshape(shape)
     from sklearn.cluster import KMeans
 
-    (every,) = _moments(data, np.zeros(shape, dtype=int))
+    (every,) = _moments(data, np.zeros(shape, dtype=np.int8))
     if not 1 <= clusters <= every.count:
         raise ValueError(
             f"clusters={clusters!r}: expected 1 to the {every.count} pixels there are."

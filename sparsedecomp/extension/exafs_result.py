@@ -208,7 +208,7 @@ class SparseEXAFSResult:
 
     def _predict(self):
         """Numbers, deviations, inclusion, noise and evidence, one behind the other."""
-        labels = self.labels[..., None].astype(float)
+        labels = self.labels[..., None]
         data = self._signal._data_aligned_with_axes
         if not self._signal._lazy:
             return _predict_block(data, labels, self.fits, self._starts)

@@ -11,6 +11,7 @@ from sparsedecomp.plotting.fit import plot_objective_history, plot_relevance
 from sparsedecomp.plotting.rank import plot_rank
 from sparsedecomp.plotting.report import plot_unmixing_report
 from sparsedecomp.plotting.segmentation import plot_segmentation
+from sparsedecomp.plotting.super_resolution import plot_plan
 from sparsedecomp.plotting.tensor import plot_tensor
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "plot_exafs_fit",
     "plot_lasso_path",
     "plot_objective_history",
+    "plot_plan",
     "plot_rank",
     "plot_relevance",
     "plot_segmentation",

@@ -102,9 +102,9 @@ def test_noise_alone_holds_nothing_and_counts_alone_one(rng):
 
 
 def test_simulated_measurements():
-    edx = datasets.edx_particles(counts=200)
+    edx = datasets.edx_particles(shape=(40, 40), counts=200)
     assert estimate_rank(edx.data).n_components == 3
-    eels = datasets.eels_oxide_interface(n_channels=512, dose=5e3)
+    eels = datasets.eels_oxide_interface(shape=(40, 40), n_channels=512, dose=5e3)
     assert estimate_rank(eels.data).n_components == 3
 
 

@@ -127,7 +127,7 @@ def test_one_phase_is_not_split_by_noise(method):
 )
 def test_number_of_phases_is_found_where_counts_allow(method, counts):
     truth, image = two_phases(counts, 6, shape=(64, 64))
-    model = method(max_clusters=4, random_state=0).fit(as_blocks(image))
+    model = method(max_clusters=3, random_state=0).fit(as_blocks(image))
     assert model.n_clusters_ == 2
     assert agreement(truth, model) > 0.85
 

@@ -96,6 +96,17 @@ def test_pixel_without_counts_keeps_the_prior(run, rng):
     assert not X[6].any()
 
 
+@pytest.mark.parametrize("scale", [1e-100, 1e-9, 1e9, 1e100])
+def test_logarithms_hold_for_all_magnitudes(run, rng, scale):
+    X, (indptr, indices, data), C, S = problem(rng)
+    csr, X, C = (indptr, indices, scale * data), scale * X, scale * C
+    model = np.ones(3), 0.0, *penalties(12, 3)
+    N = np.zeros_like(S)
+    value = run(likelihood_rows, *csr, C, S, *model, False, 3000, 1e-13, N)
+    expected = naive.log_posterior(X, C, S, *model)
+    assert value == pytest.approx(expected, rel=1e-9)
+
+
 @pytest.mark.parametrize("penalised", [False, True])
 @pytest.mark.parametrize("sweeps", [1, 4])
 def test_likelihood_agrees_with_the_oracle(run, rng, dtype, close, sweeps, penalised):

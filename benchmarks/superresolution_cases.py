@@ -1,0 +1,258 @@
+"""The cases of the benchmark of super-resolution: data, truth and what is measured.
+
+Frames are made from images whose truth is known, or are real ones of which some are
+held out. No parameter of a solver is given: all are at their defaults.
+"""
+
+import numpy as np
+
+from benchmarks.measure import Clock, Meter
+
+# Starts (rows, columns) of the published scan, in tenths of a micrometre.
+SEED_SHIFTS = np.array(
+    [(4, 0), (2, 0), (0, 0), (0, 2), (2, 2), (4, 2), (4, 0), (2, 0), (0, 0)]
+)
+SEED_STEP, FINE_STEP = 5, 2
+_BRIDGE_BORDER = 24
+
+
+def bridge(noise, draw=0, quick=False):
+    """Ten frames of known shifts, a factor of three; shifts found from the frames."""
+    import scipy.io
+    from PIL import Image
+
+    from sparsedecomp.superresolution import register, resolve
+
+    folder = _folder()
+    frames = scipy.io.loadmat(folder / "bridge_sequence_fig1.mat")
+    reference = folder / "bridge_reference_fig1.tif"
+    truth = np.asarray(Image.open(reference)).astype(float)
+    shifts = frames["T"][:, ::-1]
+    Y = np.moveaxis(frames["u0_realistic"], 2, 0)
+    if quick:
+        Y, truth = Y[:, :36, :36], truth[:108, :108]
+    rng = np.random.default_rng(1 + draw)
+    Y = (Y + noise * rng.normal(size=Y.shape)).astype(np.float32)[..., None]
+    clock = Clock()
+    found = register(Y)
+    times = clock.read()
+    error = found.shifts - shifts
+    # A shift that all frames share cannot be known: the truth says where they lie.
+    used = found.shifts - error.mean(axis=0)
+    fine = resolve(
+        Y,
+        used,
+        3.0,
+        registration=False,
+        origin=(0.0, 0.0),
+        shape=truth.shape,
+    )
+    inner = (slice(_BRIDGE_BORDER, -_BRIDGE_BORDER),) * 2
+    away = fine.maps[..., 0] - truth
+    return {
+        "method": fine.method,
+        "shift_rmse": float(np.sqrt(np.mean((error - error.mean(axis=0)) ** 2))),
+        "psnr": psnr(away[inner], 255),
+        "z_score": float(np.std((away / fine.deviation[..., 0])[inner])),
+        **times,
+    }
+
+
+def held_out_frames(name, scale=2.0, quick=False):
+    """Real frames, a quarter of them predicted from the others, in turn."""
+    from sparsedecomp.superresolution import FrameOperator, register, resolve
+
+    Y = np.load(_folder() / "mdsp_text_disk.npz")[name].astype(np.float32)[..., None]
+    if quick:
+        Y = Y[:8]
+    clock = Clock()
+    found = register(Y)
+    squares, baseline = [], []
+    for fold in range(1 if quick else 4):
+        out = np.arange(len(Y)) % 4 == fold
+        fine = resolve(Y[~out], found.shifts[~out], scale, registration=False)
+        geometry = fine.geometry.moved(found.shifts[out])
+        held = FrameOperator(geometry)
+        inside = ~held.mask
+        inside[:, :2] = inside[:, -2:] = inside[:, :, :2] = inside[:, :, -2:] = False
+        predicted = held.forward(fine.maps)
+        squares.append(((predicted - Y[out])[..., 0] ** 2)[inside])
+        mean = _registered_mean(Y[~out], fine.geometry, geometry)
+        baseline.append(((mean - Y[out][..., 0]) ** 2)[inside])
+    return {
+        "psnr": decibels(np.concatenate(squares).mean(), 255),
+        "interpolated": decibels(np.concatenate(baseline).mean(), 255),
+        "method": fine.method,
+        **clock.read(),
+    }
+
+
+def _registered_mean(Y, geometry, held):
+    """Frames shifted onto those held out by splines, and averaged."""
+    from scipy.ndimage import shift
+
+    return np.stack(
+        [
+            np.mean(
+                [
+                    shift(y[..., 0], own - to, order=3, mode="nearest")
+                    for y, own in zip(Y, geometry.shifts, strict=True)
+                ],
+                axis=0,
+            )
+            for to in held.shifts
+        ]
+    )
+
+
+def seed_geometry(shifts, noise=5.0, jitter=0.5, draw=0, quick=False):
+    """Nine frames of the published scan, the stage off by ``jitter`` fine-scene pixels.
+
+    Parameters
+    ----------
+    shifts : {"nominal", "estimated", "true"}
+    noise : float
+    jitter : float
+        In tenths of a micrometre.
+    draw : int
+    quick : bool
+    """
+    from PIL import Image
+    from scipy.ndimage import gaussian_filter, map_coordinates
+
+    from sparsedecomp.superresolution import resolve
+
+    scene = np.asarray(Image.open(_folder() / "bridge.tif")).astype(float)
+    scene = gaussian_filter(scene, 1.0)
+    n, rng = (24 if quick else 120), np.random.default_rng(draw)
+    moved = jitter * rng.normal(size=SEED_SHIFTS.shape)
+    moved -= moved.mean(axis=0)
+    edge = 4
+    frames = []
+    for start in SEED_SHIFTS + moved:
+        axes = [edge + s + SEED_STEP * np.arange(n) for s in start]
+        frames.append(
+            map_coordinates(scene, np.meshgrid(*axes, indexing="ij"), order=5)
+        )
+    Y = np.array(frames) + noise * rng.normal(size=(len(frames), n, n))
+    Y = Y.astype(np.float32)[..., None]
+    given = SEED_SHIFTS / SEED_STEP
+    if shifts == "true":
+        given = (SEED_SHIFTS + moved) / SEED_STEP
+    fine = resolve(
+        Y,
+        given,
+        SEED_STEP / FINE_STEP,
+        registration=shifts == "estimated",
+        origin=(0.0, 0.0),
+        shape=(n * SEED_STEP // FINE_STEP,) * 2,
+    )
+    rows, columns = (edge + FINE_STEP * np.arange(m) for m in fine.geometry.shape)
+    truth = scene[np.ix_(rows, columns)]
+    error = fine.geometry.shifts - (SEED_SHIFTS + moved) / SEED_STEP
+    return {
+        "method": fine.method,
+        "shift_rmse": float(np.sqrt(np.mean((error - error.mean(axis=0)) ** 2))),
+        "psnr": psnr((fine.maps[..., 0] - truth)[12:-12, 12:-12], 255),
+        "seconds": fine.seconds,
+    }
+
+
+def cube(counts, method="auto", draw=0, quick=False):
+    """Poisson frames of Indian Pines in the published geometry."""
+    from scipy.ndimage import gaussian_filter
+    from tensorly.datasets import load_indian_pines
+
+    from sparsedecomp.superresolution import factors_of, resolve
+
+    scene = np.asarray(load_indian_pines().tensor, float)
+    scene = gaussian_filter(scene * counts / scene.mean(), (1.0, 1.0, 0))
+    if quick:
+        scene = scene[:, :, ::10]
+    rng = np.random.default_rng(draw)
+    steps = SEED_STEP * np.arange(10 if quick else 26)
+    Y = np.stack(
+        [rng.poisson(scene[np.ix_(steps + a, steps + b)]) for a, b in SEED_SHIFTS]
+    ).astype(np.float32)
+    clock = Clock()
+    factors = factors_of(Y)
+    fine = resolve(
+        factors.maps,
+        SEED_SHIFTS / SEED_STEP,
+        SEED_STEP / FINE_STEP,
+        registration=False,
+        method=method,
+    )
+    H, W = fine.geometry.shape
+    truth = scene[: FINE_STEP * H : FINE_STEP, : FINE_STEP * W : FINE_STEP]
+    found = fine.maps @ factors.spectra
+    square = np.square(found - truth).mean(axis=(0, 1))
+    peaks = truth.max(axis=(0, 1))
+    cosine = (found * truth).sum(axis=-1) / (
+        np.linalg.norm(found, axis=-1) * np.linalg.norm(truth, axis=-1)
+    )
+    return {
+        "method": fine.method,
+        "components": fine.maps.shape[-1],
+        "psnr": float(
+            np.mean([decibels(s, p) for s, p in zip(square, peaks, strict=True)])
+        ),
+        "sam": float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean()),
+        **clock.read(),
+    }
+
+
+def plan():
+    """Rank of the published scan, and what is proposed instead."""
+    from sparsedecomp.superresolution import plan_shifts
+
+    clock = Clock()
+    found = plan_shifts(500.0, 100.0 * SEED_SHIFTS)
+    thirds = {(round(y), round(x)) for y, x in found.proposal.shifts}
+    wanted = {(y, x) for y in (0, 167, 333) for x in (0, 167, 333)}
+    return {
+        "rank": found.rank,
+        "unknowns": found.n_unknowns,
+        "proposed": thirds == wanted,
+        **clock.read(),
+    }
+
+
+def large(n=512, n_factors=16, method="auto"):
+    """Time and memory of nine large frames with many factors."""
+    from sparsedecomp.superresolution import resolve
+
+    rng = np.random.default_rng(0)
+    waves = rng.normal(size=(n_factors, 2)) * 0.3
+    grid = np.arange(n)
+    Y = np.empty((len(SEED_SHIFTS), n, n, n_factors), np.float32)
+    for k, (a, b) in enumerate(SEED_SHIFTS / SEED_STEP):
+        for c, (p, q) in enumerate(waves):
+            Y[k, :, :, c] = 3 * np.sin(p * (grid + a))[:, None] * np.cos(q * (grid + b))
+    Y += rng.standard_normal(Y.shape, dtype=np.float32)
+    meter, clock = Meter(), Clock()
+    fine = resolve(
+        Y,
+        SEED_SHIFTS / SEED_STEP,
+        SEED_STEP / FINE_STEP,
+        method=method,
+        registration=True,
+    )
+    return {"method": fine.method, **clock.read(), "peak_mib": meter.peak_mib()}
+
+
+def _folder():
+    from sparsedecomp.datasets import data_dir
+
+    folder = data_dir()
+    if folder is None or not (folder / "superresolution").is_dir():
+        raise FileNotFoundError("no data folder: set SPARSEDECOMP_DATA_DIR")
+    return folder / "superresolution"
+
+
+def psnr(error, peak):
+    return decibels(float(np.square(error).mean()), peak)
+
+
+def decibels(mean_square, peak):
+    return float(10 * np.log10(peak**2 / mean_square))

@@ -1,0 +1,268 @@
+"""Coarse maps of one specimen, shifted against each other, with the truth between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Starts (x, z) in micrometres of a published scan: nine maps at a step of 0.5, of which
+# the last three repeat the first.
+SEED_STARTS = np.array(
+    [
+        (55.0, 45.0),
+        (55.0, 44.8),
+        (55.0, 44.6),
+        (55.2, 44.6),
+        (55.2, 44.8),
+        (55.2, 45.0),
+        (55.0, 45.0),
+        (55.0, 44.8),
+        (55.0, 44.6),
+    ]
+)
+STEP = 0.5
+SPOT = 0.1
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """Gold bars and grains on carbon: intensities at any point, spectra at any energy.
+
+    Attributes
+    ----------
+    spectra : (3, n_channels) array
+        Carbon, its oxide, gold; expected counts of a pixel that is all of it.
+    energy : (n_channels,) array
+        Binding energy in eV.
+    bars : (n, 5) array
+        Centre x and y, half width, half height in micrometres, and height.
+    grains : (m, 4) array
+        Centre x and y, radius in micrometres, and height.
+    """
+
+    spectra: np.ndarray
+    energy: np.ndarray
+    bars: np.ndarray
+    grains: np.ndarray
+
+    def maps(self, x, y, spot=SPOT):
+        """Parts of the three phases where the spot is.
+
+        Parameters
+        ----------
+        x, y : arrays that broadcast
+            In micrometres.
+        spot : float, default 0.1
+            Standard deviation of the Gaussian spot in micrometres, above zero.
+
+        Returns
+        -------
+        (..., 3) array
+        """
+        from scipy.special import erf
+
+        def step(t):
+            return 0.5 * (1 + erf(t / (np.sqrt(2) * spot)))
+
+        x, y = np.broadcast_arrays(x, y)
+        gold = np.zeros(x.shape)
+        for cx, cy, hx, hy, height in self.bars:
+            across = step(x - cx + hx) - step(x - cx - hx)
+            gold += height * across * (step(y - cy + hy) - step(y - cy - hy))
+        oxide = np.zeros(x.shape)
+        for cx, cy, radius, height in self.grains:
+            # A disc that is large against the spot is blurred like an edge.
+            oxide += height * step(radius - np.hypot(x - cx, y - cy))
+        gold = np.minimum(gold, 1.0)
+        oxide = np.minimum(oxide, 1.0) * (1 - gold)
+        return np.stack([1 - gold - oxide, oxide, gold], axis=-1)
+
+
+def gold_on_carbon(field=18.0, n_channels=120, counts=300.0, seed=0):
+    """A specimen for `shifted_frames`: gold bars and oxidised grains on carbon.
+
+    Parameters
+    ----------
+    field : float, default 18
+        Edge of the square field in micrometres, from (54, 44) on.
+    n_channels : int, default 120
+        Of the C 1s region, 280 to 295 eV.
+    counts : float, default 300
+        Mean counts of a channel.
+    seed : int, default 0
+        Of the places of bars and grains.
+
+    Returns
+    -------
+    Specimen
+    """
+    rng = np.random.default_rng(seed)
+    energy = np.linspace(280.0, 295.0, n_channels)
+
+    def peak(centre, width):
+        return np.exp(-0.5 * ((energy - centre) / width) ** 2)
+
+    spectra = np.stack(
+        [
+            0.25 + 2.2 * peak(284.8, 0.55) + 0.2 * peak(286.3, 0.9),
+            0.25 + 0.9 * peak(284.9, 0.6) + 1.1 * peak(288.6, 0.7),
+            0.55 + 0.35 * peak(284.4, 0.6) + 0.01 * (energy - 280),
+        ]
+    )
+    spectra *= counts / spectra.mean()
+    x0, y0 = 54.0, 44.0
+    bars = []
+    for i in range(6):
+        # A test chart: bars that grow narrower, along both directions.
+        width = 0.9 * 0.72**i
+        at = 0.12 + 0.15 * i
+        bars.append((x0 + at * field, y0 + 0.3 * field, width / 2, 0.2 * field, 1.0))
+        bars.append(
+            (x0 + 0.35 * field, y0 + (0.55 + 0.07 * i) * field, 4.0, width / 2, 0.8)
+        )
+    n_grains = int(0.3 * field**2)
+    grains = np.column_stack(
+        [
+            x0 + field * rng.random(n_grains),
+            y0 + field * rng.random(n_grains),
+            rng.uniform(0.25, 0.8, n_grains),
+            rng.uniform(0.3, 1.0, n_grains),
+        ]
+    )
+    return Specimen(spectra, energy, np.array(bars), grains)
+
+
+def draw_frames(specimen, starts, shape, *, step=STEP, spot=SPOT, jitter=0.0, seed=0):
+    """Poisson counts of frames of a specimen, as an array.
+
+    Parameters
+    ----------
+    specimen : Specimen
+    starts : (n_frames, 2) array
+        Nominal x and y of the first pixel in micrometres.
+    shape : (rows, columns)
+    step, spot : float
+        In micrometres.
+    jitter : float, default 0
+        Standard deviation of the error of the starts. Its mean over the frames is
+        taken off, since nothing could tell it.
+    seed : int, default 0
+
+    Returns
+    -------
+    counts : (n_frames, rows, columns, n_channels) float32 array
+    true_starts : (n_frames, 2) array
+    """
+    rng = np.random.default_rng(seed)
+    starts = np.asarray(starts, float)
+    moved = rng.normal(0, 1, starts.shape) * jitter
+    true_starts = starts + moved - moved.mean(axis=0)
+    frames = []
+    for x, y in true_starts:
+        maps = specimen.maps(
+            x + step * np.arange(shape[1]),
+            (y + step * np.arange(shape[0]))[:, None],
+            spot,
+        )
+        frames.append(rng.poisson(maps @ specimen.spectra))
+    return np.array(frames, np.float32), true_starts
+
+
+def shifted_frames(
+    shape=(30, 30),
+    n_frames=9,
+    counts=300.0,
+    n_channels=120,
+    jitter=0.0,
+    starts=None,
+    seed=0,
+):
+    """
+    Photo-electron maps of one field, shifted against each other, with known truth.
+
+    Gold bars and oxidised grains on carbon in the C 1s region, as a focused spot of
+    0.1 um sees them at a step of 0.5 um. The starts are those of a published scan: of
+    nine frames six are distinct. `fine_truth` gives the map at any finer step.
+
+    Parameters
+    ----------
+    shape : (rows, columns), default (30, 30)
+        Of every frame.
+    n_frames : int, default 9
+        The first ones of the nine.
+    counts : float, default 300
+        Mean counts of a channel.
+    n_channels : int, default 120
+    jitter : float, default 0
+        Standard deviation in micrometres of what the stage is off by; the axes hold the
+        nominal starts.
+    starts : (n_frames, 2) array, optional
+        Other nominal starts, x and y in micrometres.
+    seed : int, default 0
+        Of specimen, noise and jitter.
+
+    Returns
+    -------
+    list of hyperspy.api.signals.Signal1D
+        ``metadata.Ground_truth.start`` is where each frame really begins.
+
+    Raises
+    ------
+    ValueError
+        For more than nine frames without starts.
+
+    Examples
+    --------
+    >>> from sparsedecomp import datasets
+    >>> frames = datasets.shifted_frames(shape=(8, 8), n_frames=3, n_channels=20)
+    >>> len(frames), frames[1].axes_manager["y"].offset
+    (3, 44.8)
+    """
+    import hyperspy.api as hs
+
+    if starts is None:
+        if n_frames > len(SEED_STARTS):
+            raise ValueError(
+                f"n_frames={n_frames} was given, expected at most {len(SEED_STARTS)}, "
+                "or starts of your own."
+            )
+        starts = SEED_STARTS[:n_frames]
+    specimen = gold_on_carbon(n_channels=n_channels, counts=counts, seed=seed)
+    data, true_starts = draw_frames(specimen, starts, shape, jitter=jitter, seed=seed)
+    signals = []
+    for counts_, (x, y), start in zip(data, starts, true_starts, strict=True):
+        s = hs.signals.Signal1D(counts_)
+        for axis, name, offset in zip(
+            s.axes_manager.navigation_axes, "xy", (x, y), strict=True
+        ):
+            axis.name, axis.units, axis.scale = name, "um", STEP
+            axis.offset = float(offset)
+        energy = s.axes_manager[-1]
+        energy.name, energy.units = "Binding energy", "eV"
+        energy.offset = float(specimen.energy[0])
+        energy.scale = float(specimen.energy[1] - specimen.energy[0])
+        s.metadata.General.title = "Simulated gold on carbon, C 1s"
+        s.metadata.set_item("Ground_truth.start", start.tolist())
+        signals.append(s)
+    return signals
+
+
+def fine_truth(signal, counts=300.0, seed=0):
+    """What `shifted_frames` would have measured on the grid of a map, without noise.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.BaseSignal
+        A map in micrometres with the energy axis of the frames, for instance the result
+        of `super_resolve`.
+    counts, seed
+        As given to `shifted_frames`.
+
+    Returns
+    -------
+    (rows, columns, n_channels) array
+    """
+    x, y, energy = signal.axes_manager._get_axes_in_natural_order()
+    specimen = gold_on_carbon(n_channels=energy.size, counts=counts, seed=seed)
+    return specimen.maps(x.axis, y.axis[:, None]) @ specimen.spectra

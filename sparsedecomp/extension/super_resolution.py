@@ -1,0 +1,366 @@
+"""`super_resolve`: shifted, coarse maps in, one fine map out, as HyperSpy signals."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from .fine_signal import SuperResolution, fine_signal
+from .masks import in_array_order
+
+# Steps and energies of frames may differ by so much of a step.
+_TOLERANCE = 1e-3
+_CONVERSION = "s.change_dtype('float32')"
+
+
+def super_resolve(
+    signals,
+    scale,
+    offsets=None,
+    *,
+    method="auto",
+    factors="pca",
+    n_factors=None,
+    psf=0.0,
+    registration=True,
+    prior=None,
+    weight=None,
+    navigation_mask=None,
+    lazy=None,
+    random_state=0,
+):
+    """Make one fine map of several coarse maps that are shifted against each other.
+
+    All energies are resolved together, on the few factors that rise above the noise.
+    Shifts are refined from the data around the nominal ones, and kept only where that
+    predicts frames better. A sixteenth of the samples is held out to choose between
+    the posterior of a Gaussian process, vector total variation and a mixture of both,
+    and to say what they gain over interpolation.
+
+    Parameters
+    ----------
+    signals : sequence of hyperspy.api.signals.BaseSignal, or one of them
+        Maps of one shape, step and energy axis; the offsets of their axes say where
+        they begin. Or a stack of them, whose slowest navigation axis counts frames.
+        Images (two signal axes) are maps of one channel.
+    scale : float
+        Step of the maps over that of the result, for instance 2.5 for 500 nm to
+        200 nm.
+    offsets : (n_frames, 2) array or "estimate", optional
+        Where the frames begin, x and y, in the units of the axes; default: the
+        offsets of the axes. "estimate" finds them from the data alone.
+    method : str, default "auto"
+        "gaussian_process", "vtv" (vector total variation), "tikhonov",
+        "interpolation", or "auto" for what predicts best.
+    factors : {"pca", "nmf_so_ard", None}, default "pca"
+        What is resolved: principal components, non-negative components, or every
+        channel for itself, which is slow and worse.
+    n_factors : int, optional
+        Default: those above the noise.
+    psf : float, default 0
+        Standard deviation of the spot, in the units of the axes, to be deconvolved.
+    registration : bool, default True
+        Refine the offsets.
+    prior : float, optional
+        Standard deviation of the offsets in the units of the axes; default: a fifth
+        of the step.
+    weight : float, optional
+        Of the regularisation, in units of the noise; default: chosen by the samples
+        held out.
+    navigation_mask : array or signal, or a sequence of one for each frame, optional
+        True for pixels to leave out, in the order of ``axes_manager``.
+    lazy : bool, optional
+        Return a lazy signal whose spectra are made when they are computed; default:
+        as the data are.
+    random_state : int, default 0
+
+    Returns
+    -------
+    hyperspy.api.signals.BaseSignal
+        Of the class of the frames, with the axes of the fine map. Its attribute
+        ``super_resolution`` holds the standard deviation, the shifts and a report;
+        ``metadata.Super_resolution`` the figures of it, which are saved with it.
+
+    Raises
+    ------
+    ValueError
+        For frames of different shape, step or energy axis, one frame, missing or
+        absurd offsets, a scale below 1, NaN, or a spot wider than the field.
+    TypeError
+        For data that are not real numbers.
+
+    Warns
+    -----
+    UserWarning
+        Where the offsets leave frequencies of the fine map to the prior alone.
+
+    See Also
+    --------
+    sparsedecomp.plan_shifts : Judges offsets before they are measured.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hyperspy.api as hs
+    >>> import sparsedecomp
+    >>> frames = []
+    >>> for x0 in (0.0, 0.5):
+    ...     for y0 in (0.0, 0.5):
+    ...         y, x = np.mgrid[:14, :14] + np.array([y0, x0])[:, None, None]
+    ...         map_ = 2 + np.sin(x) * np.cos(y)
+    ...         s = hs.signals.Signal1D(map_[..., None] * np.ones(5))
+    ...         s.axes_manager[0].offset, s.axes_manager[1].offset = x0, y0
+    ...         frames.append(s)
+    >>> fine = sparsedecomp.super_resolve(frames, scale=2, registration=False)
+    >>> fine.axes_manager.navigation_shape, fine.axes_manager[0].scale
+    ((28, 28), 0.5)
+    """
+    from ..superresolution.factors import FACTORS, factors_of
+    from ..superresolution.multiframe import check_frames, resolve
+    from ..superresolution.planner import plan_shifts
+
+    if factors not in FACTORS:
+        raise ValueError(f"factors={factors!r}, expected one of {FACTORS}.")
+    frames = _frames_of(signals)
+    check_frames(np.zeros((len(frames), 1, 1, 1)), method)
+    _check_alike(frames)
+    axes = _map_axes(frames[0])
+    starts = _starts(frames, signals, offsets, axes)
+    steps = np.array([axis.scale for axis in axes])
+    shifts = None if starts is None else (starts - starts[0]) / steps
+    step = float(np.abs(steps).mean())
+    if psf and np.ptp(np.abs(steps)) > _TOLERANCE * step:
+        raise ValueError(
+            f"psf={psf:g} was given for steps of {steps.tolist()}: a round spot needs "
+            "equal steps along both axes. Resample one, or leave psf out."
+        )
+    _check_geometry(shifts, axes, scale, psf * scale / step)
+    data, mask = _stacked(frames, navigation_mask)
+    found = factors_of(data, factors, n_factors, mask, random_state)
+    fine = resolve(
+        found.maps,
+        shifts,
+        scale,
+        psf=psf * scale / step,
+        mask=mask,
+        method=method,
+        weight=weight,
+        registration=registration,
+        prior=None if prior is None else prior / step,
+    )
+    plan = plan_shifts(
+        1.0, fine.geometry.shifts, psf / step, 1 / float(scale), propose=False
+    )
+    if plan.rank < plan.n_unknowns:
+        warnings.warn(
+            f"{plan.describe_missing()} See `sparsedecomp.plan_shifts` for better "
+            "offsets.",
+            stacklevel=2,
+        )
+    if fine.fallback:
+        warnings.warn(fine.fallback, stacklevel=2)
+    if lazy is None:
+        lazy = any(frame._lazy for frame in frames)
+    return fine_signal(
+        frames[0], SuperResolution(fine, found, plan, frames[0], tuple(steps)), lazy
+    )
+
+
+def _frames_of(signals):
+    """Frames as signals with two navigation axes and one signal axis or none."""
+    from hyperspy.signal import BaseSignal
+
+    if isinstance(signals, BaseSignal):
+        signals = _unstacked(signals)
+    frames = []
+    for number, frame in enumerate(signals):
+        axes = frame.axes_manager
+        if axes.navigation_dimension == 0 and axes.signal_dimension == 2:
+            frame = frame.transpose(navigation_axes=2)
+            axes = frame.axes_manager
+        if axes.navigation_dimension != 2 or axes.signal_dimension > 1:
+            raise ValueError(
+                f"Frame {number}, {frame}, has {axes.navigation_dimension} navigation "
+                f"and {axes.signal_dimension} signal axes, expected a map of spectra "
+                "(two and one) or an image."
+            )
+        if frame.data.dtype.kind not in "fiu":
+            raise TypeError(
+                f"Frame {number} has the dtype {frame.data.dtype}, expected real "
+                f"numbers. Convert it, for instance with {_CONVERSION}."
+            )
+        frames.append(frame)
+    return frames
+
+
+def _unstacked(stack):
+    axes = stack.axes_manager
+    image = axes.signal_dimension == 2 and axes.navigation_dimension == 1
+    if axes.navigation_dimension != 3 and not image:
+        raise ValueError(
+            f"{stack} has {axes.navigation_dimension} navigation axes, expected three: "
+            "x, y and, slowest, the frames. Give single maps as a list: "
+            "sparsedecomp.super_resolve([s1, s2, ...], scale=...)."
+        )
+    size = axes.navigation_axes[-1].size
+    return [
+        stack.inav[(slice(None),) * (0 if image else 2) + (i,)] for i in range(size)
+    ]
+
+
+def _map_axes(frame):
+    """Axes of rows and columns."""
+    return frame.axes_manager.navigation_axes[::-1]
+
+
+def _check_alike(frames):
+    first = frames[0]
+    for number, frame in enumerate(frames[1:], 1):
+        shapes = first.axes_manager.shape, frame.axes_manager.shape
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                f"Frame {number} has the shape {shapes[1]} and frame 0 {shapes[0]}, "
+                "expected equal ones. Crop them to their common size."
+            )
+        pairs = list(zip(_map_axes(first), _map_axes(frame), strict=True))
+        for one, other in pairs:
+            same = np.isclose(other.scale, one.scale, rtol=_TOLERANCE)
+            if not same or one.units != other.units:
+                raise ValueError(
+                    f"Axis '{other.name}' of frame {number} has a step of "
+                    f"{other.scale:g} {other.units}, that of frame 0 {one.scale:g} "
+                    f"{one.units}, expected equal ones. Calibrate the frames alike."
+                )
+        for one, other in zip(
+            first.axes_manager.signal_axes, frame.axes_manager.signal_axes, strict=True
+        ):
+            width = np.abs(np.diff(one.axis)).mean() if one.size > 1 else 1.0
+            if np.abs(one.axis - other.axis).max() > _TOLERANCE * one.size * width:
+                raise ValueError(
+                    f"The signal axis of frame {number} runs from {other.axis[0]:g} to "
+                    f"{other.axis[-1]:g}, that of frame 0 from {one.axis[0]:g} to "
+                    f"{one.axis[-1]:g}, expected the same channels. Align and crop "
+                    "them, for instance with s.interpolate_on_axis."
+                )
+
+
+def _starts(frames, given, offsets, axes):
+    """Where frames begin, rows and columns; None to be estimated."""
+    if isinstance(offsets, str):
+        if offsets != "estimate":
+            raise ValueError(
+                f"offsets={offsets!r}, expected 'estimate' or x and y of every frame."
+            )
+        return None
+    if offsets is not None:
+        starts = np.asarray(offsets, float)
+        if starts.shape != (len(frames), 2):
+            raise ValueError(
+                f"The offsets have the shape {starts.shape}, expected "
+                f"({len(frames)}, 2): x and y of every frame."
+            )
+        return starts[:, ::-1]
+    starts = np.array([[axis.offset for axis in _map_axes(f)] for f in frames], float)
+    if np.ptp(starts, axis=0).max() == 0:
+        raise ValueError(
+            f"All {len(frames)} frames begin at the same place "
+            f"({axes[1].offset:g}, {axes[0].offset:g}): their offsets are missing. Set "
+            "those of their axes, or give offsets=[(x, y), ...], or "
+            "offsets='estimate' to find them from the data."
+        )
+    return starts
+
+
+def _check_geometry(shifts, axes, scale, psf):
+    """Refuse bad scales, shifts and spots before the data are read."""
+    from ..superresolution.geometry import Geometry
+    from ..superresolution.operators import check_psf
+
+    nominal = np.zeros((2, 2)) if shifts is None else shifts
+    check_psf(psf, Geometry.around(nominal, [axis.size for axis in axes], scale))
+
+
+def _stacked(frames, navigation_mask):
+    arrays = [frame._data_aligned_with_axes for frame in frames]
+    if not frames[0].axes_manager.signal_dimension:
+        arrays = [a.reshape(*a.shape[:2], 1) for a in arrays]
+    if any(hasattr(a, "dask") for a in arrays):
+        import dask.array as da
+
+        data = da.stack(arrays)
+    else:
+        data = np.stack(arrays)
+    if navigation_mask is None:
+        return data, None
+    if not isinstance(navigation_mask, list | tuple):
+        navigation_mask = [navigation_mask] * len(frames)
+    masks = [
+        in_array_order(frame, mask, "navigation")
+        for frame, mask in zip(frames, navigation_mask, strict=True)
+    ]
+    empty = np.zeros(data.shape[1:3], bool)
+    return data, np.stack([empty if mask is None else mask for mask in masks])
+
+
+def spectrum_at(self, x, y):
+    """Spectrum at any point of a map, between its pixels.
+
+    The maps of all energies are interpolated by cubics of the four by four pixels
+    around. On a super-resolved map this is the spectrum that it predicts there.
+
+    Parameters
+    ----------
+    x, y : float
+        Place in the units of the navigation axes.
+
+    Returns
+    -------
+    hyperspy.api.signals.BaseSignal
+        Without navigation axes.
+
+    Raises
+    ------
+    ValueError
+        For a point outside the map, and a signal that is no map.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hyperspy.api as hs
+    >>> ramp = np.arange(6.0)[:, None] + np.arange(8.0)
+    >>> s = hs.signals.Signal1D(ramp[..., None] * [1.0, 2.0])
+    >>> s.spectrum_at(2.5, 3.25).data
+    array([ 5.75, 11.5 ])
+    """
+    from ..superresolution.taps import taps
+
+    axes = self.axes_manager
+    if axes.navigation_dimension != 2:
+        raise ValueError(
+            f"{self} has {axes.navigation_dimension} navigation axes, expected the two "
+            "of a map."
+        )
+    found = []
+    for axis, place in zip(_map_axes(self), (y, x), strict=True):
+        pixel = (place - axis.offset) / axis.scale
+        if not -1e-9 <= pixel <= axis.size - 1 + 1e-9:
+            low, high = sorted((axis.axis[0], axis.axis[-1]))
+            raise ValueError(
+                f"{place:g} lies outside the axis '{axis.name}', expected {low:g} to "
+                f"{high:g} {axis.units}."
+            )
+        found.append(taps([pixel], axis.size))
+    (rows, row_weight), (columns, column_weight) = ((i[0], w[0]) for i, w in found)
+    data = self._data_aligned_with_axes
+    window = data[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    window = np.asarray(window)[rows - rows.min()][:, columns - columns.min()]
+    spectrum = np.einsum("y,x,yx...->...", row_weight, column_weight, window)
+    from .components import _eager_class
+
+    made = _eager_class(self)(
+        spectrum,
+        axes=[dict(a) for a in axes._get_signal_axes_dicts()],
+        metadata={"General": {"title": f"Spectrum at ({x:g}, {y:g})"}},
+    )
+    return made

@@ -1,0 +1,56 @@
+"""What planned shifts can tell: where samples fall and which frequencies they give."""
+
+import numpy as np
+
+
+def plot_plan(plan, axes=None):
+    """Draw the shifts within one step, and the noise of the map by frequency.
+
+    Parameters
+    ----------
+    plan : sparsedecomp.superresolution.Plan
+        From `sparsedecomp.plan_shifts`.
+    axes : sequence of two matplotlib.axes.Axes, optional
+        Default: those of a new figure.
+
+    Returns
+    -------
+    array of matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> from sparsedecomp import plan_shifts
+    >>> from sparsedecomp.plotting import plot_plan
+    >>> plan = plan_shifts(500, [(0, 0), (0, 200), (200, 0)], propose=False)
+    >>> plot_plan(plan)[1].get_title(loc="left")
+    'rank 108 of 225'
+    """
+    if axes is None:
+        import matplotlib.pyplot as plt
+
+        axes = plt.figure(figsize=(8, 3.6), layout="constrained").subplots(1, 2)
+    places, spectrum = axes
+    y, x = (plan.shifts % plan.step).T
+    places.scatter(x, y, marker="o", label="as planned")
+    if plan.proposal is not None:
+        y, x = (plan.proposal.shifts % plan.step).T
+        places.scatter(x, y, marker="x", label="better")
+        places.legend(frameon=False)
+    places.set(
+        xlim=(-0.05 * plan.step, plan.step),
+        ylim=(-0.05 * plan.step, plan.step),
+        xlabel="shift of columns",
+        ylabel="shift of rows",
+        aspect="equal",
+    )
+    places.set_title("within one step", loc="left")
+    places.spines[["top", "right"]].set_visible(False)
+    known = np.where(np.isfinite(plan.by_frequency), plan.by_frequency, np.nan)
+    half = 0.5 * (plan.frequencies[1] - plan.frequencies[0])
+    edges = plan.frequencies[0] - half, plan.frequencies[-1] + half
+    spectrum.set_facecolor("0.85")
+    image = spectrum.imshow(known, origin="lower", extent=(*edges, *edges))
+    spectrum.figure.colorbar(image, ax=spectrum, label="noise, of that of a sample")
+    spectrum.set(xlabel="frequency along columns", ylabel="along rows")
+    spectrum.set_title(f"rank {plan.rank} of {plan.n_unknowns}", loc="left")
+    return np.asarray(axes)

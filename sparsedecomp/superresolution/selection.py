@@ -1,0 +1,151 @@
+"""Methods and weights chosen by samples that no solver has seen."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from sparsedecomp.superresolution.interpolation import interpolate
+from sparsedecomp.superresolution.kriging import posterior
+from sparsedecomp.superresolution.operators import FrameOperator
+from sparsedecomp.superresolution.variational import tikhonov, total_variation
+
+METHODS = ("auto", "gaussian_process", "vtv", "tikhonov", "interpolation")
+# One sample of every 4 x 4 of a frame is held out. Tiles of the posterior are multiples
+# of four, so that all still see one arrangement.
+_PERIOD = 4
+# Pixels of the fine grid that the choice is made on, along each axis.
+_FIELD = 256
+_FIRST = 0.5
+_FACTOR = 2.0
+_ITERATIONS = 120
+
+
+def held_out_samples(mask):
+    """Samples to hold out: a sixteenth of each frame, at other places in each.
+
+    Parameters
+    ----------
+    mask : (n_frames, rows, columns) bool array
+        True for samples that do not exist.
+
+    Returns
+    -------
+    bool array of the same shape
+    """
+    n_frames, h, w = mask.shape
+    order = np.random.default_rng(0).permutation(_PERIOD**2)
+    place = order[np.arange(n_frames) % _PERIOD**2]
+    rows = np.arange(h) % _PERIOD == (place // _PERIOD)[:, None]
+    columns = np.arange(w) % _PERIOD == (place % _PERIOD)[:, None]
+    return rows[:, :, None] & columns[:, None, :] & ~mask
+
+
+class Trial:
+    """Solvers on the middle of the map, scored by the samples they have not seen.
+
+    Parameters
+    ----------
+    A : FrameOperator
+    Y : (n_frames, rows, columns, n_factors) array
+    processes : sequence of Process
+        Of each factor.
+    """
+
+    def __init__(self, A, Y, processes):
+        tile = _middle(A)
+        self.Y = tile.samples(Y)
+        self.processes = processes
+        self.whole = tile.operator
+        self.left_out = held_out_samples(self.whole.mask)
+        self.A = self.whole.without(self.left_out)
+        # The posterior is the map as the spot sees it.
+        self.seen = FrameOperator(
+            self.whole.geometry, mask=self.whole.mask, kernel=A.kernel
+        )
+        self.scores, self.found = {}, {}
+
+    def predicted(self, x, operator=None):
+        """What a map says about the samples held out."""
+        return (operator or self.whole).forward(x)[self.left_out]
+
+    def error(self, predicted):
+        """Root mean square over samples and factors."""
+        truth = self.Y[self.left_out]
+        return float(np.sqrt(np.square(predicted - truth, dtype=float).mean()))
+
+    def keep(self, name, predicted):
+        """Score a method."""
+        self.found[name] = predicted
+        self.scores[name] = self.error(predicted)
+
+    def interpolation(self):
+        """Score the baseline."""
+        x = interpolate(self.A.geometry, self.Y, self.A.mask)
+        self.keep("interpolation", self.predicted(x, self.seen))
+
+    def gaussian_process(self):
+        """Score the posterior mean; later solvers start from it."""
+        x, _ = posterior(self.A.geometry, self.Y, self.processes, self.A.mask)
+        self.start = x
+        self.keep("gaussian_process", self.predicted(x, self.seen))
+
+    def weight(self, method):
+        """Weight of a solver that predicts the samples held out best.
+
+        Steps of two from half the noise, in the direction that helps, then the
+        vertex of the parabola through the best three.
+        """
+        solve = {"vtv": total_variation, "tikhonov": tikhonov}[method]
+        noise = np.sqrt(np.mean([p.noise for p in self.processes]))
+        signal = np.sqrt(np.mean([p.variance for p in self.processes]))
+        first = _FIRST * max(noise, 0.01 * signal) if method == "vtv" else 0.1
+        errors, x = {}, self.start
+
+        def at(step):
+            nonlocal x
+            if step not in errors:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    x = solve(
+                        self.A,
+                        self.Y,
+                        first * _FACTOR**step,
+                        start=x,
+                        max_iter=_ITERATIONS,
+                    ).x
+                errors[step] = self.error(self.predicted(x)), self.predicted(x)
+            return errors[step][0]
+
+        best = 0
+        for direction in (1, -1):
+            while abs(best) < 8 and at(best + direction) < at(best):
+                best += direction
+        low, middle, high = (at(best + d) ** 2 for d in (-1, 0, 1))
+        bend = low - 2 * middle + high
+        vertex = 0.5 * (low - high) / bend if bend > 0 else 0.0
+        self.keep(method, errors[best][1])
+        return first * _FACTOR ** (best + float(np.clip(vertex, -0.5, 0.5)))
+
+    def share(self, one, other):
+        """Part of ``other`` in the mixture of two methods that predicts best."""
+        truth = self.Y[self.left_out]
+        a, b = self.found[one], self.found[other]
+        apart = (b - a).astype(float)
+        square = float(np.square(apart).sum())
+        part = (
+            float(np.clip((apart * (truth - a)).sum() / square, 0, 1))
+            if square
+            else 0.0
+        )
+        self.keep("mixture", (1 - part) * a + part * b)
+        return part
+
+
+def _middle(A):
+    """The middle of the map, or all of it where it is small."""
+    core = [
+        (max((n - _FIELD) // 2, 0), min((n + _FIELD) // 2, n)) for n in A.geometry.shape
+    ]
+    return A.piece(core, 0)
