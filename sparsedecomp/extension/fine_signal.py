@@ -85,6 +85,7 @@ class SuperResolution:
             "drift": self.drift.tolist(),
             "drift_deviation": self.drift_deviation.tolist(),
             "registration": found.reason if found else "not asked for",
+            "misfit": found.misfit.tolist() if found else [],
             "held_out_error": {k: float(v) for k, v in self.fine.scores.items()},
             "gain_over_interpolation_dB": float(self.gain),
             "fallback": self.fine.fallback or "none",
@@ -107,14 +108,15 @@ class SuperResolution:
             *(f"  {k:<18s}{v:8.3f}" for k, v in about["held_out_error"].items()),
             f"Registration: {about['registration']}",
             f"  {'frame':<6s}{'x':>10s}{'y':>10s}{'drift x':>10s}{'drift y':>10s}"
-            f"{'+- x':>9s}{'+- y':>9s}  ({units})",
+            f"{'+- x':>9s}{'+- y':>9s}{'misfit':>9s}  ({units})",
         ]
-        rows = zip(self.shifts, self.drift, self.drift_deviation, strict=True)
-        for k, (shift, drift, deviation) in enumerate(rows):
+        found = self.fine.registration
+        misfit = np.full(len(self.shifts), np.nan) if found is None else found.misfit
+        rows = zip(self.shifts, self.drift, self.drift_deviation, misfit, strict=True)
+        for k, (shift, drift, deviation, ratio) in enumerate(rows):
             figures = "".join(f"{v:10.4g}" for v in (*shift, *drift))
-            lines.append(
-                f"  {k:<6d}{figures}" + "".join(f"{v:9.2g}" for v in deviation)
-            )
+            figures += "".join(f"{v:9.2g}" for v in (*deviation, ratio))
+            lines.append(f"  {k:<6d}{figures}")
         lines += [self.plan.describe_missing(), f"Fallback: {about['fallback']}"]
         return "\n".join(lines)
 

@@ -11,6 +11,8 @@ from .masks import in_array_order
 
 # Steps and energies of frames may differ by so much of a step.
 _TOLERANCE = 1e-3
+# A frame that the others predict so many times worse than the median one is told of.
+_MISFIT = 2.0
 _CONVERSION = "s.change_dtype('float32')"
 
 
@@ -160,10 +162,23 @@ def super_resolve(
         )
     if fine.fallback:
         warnings.warn(fine.fallback, stacklevel=2)
+    _warn_of_misfits(fine.registration)
     if lazy is None:
         lazy = any(frame._lazy for frame in frames)
     return fine_signal(
         frames[0], SuperResolution(fine, found, plan, frames[0], tuple(steps)), lazy
+    )
+
+
+def _warn_of_misfits(registration):
+    if registration is None or registration.misfit.max() <= _MISFIT:
+        return
+    frames = np.flatnonzero(registration.misfit > _MISFIT)
+    warnings.warn(
+        f"The frames {frames.tolist()} are predicted from the others up to "
+        f"{registration.misfit.max():.2g} times worse than the median frame: they may "
+        "be blurred, brighter, or of another place. Look at them, or leave them out.",
+        stacklevel=3,
     )
 
 

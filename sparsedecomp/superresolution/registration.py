@@ -46,6 +46,9 @@ class Registration:
         With the nominal shifts and with the estimate.
     held_out : (float, float)
         Root mean square error at frames predicted from the others, with both.
+    misfit : (n_frames,) array
+        The same of every frame, at the shifts to be used, over the median frame's: far
+        above 1 where a frame shows something else than the others.
     process : Process
         Covariance of the frames at the shifts to be used.
     """
@@ -58,6 +61,7 @@ class Registration:
     reason: str
     log_evidence: tuple
     held_out: tuple
+    misfit: np.ndarray
     process: Process
 
     @property
@@ -149,10 +153,11 @@ def register(Y, nominal=None, *, prior=None, mask=None, max_iter=100):
     )
     points = windows.moved(estimate)
     after = _value(windows, found, estimate)
-    held_out = tuple(
+    errors = [
         held_out_frames(p, at, windows.samples, len(Y))
         for p, at in ((process, windows.points), (found, points))
-    )
+    ]
+    held_out = tuple(float(np.sqrt(np.mean(e**2))) for e in errors)
     # As many parameters are worth by the criterion of Schwarz.
     worth = (len(Y) - 1) * np.log(windows.samples.size)
     gains = before - after > worth
@@ -172,6 +177,7 @@ def register(Y, nominal=None, *, prior=None, mask=None, max_iter=100):
         reason=reason,
         log_evidence=(-before, -after),
         held_out=held_out,
+        misfit=errors[int(accepted)] / np.median(errors[int(accepted)]),
         process=found if accepted else process,
     )
 
@@ -233,17 +239,18 @@ def held_out_frames(process, points, Z, n_frames):
 
     Returns
     -------
-    float
+    (n_frames,) array
     """
     factor, _ = lapack.dpotrf(process.samples(points), lower=True)
     a, _ = lapack.dpotrs(factor, Z, lower=True)
     inverse, _ = lapack.dpotri(factor, lower=True)
     inverse = np.tril(inverse) + np.tril(inverse, -1).T
-    n, squares = len(Z) // n_frames, 0.0
+    n, errors = len(Z) // n_frames, np.empty(n_frames)
     for k in range(n_frames):
         own = slice(k * n, (k + 1) * n)
-        squares += np.square(np.linalg.solve(inverse[own, own], a[own])).sum()
-    return float(np.sqrt(squares / Z.size))
+        away = np.linalg.solve(inverse[own, own], a[own])
+        errors[k] = np.sqrt(np.mean(away**2))
+    return errors
 
 
 def _deviation(windows, shifts, sigma, process, step=1e-3):
