@@ -174,17 +174,16 @@ class BlockMatrix:
     def _cut(self):
         """The blocks of the source with the rows that the mask leaves in each."""
         everything = self.rows.size == self._source.shape[0]
-        if everything and not self._source.lazy:
-            # Tiles of rows one behind the other: views instead of copies.
+        if everything:
             return [(pixels, None, data) for pixels, data in self._source.blocks()]
         position = np.full(self._source.shape[0], -1)
         position[self.rows] = np.arange(self.rows.size)
         blocks = []
         for pixels, data in self._source.blocks():
             where = position[pixels]
-            kept = None if everything else np.flatnonzero(where >= 0)
-            if kept is None or kept.size:
-                blocks.append((where if kept is None else where[kept], kept, data))
+            kept = np.flatnonzero(where >= 0)
+            if kept.size:
+                blocks.append((where[kept], kept, data))
         return blocks
 
     def run(self, function, rows=(), shared=()):

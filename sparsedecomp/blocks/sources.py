@@ -23,7 +23,7 @@ _logger = logging.getLogger(__name__)
 
 TILE_BYTES = 2**21
 # Blocks of a dask array whose sums are added up at once.
-_FAN_IN = 16
+_FAN_IN = 4
 
 
 @functools.cache
@@ -162,7 +162,6 @@ class DaskSource:
     def blocks(self):
         """One block for each navigation chunk, with the pixels that it holds."""
         nav = self.navigation_dimension
-        index = np.arange(self.shape[0]).reshape(self.navigation_shape)
         bounds = [np.cumsum((0, *chunks)) for chunks in self.data.chunks[:nav]]
         pieces = self.data.__dask_keys__()
         blocks = []
@@ -172,7 +171,7 @@ class DaskSource:
                 for edges, i in zip(bounds, where, strict=True)
             )
             keys = functools.reduce(lambda nested, i: nested[i], where, pieces)
-            blocks.append(Block(index[window].ravel(), keys))
+            blocks.append(Block(_flat(window, self.navigation_shape), keys))
         return blocks
 
     def run(self, tasks):
@@ -217,6 +216,22 @@ class DaskSource:
         results.reverse()
         while results:
             yield results.pop()
+
+
+def _flat(window, shape):
+    """Flat C-order indices of a window, a slice where they follow one another."""
+    sizes = [part.stop - part.start for part in window]
+    steps = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    first = sum(part.start * step for part, step in zip(window, steps, strict=True))
+    uneven = next((axis for axis, size in enumerate(sizes) if size > 1), 0)
+    if tuple(sizes[uneven + 1 :]) == tuple(shape[uneven + 1 :]):
+        return slice(first, first + math.prod(sizes))
+    # Half the memory wherever it suffices: there is an index for every pixel.
+    number = np.int32 if math.prod(shape) < 2**31 else np.int64
+    index = np.array(first, number)
+    for size, step in zip(sizes, steps, strict=True):
+        index = index[..., None] + np.arange(0, size * step, step, dtype=number)
+    return index.ravel()
 
 
 def _alone(function, data, arguments):
