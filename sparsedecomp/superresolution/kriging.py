@@ -63,18 +63,27 @@ def posterior(geometry, Y, processes, mask=None):
     tiles = _Tiles(geometry, mask)
     weights = {process: _Weights(process) for process in groups}
 
-    def one(tile):
-        nodes, fine, cut, places, key = tiles.samples(tile)
-        z = (Y[cut] - level).astype(float)
-        shape = tuple(s.stop - s.start for s in nodes)
-        for process, chosen in groups.items():
-            weight, spread = weights[process](key, fine, places)
-            found = (weight @ z[:, chosen]).reshape(*shape, -1)
-            for at, c in enumerate(chosen):
-                mean[(*nodes, c)] = found[..., at] + level[c]
-                deviation[(*nodes, c)] = spread.reshape(shape)
+    def along_row(i):
+        # Tiles that are arranged alike are solved together: their weights are large,
+        # and are read once.
+        alike = {}
+        for j in range(len(tiles.starts[1])):
+            alike.setdefault(tiles.arrangement(i, j), []).append(j)
+        for key, columns in alike.items():
+            nodes, fine, places = tiles.points(i, columns[0])
+            z = np.stack([Y[tiles.samples(i, j)] for j in columns], axis=1) - level
+            shape = tuple(s.stop - s.start for s in nodes)
+            for process, chosen in groups.items():
+                weight, spread = weights[process](key, fine, places)
+                part = z[..., chosen].astype(float)
+                found = weight @ part.reshape(len(part), -1)
+                found = found.reshape(*shape, len(columns), len(chosen))
+                for k, j in enumerate(columns):
+                    tile = nodes[0], tiles.axes[1][j][0]
+                    mean[tile][..., chosen] = found[..., k, :] + level[chosen]
+                    deviation[tile][..., chosen] = spread.reshape(*shape, 1)
 
-    in_threads(one, tiles)
+    in_threads(along_row, range(len(tiles.starts[0])))
     return mean, deviation
 
 
@@ -89,12 +98,16 @@ class _Tiles:
         self.core = max(4, (size - 2 * self.halo) // 4 * 4)
         extent = (np.asarray(geometry.shape) - 1) / geometry.scale
         self.starts = [np.arange(0, end + 1e-9, self.core) for end in extent]
+        self.axes = [
+            [self._of_axis(axis, start) for start in starts]
+            for axis, starts in enumerate(self.starts)
+        ]
 
-    def __iter__(self):
-        return iter([(i, j) for i in self.starts[0] for j in self.starts[1]])
+    def _of_axis(self, axis, start):
+        """Fine pixels of a block, the samples around it, those that exist, and places.
 
-    def of_axis(self, axis, start):
-        """Fine pixels of a block, the samples around it and where these are."""
+        Places are those of the fine pixels and of the samples, from the block on.
+        """
         g = self.geometry
         first = int(np.ceil(start * g.scale - 1e-9))
         last = int(np.ceil((start + self.core) * g.scale - 1e-9))
@@ -102,32 +115,44 @@ class _Tiles:
         shift = g.shifts[:, axis] - g.origin[axis]
         lowest = np.ceil(start - self.halo - shift).astype(int)
         index = lowest[:, None] + np.arange(self.core + 2 * self.halo)
-        return nodes, index, index + shift[:, None] - start
+        exists = (index >= 0) & (index < g.frame_shape[axis])
+        fine = np.arange(nodes.start, nodes.stop) / g.scale - start
+        return nodes, index, exists, fine, index + shift[:, None] - start
 
-    def samples(self, tile):
-        """Fine pixels and their places, samples and their places, by the block."""
-        nodes, index, place = zip(
-            *(self.of_axis(axis, start) for axis, start in enumerate(tile)), strict=True
-        )
+    def _valid(self, i, j):
+        """Samples around a tile that exist, with their numbers in the frames."""
+        _, rows, in_rows, _, _ = self.axes[0][i]
+        _, columns, in_columns, _, _ = self.axes[1][j]
+        valid = in_rows[:, :, None] & in_columns[:, None, :]
         h, w = self.geometry.frame_shape
-        rows, columns = index[0][:, :, None], index[1][:, None, :]
-        valid = (rows >= 0) & (rows < h) & (columns >= 0) & (columns < w)
         frames = np.arange(len(rows))[:, None, None]
-        valid &= ~self.mask[frames, np.clip(rows, 0, h - 1), np.clip(columns, 0, w - 1)]
-        frames, rows, columns = (
-            np.broadcast_to(a, valid.shape)[valid] for a in (frames, rows, columns)
-        )
+        rows = np.clip(rows, 0, h - 1)[:, :, None]
+        columns = np.clip(columns, 0, w - 1)[:, None, :]
+        valid &= ~self.mask[frames, rows, columns]
+        return valid, (frames, rows, columns)
+
+    def arrangement(self, i, j):
+        """What tiles share that have the same weights, as a key."""
+        valid, _ = self._valid(i, j)
+        fine = [self.axes[axis][at][3].round(6) for axis, at in enumerate((i, j))]
+        return valid.tobytes(), *(part.tobytes() for part in fine)
+
+    def samples(self, i, j):
+        """Samples around a tile, as an index of frames, rows and columns."""
+        valid, index = self._valid(i, j)
+        return tuple(np.broadcast_to(part, valid.shape)[valid] for part in index)
+
+    def points(self, i, j):
+        """Fine pixels of a tile, their places, and those of the samples around."""
+        rows, columns = self.axes[0][i], self.axes[1][j]
+        valid, _ = self._valid(i, j)
+        fine = np.meshgrid(rows[3], columns[3], indexing="ij")
         places = [
-            np.broadcast_to(p, valid.shape)[valid]
-            for p in (place[0][:, :, None], place[1][:, None, :])
+            np.broadcast_to(part, valid.shape)[valid]
+            for part in (rows[4][:, :, None], columns[4][:, None, :])
         ]
-        fine = [
-            np.arange(s.start, s.stop) / self.geometry.scale - start
-            for s, start in zip(nodes, tile, strict=True)
-        ]
-        fine = np.stack(np.meshgrid(*fine, indexing="ij"), axis=-1).reshape(-1, 2)
-        key = (valid.tobytes(), fine.round(6).tobytes())
-        return nodes, fine, (frames, rows, columns), np.stack(places, axis=1), key
+        fine, places = np.stack(fine, axis=-1), np.stack(places, axis=1)
+        return (rows[0], columns[0]), fine.reshape(-1, 2), places
 
 
 class _Weights:
