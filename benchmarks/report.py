@@ -27,6 +27,8 @@ COLUMNS = {
     "shift_rmse": ("shift px", "{:.4f}"),
     "psnr": ("PSNR dB", "{:.2f}"),
     "interpolated": ("interp.", "{:.2f}"),
+    "blind": ("blind", "{:.2f}"),
+    "noise_found": ("noise", "{:.2f}"),
     "sam": ("SAM deg", "{:.2f}"),
     "rank": ("rank", "{}"),
     "z_score": ("z", "{:.2f}"),

@@ -107,7 +107,9 @@ def _registered_mean(Y, geometry, held):
     )
 
 
-def seed_geometry(shifts, noise=5.0, jitter=0.5, draw=0, quick=False):
+def seed_geometry(
+    shifts, noise=5.0, jitter=0.5, spot=1.0, method="auto", draw=0, quick=False
+):
     """Nine frames of the published scan, the stage off by ``jitter`` fine-scene pixels.
 
     Parameters
@@ -116,6 +118,9 @@ def seed_geometry(shifts, noise=5.0, jitter=0.5, draw=0, quick=False):
     noise : float
     jitter : float
         In tenths of a micrometre.
+    spot : float
+        Standard deviation, in tenths of a micrometre.
+    method : str
     draw : int
     quick : bool
     """
@@ -125,7 +130,7 @@ def seed_geometry(shifts, noise=5.0, jitter=0.5, draw=0, quick=False):
     from sparsedecomp.superresolution import resolve
 
     scene = np.asarray(Image.open(_folder() / "bridge.tif")).astype(float)
-    scene = gaussian_filter(scene, 1.0)
+    scene = gaussian_filter(scene, spot)
     n, rng = (24 if quick else 120), np.random.default_rng(draw)
     moved = jitter * rng.normal(size=SEED_SHIFTS.shape)
     moved -= moved.mean(axis=0)
@@ -145,6 +150,7 @@ def seed_geometry(shifts, noise=5.0, jitter=0.5, draw=0, quick=False):
         Y,
         given,
         SEED_STEP / FINE_STEP,
+        method=method,
         registration=shifts == "estimated",
         origin=(0.0, 0.0),
         shape=(n * SEED_STEP // FINE_STEP,) * 2,

@@ -42,6 +42,7 @@ METHODS = {
             "sparsedecomp.extension.segmentation:segment_composition"
         ),
         "estimate_rank": "sparsedecomp.extension.rank:estimate_rank",
+        "estimate_resolution": "sparsedecomp.extension.resolution:estimate_resolution",
         "unmixing_report": "sparsedecomp.extension.report:unmixing_report",
         "super_resolve": "sparsedecomp.extension.super_resolution:super_resolve",
         "spectrum_at": "sparsedecomp.extension.super_resolution:spectrum_at",

@@ -18,6 +18,7 @@ KERNELS = sorted((PACKAGE / "kernels").glob("*.py"))
 LAYER = {
     "kernels": 0,
     "blocks": 1,
+    "cache": 2,
     "metrics": 2,
     "decomposition": 3,
     "superresolution": 3,

@@ -53,6 +53,12 @@ def test_speed_is_a_target(speed, passed):
     assert check.passed is passed
 
 
+def test_quick_iterations_that_do_little_do_not_count():
+    row = {"table": "per iteration", "method": "NMFSO", "speed_up": 11.0}
+    row |= {"residual": 0.2, "residual_of_peer": 0.1}
+    assert [check.passed for check in unmixing.check([row])] == [True, False]
+
+
 def test_scene_that_is_not_there_is_left_out(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(unmixing, "run_case", lambda *_, **__: {"error": "no file"})
     path = tmp_path / "unmixing.json"
@@ -68,6 +74,45 @@ def test_shares_do_not_depend_on_the_scale_of_the_maps():
     assert unmixing_cases.share_rmse(fit, spectra, maps) < 1e-12
     fit = fit._replace(maps=np.ones((50, 3)))
     assert unmixing_cases.share_rmse(fit, spectra, maps) > 0.1
+
+
+def test_truth_of_scaled_pixels_is_of_spectra_of_one_norm(tmp_path):
+    path = tmp_path / "scene.npy"
+    scene = {"name": "edx", "path": str(path), "shape": (6, 5)}
+    unmixing_cases.write_scene(**scene)
+    plain = np.load(path.with_suffix(".truth.npz"))["spectra"]
+    assert unmixing_cases.write_scene(**scene, unit_norm=True) == {"n_components": 3}
+    truth = np.load(path.with_suffix(".truth.npz"))["spectra"]
+    norm = np.linalg.norm(plain, axis=1, keepdims=True)
+    np.testing.assert_allclose(truth, plain / norm)
+
+
+def test_oxides_are_two_and_in_their_bands(data_dir):
+    row = unmixing_cases.find_oxides(draws=1) | {"table": "oxides", "method": "any"}
+    assert row["found"] == "two in 1 of 1"
+    assert all(check.passed for check in unmixing.check([row]))
+    worse = row | {"two_components": 0, "outside": None, "difference": 1e-3}
+    assert not any(check.passed for check in unmixing.check([worse]))
+
+
+@pytest.mark.parametrize(("highest", "outside"), [(20, 0), (50, 5), (17, 3)])
+def test_bands_reach_from_the_pixels_to_what_is_not_negative(highest, outside):
+    # Pixels fill -20 to 20 degrees of the plane, non-negative spectra -45 to 45.
+    def at(*degrees):
+        c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        return np.stack([c + s, c - s, np.zeros_like(c)], axis=1)
+
+    clean = at(-20, -10, 10, 20)
+    found = unmixing_cases._outside_of_bands(clean, at(-30, highest))
+    assert found == pytest.approx(outside, abs=1e-9)
+    assert unmixing_cases._outside_of_bands(clean, at(0)) is None
+
+
+def test_memory_of_lazy_fits_has_a_limit():
+    row = {"table": "lazy", "method": "VCA", "peak_mib": 60.0, "predicted_mib": 50.0}
+    (met,) = unmixing.check([row])
+    (missed,) = unmixing.check([row | {"peak_mib": 63.0}])
+    assert (met.passed, missed.passed) == (True, False)
 
 
 def test_corners_are_exact_and_have_a_limit(monkeypatch):
@@ -95,4 +140,5 @@ def test_iterations_of_one_sweep_are_told_from_others(monkeypatch, tmp_path, swe
         **unmixing.FROBENIUS,
     )
     assert row["iterations"] == 4 and np.isfinite(row["cpu_ms"])
+    assert 0 < row["residual"] < 1
     assert descent.ABUNDANCE_SWEEPS == (sweeps or before)

@@ -13,8 +13,6 @@ References
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from sparsedecomp.blocks import as_blocks
@@ -24,6 +22,7 @@ from sparsedecomp.decomposition.descent import (
     Descent,
     Factors,
     coupling,
+    extrapolate,
     interruptible,
 )
 from sparsedecomp.kernels.clipped import fill_clipped
@@ -110,16 +109,8 @@ def descend_clipped(blocks, state, settings):
             if not fallback:
                 momentum = min(1.0, momentum * 1.05)
             fallback = False
-            start = _ahead(result.factors, last, momentum)
+            start = extrapolate(result.factors, last, momentum)
     return result
-
-
-def _ahead(old, new, momentum):
-    """Go on along the last move of maps and spectra."""
-    C = np.maximum(new.C + momentum * (new.C - old.C), 0).astype(new.C.dtype)
-    S = np.maximum(new.S + momentum * (new.S - old.S), 0)
-    norm = np.linalg.norm(S, axis=1, keepdims=True)
-    return replace(new, C=C, S=np.where(norm > 0, S / np.maximum(norm, 1e-300), new.S))
 
 
 def update_clipped(X, C, S, gram, threshold, sigma):

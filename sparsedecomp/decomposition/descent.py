@@ -27,9 +27,9 @@ import numpy as np
 from sparsedecomp.kernels.coordinate import nonnegative_rows, unit_norm_rows
 
 # Where spectra are alike, abundances need many sweeps to follow them; rows that have
-# settled are left early.
+# settled are left early, and extrapolation takes them on.
 ABUNDANCE_SWEEPS = 20
-SETTLED = 1e-5
+SETTLED = 3e-5
 SPECTRUM_SWEEPS = 2
 # A residual below this part of the data is not known.
 ROUNDING = np.finfo(np.float64).eps
@@ -232,14 +232,10 @@ def coupling(S, orthogonality):
 def update_abundances(X, C, A, gram, threshold):
     """New abundances of some rows, and the sums that the other updates need."""
     C = C.copy()
+    gram = gram.astype(X.dtype)
     nonnegative_rows(C, X @ A, gram, threshold, ABUNDANCE_SWEEPS, SETTLED)
     wide = C.astype(np.float64)
-    return (C,), (wide.T @ wide, wide.T @ X.astype(np.float64), _totals(wide))
-
-
-def _totals(C):
-    """Sum of each column; as a product, since NumPy is slow on few columns."""
-    return np.ones(len(C), C.dtype) @ C
+    return (C,), (wide.T @ wide, wide.T @ X.astype(np.float64))
 
 
 def step(view, state, settings):
@@ -248,12 +244,13 @@ def step(view, state, settings):
     Returns
     -------
     Factors, float
-        The new state and its objective.
+        The new state, without the components that have no abundance left unless none
+        has, and its objective.
     """
     orthogonality = settings.orthogonality
     prior = settings.prior(view.n_pixels, view.n_channels)
     S = state.S.copy()
-    (C,), (gram, CX, totals) = view.blocks.run(
+    (C,), (gram, CX) = view.blocks.run(
         update_abundances,
         rows=(state.C,),
         shared=(view.project(S), coupling(S, orthogonality), state.threshold),
@@ -265,22 +262,25 @@ def step(view, state, settings):
     relevance = state.relevance
     objective = 0.5 * view.size * (np.log(noise_variance) + 1)
     if prior is not None:
-        relevance = prior.relevance(totals)
+        # As a product, since NumPy is slow on few columns.
+        relevance = prior.relevance(np.ones(len(C)) @ C)
         objective += prior.cost(relevance, state.under)
-    return Factors(C, S, noise_variance, relevance, state.under), objective
+    new = Factors(C, S, noise_variance, relevance, state.under)
+    alive = np.diag(gram) > 0
+    return new.take(alive) if alive.any() and not alive.all() else new, objective
 
 
 def squares_of_model(S, F, gram, orthogonality):
     """``||C S||^2 - 2 <X, C S>`` plus the penalty on overlapping maps."""
     overlap = gram.sum() - np.trace(gram)
-    return np.sum(gram * (S @ S.T)) - 2 * np.sum(F * S) + orthogonality * overlap
+    return np.vdot(gram, S @ S.T) - 2 * np.vdot(F, S) + orthogonality * overlap
 
 
 def descend(view, state, settings):
     """Descend until the objective stands still; every step lowers it.
 
-    Spectra are extrapolated along their last move before a step, which is taken back
-    when the objective does not fall [1]_: the descent stays monotone.
+    Both factors are extrapolated along their last move before a step, which is taken
+    back when the objective does not fall [1]_: the descent stays monotone.
 
     Parameters
     ----------
@@ -303,8 +303,7 @@ def descend(view, state, settings):
     small = 0
     with interruptible(result):
         for _ in range(settings.max_iter):
-            start = state if ahead is None else replace(state, S=ahead)
-            new, objective = step(view, start, settings)
+            new, objective = step(view, ahead or state, settings)
             if ahead is not None and objective > result.objective:
                 new, objective = step(view, state, settings)
                 ceiling, momentum = momentum, momentum / 1.5
@@ -315,15 +314,10 @@ def descend(view, state, settings):
                 result.converged = True
                 break
             gain = result.objective - objective
-            ahead = _extrapolate(state.S, new.S, momentum)
+            same = new.n_components == state.n_components
+            ahead = extrapolate(state, new, momentum) if same else None
             state = result.factors = new
             result.history.append(objective)
-            alive = _totals(state.C) > 0
-            if not alive.all():
-                if not alive.any():
-                    break
-                state = result.factors = state.take(np.flatnonzero(alive))
-                ahead = None
             if settings.stops(objective, state.n_components):
                 result.stopped = True
                 break
@@ -335,7 +329,18 @@ def descend(view, state, settings):
     return result
 
 
-def _extrapolate(old, new, momentum):
-    S = np.maximum(new + momentum * (new - old), 0.0)
-    norm = np.linalg.norm(S, axis=1, keepdims=True)
-    return np.where(norm > 0, S / np.where(norm > 0, norm, 1.0), new)
+def extrapolate(old, new, momentum):
+    """Go on along the last move of abundances and spectra."""
+    C = _further(old.C, new.C, momentum)
+    S = _further(old.S, new.S, momentum)
+    # Of unit norm before, so that something is left of every spectrum.
+    S /= np.linalg.norm(S, axis=1, keepdims=True)
+    return replace(new, C=C, S=S)
+
+
+def _further(old, new, momentum):
+    """``max(new + momentum (new - old), 0)``, in the order that NumPy is quick in."""
+    back = momentum * old
+    ahead = np.maximum((1 + momentum) * new, back)
+    ahead -= back
+    return ahead

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -58,6 +59,29 @@ class SuperResolution:
             return np.full_like(self.shifts, np.nan)
         return (found.deviation * np.abs(self.steps))[:, ::-1]
 
+    @cached_property
+    def resolution(self):
+        """Resolution of the first frame and of the map, by decorrelation analysis.
+
+        Of the strongest factor. It is the measure that one coarse frame and one fine
+        map allow; ``s.estimate_resolution`` has others, with error bars.
+        """
+        from ..superresolution import Resolution, decorrelation_resolution
+
+        frame = self.factors.maps[0]
+        best = int(np.argmax(self.factors.maps.var(axis=(0, 1, 2))))
+        units = self.frame.axes_manager.navigation_axes[0].units
+        found = []
+        for maps, scale in ((frame, 1.0), (self.fine.maps, self.fine.geometry.scale)):
+            try:
+                one = decorrelation_resolution(
+                    maps[..., best], np.abs(self.steps) / scale
+                )
+            except ValueError as error:
+                one = Resolution("decorrelation", np.nan, note=str(error))
+            found.append(one.in_units(units))
+        return tuple(found)
+
     @property
     def standard_deviation(self):
         """Standard deviation of every pixel and channel, as a lazy signal.
@@ -88,6 +112,7 @@ class SuperResolution:
             "misfit": found.misfit.tolist() if found else [],
             "held_out_error": {k: float(v) for k, v in self.fine.scores.items()},
             "gain_over_interpolation_dB": float(self.gain),
+            "resolution": [each.describe() for each in self.resolution],
             "fallback": self.fine.fallback or "none",
             "seconds": float(self.fine.seconds),
         }
@@ -117,7 +142,13 @@ class SuperResolution:
             figures = "".join(f"{v:10.4g}" for v in (*shift, *drift))
             figures += "".join(f"{v:9.2g}" for v in (*deviation, ratio))
             lines.append(f"  {k:<6d}{figures}")
-        lines += [self.plan.describe_missing(), f"Fallback: {about['fallback']}"]
+        lines += [
+            "Resolution by decorrelation: {} in a frame, {} in the map".format(
+                *about["resolution"]
+            ),
+            self.plan.describe_missing(),
+            f"Fallback: {about['fallback']}",
+        ]
         return "\n".join(lines)
 
 

@@ -28,6 +28,7 @@ def super_resolve(
     registration=True,
     prior=None,
     weight=None,
+    dictionary=None,
     navigation_mask=None,
     lazy=None,
     random_state=0,
@@ -53,8 +54,10 @@ def super_resolve(
         Where the frames begin, x and y, in the units of the axes; default: the
         offsets of the axes. "estimate" finds them from the data alone.
     method : str, default "auto"
-        "gaussian_process", "vtv" (vector total variation), "tikhonov",
-        "interpolation", or "auto" for what predicts best.
+        "gaussian_process", "vtv" (vector total variation), "tikhonov", "bayes_cmrf"
+        (a compound Markov random field: bonds between pixels that lines cut, nothing
+        to choose), "sparse" (sparse codes of patches), "interpolation", or "auto" for
+        what predicts best, of which the slow "bayes_cmrf" and "sparse" are no part.
     factors : {"pca", "nmf_so_ard", None}, default "pca"
         What is resolved: principal components, non-negative components, or every
         channel for itself, which is slow and worse.
@@ -70,6 +73,10 @@ def super_resolve(
     weight : float, optional
         Of the regularisation, in units of the noise; default: chosen by the samples
         held out.
+    dictionary : (n_atoms, size**2) array, optional
+        Of "sparse", see `sparsedecomp.superresolution.image_dictionary`, which learns
+        one from maps of your own; default: from photographs, for which scikit-image
+        has to be installed.
     navigation_mask : array or signal, or a sequence of one for each frame, optional
         True for pixels to leave out, in the order of ``axes_manager``.
     lazy : bool, optional
@@ -148,6 +155,7 @@ def super_resolve(
         mask=mask,
         method=method,
         weight=weight,
+        dictionary=dictionary,
         registration=registration,
         prior=None if prior is None else prior / step,
     )

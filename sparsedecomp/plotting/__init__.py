@@ -10,6 +10,7 @@ from sparsedecomp.plotting.exafs import (
 from sparsedecomp.plotting.fit import plot_objective_history, plot_relevance
 from sparsedecomp.plotting.rank import plot_rank
 from sparsedecomp.plotting.report import plot_unmixing_report
+from sparsedecomp.plotting.resolution import plot_resolution, plot_tuning
 from sparsedecomp.plotting.segmentation import plot_segmentation
 from sparsedecomp.plotting.super_resolution import plot_plan
 from sparsedecomp.plotting.tensor import plot_tensor
@@ -23,8 +24,10 @@ __all__ = [
     "plot_plan",
     "plot_rank",
     "plot_relevance",
+    "plot_resolution",
     "plot_segmentation",
     "plot_shell_posterior",
     "plot_tensor",
+    "plot_tuning",
     "plot_unmixing_report",
 ]

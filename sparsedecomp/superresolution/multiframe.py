@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
+from sparsedecomp.superresolution.compound_field import compound_mrf
 from sparsedecomp.superresolution.gaussian_process import fit_process
 from sparsedecomp.superresolution.geometry import Geometry
 from sparsedecomp.superresolution.interpolation import interpolate
@@ -19,6 +21,7 @@ from sparsedecomp.superresolution.operators import (
 )
 from sparsedecomp.superresolution.registration import Registration, register
 from sparsedecomp.superresolution.selection import METHODS, Trial
+from sparsedecomp.superresolution.sparse_coding import sparse_map
 from sparsedecomp.superresolution.variational import tikhonov, total_variation
 from sparsedecomp.superresolution.windows import cut_windows
 
@@ -48,7 +51,7 @@ class FineMap:
     method : str
         Which was used.
     weight : float or None
-        Of the regularisation.
+        Of the regularisation; the order of the differences of "bayes_cmrf".
     share : float or None
         Part of total variation in a mixture.
     scores : dict of str to float
@@ -58,6 +61,8 @@ class FineMap:
     seconds : float
     history : array
         Of the iterations, where there are any.
+    noise : (n_factors,) array
+        Standard deviation of the samples, by the evidence.
     """
 
     maps: np.ndarray
@@ -71,6 +76,7 @@ class FineMap:
     fallback: str
     seconds: float
     history: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    noise: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
 @on_one_blas_thread
@@ -81,12 +87,14 @@ def resolve(
     *,
     psf=0.0,
     mask=None,
+    held_out=None,
     method="auto",
     weight=None,
     registration=True,
     prior=None,
     origin=None,
     shape=None,
+    dictionary=None,
     max_iter=300,
     callback=None,
 ):
@@ -112,11 +120,16 @@ def resolve(
         variation and Tikhonov.
     mask : (n_frames, rows, columns) bool array, optional
         True for samples to leave out.
+    held_out : (n_frames, rows, columns) bool array, optional
+        True for samples that only shifts and covariances are fitted to, to be
+        predicted.
     method : str, default "auto"
-        "gaussian_process", "vtv", "tikhonov", "interpolation" or "auto".
+        "gaussian_process", "vtv", "tikhonov", "sparse", "bayes_cmrf" (a compound
+        Markov random field, see `compound_mrf`), "interpolation" or "auto".
     weight : float, optional
-        Of the regularisation of "vtv" and "tikhonov", in units of the noise; default:
-        by the samples held out.
+        Of the regularisation of "vtv" and "tikhonov", or the penalty of "sparse", in
+        units of the noise; of "bayes_cmrf" the order of its differences, 1 or 2.
+        Default: by the samples held out.
     registration : bool, default True
         Refine the shifts; otherwise the nominal ones are used as they are.
     prior : float, optional
@@ -124,6 +137,8 @@ def resolve(
     origin, shape : pairs, optional
         Of the fine grid: where it begins in pixels of the frames, and its size;
         default: the field of all frames.
+    dictionary : (n_atoms, size**2) array, optional
+        Of "sparse"; default: see `sparse_map`.
     max_iter : int, default 300
         Of the iterative solvers.
     callback : callable, optional
@@ -165,16 +180,22 @@ def resolve(
         geometry = replace(geometry, origin=tuple(origin), shape=tuple(shape))
     A = FrameOperator(geometry, psf=psf, mask=mask)
     processes, noise = _processes(A, Y, found)
+    if held_out is not None:
+        A = A.without(held_out)
     Y = Y / noise
     Y[A.mask] = 0
-    chosen = _choose(A, Y, processes, method, weight)
-    method, weight, share, scores, fallback = chosen
+    chosen = _choose(A, Y, processes, method, weight, dictionary)
+    method, weight, share, pull, scores, fallback = chosen
     mean, deviation = posterior(geometry, Y, processes, A.mask)
     history = np.zeros(0)
     if method == "interpolation":
         mean = interpolate(geometry, Y, A.mask)
     elif method != "gaussian_process":
-        solver = tikhonov if method == "tikhonov" else total_variation
+        solver = {
+            "tikhonov": tikhonov,
+            "bayes_cmrf": compound_mrf,
+            "sparse": partial(sparse_map, pull=pull, dictionary=dictionary),
+        }.get(method, total_variation)
         x, history = _solve(solver, A, Y, weight, mean, max_iter, callback)
         mean = x if share is None else (1 - share) * mean + share * x
     seconds = time.perf_counter() - began
@@ -191,6 +212,7 @@ def resolve(
         fallback=fallback,
         seconds=seconds,
         history=history,
+        noise=noise,
     )
 
 
@@ -248,16 +270,20 @@ def _processes(A, Y, found):
     return even, noise
 
 
-def _choose(A, Y, processes, method, weight):
-    """Method, weight, share of the mixture, scores and what was not done as asked."""
+def _choose(A, Y, processes, method, weight, dictionary):
+    """Method, weight, share of the mixture, pull of codes, scores and any fallback."""
     trial = Trial(A, Y, processes)
     trial.interpolation()
     trial.gaussian_process()
-    share, fallback = None, ""
+    share, pull, fallback = None, None, ""
     if method in ("auto", "vtv") and weight is None:
         weight = trial.weight("vtv")
     elif method == "tikhonov" and weight is None:
         weight = trial.weight("tikhonov")
+    elif method == "bayes_cmrf":
+        weight = trial.compound_field(weight)
+    elif method == "sparse":
+        weight, pull = trial.sparse(dictionary, weight)
     if method == "auto":
         share = trial.share("gaussian_process", "vtv") if A.psf == 0 else 1.0
         method = "vtv" if share > 1 - _LEAST_SHARE else "mixture"
@@ -270,8 +296,9 @@ def _choose(A, Y, processes, method, weight):
                 "Interpolation predicts the samples held out better than every model: "
                 "it was used instead."
             )
-    weight = weight if method in ("vtv", "tikhonov", "mixture") else None
-    return method, weight, share, trial.scores, fallback
+    if method in ("gaussian_process", "interpolation"):
+        weight = None
+    return method, weight, share, pull, trial.scores, fallback
 
 
 def _solve(solver, A, Y, weight, start, max_iter, callback):

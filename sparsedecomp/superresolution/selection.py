@@ -6,12 +6,26 @@ import warnings
 
 import numpy as np
 
+from sparsedecomp.superresolution.compound_field import ORDERS, compound_mrf
 from sparsedecomp.superresolution.interpolation import interpolate
 from sparsedecomp.superresolution.kriging import posterior
 from sparsedecomp.superresolution.operators import FrameOperator
+from sparsedecomp.superresolution.sparse_coding import (
+    code_patches,
+    dictionary_for,
+    polish,
+)
 from sparsedecomp.superresolution.variational import tikhonov, total_variation
 
-METHODS = ("auto", "gaussian_process", "vtv", "tikhonov", "interpolation")
+METHODS = (
+    "auto",
+    "gaussian_process",
+    "vtv",
+    "tikhonov",
+    "sparse",
+    "bayes_cmrf",
+    "interpolation",
+)
 # One sample of every 4 x 4 of a frame is held out. Tiles of the posterior are multiples
 # of four, so that all still see one arrangement.
 _PERIOD = 4
@@ -20,6 +34,8 @@ _FIELD = 256
 _FIRST = 0.5
 _FACTOR = 2.0
 _ITERATIONS = 120
+# Pull of sparse codes against the samples, in units of the noise.
+_PULLS = (16.0, 8.0, 4.0, 2.0, 1.0, 0.5)
 
 
 def held_out_samples(mask):
@@ -118,15 +134,59 @@ class Trial:
                 errors[step] = self.error(self.predicted(x)), self.predicted(x)
             return errors[step][0]
 
-        best = 0
-        for direction in (1, -1):
-            while abs(best) < 8 and at(best + direction) < at(best):
-                best += direction
+        best = _least(at)
         low, middle, high = (at(best + d) ** 2 for d in (-1, 0, 1))
         bend = low - 2 * middle + high
         vertex = 0.5 * (low - high) / bend if bend > 0 else 0.0
         self.keep(method, errors[best][1])
         return first * _FACTOR ** (best + float(np.clip(vertex, -0.5, 0.5)))
+
+    def sparse(self, dictionary=None, weight=None):
+        """Penalty of sparse codes that predicts best, and the pull towards them.
+
+        Penalties in steps of two from the noise on, in the direction that helps; the
+        strongest pull whose square error is within one standard error of the least.
+        """
+        D = dictionary_for(self.A.geometry, dictionary)
+        size, errors = int(np.sqrt(D.shape[1])), {}
+
+        def predictions(penalty, stride):
+            coded = x = code_patches(
+                self.A, self.Y, D, penalty, stride=stride, otherwise=self.start
+            )
+            found = []
+            for pull in _PULLS:
+                x = polish(self.A, self.Y, coded, pull, start=x).x
+                found.append(self.predicted(x))
+            return found
+
+        def at(step):
+            if step not in errors:
+                found = predictions(_FACTOR**step, size // 2)
+                errors[step] = min(self.error(each) for each in found)
+            return errors[step]
+
+        penalty = weight or _FACTOR ** _least(at)
+        tried = predictions(penalty, size // 4)
+        squares = np.square(np.array(tried, float) - self.Y[self.left_out])
+        squares = squares.reshape(len(tried), -1)
+        more = squares - squares[squares.mean(axis=1).argmin()]
+        near = more.mean(axis=1) <= more.std(axis=1) / np.sqrt(more.shape[1])
+        first = int(near.argmax())
+        self.keep("sparse", tried[first])
+        return penalty, _PULLS[first]
+
+    def compound_field(self, order=None):
+        """Order of the differences of the compound field that predicts best."""
+        found = {}
+        for each in ORDERS if order is None else (order,):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                x = compound_mrf(self.A, self.Y, each, start=self.start).x
+            found[each] = self.predicted(x)
+        order = min(found, key=lambda each: self.error(found[each]))
+        self.keep("bayes_cmrf", found[order])
+        return order
 
     def share(self, one, other):
         """Part of ``other`` in the mixture of two methods that predicts best."""
@@ -141,6 +201,15 @@ class Trial:
         )
         self.keep("mixture", (1 - part) * a + part * b)
         return part
+
+
+def _least(at, most=8):
+    """Step of least error, downhill from 0 on."""
+    best = 0
+    for direction in (1, -1):
+        while abs(best) < most and at(best + direction) < at(best):
+            best += direction
+    return best
 
 
 def _middle(A):

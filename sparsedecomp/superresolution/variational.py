@@ -151,7 +151,42 @@ def tikhonov(A, Y, weight, *, start=None, max_iter=200, tol=1e-4, callback=None)
             out[tuple(there)] += slope
         return out
 
-    residual = A.adjoint(Y) - normal(x)
+    return conjugate_gradients(
+        normal,
+        A.adjoint(Y),
+        x,
+        max_iter=max_iter,
+        tol=tol,
+        callback=callback,
+        name="Tikhonov",
+        began=began,
+    )
+
+
+def conjugate_gradients(normal, goal, x, *, max_iter, tol, callback, name, began):
+    """Solve the normal equations ``normal(x) = goal``, from ``x`` on.
+
+    Parameters
+    ----------
+    normal : callable
+        Symmetric and positive, of a map.
+    goal, x : (H, W, n_factors) arrays
+        ``x`` is overwritten.
+    max_iter : int
+    tol : float
+        Residual, of that of the start.
+    callback : callable or None
+        Called with the number of the iteration and the residual; True stops.
+    name : str
+        Of the solver, for its warning.
+    began : float
+        When it began, by the performance counter.
+
+    Returns
+    -------
+    Solution
+    """
+    residual = goal - normal(x)
     along, square = residual.copy(), float(np.vdot(residual, residual))
     first, history = max(square, np.finfo(float).tiny), []
     for iteration in range(max_iter):
@@ -165,7 +200,7 @@ def tikhonov(A, Y, weight, *, start=None, max_iter=200, tol=1e-4, callback=None)
         square, before = float(np.vdot(residual, residual)), square
         along *= x.dtype.type(square / before)
         along += residual
-    return _solution(x, history, tol, began, "Tikhonov")
+    return _solution(x, history, tol, began, name)
 
 
 def _mean_map(A, Y):

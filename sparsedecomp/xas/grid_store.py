@@ -6,20 +6,18 @@ What FEFF computed once for a cluster is not computed again.
 import hashlib
 import json
 import logging
-import os
-import sys
 from pathlib import Path
 
 import numpy as np
 from scipy.interpolate import CubicSpline
 
+from ..cache import cache_folder
 from .clusters import make_cluster
 from .feff_run import run_feff
 from .scattering import ScatteringGrid
 
 _logger = logging.getLogger(__name__)
 
-CACHE = "SPARSEDECOMP_CACHE_DIR"
 SHIPPED = Path(__file__).with_name("feff_grids")
 # Distances at which FEFF is run, in angstrom; splines fill in between.
 _RUN_STEP, _TABLE_STEP, _REACH = 0.1, 0.05, 6.6
@@ -46,7 +44,7 @@ def load_grids(
         key.append(cluster)
     name = f"{absorber}_{edge}_{'-'.join(sorted(elements))}"
     digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
-    for folder in (SHIPPED, cache_folder()):
+    for folder in (SHIPPED, cache_folder("feff")):
         file = folder / f"{name}_{digest}.npz"
         if file.is_file():
             return read_grids(file)
@@ -115,19 +113,6 @@ def read_grids(file):
             )
             for i, (absorber, edge, scatterer, kind, via) in enumerate(stored["names"])
         ]
-
-
-def cache_folder():
-    """Folder in which computed grids are kept."""
-    if named := os.environ.get(CACHE):
-        return Path(named) / "feff"
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return base / "sparsedecomp" / "feff"
 
 
 def _filled(grid):

@@ -33,6 +33,15 @@ def test_rows_agree_with_the_oracle(run, rng, dtype, close, n, sweeps):
     close(C, expected)
 
 
+def test_sweeps_have_the_precision_of_the_gram_matrix(run, rng, dtype, close):
+    C, F, G, threshold = problem(rng, 150, 5)
+    expected = naive.nonnegative_rows(C, F, G, threshold, 5)
+    run(nonnegative_rows, C, F, G.astype(dtype), threshold, 5, 0.0)
+    close(C, expected)
+    # What was computed in single precision is a single precision number.
+    assert np.array_equal(C, C.astype(np.float32)) == (dtype == np.float32)
+
+
 def test_rows_find_the_best_of_all_active_sets(run, rng, dtype, close):
     C, F, G, threshold = problem(rng, 30, 5, dtype)
     taken = run(nonnegative_rows, C, F, G, threshold, 5000, 1e-12)

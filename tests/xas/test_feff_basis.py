@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 
+from sparsedecomp.cache import VARIABLE
 from sparsedecomp.xas import FeffBasis, FeffError
 from sparsedecomp.xas import grid_store as module
 from sparsedecomp.xas.clusters import make_cluster
@@ -47,7 +48,7 @@ if "CONTROL 0 0 1 0" in Path("feff.inp").read_text():
 
 def test_shipped_grids_need_no_feff(monkeypatch, tmp_path):
     monkeypatch.setenv(ENVIRONMENT, str(tmp_path / "nowhere"))
-    monkeypatch.setenv(module.CACHE, str(tmp_path))
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
     basis = FeffBasis.from_composition("Ni", ["Ni", "O"])
     assert basis.labels == ("Ni", "O", "Ni via Ni", "Ni via O", "O via O")
     k = np.arange(3, 15, 0.05)
@@ -76,7 +77,7 @@ def test_without_feff_the_way_to_get_it_is_told(monkeypatch):
 
 def test_computed_grids_are_kept(monkeypatch, tmp_path):
     program(tmp_path, monkeypatch, STAND_IN)
-    monkeypatch.setenv(module.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
     first = FeffBasis.from_composition("Pd", ["Pd"], focusing=False)
     assert len(list((tmp_path / "cache" / "feff").iterdir())) == 1
     program(tmp_path, monkeypatch, "raise SystemExit('not again')")
@@ -123,7 +124,7 @@ def test_real_feff_computes_what_is_shipped(monkeypatch, tmp_path):
     except FeffError:
         pytest.skip("FEFF6L is not installed")
     shipped = FeffBasis.from_composition("Cu", ["Cu"])
-    monkeypatch.setenv(module.CACHE, str(tmp_path))
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
     monkeypatch.setattr(module, "SHIPPED", tmp_path / "nothing")
     computed = FeffBasis.from_composition("Cu", ["Cu"])
     k = np.arange(3, 16, 0.1)
@@ -160,7 +161,7 @@ def test_paths_of_a_structure_serve_near_their_distances(data_dir):
 )
 def test_bad_compositions_are_refused(monkeypatch, tmp_path, arguments, message):
     program(tmp_path, monkeypatch, STAND_IN)
-    monkeypatch.setenv(module.CACHE, str(tmp_path))
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
     names = ("edge", "lattice")
     with pytest.raises(ValueError, match=message):
         FeffBasis.from_composition(
@@ -222,7 +223,7 @@ def test_clusters_of_input_files(monkeypatch, tmp_path):
     np.testing.assert_allclose(cluster[0][1], 0)
     np.testing.assert_allclose(cluster[2][1], [3, 1, 1])
     program(tmp_path, monkeypatch, STAND_IN)
-    monkeypatch.setenv(module.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
     basis = FeffBasis.from_feff_inp(file, focusing=False)
     assert basis.labels == ("Se", "Zn")
     # From the cache, in which another cluster has another place.

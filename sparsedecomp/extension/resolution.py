@@ -1,0 +1,176 @@
+"""`estimate_resolution`: how fine a detail a map or an image shows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+METHODS = ("edge", "frc", "decorrelation")
+# Pixels of a cube that are dealt out to two halves at once.
+_AT_ONCE = 1_000_000
+
+
+def estimate_resolution(
+    self,
+    method="edge",
+    other=None,
+    *,
+    across=None,
+    bar=False,
+    random_state=0,
+    **options,
+):
+    """Measure the resolution of a map of spectra or of an image.
+
+    A map of spectra is measured on the factor that varies most above the noise; the
+    data are only read.
+
+    Parameters
+    ----------
+    method : {"edge", "frc", "decorrelation"}
+        The width of edges, which needs edges that are sharp in the specimen; the
+        frequency up to which two independent measurements agree (Fourier ring
+        correlation), which needs two of them, or counts; or decorrelation analysis,
+        which needs nothing and has no error bar.
+    other : hyperspy.api.signals.BaseSignal, optional
+        For "frc", a second measurement of the same field with noise of its own, for
+        instance super-resolved from the other half of the frames. Default: the counts
+        of this one are dealt out to two halves.
+    across : str, int or None
+        For "edge", the axis along which every line of the map crosses one straight
+        edge: crop the map to it. Default: edges are looked for.
+    bar : bool, default False
+        Such lines cross both edges of a bar, bright or dark.
+    random_state : int, default 0
+        By which counts are dealt out.
+    **options : object
+        ``shape`` and ``level`` of `sparsedecomp.superresolution.edge_width`;
+        ``threshold``, ``taper`` and ``level`` of ``ring_resolution``.
+
+    Returns
+    -------
+    sparsedecomp.superresolution.Resolution
+        With the value, its interval and its curve, in the units of the axes, and a
+        picture by ``.plot()``. A value that the sampling does not allow is a bound,
+        "at most", and one that the data do not tell is NaN, with the reason.
+
+    Raises
+    ------
+    ValueError
+        For an unknown method, a signal that is neither a map nor an image, maps that
+        do not belong together, and data to be dealt out that are no counts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hyperspy.api as hs
+    >>> from scipy.ndimage import gaussian_filter
+    >>> import sparsedecomp
+    >>> image = np.zeros((50, 60))
+    >>> image[15:35, 15:45] = 1
+    >>> s = hs.signals.Signal2D(gaussian_filter(image, 2.0))
+    >>> found = s.estimate_resolution(shape="gaussian")
+    >>> abs(found.value - 2.355 * 2.0) < 0.1
+    True
+    """
+    from ..superresolution import (
+        decorrelation_resolution,
+        edge_resolution,
+        edge_width,
+        ring_resolution,
+    )
+
+    if method not in METHODS:
+        raise ValueError(f"method={method!r} is unknown, expected one of {METHODS}.")
+    axes = _map_axes(self)
+    if other is not None:
+        _check_pair(self, other, method)
+    steps = tuple(abs(float(axis.scale)) for axis in axes)
+    if method == "frc":
+        halves = _halves(self, random_state) if other is None else _alike(self, other)
+        found = ring_resolution(*halves, steps, **options)
+    elif method == "decorrelation":
+        found = decorrelation_resolution(_strongest(_cubes(self))[0], steps, **options)
+    elif across is None:
+        found = edge_resolution(_strongest(_cubes(self))[0], steps, **options)
+    else:
+        chosen = self.axes_manager[across]
+        if chosen not in axes:
+            raise ValueError(
+                f"across={across!r} is the axis '{chosen.name}', expected one of the "
+                f"map: '{axes[1].name}' or '{axes[0].name}'."
+            )
+        axis = axes.index(chosen)
+        image = _strongest(_cubes(self))[0]
+        lines = image.T if axis == 0 else image
+        found = edge_width(lines, steps[axis], bar=bar, **options)
+    return found.in_units(axes[1].units)
+
+
+def _map_axes(signal):
+    """Axes of rows and columns."""
+    axes = signal.axes_manager
+    if axes.navigation_dimension == 2 and axes.signal_dimension <= 1:
+        return list(axes.navigation_axes[::-1])
+    if axes.navigation_dimension == 0 and axes.signal_dimension == 2:
+        return list(axes.signal_axes[::-1])
+    raise ValueError(
+        f"{signal} has {axes.navigation_dimension} navigation and "
+        f"{axes.signal_dimension} signal axes, expected a map (two, and one or none) "
+        "or an image. Choose one with `s.inav` or `s.sum`."
+    )
+
+
+def _check_pair(signal, other, method):
+    if method != "frc":
+        raise ValueError(f"method={method!r} takes one map, expected no other.")
+    shapes = signal.axes_manager.shape, other.axes_manager.shape
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            f"The maps have the shapes {shapes[0]} and {shapes[1]}, expected equal "
+            "ones. Crop them to their common field."
+        )
+
+
+def _cubes(*signals):
+    """Maps of one field, (n_maps, rows, columns, n_channels)."""
+    data = [signal._data_aligned_with_axes for signal in signals]
+    shape = (*data[0].shape[:2], -1)
+    if any(hasattr(d, "dask") for d in data):
+        import dask.array as da
+
+        return da.stack([d.reshape(shape) for d in data])
+    return np.stack([d.reshape(shape) for d in data])
+
+
+def _factors(cubes):
+    """Factors of the maps, and which of them varies most."""
+    from ..superresolution import factors_of
+
+    found = factors_of(cubes)
+    return found, int(np.argmax(found.maps.var(axis=(0, 1, 2))))
+
+
+def _strongest(cubes):
+    found, best = _factors(cubes)
+    return found.maps[..., best].astype(float)
+
+
+def _alike(signal, other):
+    return _strongest(_cubes(signal, other))
+
+
+def _halves(signal, random_state):
+    """The strongest factor of each half of the counts."""
+    from ..superresolution import thin
+
+    cubes = _cubes(signal)
+    found, best = _factors(cubes)
+    weights = np.linalg.pinv(found.spectra)[:, best]
+    data = cubes[0]
+    maps = np.empty((2, *data.shape[:2]))
+    n_rows = max(1, _AT_ONCE // (data.shape[1] * data.shape[2]))
+    for i in range(0, len(data), n_rows):
+        rows = slice(i, i + n_rows)
+        halves = thin(np.asarray(data[rows]), random_state + i)
+        maps[:, rows] = [half @ weights for half in halves]
+    return maps

@@ -1,0 +1,88 @@
+"""The curves that a resolution was read from, and the trials of a search for it."""
+
+import numpy as np
+
+
+def plot_resolution(resolution, ax=None):
+    """Draw the edge, the ring correlation or the decorrelation of a resolution.
+
+    Parameters
+    ----------
+    resolution : sparsedecomp.superresolution.Resolution
+        From ``s.estimate_resolution()``.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; default: the axes of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsedecomp.plotting import plot_resolution
+    >>> from sparsedecomp.superresolution import edge_width
+    >>> edge = 1 / (1 + np.exp(-0.7 * (np.arange(30) - 14.6)))
+    >>> plot_resolution(edge_width(edge, step=0.2).in_units("um")).get_xlabel()
+    'distance (um)'
+    """
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        ax = plt.figure(layout="constrained").subplots()
+    name, *_ = resolution.curve or {"frequency": None}
+    for label, values in resolution.curve.items():
+        if label == "samples":
+            ax.plot(resolution.curve[name], values, ".", color="0.6", ms=3, label=label)
+        elif label not in (name, "independent"):
+            style = "--" if label == "threshold" else "-"
+            ax.plot(resolution.curve[name], values, style, label=label)
+    value, units = resolution.value, resolution.units
+    if name == "distance":
+        ax.axvspan(-value / 2, value / 2, color="0.9", zorder=0)
+        ax.set(xlabel=f"distance ({units})", ylabel="height", ylim=(-0.5, 1.5))
+    else:
+        ax.set(xlabel=f"frequency (1/{units})", ylabel="correlation")
+        if np.isfinite(value):
+            ax.axvline(1 / value, color="0.5", lw=1)
+    if ax.lines:
+        ax.legend(frameon=False)
+    ax.set_title(
+        f"{resolution.method}: {resolution.describe()}", loc="left", fontsize="medium"
+    )
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def plot_tuning(tuning, axes=None):
+    """Draw the score and the resolution of all trials over every parameter.
+
+    Parameters
+    ----------
+    tuning : sparsedecomp.superresolution.Tuning
+        From `sparsedecomp.superresolution.tune`.
+    axes : sequence of matplotlib.axes.Axes, optional
+        One for each parameter; default: those of a new figure.
+
+    Returns
+    -------
+    array of matplotlib.axes.Axes
+    """
+    n = len(tuning.names)
+    if axes is None:
+        import matplotlib.pyplot as plt
+
+        figure = plt.figure(figsize=(1 + 4 * n, 3.6), layout="constrained")
+        axes = figure.subplots(1, n, squeeze=False)[0]
+    for ax, name, values in zip(axes, tuning.names, tuning.parameters.T, strict=True):
+        ax.errorbar(values, tuning.score, tuning.error, fmt=".", color="0.7", zorder=0)
+        drawn = ax.scatter(values, tuning.score, c=tuning.resolution, zorder=1)
+        best = values[tuning.chosen], tuning.score[tuning.chosen]
+        ax.plot(*best, "o", mfc="none", mec="C3", ms=12, label="chosen")
+        wide = values.min() > 0 and values.max() > 10 * values.min()
+        ax.set(xlabel=name, xscale="log" if wide else "linear")
+        ax.spines[["top", "right"]].set_visible(False)
+    axes[0].set_ylabel("negative log likelihood of a sample")
+    axes[0].legend(frameon=False)
+    axes[-1].figure.colorbar(drawn, ax=axes[-1], label="resolution")
+    return np.asarray(axes)

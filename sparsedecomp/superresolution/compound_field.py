@@ -1,0 +1,330 @@
+"""A Gaussian Markov random field whose bonds are cut by lines, by variational EM."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import expit
+from scipy.stats import chi2
+
+_logger = logging.getLogger(__name__)
+
+# Differences that a field is smooth by: places (row, column) and weights.
+_ROOT = np.sqrt(2.0)
+_STENCILS = {
+    1: (
+        (((0, 0), -1.0), ((1, 0), 1.0)),
+        (((0, 0), -1.0), ((0, 1), 1.0)),
+    ),
+    2: (
+        (((0, 0), 1.0), ((1, 0), -2.0), ((2, 0), 1.0)),
+        (((0, 0), 1.0), ((0, 1), -2.0), ((0, 2), 1.0)),
+        (((0, 0), _ROOT), ((1, 0), -_ROOT), ((0, 1), -_ROOT), ((1, 1), _ROOT)),
+    ),
+}
+ORDERS = tuple(_STENCILS)
+# Draws of the posterior in an iteration; the variances of iteration n count for n^-0.7
+# against those before, so that they settle.
+_DRAWS, _FORGET = 3, 0.7
+# Of the residual, at which conjugate gradients stop: for the map and for draws.
+_EXACT, _ROUGH, _STEPS = 1e-4, 1e-2, 80
+# Precision of the differences of the field over that of the first map, whose noise they
+# hold: from too weak a coupling no lines are found. Chosen on simulated blocks, other
+# than those of the tests.
+_STIFF = 4.0
+_TINY = np.finfo(float).tiny
+# Bonds that are intact, and the coupling that lines leave of them, to begin with and at
+# least and most.
+_INTACT, _LEFT = 0.9, (1e-4, 0.9)
+
+
+class CompoundField(NamedTuple):
+    """What `compound_mrf` found.
+
+    Attributes
+    ----------
+    x : (H, W, n_factors) array
+    lines : (H, W) array
+        Probability that a line cuts a bond of the pixel.
+    noise : (n_factors,) array
+        Variance of the samples.
+    coupling : (n_factors,) array
+        Precision of the differences of intact bonds.
+    history : (n_iterations,) array
+        Change of the map over its size.
+    converged : bool
+    seconds : float
+    """
+
+    x: np.ndarray
+    lines: np.ndarray
+    noise: np.ndarray
+    coupling: np.ndarray
+    history: np.ndarray
+    converged: bool
+    seconds: float
+
+
+def compound_mrf(
+    A, Y, order=1, *, start, max_iter=50, tol=3e-3, random_state=0, callback=None
+):
+    """Fine map by a compound Markov random field; nothing has to be chosen.
+
+    Bonds between neighbours keep the map smooth, and binary line variables ``eta`` cut
+    them where it is not [1]_::
+
+        y | x     ~ N(A x, 1 / beta)
+        x | eta   ~ exp(-rho / 2 sum_e (eta_e + kappa (1 - eta_e)) |d_e x|^2)
+        eta_e     ~ Bernoulli(pi)
+
+    Lines are common to all factors. The posterior is approximated by ``q(x) q(eta)``:
+    ``q(x)`` is Gaussian, its mean found by conjugate gradients and the variances of the
+    differences from a few draws; ``q(eta)`` is Bernoulli. ``beta``, ``rho``, ``kappa``
+    and ``pi`` maximise the bound of the evidence. The field has as many degrees of
+    freedom as pixels, so that each of the more numerous bonds counts for its share.
+
+    With differences of the first order, those of the paper, it suits maps of plateaus
+    and sharp edges; with curvatures, smooth ones. Edges that are as wide as the spot
+    are no lines: there the posterior of a Gaussian process is the better model. On ten
+    frames of a photograph, noise 2 to 10 of 255, curvatures were 0.7 to 1.6 dB better
+    than Tikhonov, 0.1 to 0.9 better than total variation and 0.7 to 2 worse than the
+    process; on simulated blocks the first order was 2 dB better than total variation.
+    The bound has many maxima: the result depends on ``start``.
+
+    Parameters
+    ----------
+    A : FrameOperator
+    Y : (n_frames, rows, columns, n_factors) array
+        Noise of one variance in all samples of a factor.
+    order : {1, 2}, default 1
+        Of the differences.
+    start : (H, W, n_factors) array
+        A first map, for instance a posterior mean.
+    max_iter : int, default 50
+    tol : float, default 3e-3
+        Change of the map, of its size without the mean, at which to stop.
+    random_state : int, default 0
+        Of the draws.
+    callback : callable, optional
+        Called with the number of the iteration and the change; True stops.
+
+    Returns
+    -------
+    CompoundField
+
+    References
+    ----------
+    .. [1] A. Kanemura, S. Maeda and S. Ishii, Neural Networks 22 (2009) 1025.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsedecomp.superresolution import *
+    >>> A = FrameOperator(Geometry.around([[0, 0], [0.5, 0.5]], (12, 12), 2))
+    >>> edge = 9.0 * (np.arange(24) > 11)[:, None, None] * np.ones((1, 24, 1))
+    >>> Y = A.forward(edge) + np.random.default_rng(0).normal(size=(2, 12, 12, 1))
+    >>> found = compound_mrf(A, Y, start=tikhonov(A, Y, 0.3).x)
+    >>> np.nonzero(found.lines.mean(axis=1) > 0.5)[0].tolist()
+    [11, 12]
+    """
+    began = time.perf_counter()
+    field = _Field(A, order, Y, random_state)
+    x = np.array(start, Y.dtype, order="C")
+    beta = field.precision(x)
+    squares = field.squares(x)
+    rho, kappa = field.first_guess(squares)
+    pi, variances, history = _INTACT, None, []
+    for iteration in range(max_iter):
+        eta = field.intact(squares, rho, kappa, pi)
+        if iteration:
+            pi, kappa = field.line_parameters(squares, eta, rho, kappa)
+        bonds = [e + kappa * (1 - e) for e in eta]
+        if iteration:
+            rho = field.coupling(squares, bonds)
+        before = x
+        x = field.mean(x, bonds, rho / beta)
+        draws = field.draws(bonds, rho, beta)
+        variances = field.variances(draws, variances, (iteration + 1) ** -_FORGET)
+        squares = field.squares(x, variances)
+        beta = field.precision(x, draws)
+        moved = np.square(x - before, dtype=float).mean(axis=(0, 1))
+        size = np.maximum(x.var(axis=(0, 1), dtype=float), _TINY)
+        change = float(np.sqrt((moved / size).mean()))
+        history.append(change)
+        if change < tol or (callback and callback(iteration, change)):
+            break
+    if not history[-1] < tol:
+        warnings.warn(
+            f"The compound field stopped after {len(history)} iterations at a change "
+            f"of {history[-1]:.1e}, expected {tol:.1e}: give it more (max_iter).",
+            stacklevel=2,
+        )
+    seconds = time.perf_counter() - began
+    _logger.info("compound field: %d iterations, %.1f s", len(history), seconds)
+    return CompoundField(
+        x=x,
+        lines=field.on_pixels(eta),
+        noise=1 / beta,
+        coupling=rho,
+        history=np.array(history),
+        converged=history[-1] < tol,
+        seconds=seconds,
+    )
+
+
+class _Field:
+    """The steps of the EM algorithm."""
+
+    def __init__(self, A, order, Y, random_state):
+        if order not in _STENCILS:
+            raise ValueError(f"order={order!r} was given, expected one of {ORDERS}.")
+        self.A, self.Y = A, Y
+        self.right = A.adjoint(Y)
+        self.stencils = _STENCILS[order]
+        self.shapes = [_take(self.right, s).shape[:2] for s in self.stencils]
+        self.n_bonds = sum(h * w for h, w in self.shapes)
+        # Degrees of freedom of a bond.
+        self.share = np.prod(A.geometry.shape) / self.n_bonds
+        self.rng = np.random.default_rng(random_state)
+
+    def first_guess(self, squares):
+        """Coupling by the median of the differences, which lines hardly change."""
+        every = np.concatenate([d.reshape(-1, d.shape[-1]) for d in squares])
+        typical = np.median(every, axis=0) / chi2.ppf(0.5, 1) / _STIFF
+        rho = self.share / np.maximum(typical, _TINY)
+        kappa = np.mean(typical / every.mean(axis=0)) / len(self.stencils)
+        return rho, float(np.clip(kappa, *_LEFT))
+
+    def squares(self, x, variances=None):
+        """Mean squares of all differences."""
+        found = [np.square(_take(x, stencil)) for stencil in self.stencils]
+        for square, variance in zip(found, variances or (), strict=False):
+            square += variance
+        return found
+
+    def variances(self, draws, before, part):
+        """Variances of all differences, from these draws and those before."""
+        found = []
+        for k, stencil in enumerate(self.stencils):
+            own = np.square(_take(draws, stencil))
+            own = own.reshape(*own.shape[:2], _DRAWS, -1).mean(axis=2)
+            if before:
+                own += self.Y.dtype.type(1 - part) * (before[k] - own)
+            found.append(own)
+        return found
+
+    def intact(self, squares, rho, kappa, pi):
+        """Probability that bonds are intact."""
+        n_factors = len(rho)
+        prior = np.log(pi / (1 - pi)) - 0.5 * self.share * n_factors * np.log(kappa)
+        return [
+            expit(prior - 0.5 * (1 - kappa) * (square @ rho)).astype(self.Y.dtype)
+            for square in squares
+        ]
+
+    def line_parameters(self, squares, eta, rho, kappa):
+        """Part of the bonds that are intact, and coupling of the others."""
+        cut = sum(float((1 - e).sum(dtype=float)) for e in eta)
+        pi = 1 - cut / self.n_bonds
+        steps = sum(
+            float(((1 - e) * (s @ rho)).sum(dtype=float))
+            for e, s in zip(eta, squares, strict=True)
+        )
+        if steps > 0:
+            kappa = float(np.clip(self.share * len(rho) * cut / steps, *_LEFT))
+        return float(np.clip(pi, 0.5, 1 - 1 / self.n_bonds)), kappa
+
+    def coupling(self, squares, bonds):
+        """Precision of the differences of intact bonds, for every factor."""
+        total = sum(
+            np.einsum("ij,ijk->k", w, s, dtype=float)
+            for w, s in zip(bonds, squares, strict=True)
+        )
+        return self.share * self.n_bonds / np.maximum(total, _TINY)
+
+    def mean(self, x, bonds, ratio):
+        """Mean of the posterior."""
+        return _conjugate_gradients(self._normal(bonds, ratio), self.right, x, _EXACT)
+
+    def draws(self, bonds, rho, beta):
+        """Draws of the posterior less its mean, of all factors one after the other."""
+        rho, beta = (np.tile(v, _DRAWS) for v in (rho, beta))
+        right = self.A.adjoint(self._noise(self.Y.shape[:3], 1 / np.sqrt(beta)))
+        for stencil, w in zip(self.stencils, bonds, strict=True):
+            noise = self._noise(w.shape, np.sqrt(rho) / beta)
+            _give(np.sqrt(w)[..., None] * noise, stencil, right)
+        normal = self._normal(bonds, rho / beta)
+        return _conjugate_gradients(normal, right, np.zeros_like(right), _ROUGH)
+
+    def _noise(self, shape, deviation):
+        noise = self.rng.standard_normal((*shape, len(deviation)), np.float32)
+        return noise.astype(self.Y.dtype) * deviation.astype(self.Y.dtype)
+
+    def precision(self, x, draws=None):
+        """Of the noise of the samples, for every factor."""
+        kept = ~self.A.mask
+        left = np.square((self.A.forward(x) - self.Y)[kept], dtype=float).sum(axis=0)
+        if draws is not None:
+            spread = np.square(self.A.forward(draws)[kept], dtype=float).sum(axis=0)
+            left += spread.reshape(_DRAWS, -1).mean(axis=0)
+        return np.count_nonzero(kept) / np.maximum(left, _TINY)
+
+    def on_pixels(self, eta):
+        """Largest probability of a line among the bonds of each pixel."""
+        lines = np.zeros(self.A.geometry.shape, self.Y.dtype)
+        for e, stencil in zip(eta, self.stencils, strict=True):
+            h, w = e.shape
+            for (i, j), _ in stencil:
+                part = lines[i : i + h, j : j + w]
+                np.maximum(part, 1 - e, out=part)
+        return lines
+
+    def _normal(self, bonds, ratio):
+        ratio = ratio.astype(self.Y.dtype)
+
+        def normal(x):
+            out = self.A.adjoint(self.A.forward(x))
+            for stencil, w in zip(self.stencils, bonds, strict=True):
+                _give(_take(x, stencil) * w[..., None] * ratio, stencil, out)
+            return out
+
+        return normal
+
+
+def _take(x, stencil):
+    """Differences of an image (H, W, ...)."""
+    h, w = (n - max(at[k] for at, _ in stencil) for k, n in enumerate(x.shape[:2]))
+    return sum(x.dtype.type(c) * x[i : i + h, j : j + w] for (i, j), c in stencil)
+
+
+def _give(d, stencil, out):
+    """Add the transpose of `_take`."""
+    h, w = d.shape[:2]
+    for (i, j), c in stencil:
+        out[i : i + h, j : j + w] += d.dtype.type(c) * d
+
+
+def _conjugate_gradients(normal, right, x, tol):
+    """Solve for all factors at once, each with steps of its own."""
+
+    def dot(a, b):
+        return np.einsum("ijk,ijk->k", a, b, dtype=float)
+
+    residual = right - normal(x)
+    along, square = residual.copy(), dot(residual, residual)
+    enough, tiny = tol**2 * dot(right, right), _TINY
+    for _ in range(_STEPS):
+        if np.all(square <= enough):
+            break
+        image = normal(along)
+        step = (square / np.maximum(dot(along, image), tiny)).astype(x.dtype)
+        x = x + step * along
+        residual -= step * image
+        square, before = dot(residual, residual), square
+        along *= (square / np.maximum(before, tiny)).astype(x.dtype)
+        along += residual
+    return x

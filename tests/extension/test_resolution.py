@@ -1,0 +1,121 @@
+"""`estimate_resolution` on signals, and what super-resolution says of its own."""
+
+from dataclasses import replace
+
+import hyperspy.api as hs
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+import sparsedecomp
+from sparsedecomp import datasets
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*of what the fine map can hold")
+
+
+def calibrated(signal):
+    for axis in signal.axes_manager._get_axes_in_natural_order()[:2]:
+        axis.scale, axis.units = 0.2, "um"
+    return signal
+
+
+@pytest.fixture(scope="module")
+def maps():
+    """Points of one of two spectra, blurred by two pixels; expected counts."""
+    rng = np.random.default_rng(0)
+    part = gaussian_filter((rng.random((80, 70)) < 0.03).astype(float), 2.0)
+    part = np.clip(part / part.max(), 0, 1)[..., None]
+    spectra = np.array([[9.0, 1, 5, 1], [1, 9, 1, 5]])
+    return (1 - part) * spectra[0] + part * spectra[1]
+
+
+@pytest.fixture(scope="module")
+def counts(maps):
+    data = np.random.default_rng(1).poisson(3 * maps)
+    return calibrated(hs.signals.Signal1D(data))
+
+
+@pytest.mark.parametrize("method", ["frc", "decorrelation"])
+def test_maps_of_counts(counts, method):
+    before = counts.data.copy()
+    found = counts.estimate_resolution(method)
+    np.testing.assert_array_equal(counts.data, before)
+    assert found.method == method and found.units == "um"
+    # Two pixels of 0.2 um are a width of 0.94 um.
+    assert 0.6 < found.value < 1.6 and " um" in repr(found)
+    lazy = counts.as_lazy().estimate_resolution(method)
+    assert lazy.value == pytest.approx(found.value, rel=0.02)
+
+
+def test_two_measurements_are_better_than_one_dealt_out(counts, maps):
+    again = calibrated(hs.signals.Signal1D(np.random.default_rng(2).poisson(3 * maps)))
+    both = counts.estimate_resolution("frc", again)
+    dealt = counts.estimate_resolution("frc")
+    assert 0.5 < both.value < 1.1 * dealt.value
+
+
+def test_edges_of_images_and_of_maps():
+    image = np.zeros((60, 70))
+    image[15:45, 18:52] = 3
+    blurred = gaussian_filter(image, 1.5)
+    s = calibrated(hs.signals.Signal2D(blurred))
+    width = 0.2 * 1.5 * 2.355
+    assert s.estimate_resolution(shape="gaussian").value == pytest.approx(
+        width, rel=0.05
+    )
+    s = calibrated(hs.signals.Signal1D(blurred[..., None] * np.ones(3) + 1))
+    bars = s.inav[:, 20:40].estimate_resolution(across=0, bar=True, shape="gaussian")
+    assert bars.value == pytest.approx(width, rel=0.03)
+    assert set(bars.lengths) == {"left", "right", "20-80 %", "10-90 %"}
+    s.axes_manager[1].scale, s.axes_manager[1].name = 0.4, "y"
+    lines = s.inav[20:50, :30].estimate_resolution(across="y", shape="gaussian")
+    assert lines.value == pytest.approx(2 * width, rel=0.03)
+
+
+def test_a_length_without_a_unit():
+    s = hs.signals.Signal2D(gaussian_filter(np.eye(40) + np.eye(40)[::-1], 2.0))
+    assert s.estimate_resolution("decorrelation").units == "(no unit)"
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "message"),
+    [
+        (lambda c: c, {"method": "psf"}, "method='psf' is unknown, expected one of"),
+        (lambda c: c.inav[3], {}, "has 1 navigation and 1 signal axes, expected a map"),
+        (lambda c: c, {"other": "half"}, "takes one map, expected no other"),
+        (lambda c: c, {"method": "frc", "other": "half"}, r"shapes \(70, 80, 4\) and"),
+        (lambda c: c * 0.3, {"method": "frc"}, "Only counts can be dealt out"),
+        (lambda c: c, {"shape": "erf"}, "shape='erf' is unknown"),
+        (lambda c: c, {"across": 2}, "across=2 is the axis .* expected one of the map"),
+    ],
+)
+def test_bad_input(counts, make, options, message):
+    if "other" in options:
+        options = options | {"other": counts.inav[:35]}
+    with pytest.raises(ValueError, match=message):
+        make(counts).estimate_resolution(**options)
+
+
+@pytest.fixture(scope="module")
+def resolved():
+    frames = datasets.shifted_frames((18, 18), 5, n_channels=12)
+    return sparsedecomp.super_resolve(
+        frames, 2, n_factors=2, registration=False, method="gaussian_process"
+    )
+
+
+def test_super_resolution_says_before_and_after(resolved):
+    before, after = resolved.super_resolution.resolution
+    # A frame is limited by its step of 0.5 um.
+    assert before.is_bound and before.value == pytest.approx(1.0, rel=0.1)
+    assert after.value < 0.7 * before.value and after.units == "um"
+    text = resolved.metadata.Super_resolution.resolution
+    assert text[0].startswith("at most") and text[1] in repr(resolved.super_resolution)
+
+
+def test_a_map_too_small_to_measure_is_no_error(resolved):
+    found = resolved.super_resolution
+    small = found.factors._replace(maps=found.factors.maps[:, :7])
+    before, after = replace(found, factors=small).resolution
+    assert before.describe() == "not determined" and "at least 8" in before.note
+    assert after.determined
