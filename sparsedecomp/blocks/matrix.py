@@ -432,7 +432,9 @@ def _on_tiles(data, read, function, rows, shared):
         sums = (
             terms if sums is None else [a + b for a, b in zip(sums, terms, strict=True)]
         )
-    return [np.concatenate(column) for column in zip(*parts, strict=True)], sums
+    if len(parts) > 1:
+        parts = [[np.concatenate(column) for column in zip(*parts, strict=True)]]
+    return list(parts[0]), sums
 
 
 def _times(X, M):

@@ -49,8 +49,8 @@ def training_images():
     if found is None:
         raise ImportError(
             "The default dictionary is learnt from the photographs of scikit-image, "
-            "which is not installed: pip install \"sparsedecomp[images]\", or learn one from your "
-            "own images with sparsedecomp.superresolution.image_dictionary."
+            "which is not installed: pip install 'sparsedecomp[images]', or learn one "
+            "from your own images with sparsedecomp.superresolution.image_dictionary."
         )
     from PIL import Image
 

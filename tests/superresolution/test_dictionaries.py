@@ -153,5 +153,5 @@ def test_photographs_come_with_scikit_image(monkeypatch):
     assert len(images) == len(training.PHOTOGRAPHS)
     assert all(i.ndim == 2 and 0 <= i.min() and i.max() <= 255 for i in images)
     monkeypatch.setattr(training, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match="pip install scikit-image, or learn one"):
+    with pytest.raises(ImportError, match=r"sparsedecomp\[images\]', or learn"):
         training_images()
