@@ -172,8 +172,9 @@ def test_a_case_that_fails_says_why():
 
 def test_meter_sees_memory_that_was_given_back():
     meter = Meter()
-    np.ones(30 * 2**17).sum()
-    assert meter.peak_mib() == pytest.approx(30, abs=3)
+    # So much is never taken from what was freed before.
+    np.ones(64 * 2**17).sum()
+    assert meter.peak_mib() == pytest.approx(64, abs=3)
 
 
 def test_quickest_counts_the_calls():

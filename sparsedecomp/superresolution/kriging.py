@@ -10,6 +10,8 @@ from sparsedecomp.superresolution.operators import in_threads
 # Samples of a tile and its surroundings: a Cholesky factorisation of so many takes a
 # tenth of a second.
 _SAMPLES = 1300
+# Pixels of the frames beyond which samples around a tile say nothing new.
+_FAR = 4
 # Tiles whose weights are kept, for others with the same arrangement of samples.
 _KEPT = 64
 
@@ -93,7 +95,7 @@ class _Tiles:
     def __init__(self, geometry, mask):
         self.geometry, self.mask = geometry, mask
         size = max(6, int(np.sqrt(_SAMPLES / geometry.n_frames)))
-        self.halo = max(2, size // 3)
+        self.halo = int(np.clip(size // 3, 2, _FAR))
         # A multiple of the period of samples that are held out.
         self.core = max(4, (size - 2 * self.halo) // 4 * 4)
         extent = (np.asarray(geometry.shape) - 1) / geometry.scale
