@@ -94,7 +94,8 @@ class PoissonNMF(BlockFactorisation):
     memory : float, default 1e9
         Bytes that the counts may take, eight for each entry that is not zero. Data
         that need no more are read once and kept. Otherwise every
-        iteration on all pixels reads them anew, after a fit to 16384 of them.
+        iteration on all pixels reads them anew, after a fit to as many of them as
+        that holds, at most 16384. The fit takes several times as much.
     random_state : int, RandomState instance or None
         Seed of the range finder and of random starts.
     callback : callable, optional

@@ -38,6 +38,9 @@ from sparsedecomp.kernels.coordinate import nonnegative_rows
 OVERSAMPLING = 5
 # Pixels that the spectra are started from when the counts do not fit in memory.
 SAMPLE = 2**14
+LEAST_SAMPLE = 2**11
+# Bytes that an entry takes.
+ENTRY = 8
 SETTLE = 100
 # Groups of channels only tell where to start.
 COARSE_TOL = 2e-4
@@ -118,7 +121,7 @@ def fit_counts(blocks, request):
     if X is None:
         refuse_bad_blocks(blocks)
         exact = blocks
-        sample = in_memory(_sample_of(blocks), np.inf)
+        sample = in_memory(_sample_of(blocks, request.memory), np.inf)
     if sample.nnz == 0:
         raise ValueError("The data are zero everywhere; there is nothing to decompose.")
     model = _scaled(request.model, sample)
@@ -142,9 +145,11 @@ def fit_counts(blocks, request):
     return _finish(exact, final, model)
 
 
-def _sample_of(blocks):
-    n = blocks.shape[0]
-    return blocks.select(np.unique(np.linspace(0, n - 1, SAMPLE).round().astype(int)))
+def _sample_of(blocks, budget):
+    """Evenly spread pixels, as many as the budget holds if all entries are counts."""
+    n, n_channels = blocks.shape
+    size = min(SAMPLE, max(LEAST_SAMPLE, int(budget / (ENTRY * n_channels))))
+    return blocks.select(np.unique(np.linspace(0, n - 1, size).round().astype(int)))
 
 
 def _scaled(model, X):
