@@ -14,7 +14,7 @@ Tables
   counts         Poisson NMF on the non-zero counts of a measured cube, to the loss that
                  scikit-learn's multiplicative updates reach
   lazy           a cube of 256 MiB whose blocks are made anew in every pass: peak memory
-                 against the formula of the benchmark ``nmf``
+                 against the formula of the benchmark ``nmf``, of Poisson NMF itself
 
 Scenes that are not at hand are left out, and said so. Peers are scikit-learn's NMF
 (coordinate descent, and multiplicative updates for the Poisson loss), HyperSpy's ORNMF,
@@ -246,7 +246,9 @@ def _lazy(bench):
     shape, channels, edge = ((256, 256), 1024, 32)
     if bench.quick:
         shape, channels, edge = ((24, 20), 64, 8)
-    for estimator in OURS:
+    for estimator in (*OURS, "PoissonNMF"):
+        # Poisson NMF reads the data in every iteration: a few show what it holds.
+        few = {"max_iter": 3} if estimator == "PoissonNMF" else {}
         row = bench.add(
             "lazy",
             estimator,
@@ -258,8 +260,9 @@ def _lazy(bench):
             method="ours",
             estimator=estimator,
             n_components=3,
+            **few,
         )
-        if "error" not in row:
+        if "error" not in row and not few:
             row["predicted_mib"] = formula_mib(
                 (*shape, channels),
                 edge * edge * channels * 4,
@@ -306,6 +309,9 @@ def check(rows):
             ratio = row["peak_mib"] / row["predicted_mib"]
             name = f"{name}, peak over formula"
             checks.append(Check(name, ratio, 1.25, at_most=True))
+        elif row["table"] == "lazy":
+            peak = row["peak_mib"]
+            checks.append(Check(f"{name}, peak", peak, 1024, True, " MiB"))
         if row["table"] == "corners":
             worst = row.get("worst_angle")
             checks.append(Check(name, worst, 0.01, at_most=True, unit=" degrees"))

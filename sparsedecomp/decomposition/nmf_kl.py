@@ -91,11 +91,12 @@ class PoissonNMF(BlockFactorisation):
     tol : float, default 1e-4
         A descent ends when an iteration moves less than this part of the counts, which
         is how far the Karush-Kuhn-Tucker conditions are from being met.
-    memory : float, default 1e9
+    memory : float, default 1.5e8
         Bytes that the counts may take, eight for each entry that is not zero. Data
         that need no more are read once and kept. Otherwise every
         iteration on all pixels reads them anew, after a fit to as many of them as
-        that holds, at most 16384. The fit takes several times as much.
+        that holds, at most 16384. The fit takes up to six times as much: with the
+        default less than 1 GiB. Give more for many counts where there is memory.
     random_state : int, RandomState instance or None
         Seed of the range finder and of random starts.
     callback : callable, optional
@@ -186,7 +187,7 @@ class PoissonNMF(BlockFactorisation):
         n_init=1,
         max_iter=500,
         tol=1e-4,
-        memory=1e9,
+        memory=1.5e8,
         random_state=None,
         callback=None,
     ):

@@ -16,7 +16,7 @@ from sparsedecomp.blocks.summary import root_of_sums
 from sparsedecomp.decomposition.noise import refuse_negative
 
 # A tile may hold this many times its part of the budget.
-_UNEVEN = 8
+_UNEVEN = 2
 # Of the counts in memory, for the threads to share.
 _PARTS = 16
 
