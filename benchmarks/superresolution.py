@@ -4,8 +4,8 @@ Tables
   bridge         ten frames of known shifts, a factor of three, white noise: error of
                  the shifts that are found, and of the map at these shifts
   held out       real frames, a quarter of them predicted from the others
-  published scan nine frames at 500 nm for a map at 200 nm, the stage off by 0.1155 of
-                 a step: at the nominal shifts, at those found, and at the true ones
+  published scan nine frames at 500 nm for a map at 200 nm, the stage off by 50 nm: at
+                 the nominal shifts, at those found, and at the true ones
   noise 15       the same scan at its nominal places with a noise of 15, a point and a
                  spot of 100 nm: sparse codes of patches and the compound Markov
                  random field beside Tikhonov

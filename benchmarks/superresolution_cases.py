@@ -108,16 +108,16 @@ def _registered_mean(Y, geometry, held):
 
 
 def seed_geometry(
-    shifts, noise=5.0, jitter=0.1155, spot=1.0, method="auto", draw=0, quick=False
+    shifts, noise=5.0, jitter=0.5, spot=1.0, method="auto", draw=0, quick=False
 ):
-    """Nine frames of the published scan, the stage off by ``jitter``.
+    """Nine frames of the published scan, the stage off by ``jitter`` fine-scene pixels.
 
     Parameters
     ----------
     shifts : {"nominal", "estimated", "true"}
     noise : float
     jitter : float
-        Root mean square in pixels of the frames; what they share is taken off.
+        In tenths of a micrometre.
     spot : float
         Standard deviation, in tenths of a micrometre.
     method : str
@@ -132,9 +132,8 @@ def seed_geometry(
     scene = np.asarray(Image.open(_folder() / "bridge.tif")).astype(float)
     scene = gaussian_filter(scene, spot)
     n, rng = (24 if quick else 120), np.random.default_rng(draw)
-    moved = rng.normal(size=SEED_SHIFTS.shape)
+    moved = jitter * rng.normal(size=SEED_SHIFTS.shape)
     moved -= moved.mean(axis=0)
-    moved *= jitter * SEED_STEP / np.sqrt(np.mean(moved**2))
     edge = 4
     frames = []
     for start in SEED_SHIFTS + moved:
