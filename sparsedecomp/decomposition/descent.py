@@ -341,6 +341,7 @@ def extrapolate(old, new, momentum):
 def _further(old, new, momentum):
     """``max(new + momentum (new - old), 0)``, in the order that NumPy is quick in."""
     back = momentum * old
-    ahead = np.maximum((1 + momentum) * new, back)
+    ahead = (1 + momentum) * new
+    np.maximum(ahead, back, out=ahead)
     ahead -= back
     return ahead

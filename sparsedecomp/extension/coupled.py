@@ -231,7 +231,7 @@ def _results(signals, tensors, modes, names, labels, fit):
                 congruence=np.nan,
                 diagnostics={
                     "navigation_axes": _axes_of(signal)[: len(shape)],
-                    "objective_history": fit.history,
+                    "objective_history": fit.nats if fit.likelihood else fit.history,
                     "converged": fit.converged,
                     "likelihood": fit.likelihood,
                     "passes": fit.passes,

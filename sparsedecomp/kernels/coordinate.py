@@ -16,6 +16,8 @@ def nonnegative_rows(C, F, G, threshold, max_sweeps, tol):
     With ``G = S S'`` and ``F = X S'`` this is batched non-negative least squares of
     the rows of ``X`` on the rows of ``S`` with an l1 weight for each component; a
     symmetric addition to ``G`` is a quadratic penalty on the components of a row.
+    Rows whose minimum is positive are solved at once, the others by sweeps over their
+    components.
 
     Parameters
     ----------
@@ -37,13 +39,14 @@ def nonnegative_rows(C, F, G, threshold, max_sweeps, tol):
     Returns
     -------
     int
-        The largest number of sweeps that was taken.
+        The largest number of sweeps that was taken, 0 if no row needed any.
     """
     n, k = C.shape
     if max_sweeps < 1:
         return 0
+    waiting = _rows_at_the_edge(C, F, G, threshold)
     # In a sweep c_j = [p_j - P_j c]_+ with the row P_j = G_j / G_jj but zero at j. It
-    # takes two terms at a time, which spares every other pass over the rows.
+    # takes several terms at a time, which spares passes over the rows.
     padded = k + k % 2
     P = np.zeros((k, padded), G.dtype)
     scale = np.zeros(k)
@@ -75,12 +78,12 @@ def nonnegative_rows(C, F, G, threshold, max_sweeps, tol):
                     for j in range(k):
                         settled[j] = c[j, r]
                     row[r] = -1
-            if row[r] < 0 and following < n:
-                row[r] = following
+            if row[r] < 0 and following < len(waiting):
+                i = row[r] = waiting[following]
                 sweeps[r] = 0
                 for j in range(k):
-                    c[j, r] = C[following, j]
-                    p[j, r] = (F[following, j] - threshold[j]) * scale[j]
+                    c[j, r] = C[i, j]
+                    p[j, r] = (F[i, j] - threshold[j]) * scale[j]
                 following += 1
             busy += row[r] >= 0
         if busy == 0:
@@ -88,17 +91,96 @@ def nonnegative_rows(C, F, G, threshold, max_sweeps, tol):
         moved[:] = zero
         total[:] = zero
         for j in range(k):
-            new[:] = p[j]
-            for m in range(0, padded, 2):
-                g, g1 = P[j, m], P[j, m + 1]
+            g0, g1 = P[j, 0], P[j, 1]
+            for r in range(_LANES):
+                new[r] = p[j, r] - (g0 * c[0, r] + g1 * c[1, r])
+            m = 2
+            while m + 4 <= padded:
+                g0, g1, g2, g3 = P[j, m], P[j, m + 1], P[j, m + 2], P[j, m + 3]
                 for r in range(_LANES):
-                    new[r] -= g * c[m, r] + g1 * c[m + 1, r]
+                    new[r] -= (g0 * c[m, r] + g1 * c[m + 1, r]) + (
+                        g2 * c[m + 2, r] + g3 * c[m + 3, r]
+                    )
+                m += 4
+            if m < padded:
+                g0, g1 = P[j, m], P[j, m + 1]
+                for r in range(_LANES):
+                    new[r] -= g0 * c[m, r] + g1 * c[m + 1, r]
             for r in range(_LANES):
                 # Compilers turn this choice into vectors, but not `max`.
                 clipped = new[r] if new[r] > zero else zero
                 moved[r] += abs(clipped - c[j, r])
                 total[r] += clipped
                 c[j, r] = clipped
+
+
+@numba.njit(cache=True, nogil=True)
+def _rows_at_the_edge(C, F, G, threshold):
+    """Solve the rows whose free minimum is non-negative; return the numbers of others.
+
+    That minimum solves ``G c = f - threshold``: one product settles these rows, however
+    alike the spectra are. All rows are returned where ``G`` is not safely positive
+    definite.
+    """
+    n, k = C.shape
+    others = np.arange(n)
+    inverse = _inverse(G)
+    if len(inverse) == 0:
+        return others
+    q = np.zeros((k, _LANES), G.dtype)
+    c = np.empty((k, _LANES), G.dtype)
+    inside = np.empty(_LANES, G.dtype)
+    zero = q[0, 0]
+    count = 0
+    for start in range(0, n, _LANES):
+        size = min(_LANES, n - start)
+        for r in range(size):
+            for j in range(k):
+                q[j, r] = F[start + r, j] - threshold[j]
+        inside[:] = zero + 1
+        for j in range(k):
+            free = c[j]
+            free[:] = zero
+            for m in range(k):
+                h = inverse[j, m]
+                for r in range(_LANES):
+                    free[r] += h * q[m, r]
+            for r in range(_LANES):
+                inside[r] = inside[r] if free[r] >= zero else zero
+        for r in range(size):
+            if inside[r] > zero:
+                solved = C[start + r]
+                for j in range(k):
+                    solved[j] = c[j, r]
+            else:
+                others[count] = start + r
+                count += 1
+    return others[:count]
+
+
+@numba.njit(cache=True, nogil=True)
+def _inverse(G):
+    """Inverse of a positive definite matrix by Gauss-Jordan steps.
+
+    Empty where a pivot, the part of a row that those before it do not explain, is
+    within a hundred roundings of zero.
+    """
+    k = len(G)
+    A = G.astype(np.float64)
+    for j in range(k):
+        pivot = A[j, j]
+        if not pivot > 100 * np.finfo(G.dtype).eps * G[j, j]:
+            return np.empty((0, 0), G.dtype)
+        A[j, j] = 1.0
+        for m in range(k):
+            A[j, m] /= pivot
+        for i in range(k):
+            if i != j:
+                factor = A[i, j]
+                A[i, j] = 0.0
+                for m in range(k):
+                    A[i, m] -= factor * A[j, m]
+    return A.astype(G.dtype)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -39,7 +39,7 @@ def test_compressed_and_exact_agree(specimen, cls):
     X = noisy_cube(specimen(shape=(32, 32), n_channels=256)).reshape(-1, 256)
     k = 3 if cls is NMFSO else None
     quick, exact = (
-        cls(k, compression=compression, n_init=1, random_state=0).fit(X)
+        cls(k, compression=compression, random_state=0).fit(X)
         for compression in ("auto", None)
     )
     assert quick.n_components_ == exact.n_components_
@@ -171,4 +171,6 @@ def test_orthogonality_keeps_maps_apart(make, rng):
         gram = maps.T @ maps
         return (gram.sum() - np.trace(gram)) / np.trace(gram)
 
-    assert overlap(60.0) < 0.8 * overlap(0.0)
+    # Without the penalty any overlap between .50 and .62 fits as well.
+    overlaps = [overlap(orthogonality) for orthogonality in (0.0, 5.0, 20.0, 60.0)]
+    assert np.all(np.diff(overlaps) < -0.005)

@@ -26,11 +26,15 @@ def nonnegative_sweep(c, f, G, threshold):
 
 
 def nonnegative_rows(C, F, G, threshold, sweeps):
-    """Every row by itself, a given number of sweeps."""
+    """Every row by itself: its free minimum if that is allowed, else some sweeps."""
     rows = []
     for c, f in zip(C, F, strict=True):
-        for _ in range(sweeps):
-            c = nonnegative_sweep(c, f, G, threshold)
+        free = np.linalg.solve(G, f - threshold)
+        if sweeps and np.all(free >= 0):
+            c = free
+        else:
+            for _ in range(sweeps):
+                c = nonnegative_sweep(c, f, G, threshold)
         rows.append(c)
     return np.array(rows, float).reshape(C.shape)
 

@@ -41,10 +41,10 @@ class Coupled:
     weights : (n_tensors, k) float64 array
         Sum over all entries that a component has in each tensor.
     history : (n_iter,) array
-        Weighted residual sum of squares, then (for counts) the negative log
-        likelihood.
-    likelihood : bool
-        Whether the tensors were counts and their likelihood was maximised.
+        Weighted residual sum of squares after every step.
+    nats : (n_steps,) array
+        Of counts, whose likelihood is maximised then: its negative logarithm after
+        every step. Empty for other data.
     converged : bool
     passes : int
         Reads of each tensor.
@@ -55,10 +55,15 @@ class Coupled:
     factors: dict
     weights: np.ndarray
     history: np.ndarray
-    likelihood: bool
+    nats: np.ndarray
     converged: bool
     passes: int
     smoothness: dict
+
+    @property
+    def likelihood(self):
+        """Whether the tensors were counts and their likelihood was maximised."""
+        return self.nats.size > 0
 
     def loadings(self, tensor, labels, indices):
         """Khatri-Rao rows of one tensor at some positions, with its weights.
@@ -186,11 +191,11 @@ def fit_coupled(
     factors = {name: f * scales[name][:, None] for name, f in factors.items()}
     weights, factors = _shares(factors, labels)
     weights *= np.sqrt(levels)[:, None]
+    nats = []
     if counts:
         weights, factors, nats, converged = _maximise(
             tensors, data, labels, weights, factors, max_iter, watch
         )
-        history = [*history, *nats]
     for name, factor in factors.items():
         factor[_unseen(data, labels, name)] = 0.0
     shares, factors = _shares(factors, labels)
@@ -207,7 +212,7 @@ def fit_coupled(
         factors=factors,
         weights=weights,
         history=np.array(history),
-        likelihood=counts,
+        nats=np.array(nats),
         converged=converged,
         passes=3 if counts else 2,
         smoothness=smoothness,
