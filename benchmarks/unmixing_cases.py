@@ -174,12 +174,12 @@ def _angles(points):
 def find_vertices(path, n_components):
     """Time of VCA once the data are compressed."""
     from sparsedecomp.blocks import as_blocks
-    from sparsedecomp.decomposition.geometric import signal_space
-    from sparsedecomp.decomposition.simplex import (
+    from sparsedecomp.decomposition.geometric.simplex import (
         OVERSAMPLING,
         best_vertices,
         signal_coordinates,
     )
+    from sparsedecomp.decomposition.subspace.signal_space import signal_space
 
     cube = np.load(path)
     blocks = as_blocks(cube.reshape(-1, cube.shape[-1]))
@@ -201,8 +201,8 @@ def find_corners(n_components, n_pixels=6400, n_channels=1000):
     which find the number, are part of the time.
     """
     from sparsedecomp.blocks import as_blocks
-    from sparsedecomp.decomposition import SSSVCA, sss_vca
-    from sparsedecomp.decomposition.simplex import OVERSAMPLING
+    from sparsedecomp.decomposition.geometric import sss_vca
+    from sparsedecomp.decomposition.geometric.simplex import OVERSAMPLING
     from sparsedecomp.metrics import match_components
 
     rng = np.random.default_rng(SEED)
@@ -212,7 +212,7 @@ def find_corners(n_components, n_pixels=6400, n_channels=1000):
     shares = rng.dirichlet(np.ones(n_components), 4 * n_pixels)
     X = shares[shares.max(axis=1) < 0.8][:n_pixels] @ spectra
 
-    model, blocks = SSSVCA(), as_blocks(X)
+    model, blocks = sss_vca.SSSVCA(), as_blocks(X)
     rank = model._MOST + OVERSAMPLING
     space = sss_vca.even_space(blocks, rank, model.noise, SEED)
     sss_vca.even_space = lambda *_: space
@@ -258,7 +258,7 @@ def time_of_iterations(
     dict
         A row.
     """
-    from sparsedecomp.decomposition import descent
+    from sparsedecomp.decomposition.nmf import descent
 
     start(method)
     cube = np.load(path)

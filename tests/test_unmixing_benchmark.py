@@ -8,7 +8,8 @@ import pytest
 from benchmarks import unmixing, unmixing_cases
 from benchmarks.__main__ import main
 from benchmarks.methods import Fit
-from sparsedecomp.decomposition import descent, sss_vca
+from sparsedecomp.decomposition.geometric import sss_vca
+from sparsedecomp.decomposition.nmf import descent
 
 from .test_benchmarks import in_this_process
 

@@ -6,18 +6,19 @@ Estimators follow scikit-learn; they take arrays, SciPy sparse matrices, dask ar
 
 from sparsedecomp.decomposition.abundances import abundances
 from sparsedecomp.decomposition.base import Progress
-from sparsedecomp.decomposition.identifiability import unmixing_report
-from sparsedecomp.decomposition.mcr_als import MCRALS
-from sparsedecomp.decomposition.min_volume import MinimumVolume
-from sparsedecomp.decomposition.mixture import PottsMixture
-from sparsedecomp.decomposition.nmf_kl import PoissonNMF
-from sparsedecomp.decomposition.nmf_kl_ard import PoissonNMFARD
-from sparsedecomp.decomposition.nmf_so import NMFSO, NMFSOARD
+from sparsedecomp.decomposition.geometric.min_volume import MinimumVolume
+from sparsedecomp.decomposition.geometric.simplex import nfindr, simplex_volume
+from sparsedecomp.decomposition.geometric.sss_vca import SSSVCA
+from sparsedecomp.decomposition.geometric.vca import VCA
+from sparsedecomp.decomposition.identifiability.report import UnmixingReport
+from sparsedecomp.decomposition.identifiability.unmixing import unmixing_report
+from sparsedecomp.decomposition.mcr.mcr_als import MCRALS
+from sparsedecomp.decomposition.nmf.nmf_so import NMFSO, NMFSOARD
+from sparsedecomp.decomposition.poisson.nmf_kl import PoissonNMF
+from sparsedecomp.decomposition.poisson.nmf_kl_ard import PoissonNMFARD
 from sparsedecomp.decomposition.rank import RankEstimate, estimate_rank
-from sparsedecomp.decomposition.report import UnmixingReport
-from sparsedecomp.decomposition.segmentation import CompositionKMeans
-from sparsedecomp.decomposition.simplex import nfindr, simplex_volume
-from sparsedecomp.decomposition.sss_vca import SSSVCA
+from sparsedecomp.decomposition.segmentation.kmeans import CompositionKMeans
+from sparsedecomp.decomposition.segmentation.mixture import PottsMixture
 from sparsedecomp.decomposition.tensor import (
     CPD,
     PARAFAC2,
@@ -25,7 +26,6 @@ from sparsedecomp.decomposition.tensor import (
     fit_coupled,
     tensor_rank,
 )
-from sparsedecomp.decomposition.vca import VCA
 
 __all__ = [
     "CPD",

@@ -8,10 +8,10 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sparsedecomp.blocks import as_blocks
-from sparsedecomp.decomposition import scree
-from sparsedecomp.decomposition.noise import NOISE_MODELS
-from sparsedecomp.decomposition.redraw import Edge
-from sparsedecomp.decomposition.whitened import whiten
+from sparsedecomp.decomposition.subspace import scree
+from sparsedecomp.decomposition.subspace.noise import NOISE_MODELS
+from sparsedecomp.decomposition.subspace.redraw import Edge
+from sparsedecomp.decomposition.subspace.whitened import whiten
 
 METHODS = (
     "bootstrap",
@@ -313,11 +313,11 @@ def _by(name, edge, blocks, generator):
         return scree.parallel_analysis(edge.squares, edge.left, *shape, generator)
     seed = int(generator.integers(2**31))
     if name == "ard":
-        from sparsedecomp.decomposition.nmf_so import NMFSOARD
+        from sparsedecomp.decomposition.nmf.nmf_so import NMFSOARD
 
         return NMFSOARD(random_state=seed).fit(blocks).n_components_
-    from sparsedecomp.decomposition.even_space import even_space
-    from sparsedecomp.decomposition.robust_pca import robust_pca
+    from sparsedecomp.decomposition.subspace.even import even_space
+    from sparsedecomp.decomposition.subspace.robust_pca import robust_pca
 
     low = even_space(blocks, 30, "auto", seed).low_rank
     return robust_pca(low, random_state=seed).n_components

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sparsedecomp.decomposition.simplex import (
+from sparsedecomp.decomposition.geometric.simplex import (
     best_vertices,
     dimensions_of,
     grow,

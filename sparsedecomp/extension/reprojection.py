@@ -11,7 +11,7 @@ import numpy as np
 
 from ..blocks.matrix import BlockMatrix
 from ..blocks.summary import Summary, root_of_sums
-from ..decomposition.noise import refuse_negative
+from ..decomposition.subspace.noise import refuse_negative
 from ..kernels.coordinate import nonnegative_rows
 
 

@@ -14,8 +14,8 @@ from .results import expanded
 _logger = logging.getLogger(__name__)
 
 METHODS = {
-    "mixture": "sparsedecomp.decomposition.mixture:PottsMixture",
-    "kmeans": "sparsedecomp.decomposition.segmentation:CompositionKMeans",
+    "mixture": "sparsedecomp.decomposition.segmentation.mixture:PottsMixture",
+    "kmeans": "sparsedecomp.decomposition.segmentation.kmeans:CompositionKMeans",
 }
 SOURCES = ("spectra", "windows", "loadings")
 
@@ -168,7 +168,7 @@ def segment_composition(
     >>> result.ratio("Fe", "O")[0].round(1)
     array([2.9, 0.3])
     """
-    from ..decomposition.segmentation import mean_spectra
+    from ..decomposition.segmentation.kmeans import mean_spectra
 
     source = source or ("spectra" if windows is None else "windows")
     _check_choices(self, method, source, windows)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from sparsedecomp.decomposition.cone import (
+from sparsedecomp.decomposition.geometric.cone import (
     Bounds,
     Cone,
     Slice,

@@ -6,20 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparsedecomp.blocks import as_blocks, compress
-from sparsedecomp.decomposition.clipping import descend_clipped
-from sparsedecomp.decomposition.descent import (
+from sparsedecomp.decomposition.nmf.clipping import descend_clipped
+from sparsedecomp.decomposition.nmf.descent import (
     Factors,
     Settings,
     View,
     descend,
-    noise_edge,
     step,
 )
-from sparsedecomp.decomposition.relevance import (
+from sparsedecomp.decomposition.nmf.relevance import (
     cheapest_reduction,
     initial_state,
     select,
 )
+from sparsedecomp.decomposition.subspace.scree import noise_edge
 
 
 def exact_view(X):

@@ -5,7 +5,7 @@ import pytest
 
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition import NMFSO, NMFSOARD, VCA, unmixing_report
-from sparsedecomp.decomposition.report import Refit
+from sparsedecomp.decomposition.identifiability.report import Refit
 
 
 def peaks(centres, width=4, m=100):
@@ -144,9 +144,9 @@ def test_scaled_and_masked_data(clear):
 
 
 def test_sample_is_spread_over_many_pixels(clear, monkeypatch):
-    from sparsedecomp.decomposition import identifiability
+    from sparsedecomp.decomposition.identifiability import unmixing
 
-    monkeypatch.setattr(identifiability, "SAMPLE_BYTES", 200 * 100 * 4)
+    monkeypatch.setattr(unmixing, "SAMPLE_BYTES", 200 * 100 * 4)
     report = unmixing_report(
         clear[0], NMFSO(3), n_starts=1, n_resamples=1, random_state=0
     )

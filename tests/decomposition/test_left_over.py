@@ -6,7 +6,7 @@ import pytest
 import scipy.sparse
 
 from sparsedecomp.blocks import as_blocks
-from sparsedecomp.decomposition.left_over import left_over
+from sparsedecomp.decomposition.identifiability.left_over import left_over
 from sparsedecomp.metrics import spectral_angle
 
 

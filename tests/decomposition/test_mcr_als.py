@@ -10,14 +10,14 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sparsedecomp import datasets
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition import MCRALS, VCA
-from sparsedecomp.decomposition.constraints import (
+from sparsedecomp.decomposition.geometric.sss_vca import corners_of_cone
+from sparsedecomp.decomposition.mcr.constraints import (
     constrained_rows,
     maps_step,
     spectra_step,
 )
-from sparsedecomp.decomposition.geometric import signal_space
-from sparsedecomp.decomposition.mcr_start import start_candidates
-from sparsedecomp.decomposition.sss_vca import corners_of_cone
+from sparsedecomp.decomposition.mcr.start import start_candidates
+from sparsedecomp.decomposition.subspace.signal_space import signal_space
 from sparsedecomp.metrics import match_components
 
 
@@ -266,7 +266,7 @@ def test_callback_ends_the_fit_and_interrupts_lose_nothing(mixed, last):
 
 
 def test_a_step_that_makes_it_worse_is_told():
-    from sparsedecomp.decomposition.alternating import Step, alternate
+    from sparsedecomp.decomposition.mcr.alternating import Step, alternate
 
     class Wrong:
         def __init__(self):

@@ -5,8 +5,8 @@ import pytest
 
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition import NMFSO, NMFSOARD
-from sparsedecomp.decomposition import published as ours
-from sparsedecomp.decomposition.descent import View
+from sparsedecomp.decomposition.nmf import published as ours
+from sparsedecomp.decomposition.nmf.descent import View
 
 from ..naive import published as naive
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from sparsedecomp.datasets import noisy_cube, oxide_interface_truth, particles_truth
-from sparsedecomp.decomposition import NMFSO, NMFSOARD, fitting
+from sparsedecomp.decomposition import NMFSO, NMFSOARD
+from sparsedecomp.decomposition.nmf import fitting
 from sparsedecomp.metrics import match_components
 
 

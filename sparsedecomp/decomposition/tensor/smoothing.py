@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse
 
-from sparsedecomp.decomposition.poisson_data import grid_neighbours
+from sparsedecomp.decomposition.poisson.counts import grid_neighbours
 from sparsedecomp.kernels.tensor import nonnegative_rows_each
 
 # Strengths that are tried one after the other, relative to the weight of the data.

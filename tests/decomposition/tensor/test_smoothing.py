@@ -6,7 +6,7 @@ import scipy.sparse
 
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition import fit_coupled
-from sparsedecomp.decomposition.poisson_data import grid_neighbours
+from sparsedecomp.decomposition.poisson.counts import grid_neighbours
 from sparsedecomp.decomposition.tensor.smoothing import _descend, smooth_rows
 
 SHAPE = (16, 18)

@@ -1,0 +1,1 @@
+"""Spectra from the shape of the cloud of pixels: corners, cones, simplices."""

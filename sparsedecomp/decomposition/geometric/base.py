@@ -1,0 +1,120 @@
+"""What estimators share that find spectra first and abundances after."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from sparsedecomp.decomposition.abundances import solve
+from sparsedecomp.decomposition.base import BlockFactorisation
+from sparsedecomp.decomposition.subspace.scree import noise_edge
+
+
+class GeometricUnmixing(BlockFactorisation):
+    """Spectra from the shape of the cloud of pixels, then abundances by least squares.
+
+    A subclass finds the spectra in ``_find(blocks, n_components, generator, watch)``,
+    which returns them and the low-rank picture it worked on, and has the parameters
+    ``n_components``, ``constraint``, ``random_state`` and ``callback``. It calls
+    ``watch(0, objective, n_components)`` at most ``_most_steps`` times.
+    """
+
+    # Most components that are looked for when no number is given.
+    _MOST = 20
+
+    def fit_transform(self, X, y=None):
+        """Find the spectra and return the abundances of the pixels.
+
+        Parameters
+        ----------
+        X : array, SciPy sparse matrix, dask array or BlockMatrix
+            Of shape (n_pixels, n_channels). A dask array is read in passes over its
+            chunks and never held as a whole.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        (n_pixels, n_components_) array
+            Abundances under the ``constraint``, the strongest component first.
+        """
+        self._validate_params()
+        blocks = self._blocks(X, reset=True)
+        self._check_size(blocks)
+        watch = self._watch(blocks, self._most_steps)
+        S, low = self._find(blocks, self.n_components, self._generator(), watch)
+        if low.summary.minimum >= 0:
+            # What projection and noise put below zero is nothing that could be there.
+            S = np.maximum(S, 0.0)
+        S = S.astype(blocks.dtype)
+        self.constraint_ = self._constraint()
+        W, _, misfit = solve(blocks, S, self.constraint_)
+        energy = np.square(W, dtype=float).sum(axis=0) * np.square(S, dtype=float).sum(
+            1
+        )
+        order = np.argsort(-energy, kind="stable")
+        self._reorder(order)
+        self.components_ = S[order]
+        self.n_components_ = len(S)
+        self.n_iter_ = len(self.objective_history_)
+        self.objective_history_ = np.array(self.objective_history_)
+        self.residual_norm_ = float(np.sqrt(misfit.sum()))
+        self.relative_residual_ = float(
+            np.sqrt(misfit.sum() / low.summary.sum_of_squares)
+        )
+        self.noise_variance_ = _noise_variance(low, len(S))
+        self.passes_ = watch.passes
+        self.seconds_ = watch.seconds
+        self._warn(stopped=True)
+        return np.ascontiguousarray(W[:, order])
+
+    def transform(self, X):
+        """Find the abundances of pixels, the spectra fixed.
+
+        Parameters
+        ----------
+        X : array, SciPy sparse matrix, dask array or BlockMatrix
+            Of shape (n_pixels, n_channels).
+
+        Returns
+        -------
+        (n_pixels, n_components_) array
+            Under the same ``constraint`` as in the fit.
+        """
+        check_is_fitted(self)
+        blocks = self._blocks(X, reset=False)
+        return solve(blocks, self.components_, self.constraint_)[0]
+
+    @staticmethod
+    def _components_above_noise(low):
+        """Number of singular values above what white noise has, at least one."""
+        shape = len(low.scores), len(low.basis)
+        squares = np.square(low.singular_values)
+        precision = np.finfo(low.scores.dtype).eps
+        rounding = (16 * precision) ** 2 * squares[0] * len(squares)
+        k = len(squares)
+        # What is left over tells the noise only once no noise is taken out of it.
+        for _ in range(len(squares)):
+            edge = noise_edge(_noise_variance(low, k), *shape)
+            above = int(np.count_nonzero(squares > max(edge, rounding)))
+            if above >= k:
+                break
+            k = above
+        return max(k, 1)
+
+    @property
+    def _most_steps(self):
+        return self.max_iter
+
+    def _constraint(self):
+        return self.constraint
+
+    def _reorder(self, order):
+        """Put attributes of the components in the order of their energy."""
+
+
+def _noise_variance(low, k):
+    """Mean square of what lies outside of ``k`` dimensions, per degree of freedom."""
+    n, m = len(low.scores), len(low.basis)
+    left = low.summary.sum_of_squares - np.square(low.singular_values[:k]).sum()
+    return float(max(left, 0.0) / max((n - k) * (m - k), 1))

@@ -1,0 +1,224 @@
+"""The smallest simplex around a cloud of pixels, but for their noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize, nnls
+from scipy.special import ndtr
+
+from sparsedecomp.decomposition.geometric.simplex import BRIGHT
+from sparsedecomp.kernels.simplex import soft_hinge
+
+# Pixels that the search looks at; more of them move facets by less than their noise.
+_PIXELS = 2**15
+# Weight of the hinge to start from, nearly that of a hard wall.
+_FIRST_WEIGHT = 300.0
+# Noise is taken to be at least this part of the spread of the pixels.
+LEAST_NOISE = 1e-5
+# The hinge counts as matched to the noise within this part.
+_MATCHED = 0.03
+# How far the weight of one facet may be from the weight of all of them.
+_APART = 2.0
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The pixels on a plane, in ``k`` homogeneous coordinates of unit spread.
+
+    Attributes
+    ----------
+    T : (n, k) float64 array
+        The last column is one.
+    sigma : (n,) array
+        Expected error of each pixel along any direction.
+    origin : (k,) array
+    axes : (k, k - 1) array
+        A point ``t`` is ``origin + axes @ t[:-1]`` in the signal space.
+    """
+
+    T: np.ndarray
+    sigma: np.ndarray
+    origin: np.ndarray
+    axes: np.ndarray
+
+    def spectra(self, vertices):
+        """Vertices (k, k) as points of the signal space."""
+        return self.origin + vertices[:, :-1] @ self.axes.T
+
+
+def flatness(Y, noise_variance):
+    """Distance of the pixels from the plane that suits them best, in noise.
+
+    Parameters
+    ----------
+    Y : (n, k) array
+        Pixels in the signal space.
+    noise_variance : float
+        Of every coordinate.
+
+    Returns
+    -------
+    float
+        Root mean square distance over the standard deviation of the noise; one where
+        abundances add up to one.
+    """
+    thinnest = np.linalg.eigvalsh(np.cov(Y.T, bias=True).reshape(Y.shape[1], -1))[0]
+    rounding = (LEAST_NOISE**2) * np.square(Y).sum(axis=1).mean()
+    return float(np.sqrt(max(thinnest, 0.0) / max(noise_variance, rounding)))
+
+
+def make_cloud(low_rank, k, normalisation):
+    """Put the pixels on a plane and estimate their errors there.
+
+    The error is what the next ``k`` directions after the signal space hold, so it
+    includes what the linear model gets wrong; its mean square is modelled as a
+    constant and a part that grows as the pixel gets darker.
+
+    Parameters
+    ----------
+    low_rank : LowRank
+    k : int
+    normalisation : {"none", "projective", "sum"}
+
+    Returns
+    -------
+    Cloud
+    """
+    n = len(low_rank.scores)
+    seen = np.linspace(0, n - 1, min(n, _PIXELS)).round().astype(int)
+    scores = low_rank.scores[seen].astype(np.float64)
+    Y = scores[:, :k]
+    brightness = np.ones(len(Y))
+    if normalisation != "none":
+        direction = Y.mean(axis=0)
+        if normalisation == "sum":
+            direction = low_rank.basis[:, :k].sum(axis=0)
+        brightness = Y @ direction / np.linalg.norm(direction)
+        least = BRIGHT * np.sqrt(low_rank.noise_variance)
+        bright = brightness > max(least, 1e-9 * np.abs(brightness).max())
+        if np.count_nonzero(bright) < k:
+            raise ValueError(
+                f"Only {np.count_nonzero(bright)} pixels are brighter than their "
+                f"noise, expected at least the {k} components. Bin the data, ask for "
+                "fewer components, or use normalisation='none'."
+            )
+        scores, Y, brightness = scores[bright], Y[bright], brightness[bright]
+    Z = Y / brightness[:, None]
+    origin = Z.mean(axis=0)
+    spread, axes = np.linalg.eigh(np.cov(Z.T, bias=True).reshape(k, k))
+    axes = axes[:, ::-1][:, : k - 1]
+    T = (Z - origin) @ axes
+    scale = np.sqrt(np.square(T).sum(axis=1).mean()) or 1.0
+    error = np.zeros(len(Z))
+    if scores.shape[1] > k:
+        beyond = scores[:, k : 2 * k] / brightness[:, None]
+        darkness = brightness**-2.0
+        parts = np.column_stack([np.ones(len(Z)), darkness / darkness.mean()])
+        weights, _ = nnls(parts, np.square(beyond).mean(axis=1))
+        error = np.sqrt(parts @ weights)
+    sigma = np.maximum(error / scale, LEAST_NOISE)
+    return Cloud(
+        np.column_stack([T / scale, np.ones(len(T))]), sigma, origin, axes * scale
+    )
+
+
+def smallest_simplex(T, Q, width, weight):
+    """Minimise ``-log |det Q| + mean of the weighted hinge`` over closed ``Q``.
+
+    Parameters
+    ----------
+    T : (n, k) array
+    Q : (k, k) array
+        Where to start. Its rows sum to the last unit vector, so that abundances
+        ``T Q`` add up to one.
+    width, weight : (k,) arrays
+        Of the rounded corners, and of the hinge of each abundance.
+
+    Returns
+    -------
+    Q : (k, k) array
+    """
+    n, k = T.shape
+    last = np.zeros(k)
+    last[-1] = 1.0
+    slope = np.empty((k, k))
+
+    def whole(x):
+        part = x.reshape(k, k - 1)
+        return np.column_stack([part, last - part.sum(axis=1)])
+
+    def objective(x):
+        Q = whole(x)
+        value = soft_hinge(T, Q, width, weight / n, slope)
+        sign, log_det = np.linalg.slogdet(Q)
+        if sign == 0:
+            return np.inf, np.zeros_like(x)
+        G = slope - np.linalg.inv(Q).T
+        return value - log_det, (G[:, :-1] - G[:, -1:]).ravel()
+
+    found = minimize(
+        objective,
+        Q[:, :-1].ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 500, "ftol": 1e-9, "gtol": 1e-6, "maxcor": 20},
+    )
+    return whole(found.x)
+
+
+def overshoot(T, Q, sigma):
+    """How far abundances are below zero, and how far noise alone would put them.
+
+    The noise of a pixel makes ``s h`` of an abundance, with the norm ``h`` of its
+    column of ``Q``. A pixel of abundance ``a`` is expected below zero by
+    ``s h phi(z) - a Phi(-z)`` with ``z = a / (s h)``; those below zero count as zero.
+
+    Returns
+    -------
+    found, expected : (k,) arrays
+        Sums over the pixels.
+    """
+    A = T @ Q
+    s = sigma[:, None] * np.linalg.norm(Q[:-1], axis=0)
+    z = np.maximum(A, 0.0) / s
+    density = np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
+    return np.maximum(-A, 0.0).sum(axis=0), (s * (density - z * ndtr(-z))).sum(axis=0)
+
+
+class Matching:
+    """Weights of the hinge that bring the overshoot to what the noise explains."""
+
+    def __init__(self, k, largest):
+        self.weight = np.full(k, _FIRST_WEIGHT)
+        self.largest = largest
+        self.pooled = True
+        self._restart(k)
+
+    def _restart(self, k):
+        self.power = np.full(k, 0.7)
+        self.before = np.zeros(k)
+
+    def update(self, found, expected):
+        """Change the weights; True once there is nothing to change."""
+        k = len(self.weight)
+        if self.pooled:
+            found, expected = np.full((2, k), [[found.sum()], [expected.sum()]])
+        with np.errstate(divide="ignore"):
+            excess = np.log(np.clip(found / expected, 1e-3, 1e3))
+        self.power = np.where(excess * self.before < 0, 0.6 * self.power, self.power)
+        self.before = excess
+        step = np.clip(self.power * excess, -1.4, 1.4)
+        new = np.clip(self.weight * np.exp(step), 1.0, self.largest)
+        if not self.pooled:
+            new = np.clip(new, self.common / _APART, self.common * _APART)
+        moved = np.abs(np.log(new / self.weight)).max()
+        self.weight = new
+        if moved > _MATCHED * 0.7 and np.abs(excess).max() > _MATCHED:
+            return False
+        if self.pooled:
+            self.pooled, self.common = False, self.weight
+            self._restart(k)
+            return False
+        return True

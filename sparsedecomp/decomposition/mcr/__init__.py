@@ -1,0 +1,1 @@
+"""Multivariate curve resolution: alternating least squares under constraints."""

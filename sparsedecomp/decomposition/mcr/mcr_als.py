@@ -1,0 +1,426 @@
+"""Multivariate curve resolution by alternating least squares."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sparsedecomp.decomposition.abundances import spectra_for
+from sparsedecomp.decomposition.geometric.base import GeometricUnmixing
+from sparsedecomp.decomposition.geometric.simplex import OVERSAMPLING
+from sparsedecomp.decomposition.mcr.alternating import (
+    SCALES,
+    Constraints,
+    Passes,
+    Scores,
+    alternate,
+    trial,
+)
+from sparsedecomp.decomposition.mcr.constraints import maps_for
+from sparsedecomp.decomposition.mcr.start import (
+    STARTS,
+    TRIAL,
+    start_candidates,
+    with_known,
+)
+from sparsedecomp.decomposition.subspace.scree import above_noise
+from sparsedecomp.decomposition.subspace.signal_space import signal_space
+
+CONSTRAINTS = ("nonnegative", "sum_to_one", "fully_constrained")
+# Exact passes over the data after the iterations on compressed ones.
+_EXACT_PASSES = 5
+
+
+class MCRALS(GeometricUnmixing):
+    """Multivariate curve resolution by alternating least squares (MCR-ALS) [1]_.
+
+    Minimises ``||X - W S||`` in turn over the abundances ``W`` with the spectra ``S``
+    fixed and over the spectra with the abundances fixed, under the constraints. Each
+    half is solved exactly for its constraints together, by active sets and not by
+    clipping what plain least squares gives, so the lack of fit never rises.
+
+    The data are compressed once; iterations run on the scores, and the last few are
+    exact passes over the data. Everything else is as users of MCR-ALS toolboxes know
+    it: non-negativity, closure, unimodality, known spectra and known maps.
+
+    What it can decide: the best fit under the constraints. What it cannot: which of
+    the many pairs of maps and spectra that fit equally well (rotational ambiguity) is
+    the true one, unless the constraints leave only one; the answer stays near its
+    start. Constraints that say something about the specimen (a known spectrum, a
+    pixel known to lack a component) help more than iterations, and a run with another
+    start shows how much is open.
+
+    Parameters
+    ----------
+    n_components : int, optional
+        Number of components, the known ones included. Default: the number of singular
+        values above the noise, if the noise is white.
+    init : {"auto", "vca", "spa", "nndsvd", "random"} or (k, n_channels) array
+        Spectra to start from. "auto": corners of the cone of `SSSVCA` where some of up
+        to eight components is never more than four fifths of a pixel and no background
+        seems to be shared (for non-negative spectra without closure); else the largest
+        simplices of pixels, of which the one that fits best after five iterations is
+        taken. Otherwise purest pixels by `VCA` or by successive projection, positive
+        parts of singular vectors, random pixels, or your own. For every known spectrum
+        the one most like it is left out.
+    known_spectra : (q, n_channels) array, optional
+        Spectra that are components as they are, in the units of X: a reference, a
+        background. In all channels or in those that are not masked.
+    known_maps : (n_pixels, q) array, optional
+        Abundances that are known, for components after those of known spectra. In
+        all pixels or in those that are not masked.
+    constraint : {"nonnegative", "sum_to_one", "fully_constrained"}
+        Of the abundances: not negative, closed (they add up to one), or both.
+    nonnegative_spectra : bool, default True
+    unimodal : bool or int array, default False
+        Spectra with a single maximum: all that are not known, or those of these
+        numbers, counted as in `init`: known spectra first, then known maps.
+    unimodality_tolerance : float, default 0
+        A unimodal spectrum may rise again by this part of itself from one channel to
+        the next; 0.1 is the "1.1" of the toolboxes.
+    normalisation : {"auto", "norm", "max", "sum", None}
+        What is made one in every spectrum: its Euclidean norm, its maximum, its sum.
+        "auto" is "norm", or None under closure, which fixes the scale itself. Known
+        spectra and those of known maps keep their scale.
+    max_iter : int, default 500
+    tol : float, default 1e-2
+        The fit ends when the misfit of the signal falls by less than this part of
+        itself in an iteration. It is what the sum of squared residuals is above that
+        of white noise: the noise, which no iteration moves, would make any fit look
+        settled, while variation of the spectra, which no iteration can explain either,
+        is no reason to go on. This rule, the one per cent and "auto" were taken with
+        the truth of Samson, Sim1, Sim2 and the espm particles in view.
+    compression : {"auto", None} or int
+        Number of directions for the iterations, "auto" for ten more than components.
+        None reads all the data in every iteration.
+    random_state : int, RandomState instance or None
+        Seed of the start and of the range finder.
+    callback : callable, optional
+        Called with a `Progress` after every iteration; returning True ends the fit.
+
+    Attributes
+    ----------
+    components_ : (n_components_, n_channels) array
+        Spectra, the strongest first by the energy of map and spectrum.
+    n_components_ : int
+    known_spectra_, known_maps_ : (n_components_,) bool arrays
+        Which components have a known spectrum, a known map.
+    lack_of_fit_ : float
+        ``100 ||X - W S|| / ||X||``, in per cent; the "LOF (exp)" of the toolboxes.
+    lack_of_fit_pca_ : float
+        The same with ``n_components_`` singular vectors in place of X: "LOF (PCA)".
+    explained_variance_ : float
+        ``100 (1 - ||X - W S||^2 / ||X||^2)``, in per cent.
+    objective_history_ : (n_iter_,) array
+        Lack of fit in per cent after each iteration. The last ``n_exact_`` of them are
+        of the data, those before of the compressed data, and neither part rises.
+    n_exact_ : int
+        Iterations that read all the data.
+    noise_variance_ : float
+        Mean square of what lies outside of the signal space, per degree of freedom.
+    constraint_ : str
+    residual_norm_, relative_residual_ : float
+        ``||X - W components_||``, and the same relative to ``||X||``.
+    n_iter_ : int
+    converged_, interrupted_ : bool
+    passes_ : int
+        Reads of the whole of X.
+    seconds_ : float
+
+    References
+    ----------
+    .. [1] J. Jaumot, A. de Juan and R. Tauler, Chemom. Intell. Lab. Syst. 140 (2015)
+       1. https://doi.org/10.1016/j.chemolab.2014.10.003
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsedecomp.decomposition import MCRALS
+    >>> maps = np.random.default_rng(0).dirichlet([0.5, 0.5, 0.5], 100)
+    >>> spectra = np.array([[1.0, 0, 0, 1], [0, 2, 0, 1], [0, 0, 3, 1]])
+    >>> model = MCRALS(3, known_spectra=spectra[:1], tol=0.05, random_state=0)
+    >>> W = model.fit_transform(maps @ spectra)
+    >>> model.components_[model.known_spectra_]
+    array([[1., 0., 0., 1.]])
+    >>> model.lack_of_fit_ < 1
+    True
+    """
+
+    _parameter_constraints = {
+        **GeometricUnmixing._parameter_constraints,
+        "init": [StrOptions(set(STARTS)), "array-like"],
+        "known_spectra": ["array-like", None],
+        "known_maps": ["array-like", None],
+        "constraint": [StrOptions(set(CONSTRAINTS))],
+        "nonnegative_spectra": ["boolean"],
+        "unimodal": ["boolean", "array-like"],
+        "unimodality_tolerance": [Interval(Real, 0, None, closed="left")],
+        "normalisation": [StrOptions({"auto", *SCALES}), None],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "compression": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+            None,
+        ],
+    }
+
+    def __init__(
+        self,
+        n_components=None,
+        *,
+        init="auto",
+        known_spectra=None,
+        known_maps=None,
+        constraint="nonnegative",
+        nonnegative_spectra=True,
+        unimodal=False,
+        unimodality_tolerance=0.0,
+        normalisation="auto",
+        max_iter=500,
+        tol=1e-2,
+        compression="auto",
+        random_state=None,
+        callback=None,
+    ):
+        self.n_components = n_components
+        self.init = init
+        self.known_spectra = known_spectra
+        self.known_maps = known_maps
+        self.constraint = constraint
+        self.nonnegative_spectra = nonnegative_spectra
+        self.unimodal = unimodal
+        self.unimodality_tolerance = unimodality_tolerance
+        self.normalisation = normalisation
+        self.max_iter = max_iter
+        self.tol = tol
+        self.compression = compression
+        self.random_state = random_state
+        self.callback = callback
+
+    def fit_transform(self, X, y=None):
+        """Find the spectra and return the abundances of the pixels.
+
+        Parameters
+        ----------
+        X : array, SciPy sparse matrix, dask array or BlockMatrix
+            Of shape (n_pixels, n_channels).
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        (n_pixels, n_components_) array
+            Abundances under the ``constraint``, the strongest component first.
+
+        Raises
+        ------
+        ValueError
+            For NaN and infinity in the data, naming the place, for more components
+            than the data can have, and for known spectra and maps that do not fit.
+        """
+        self._validate_params()
+        blocks = self._blocks(X, reset=True)
+        self._check_size(blocks)
+        generator = self._generator()
+        watch = self._watch(blocks, self.max_iter)
+        low = self._compressed(blocks, generator)
+        known, maps = self._known(blocks)
+        n_known = len(known) + maps.shape[1]
+        k = self.n_components or max(self._components_above_noise(low), n_known)
+        squares = low.summary.sum_of_squares
+        constraints = self._constraints(blocks, k, len(known), maps)
+        history = []
+
+        def told(lack_of_fit):
+            history.append(lack_of_fit)
+            return watch(0, lack_of_fit, k)
+
+        options = {
+            "constraints": constraints,
+            # What rounding leaves of a difference of sums of squares.
+            "rounding": 100 * float(np.sqrt(10 * np.finfo(blocks.dtype).eps)),
+            "least": 100 * float(np.sqrt(_left_by_noise(low, k) / squares)),
+            "tol": self.tol,
+            "watch": told,
+        }
+        candidates = self._candidates(blocks, low, known, k, generator)
+        S = self._start(low, known, maps, k, constraints, candidates)
+        exact = Passes(blocks, squares, constraints)
+        if self.compression is None:
+            best, ended = alternate(exact, S, limit=self.max_iter, **options)
+            self.n_exact_ = len(history)
+        else:
+            first, ended = alternate(
+                Scores(low, constraints), S, limit=self.max_iter, **options
+            )
+            n_first = len(history)
+            limit = 1 if ended in ("stopped", "interrupted") else _EXACT_PASSES
+            best, polish = alternate(exact, first.S, limit=limit, **options)
+            ended = polish if polish in ("stopped", "interrupted", "risen") else ended
+            self.n_exact_ = len(history) - n_first
+        self.objective_history_ = np.array(history)
+        self.n_iter_ = len(history)
+        order = self._keep(best, low, constraints)
+        self.converged_ = ended == "converged"
+        self.interrupted_ = ended == "interrupted"
+        self.passes_ = watch.passes
+        self.seconds_ = watch.seconds
+        self._warn_of(ended)
+        return np.ascontiguousarray(best.W[:, order], dtype=blocks.dtype)
+
+    def _compressed(self, blocks, generator):
+        rank = (self.n_components or self._MOST) + OVERSAMPLING
+        if self.compression not in (None, "auto"):
+            rank = max(rank, self.compression)
+        low = signal_space(blocks, rank, generator)
+        if low.summary.sum_of_squares == 0:
+            raise ValueError(
+                "The data are zero everywhere; there is nothing to decompose."
+            )
+        return low
+
+    def _known(self, blocks):
+        """Known spectra (q, n_channels) and maps (n_pixels, q) as they are in X."""
+        n, m = blocks.shape
+        spectra, maps = np.empty((0, m)), np.empty((n, 0))
+        if self.known_spectra is not None:
+            spectra = spectra_for(blocks, self.known_spectra)
+            if blocks.column_scale is not None:
+                spectra = spectra / blocks.column_scale
+        if self.known_maps is not None:
+            maps = maps_for(blocks, self.known_maps)
+            if blocks.row_scale is not None:
+                maps = maps / blocks.row_scale[:, None]
+        n_known = len(spectra) + maps.shape[1]
+        if self.n_components is not None and n_known > self.n_components:
+            raise ValueError(
+                f"{len(spectra)} known spectra and {maps.shape[1]} known maps were "
+                f"given for n_components = {self.n_components}, expected at most as "
+                "many: the known ones count."
+            )
+        return spectra, maps
+
+    def _constraints(self, blocks, k, n_spectra, maps):
+        number = np.arange(k)
+        unimodal = np.zeros(k, bool)
+        chosen = np.asarray(self.unimodal)
+        if chosen.ndim == 0:
+            unimodal[n_spectra:] = bool(chosen)
+        elif chosen.dtype.kind in "iu" and np.isin(chosen, number).all():
+            unimodal[chosen] = True
+        else:
+            raise ValueError(
+                f"unimodal={self.unimodal!r} was given for {k} components, expected "
+                f"True, False or numbers from 0 to {k - 1}."
+            )
+        if self.unimodality_tolerance and not self.nonnegative_spectra:
+            raise ValueError(
+                f"unimodality_tolerance={self.unimodality_tolerance} is a part of the "
+                "spectrum itself and has no meaning for negative ones: leave it at 0 "
+                "or set nonnegative_spectra=True."
+            )
+        closed = self.constraint != "nonnegative"
+        scale = self.normalisation
+        if scale == "auto":
+            scale = None if closed else "norm"
+        if closed and scale is not None:
+            raise ValueError(
+                f"normalisation='{scale}' was given with constraint="
+                f"'{self.constraint}', which fixes the scale of the spectra: set "
+                "normalisation=None."
+            )
+        total = np.ones(blocks.shape[0])
+        if blocks.row_scale is not None:
+            # Abundances add up to one before the pixels are scaled.
+            total = 1 / blocks.row_scale
+        return Constraints(
+            known_spectra=number < n_spectra,
+            known_maps=(number >= n_spectra) & (number < n_spectra + maps.shape[1]),
+            maps=maps,
+            total=total,
+            abundances=self.constraint,
+            nonnegative=self.nonnegative_spectra,
+            unimodal=unimodal,
+            tolerance=self.unimodality_tolerance,
+            scale=scale,
+        )
+
+    def _start(self, low, known, maps, k, constraints, candidates):
+        """The start that fits best after a few iterations, as the constraints want."""
+        starts = [
+            constraints.feasible(with_known(S, k, low, known, maps)) for S in candidates
+        ]
+        if len(starts) == 1:
+            return starts[0]
+        view = Scores(low, constraints)
+        return min(starts, key=lambda S: trial(view, S, constraints, TRIAL))
+
+    def _candidates(self, blocks, low, known, k, generator):
+        if isinstance(self.init, str):
+            cone = self.constraint == "nonnegative" and self.nonnegative_spectra
+            return start_candidates(low, k, self.init, generator, cone=cone)
+        S = spectra_for(blocks, self.init)
+        if len(S) not in (k, k - len(known)):
+            raise ValueError(
+                f"init holds {len(S)} spectra, expected {k}: one for each component, "
+                "or for each whose spectrum is not known."
+            )
+        return [S if blocks.column_scale is None else S / blocks.column_scale]
+
+    def _keep(self, best, low, constraints):
+        squares = low.summary.sum_of_squares
+        energy = np.diag(best.gram) * np.square(best.S).sum(axis=1)
+        order = np.argsort(-energy, kind="stable")
+        k = len(order)
+        self.components_ = best.S[order].astype(low.scores.dtype)
+        self.n_components_ = k
+        self.known_spectra_ = constraints.known_spectra[order]
+        self.known_maps_ = constraints.known_maps[order]
+        self.constraint_ = self.constraint
+        self.lack_of_fit_ = best.lack_of_fit
+        self.relative_residual_ = best.lack_of_fit / 100
+        self.residual_norm_ = self.relative_residual_ * float(np.sqrt(squares))
+        self.explained_variance_ = 100 * (1 - self.relative_residual_**2)
+
+        held = np.square(low.singular_values[:k]).sum()
+        signal = low.scores[:, :k].astype(float) @ (low.basis[:, :k].T @ best.S.T)
+        model = np.vdot(best.gram, best.S @ best.S.T)
+        left = held - 2 * np.vdot(best.W, signal) + model
+        self.lack_of_fit_pca_ = 100 * float(np.sqrt(max(left, 0.0) / held))
+        self.noise_variance_ = low.noise_variance
+        return order
+
+    def _warn_of(self, ended):
+        if ended == "risen":
+            warnings.warn(
+                f"The lack of fit rose after iteration {self.n_iter_}, which rounding "
+                "does where components are alike; the best result so far was kept. "
+                "Ask for fewer components.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        else:
+            self._warn(stopped=ended == "stopped")
+        energy = np.square(self.components_).sum(axis=1)
+        if not energy.all():
+            warnings.warn(
+                f"{np.count_nonzero(energy == 0)} of {len(energy)} components "
+                "vanished: the constraints leave nothing for them. Ask for fewer "
+                "components or start elsewhere (init, random_state).",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+
+def _left_by_noise(low, k):
+    """Sum of squares outside of the first ``k`` singular vectors that is noise."""
+    squares = np.square(low.singular_values)
+    total = low.summary.sum_of_squares
+    shape = len(low.scores), len(low.basis)
+    count = above_noise(squares, max(total - squares.sum(), 0.0), *shape)[0]
+    return max(total - squares[: max(k, count)].sum(), 0.0)

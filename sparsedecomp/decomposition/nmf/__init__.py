@@ -1,0 +1,1 @@
+"""Non-negative factors by least squares, with soft orthogonality and relevance."""

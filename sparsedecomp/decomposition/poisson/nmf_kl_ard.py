@@ -1,0 +1,59 @@
+"""Poisson NMF that finds the number of components itself."""
+
+from sparsedecomp.decomposition.poisson.nmf_kl import PoissonNMF
+
+
+class PoissonNMFARD(PoissonNMF):
+    """Poisson NMF that finds the number of components itself.
+
+    As `PoissonNMF`, after a search in two parts. `NMFSOARD`'s search on the counts with
+    Keenan and Kotula's weights comes first. From there the counts, in groups of
+    channels, descend under the exponential prior of Tan and Fevotte [1]_ on the maps
+    (their l1 version with beta 1, relevances of shape one and a floor of one count per
+    pixel), and again and again the component that the others replace best is taken
+    out, as long as twice the likelihood that is lost is less than what one component
+    explains of pure noise, the edge of Marchenko and Pastur.
+
+    What it can decide is how many components rise above counting noise. A peak that
+    shifts, dead time and pile-up count as components too.
+
+    Parameters
+    ----------
+    n_components : int, optional
+        Upper bound on the components. Default: the number of singular values above the
+        noise and four to spare, at most 20.
+    concentration, orthogonality, smoothness, sum_to_one, beta, init, n_init, \
+max_iter, tol, memory, random_state, callback
+        As for `PoissonNMF`; ``beta`` must be 1.
+
+    Attributes
+    ----------
+    relevance_ : (n_components_,) array
+        Mean number of counts of a component in a pixel, plus the one of the floor; 1
+        is nothing.
+    components_, n_components_, concentration_, alpha_, objective_, \
+objective_history_, deviance_, residual_norm_, relative_residual_, noise_variance_, \
+n_iter_, converged_, interrupted_, passes_, seconds_
+        As for `PoissonNMF`.
+
+    References
+    ----------
+    .. [1] V. Y. F. Tan and C. Fevotte, IEEE Trans. Pattern Anal. Mach. Intell. 35
+       (2013) 1592, eqs. 16-20. https://doi.org/10.1109/TPAMI.2012.240
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsedecomp.decomposition import PoissonNMFARD
+    >>> rng = np.random.default_rng(0)
+    >>> maps = rng.dirichlet([0.2, 0.2], 500)
+    >>> spectra = 50 * np.exp(-0.1 * (np.arange(60) - np.array([[20], [40]])) ** 2)
+    >>> PoissonNMFARD(random_state=0).fit(rng.poisson(maps @ spectra)).n_components_
+    2
+    """
+
+    _relevance = True
+
+    def _keep(self, found, dtype):
+        self.relevance_ = found.relevance
+        return super()._keep(found, dtype)

@@ -1,0 +1,104 @@
+"""Where a Poisson factorisation starts: weighted least squares, few channels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import scipy.sparse
+
+from sparsedecomp.blocks import as_blocks
+from sparsedecomp.decomposition.nmf.descent import Settings, View, descend
+from sparsedecomp.decomposition.nmf.fitting import SEARCH_GAIN, WARM_UP
+from sparsedecomp.decomposition.nmf.relevance import initial_state, select
+from sparsedecomp.decomposition.poisson.counts import Counts, group_channels
+from sparsedecomp.decomposition.starts import start_spectra
+from sparsedecomp.decomposition.subspace.scree import noise_edge
+
+MOST_COMPONENTS = 20
+SPARE = 4
+# Many iterations of least squares share one component out between two.
+START_ITERATIONS = 5
+# The search for the number of components is that of `NMFSOARD`, with its soft
+# orthogonality in nats per pixel.
+SEARCH_ORTHOGONALITY = 6.0
+SEARCH_ITERATIONS = 150
+SEARCH_TOL = 1e-8
+# Channels are put together to so many groups for each component.
+GROUPS = 20
+
+
+def most_components(picture, shape):
+    """An upper bound on the components: those above the noise, and some to spare."""
+    low, _, _, squares = picture
+    rank = len(low.singular_values)
+    left = max(squares - np.square(low.singular_values).sum(), 0.0)
+    variance = left / max((shape[0] - rank) * (shape[1] - rank), 1)
+    above = np.square(low.singular_values) > noise_edge(variance, *shape)
+    return min(int(above.sum()) + SPARE, MOST_COMPONENTS, *shape)
+
+
+def least_squares(picture, k, init, generator, relevance):
+    """Abundances and spectra that fit the weighted counts by least squares.
+
+    With relevance as many as `NMFSOARD` finds, else ``k``.
+    """
+    low, row_scale, column_scale, squares = picture
+    n, m = len(low.scores), len(low.basis)
+    left = max(squares - np.square(low.singular_values).sum(), 0.0)
+    variance = max(left / (n * m), np.finfo(np.float32).eps * squares / (n * m))
+    S = start_spectra(low, k, init, generator)
+    view = View(as_blocks(low.scores), low.basis, squares)
+    state = initial_state(view, S, variance)
+    if relevance:
+        found = _search(view, state, variance * n / squares)
+        k = found.factors.n_components
+    else:
+        found = descend(view, state, Settings(0.0, None, START_ITERATIONS, 0.0))
+    C, S = found.factors.C, found.factors.S
+    if len(S) < k:
+        # What least squares emptied comes back as the mean, to be told apart again.
+        mean = np.tile(C.sum(axis=0) @ S, (k - len(S), 1))
+        mean *= generator.uniform(0.5, 1.5, mean.shape)
+        S = np.vstack([S, mean / np.linalg.norm(mean, axis=1, keepdims=True)])
+        C = np.hstack([C, np.tile(C.mean(axis=1, keepdims=True), (1, k - C.shape[1]))])
+    return C * row_scale[:, None], S * column_scale, found.interrupted
+
+
+def _search(view, state, unit):
+    """As many components as rise above the noise; ``unit`` is one nat of overlap."""
+    settings = Settings(
+        orthogonality=SEARCH_ORTHOGONALITY * unit,
+        floor=float(np.sqrt(state.noise_variance)),
+        max_iter=SEARCH_ITERATIONS,
+        tol=SEARCH_TOL,
+    )
+    warm = descend(view, state, replace(settings, floor=None, max_iter=WARM_UP))
+    if warm.stopped:
+        return warm
+    prior = settings.prior(view.n_pixels, view.n_channels)
+    state = warm.factors
+    state.under = np.ones(state.n_components, bool)
+    state.relevance = prior.relevance(state.C.sum(axis=0, dtype=float))
+    settings = replace(settings, least_gain=SEARCH_GAIN * prior.price)
+    found = select(view, state, settings)
+    if not found.stopped:
+        found = descend(view, found.factors, replace(settings, floor=None))
+    return found
+
+
+def grouped(X, S):
+    """Groups of channels, see `group_channels`, and the counts in them."""
+    weight = X.sum(axis=0, dtype=float)
+    group = group_channels(S, weight, GROUPS * len(S))
+    size = group.max() + 1
+    ones = np.ones(len(group), X.dtype)
+    together = scipy.sparse.csr_array(
+        (ones, (np.arange(len(group)), group)), shape=(len(group), size)
+    )
+    return group, Counts((X @ together).tocsr(), np.float32)
+
+
+def sums_of_groups(S, group):
+    """Spectra added up over the channels of every group."""
+    return np.array([np.bincount(group, row) for row in S])

@@ -1,0 +1,1 @@
+"""Phases of like composition: clusters and mixtures."""

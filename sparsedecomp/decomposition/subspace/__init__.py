@@ -1,0 +1,1 @@
+"""Noise, the signal space above it, and how far it reaches."""
