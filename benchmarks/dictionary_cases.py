@@ -41,7 +41,7 @@ def denoising(image, noise, draw=0, quick=False):
 def single_frame(scale, method="zeyde", quick=False):
     """Set5, luminance: reduced by cubics, rounded, made finer, a border cut."""
     from sparsedecomp.superresolution import super_resolve_single
-    from sparsedecomp.superresolution.single_frame import enlarge, shrink
+    from sparsedecomp.superresolution.dictionaries.single_frame import enlarge, shrink
 
     files = sorted((_folder() / "images" / "Set5").iterdir())
     clock, found, cubic = Clock(), [], []

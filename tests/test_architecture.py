@@ -35,6 +35,35 @@ LAYER = {
     "_registration": 7,
     "__init__": 7,
 }
+# The same within a room of groups: a name stands for a module or a group of them.
+GROUPS = {
+    "decomposition": {
+        "base": 0,
+        "abundances": 0,
+        "subspace": 1,
+        "geometric": 2,
+        "starts": 3,
+        "nmf": 4,
+        "segmentation": 4,
+        "mcr": 4,
+        "poisson": 5,
+        "rank": 5,
+        "identifiability": 5,
+        "tensor": 6,
+    },
+    "superresolution": {
+        "factors": 0,
+        "threads": 0,
+        "observation": 1,
+        "resolution": 1,
+        "gaussian_process": 2,
+        "dictionaries": 2,
+        "solvers": 3,
+        "registration": 4,
+        "multiframe": 5,
+        "tuning": 6,
+    },
+}
 SOLVERS = {"kernels", "blocks", "decomposition", "superresolution", "xas"}
 FRONT_ENDS = {"hyperspy", "exspy", "matplotlib", "ipywidgets", "traits"}
 MAX_LINES = 450
@@ -89,7 +118,8 @@ def public_definitions(tree):
 def exports_of(folder):
     """Whether a name is for other rooms: imported in ``__init__``, or all there are.
 
-    A room whose names are imported when they are used lists them in ``_PUBLIC``.
+    A room whose names are imported when they are used lists them in ``_PUBLIC``, and
+    those of its groups with them.
     """
     body = tree_of(folder / "__init__.py").body
     names = {
@@ -106,6 +136,8 @@ def exports_of(folder):
     }
     if folder == PACKAGE:
         names = set()
+    elif not names and folder.parent.parent == PACKAGE:
+        return exports_of(folder.parent)
     return lambda name: not names or name.split(".")[0] in names
 
 
@@ -166,6 +198,22 @@ def test_imports_run_downwards(path):
         and LAYER.get(name.split(".")[1], 0) > LAYER[room]
     ]
     assert not upward, f"{named(path)} imports from a higher layer: {upward}"
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in PACKAGE.rglob("*.py") if room_of(p) in GROUPS], ids=named
+)
+def test_groups_of_a_room_import_downwards(path):
+    room, *rest = path.relative_to(PACKAGE).with_suffix("").parts
+    level = {**GROUPS[room], "__init__": max(GROUPS[room].values()) + 1}
+    upward = [
+        name
+        for name in imports_of(path)
+        if name.startswith(f"sparsedecomp.{room}.")
+        and level.get(group := name.split(".")[2], level["__init__"]) >= level[rest[0]]
+        and group != rest[0]
+    ]
+    assert not upward, f"{named(path)} imports from a higher group: {upward}"
 
 
 @pytest.mark.parametrize(

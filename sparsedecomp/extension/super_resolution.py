@@ -127,7 +127,7 @@ def super_resolve(
     """
     from ..superresolution.factors import FACTORS, factors_of
     from ..superresolution.multiframe import check_frames, resolve
-    from ..superresolution.planner import plan_shifts
+    from ..superresolution.observation.planner import plan_shifts
 
     if factors not in FACTORS:
         raise ValueError(f"factors={factors!r}, expected one of {FACTORS}.")
@@ -297,8 +297,8 @@ def _starts(frames, given, offsets, axes):
 
 def _check_geometry(shifts, axes, scale, psf):
     """Refuse bad scales, shifts and spots before the data are read."""
-    from ..superresolution.geometry import Geometry
-    from ..superresolution.operators import check_psf
+    from ..superresolution.observation.geometry import Geometry
+    from ..superresolution.observation.operators import check_psf
 
     nominal = np.zeros((2, 2)) if shifts is None else shifts
     check_psf(psf, Geometry.around(nominal, [axis.size for axis in axes], scale))
@@ -356,7 +356,7 @@ def spectrum_at(self, x, y):
     >>> s.spectrum_at(2.5, 3.25).data
     array([ 5.75, 11.5 ])
     """
-    from ..superresolution.taps import taps
+    from ..superresolution.observation.taps import taps
 
     axes = self.axes_manager
     if axes.navigation_dimension != 2:

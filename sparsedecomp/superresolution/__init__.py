@@ -3,50 +3,61 @@
 Everything here works on plain arrays. Frames are (n_frames, rows, columns, factors),
 maps (rows, columns, factors); lengths are in pixels of the frames or of the fine grid,
 as each function says. The face to HyperSpy is `sparsedecomp.super_resolve`.
+
+factors           a cube of spectra as a few maps with even noise
+observation       what a scan sees of a fine map, and what its shifts can tell
+gaussian_process  samples as draws of a process: evidence and posterior
+dictionaries      patches of images as few atoms
+solvers           the fine map behind the frames, by one model or another
+registration      where the frames lie
+multiframe        all of it together: `resolve`
+resolution        how fine a map is
+tuning            hyper-parameters by few trials
 """
 
 # Name -> module of this package; imported when first used.
 _PUBLIC = {
-    "CompoundField": "compound_field",
-    "Denoised": "denoising",
+    "CompoundField": "solvers.compound_field",
+    "Denoised": "dictionaries.denoising",
     "Factors": "factors",
     "FineMap": "multiframe",
-    "FrameOperator": "operators",
-    "Geometry": "geometry",
-    "Plan": "planner",
-    "Process": "gaussian_process",
-    "Registration": "registration",
-    "Resolution": "resolution",
-    "Tuning": "tuning",
-    "Warps": "warps",
-    "compound_mrf": "compound_field",
-    "correlate": "correlation",
-    "cosine_dictionary": "dictionaries",
-    "decorrelation_resolution": "decorrelation",
-    "edge_resolution": "edges",
-    "edge_width": "edges",
-    "estimate_noise": "denoising",
+    "FrameOperator": "observation.operators",
+    "Geometry": "observation.geometry",
+    "Plan": "observation.planner",
+    "Process": "gaussian_process.evidence",
+    "Registration": "registration.shifts",
+    "Resolution": "resolution.result",
+    "Tuning": "tuning.tune",
+    "Warps": "registration.warps",
+    "compound_mrf": "solvers.compound_field",
+    "correlate": "registration.correlation",
+    "cosine_dictionary": "dictionaries.learning",
+    "decorrelation_resolution": "resolution.decorrelation",
+    "edge_resolution": "resolution.edges",
+    "edge_width": "resolution.edges",
+    "estimate_noise": "dictionaries.denoising",
     "factors_of": "factors",
-    "fit_process": "gaussian_process",
-    "image_dictionary": "training",
-    "interpolate": "interpolation",
-    "ksvd_denoise": "denoising",
-    "learn_dictionary": "dictionaries",
-    "match_scores": "sparse_coding",
-    "plan_shifts": "planner",
-    "posterior": "kriging",
-    "register": "registration",
+    "fit_process": "gaussian_process.evidence",
+    "image_dictionary": "dictionaries.training",
+    "interpolate": "solvers.interpolation",
+    "ksvd_denoise": "dictionaries.denoising",
+    "learn_dictionary": "dictionaries.learning",
+    "match_scores": "solvers.sparse_coding",
+    "oriented_posterior": "gaussian_process.oriented",
+    "plan_shifts": "observation.planner",
+    "posterior": "gaussian_process.kriging",
+    "register": "registration.shifts",
     "resolve": "multiframe",
-    "ring_resolution": "ring_correlation",
-    "sparse_codes": "dictionaries",
-    "sparse_map": "sparse_coding",
-    "sparse_register": "warps",
-    "super_resolve_single": "single_frame",
-    "thin": "ring_correlation",
-    "tikhonov": "variational",
-    "total_variation": "variational",
-    "training_images": "training",
-    "tune": "tuning",
+    "ring_resolution": "resolution.ring_correlation",
+    "sparse_codes": "dictionaries.learning",
+    "sparse_map": "solvers.sparse_coding",
+    "sparse_register": "registration.warps",
+    "super_resolve_single": "dictionaries.single_frame",
+    "thin": "resolution.ring_correlation",
+    "tikhonov": "solvers.variational",
+    "total_variation": "solvers.variational",
+    "training_images": "dictionaries.training",
+    "tune": "tuning.tune",
 }
 
 __all__ = list(_PUBLIC)

@@ -9,21 +9,19 @@ from functools import partial
 
 import numpy as np
 
-from sparsedecomp.superresolution.compound_field import compound_mrf
-from sparsedecomp.superresolution.gaussian_process import fit_process
-from sparsedecomp.superresolution.geometry import Geometry
-from sparsedecomp.superresolution.interpolation import interpolate
-from sparsedecomp.superresolution.kriging import posterior
-from sparsedecomp.superresolution.operators import (
-    FrameOperator,
-    in_threads,
-    on_one_blas_thread,
-)
-from sparsedecomp.superresolution.registration import Registration, register
-from sparsedecomp.superresolution.selection import METHODS, Trial
-from sparsedecomp.superresolution.sparse_coding import sparse_map
-from sparsedecomp.superresolution.variational import tikhonov, total_variation
-from sparsedecomp.superresolution.windows import cut_windows
+from sparsedecomp.superresolution.gaussian_process.evidence import fit_process
+from sparsedecomp.superresolution.gaussian_process.kriging import posterior
+from sparsedecomp.superresolution.gaussian_process.oriented import oriented_posterior
+from sparsedecomp.superresolution.gaussian_process.windows import cut_windows
+from sparsedecomp.superresolution.observation.geometry import Geometry
+from sparsedecomp.superresolution.observation.operators import FrameOperator
+from sparsedecomp.superresolution.registration.shifts import Registration, register
+from sparsedecomp.superresolution.solvers.compound_field import compound_mrf
+from sparsedecomp.superresolution.solvers.interpolation import interpolate
+from sparsedecomp.superresolution.solvers.selection import METHODS, PROCESSES, Trial
+from sparsedecomp.superresolution.solvers.sparse_coding import sparse_map
+from sparsedecomp.superresolution.solvers.variational import tikhonov, total_variation
+from sparsedecomp.superresolution.threads import in_threads, on_one_blas_thread
 
 _logger = logging.getLogger(__name__)
 
@@ -186,11 +184,12 @@ def resolve(
     Y[A.mask] = 0
     chosen = _choose(A, Y, processes, method, weight, dictionary)
     method, weight, share, pull, scores, fallback = chosen
-    mean, deviation = posterior(geometry, Y, processes, A.mask)
+    process = oriented_posterior if method == "oriented_process" else posterior
+    mean, deviation = process(geometry, Y, processes, A.mask)
     history = np.zeros(0)
     if method == "interpolation":
         mean = interpolate(geometry, Y, A.mask)
-    elif method != "gaussian_process":
+    elif method not in PROCESSES:
         solver = {
             "tikhonov": tikhonov,
             "bayes_cmrf": compound_mrf,
@@ -282,6 +281,8 @@ def _choose(A, Y, processes, method, weight, dictionary):
         weight = trial.weight("tikhonov")
     elif method == "bayes_cmrf":
         weight = trial.compound_field(weight)
+    elif method == "oriented_process":
+        trial.oriented_process()
     elif method == "sparse":
         weight, pull = trial.sparse(dictionary, weight)
     if method == "auto":
@@ -290,13 +291,17 @@ def _choose(A, Y, processes, method, weight, dictionary):
         if share < _LEAST_SHARE:
             method = "gaussian_process"
         share = share if method == "mixture" else None
+        if A.psf == 0:
+            trial.oriented_process()
+            if trial.scores["oriented_process"] < trial.scores[method]:
+                method, share = "oriented_process", None
         if trial.scores["interpolation"] < trial.scores[method]:
             method, share = "interpolation", None
             fallback = (
                 "Interpolation predicts the samples held out better than every model: "
                 "it was used instead."
             )
-    if method in ("gaussian_process", "interpolation"):
+    if method in (*PROCESSES, "interpolation"):
         weight = None
     return method, weight, share, pull, trial.scores, fallback
 

@@ -1,0 +1,1 @@
+"""Patches of images as few atoms: learnt, denoised, made finer."""

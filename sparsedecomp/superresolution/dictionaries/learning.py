@@ -1,0 +1,199 @@
+"""Overcomplete dictionaries of patches: cosines, and those learnt by K-SVD."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse
+
+from sparsedecomp.blocks.sources import tile_rows
+from sparsedecomp.kernels.pursuit import batch_omp, update_atoms
+from sparsedecomp.superresolution.threads import in_threads, on_one_blas_thread
+
+# Atoms that are more alike, or are used by fewer signals, are replaced, where there are
+# so many signals for an atom that not each can become one.
+_ALIKE = 0.99
+_FEWEST = 4
+_PLENTY = 8
+
+
+def cosine_dictionary(size, n_atoms, dtype=np.float64):
+    """Overcomplete discrete cosines: products of those of rows and columns.
+
+    Frequencies are closer than those of the transform; all but the constant have the
+    mean zero along their axis.
+
+    Parameters
+    ----------
+    size : int
+        Rows and columns of a patch.
+    n_atoms : int
+        A square number, at least ``size**2``.
+    dtype : dtype, default float64
+
+    Returns
+    -------
+    (n_atoms, size**2) array
+        Atoms of norm one; the first is constant.
+
+    Raises
+    ------
+    ValueError
+        Where ``n_atoms`` is not such a number.
+
+    Examples
+    --------
+    >>> from sparsedecomp.superresolution import cosine_dictionary
+    >>> cosine_dictionary(8, 256).shape
+    (256, 64)
+    """
+    n = int(np.sqrt(n_atoms))
+    if n * n != n_atoms or n < size:
+        raise ValueError(
+            f"n_atoms={n_atoms} was given for patches of {size} x {size}, expected a "
+            f"square number of at least {size**2}, for instance {(2 * size) ** 2}."
+        )
+    C = np.cos(np.pi / n * np.outer(np.arange(n), np.arange(size)))
+    C[1:] -= C[1:].mean(axis=1, keepdims=True)
+    C /= np.linalg.norm(C, axis=1, keepdims=True)
+    return np.kron(C, C).astype(dtype)
+
+
+def sparse_codes(X, D, *, tolerance=0.0, n_nonzero=None):
+    """Code signals by few atoms each: orthogonal matching pursuit [1]_.
+
+    Parameters
+    ----------
+    X : (n_signals, n_pixels) array
+        float32 or float64.
+    D : (n_atoms, n_pixels) array
+        Atoms of norm one, of the dtype of X.
+    tolerance : float, default 0
+        Sum of squares that may be left of a signal.
+    n_nonzero : int, optional
+        Atoms of a signal at most; default: half its pixels.
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        Codes (n_signals, n_atoms): ``X ~ codes @ D``.
+
+    References
+    ----------
+    .. [1] R. Rubinstein, M. Zibulevsky and M. Elad, Technion CS-2008-08 (2008),
+       Batch-OMP.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsedecomp.superresolution import cosine_dictionary, sparse_codes
+    >>> D = cosine_dictionary(4, 64)
+    >>> codes = sparse_codes(2 * D[[5]] - D[[40]], D, n_nonzero=2)
+    >>> sorted(codes.indices.tolist())
+    [5, 40]
+    """
+    n_atoms, n_pixels = D.shape
+    most = n_nonzero or n_pixels // 2
+    G = D @ D.T
+    step = tile_rows(n_atoms, X.dtype.itemsize)
+
+    def one(first):
+        x = X[first : first + step]
+        squares = np.einsum("ij,ij->i", x, x)
+        tolerances = np.full_like(squares, tolerance)
+        ends = np.empty(len(x), np.int64)
+        columns = np.empty(len(x) * most, np.int32)
+        weights = np.empty(len(x) * most, X.dtype)
+        batch_omp(x @ D.T, G, squares, tolerances, most, ends, columns, weights)
+        n = ends[-1]
+        return np.diff(ends, prepend=0), columns[:n].copy(), weights[:n].copy()
+
+    found = in_threads(one, range(0, len(X), step))
+    counts, columns, weights = (
+        np.concatenate(each) for each in zip(*found, strict=True)
+    )
+    starts = np.append(0, np.cumsum(counts))
+    return scipy.sparse.csr_array((weights, columns, starts), (len(X), n_atoms))
+
+
+@on_one_blas_thread
+def learn_dictionary(
+    X, start, *, tolerance=0.0, n_nonzero=None, n_iter=10, n_power=1, callback=None
+):
+    """Learn the atoms that signals are sparse in: K-SVD [1]_.
+
+    Codes and atoms take turns. Atoms that hardly any signal uses, and such as double
+    another, give way to the signals that are met worst, if there are eight signals for
+    an atom or more.
+
+    Parameters
+    ----------
+    X : (n_signals, n_pixels) array
+        float32 or float64.
+    start : (n_atoms, n_pixels) array
+        Atoms to begin with, of norm one.
+    tolerance : float, default 0
+        Sum of squares that may be left of a signal.
+    n_nonzero : int, optional
+        Atoms of a signal at most; default: half its pixels.
+    n_iter : int, default 10
+    n_power : int, default 1
+        Steps of the power method for each atom: one is the approximate update [2]_,
+        ten are the singular pair of the original.
+    callback : callable, optional
+        Called in every iteration with its number and the root mean square of what the
+        codes leave; True stops.
+
+    Returns
+    -------
+    (n_atoms, n_pixels) array
+        Atoms of norm one. The same for the same signals and start.
+
+    References
+    ----------
+    .. [1] M. Aharon, M. Elad and A. Bruckstein, IEEE Trans. Signal Process. 54 (2006)
+       4311.
+    .. [2] R. Rubinstein, M. Zibulevsky and M. Elad, Technion CS-2008-08 (2008),
+       approximate K-SVD.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsedecomp.superresolution import learn_dictionary
+    >>> rng = np.random.default_rng(0)
+    >>> atoms = np.linalg.qr(rng.normal(size=(12, 12)))[0]
+    >>> X = np.kron(rng.normal(size=(50, 1)), atoms)
+    >>> start = atoms + 0.2 * rng.normal(size=atoms.shape)
+    >>> start /= np.linalg.norm(start, axis=1, keepdims=True)
+    >>> found = learn_dictionary(X, start, n_nonzero=1)
+    >>> bool(np.abs(found @ atoms.T).max(axis=1).min() > 0.999)
+    True
+    """
+    X = np.ascontiguousarray(X)
+    D = np.array(start, X.dtype, order="C")
+    for iteration in range(n_iter):
+        codes = sparse_codes(X, D, tolerance=tolerance, n_nonzero=n_nonzero)
+        E = X - codes @ D
+        by_atom = codes.tocsc()
+        update_atoms(E, D, by_atom.indptr, by_atom.indices, by_atom.data, n_power)
+        squares = np.einsum("ij,ij->i", E, E)
+        if len(X) >= _PLENTY * len(D):
+            _replace(D, np.diff(by_atom.indptr), X, np.argsort(-squares)[: len(D)])
+        left = float(np.sqrt(squares.mean(dtype=float) / X.shape[1]))
+        if callback and callback(iteration, left):
+            break
+    return D
+
+
+def _replace(D, uses, X, worst):
+    """Put signals in the places of atoms that are of no use."""
+    alike = np.abs(D @ D.T)
+    np.fill_diagonal(alike, 0)
+    signals = iter(worst)
+    for j, used in enumerate(uses):
+        if used < _FEWEST or alike[j].max() > _ALIKE:
+            signal = X[next(signals)]
+            norm = np.linalg.norm(signal)
+            if norm:
+                D[j] = signal / norm
+                alike[j] = alike[:, j] = np.abs(D @ D[j])
+                alike[j, j] = 0

@@ -1,0 +1,1 @@
+"""Samples as draws of a Gaussian process: its evidence and its posterior."""

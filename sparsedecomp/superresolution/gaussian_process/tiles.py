@@ -1,0 +1,128 @@
+"""Blocks of a map with the samples around them, told apart by their arrangement."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class Tiles:
+    """Blocks of whole pixels of the frames, which cover the fine grid.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    mask : (n_frames, rows, columns) bool array
+        True for samples that do not exist.
+    core, halo : int
+        Pixels of the frames along a side of a block, and of samples around it.
+    over : int, default 0
+        Pixels of the frames beyond the core that are predicted as well.
+    wanted : (n_frames, rows, columns) bool array, optional
+        True for samples to be predicted; default: the fine pixels are.
+    """
+
+    def __init__(self, geometry, mask, core, halo, over=0, wanted=None):
+        self.geometry, self.mask, self.wanted = geometry, mask, wanted
+        self.core, self.halo, self.over = core, halo, over
+        extent = (np.asarray(geometry.shape) - 1) / geometry.scale
+        self.starts = [np.arange(0, end + 1e-9, core) for end in extent]
+        self.axes = [
+            [self._of_axis(axis, start) for start in starts]
+            for axis, starts in enumerate(self.starts)
+        ]
+        # Samples may lie a little beyond the grid.
+        self.ends = [
+            [[-over if start else -np.inf, core + over] for start in starts]
+            for starts in self.starts
+        ]
+        for ends in self.ends:
+            ends[-1][1] = np.inf
+
+    def _of_axis(self, axis, start):
+        """Fine pixels, the samples around, those that exist, and the places of both.
+
+        Places are in pixels of the frames, from the block on.
+        """
+        g, ends = self.geometry, (start - self.over, start + self.core + self.over)
+        first, last = (int(np.ceil(end * g.scale - 1e-9)) for end in ends)
+        nodes = np.arange(max(first, 0), min(last, g.shape[axis]))
+        shift = g.shifts[:, axis] - g.origin[axis]
+        lowest = np.ceil(start - self.halo - shift).astype(int)
+        index = lowest[:, None] + np.arange(self.core + 2 * self.halo)
+        exists = (index >= 0) & (index < g.frame_shape[axis])
+        places = index + shift[:, None] - start
+        return nodes, index, exists, nodes / g.scale - start, places
+
+    def _around(self, i, j):
+        """Which samples around a tile there are, their numbers, and their places."""
+        _, rows, in_rows, _, y = self.axes[0][i]
+        _, columns, in_columns, _, x = self.axes[1][j]
+        there = in_rows[:, :, None] & in_columns[:, None, :]
+        h, w = self.geometry.frame_shape
+        frames = np.arange(len(rows))[:, None, None]
+        rows = np.clip(rows, 0, h - 1)[:, :, None]
+        columns = np.clip(columns, 0, w - 1)[:, None, :]
+        return there, (frames, rows, columns), (y[:, :, None], x[:, None, :])
+
+    def _asked(self, i, j, there, index, places):
+        """Samples of a tile that are to be predicted."""
+        inside = [
+            (p >= low) & (p < high)
+            for p, (low, high) in zip(
+                places, (self.ends[0][i], self.ends[1][j]), strict=True
+            )
+        ]
+        return there & self.wanted[index] & inside[0] & inside[1]
+
+    def arrangement(self, i, j):
+        """What tiles share that have the same weights, as a key."""
+        there, index, places = self._around(i, j)
+        valid = (there & ~self.mask[index]).tobytes()
+        if self.wanted is not None:
+            return valid, self._asked(i, j, there, index, places).tobytes()
+        fine = [self.axes[axis][at][3].round(6) for axis, at in enumerate((i, j))]
+        return valid, *(part.tobytes() for part in fine)
+
+    def samples(self, i, j):
+        """Samples around a tile, as an index of frames, rows and columns."""
+        there, index, _ = self._around(i, j)
+        valid = there & ~self.mask[index]
+        return tuple(np.broadcast_to(part, valid.shape)[valid] for part in index)
+
+    def targets(self, i, j):
+        """What is predicted: flat numbers of pixels of the map, or of samples."""
+        if self.wanted is None:
+            rows, columns = self.axes[0][i][0], self.axes[1][j][0]
+            return (rows[:, None] * self.geometry.shape[1] + columns).ravel()
+        there, index, places = self._around(i, j)
+        asked = self._asked(i, j, there, index, places)
+        index = [np.broadcast_to(part, asked.shape)[asked] for part in index]
+        return np.ravel_multi_index(index, self.mask.shape)
+
+    def points(self, i, j):
+        """Places of what is predicted, and of the samples around, (n, 2) each."""
+        there, index, places = self._around(i, j)
+
+        def chosen(which):
+            parts = [np.broadcast_to(part, which.shape)[which] for part in places]
+            return np.stack(parts, axis=1)
+
+        if self.wanted is None:
+            rows, columns = self.axes[0][i][3], self.axes[1][j][3]
+            to = np.meshgrid(rows, columns, indexing="ij")
+            to = np.stack(to, axis=-1).reshape(-1, 2)
+        else:
+            to = chosen(self._asked(i, j, there, index, places))
+        return to, chosen(there & ~self.mask[index])
+
+    def empty(self, n_factors, dtype):
+        """Room for what is predicted, (n, n_factors)."""
+        size = (
+            self.mask.size if self.wanted is not None else np.prod(self.geometry.shape)
+        )
+        return np.zeros((size, n_factors), dtype)
+
+    def shaped(self, flat):
+        """Such room as a map, or as frames."""
+        asked = self.geometry.shape if self.wanted is None else self.mask.shape
+        return flat.reshape(*asked, -1)

@@ -1,0 +1,1 @@
+"""What a coarse scan sees of a fine map, and what its shifts can tell."""

@@ -1,0 +1,1 @@
+"""How fine a map is."""

@@ -1,0 +1,1 @@
+"""The fine map behind shifted frames, by different models, and which to take."""

@@ -1,0 +1,1 @@
+"""Hyper-parameters by trials that are few because each is costly."""

@@ -1,0 +1,274 @@
+"""Hyper-parameters of a solver by few trials, each placed where it promises most."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from sparsedecomp.superresolution.multiframe import resolve
+from sparsedecomp.superresolution.observation.operators import FrameOperator
+from sparsedecomp.superresolution.registration.shifts import register
+from sparsedecomp.superresolution.resolution.decorrelation import (
+    decorrelation_resolution,
+)
+from sparsedecomp.superresolution.solvers.selection import held_out_samples
+from sparsedecomp.superresolution.tuning.search import Search
+
+_logger = logging.getLogger(__name__)
+
+OBJECTIVES = ("likelihood", "resolution", "resolution subject to likelihood")
+# Maps of these are as the spot sees the specimen; the others are before it.
+_AS_SEEN = ("gaussian_process", "oriented_process", "mixture", "interpolation")
+# What half of the trials are spent on before the objective itself.
+_FIRST = {OBJECTIVES[2]: "likelihood"}
+
+
+@dataclass(frozen=True, eq=False)
+class Tuning:
+    """What `tune` tried, and the best of it.
+
+    Attributes
+    ----------
+    objective : str
+    names : tuple of str
+    parameters : (n_trials, n_parameters) array
+    score : (n_trials,) array
+        Negative log likelihood of a sample that was held out, less a constant.
+    error : (n_trials,) array
+        Standard error of the score.
+    resolution : (n_trials,) array
+        NaN where it was not determined.
+    best : dict of str to float
+        To be given to `resolve`.
+    chosen : int
+        Which trial that was.
+    shifts : (n_frames, 2) array
+        That all trials used.
+    """
+
+    objective: str
+    names: tuple
+    parameters: np.ndarray
+    score: np.ndarray
+    error: np.ndarray
+    resolution: np.ndarray
+    best: dict
+    chosen: int
+    shifts: np.ndarray
+
+    @property
+    def admitted(self):
+        """Trials whose score is within one standard error of the best."""
+        best = np.argmin(self.score)
+        return self.score <= self.score[best] + self.error[best]
+
+    def __repr__(self):
+        best = ", ".join(f"{name} {value:.4g}" for name, value in self.best.items())
+        k = self.chosen
+        return (
+            f"{best}: best of {len(self.score)} trials by {self.objective}\n"
+            f"  score {self.score[k]:.4f} (best {self.score.min():.4f} +- "
+            f"{self.error[np.argmin(self.score)]:.4f}), resolution "
+            f"{self.resolution[k]:.3g}"
+        )
+
+    def plot(self, axes=None):
+        """Draw the score, and the resolution, over every parameter.
+
+        Parameters
+        ----------
+        axes : sequence of matplotlib.axes.Axes, optional
+            One for each parameter; default: those of a new figure.
+
+        Returns
+        -------
+        array of matplotlib.axes.Axes
+        """
+        import sparsedecomp
+
+        return sparsedecomp.plotting.plot_tuning(self, axes=axes)
+
+
+def tune(
+    Y,
+    shifts,
+    scale,
+    bounds,
+    *,
+    objective="likelihood",
+    method="vtv",
+    n_trials=20,
+    resolution=None,
+    registration=True,
+    mask=None,
+    random_state=0,
+    **options,
+):
+    """Choose hyper-parameters of `resolve` by Bayesian optimisation.
+
+    A sixteenth of the samples is held out; every trial resolves the others and is
+    scored by the likelihood of those, with noise of unknown variance for each factor.
+    Trials are placed by the expected improvement under a Gaussian process [1]_.
+
+    Resolution alone is no objective to trust: a map of steps, and noise, look sharp.
+    "resolution subject to likelihood" takes the sharpest map that predicts as well as
+    the best within its standard error.
+
+    Parameters
+    ----------
+    Y : (n_frames, rows, columns, n_factors) array
+    shifts : (n_frames, 2) array or None
+        In pixels of the frames; None finds them.
+    scale : float
+    bounds : dict of str to (float, float)
+        Least and largest value of every parameter that is sought, for instance
+        ``{"weight": (0.05, 20), "psf": (0, 1.5)}``. Ranges of a factor of ten and more
+        are searched logarithmically.
+    objective : {"likelihood", "resolution", "resolution subject to likelihood"}
+    method : str, default "vtv"
+        Of `resolve`.
+    n_trials : int, default 20
+        At most.
+    resolution : callable, optional
+        Of the fine maps (H, W, n_factors): a length, NaN where it is not determined.
+        Default: `decorrelation_resolution` of the factor that varies most, in pixels
+        of the fine map.
+    registration : bool, default True
+        Refine the shifts, once, before the trials.
+    mask : (n_frames, rows, columns) bool array, optional
+        True for samples to leave out.
+    random_state : int, default 0
+        The same trials for the same seed.
+    **options : object
+        Further arguments of `resolve`, the same in all trials.
+
+    Returns
+    -------
+    Tuning
+
+    Raises
+    ------
+    ValueError
+        For unknown objectives and parameters, bounds that are no range, and fewer
+        trials than three.
+
+    References
+    ----------
+    .. [1] D. R. Jones, M. Schonlau and W. J. Welch, J. Global Optim. 13 (1998) 455,
+       equation 15.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsedecomp.superresolution import tune
+    >>> y, x = np.mgrid[:10, :10]
+    >>> shifts = [(0, 0), (0, 0.5), (0.5, 0), (0.5, 0.5)]
+    >>> Y = np.stack([np.sin(y + a) * np.cos(x + b) for a, b in shifts])[..., None]
+    >>> Y += 0.2 * np.random.default_rng(0).normal(size=Y.shape)
+    >>> found = tune(
+    ...     Y, shifts, 2.0, {"weight": (0.01, 10)}, method="tikhonov", n_trials=5
+    ... )
+    >>> 0.01 < found.best["weight"] < 10
+    True
+    """
+    _check(bounds, objective, n_trials)
+    Y = np.ascontiguousarray(Y)
+    if registration or shifts is None:
+        shifts = register(Y, shifts, mask=mask).shifts
+    shifts = np.asarray(shifts, float)
+    mask = np.zeros(Y.shape[:3], bool) if mask is None else np.asarray(mask, bool)
+    # At other places than those that `resolve` holds out itself.
+    out = np.roll(held_out_samples(mask), (2, 1), axis=(1, 2)) & ~mask
+    strongest = int(np.argmax(Y[~mask].var(axis=0)))
+
+    def trial(parameters):
+        given = {"method": method, "registration": False} | options | parameters
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fine = resolve(Y, shifts, scale, mask=mask, held_out=out, **given)
+        psf = 0.0 if fine.method in _AS_SEEN else given.get("psf", 0.0)
+        A = FrameOperator(fine.geometry, psf=psf)
+        held = out & ~A.mask
+        squares = np.square(A.forward(fine.maps)[held] - Y[held], dtype=float)
+        mean = np.maximum(squares.mean(axis=0), np.finfo(float).tiny)
+        each = 0.5 * (squares / mean).mean(axis=1)
+        error = each.std() / np.sqrt(len(each))
+        if resolution is None:
+            length = decorrelation_resolution(fine.maps[..., strongest]).value
+        else:
+            length = float(resolution(fine.maps))
+        return 0.5 * np.log(mean).mean(), error, length
+
+    n_first = min(2 * len(bounds) + 2, n_trials - 1)
+    search, tried, table = Search(bounds, n_first, random_state), [], np.empty((0, 3))
+    for k in range(n_trials):
+        # What predicts best has to be known before it can set a limit.
+        aim = objective if k >= n_trials // 2 else _FIRST.get(objective, objective)
+        place = search.propose(*_aim(table, aim))
+        if search.settled and aim == objective:
+            break
+        tried.append(place)
+        table = np.vstack([table, trial(place)])
+        _logger.info("trial %d: %s, score %.4f", k, place, table[-1, 0])
+    score, error, length = table.T
+    chosen = _choose(score, error, length, objective)
+    return Tuning(
+        objective=objective,
+        names=tuple(bounds),
+        parameters=np.array([list(each.values()) for each in tried]),
+        score=score,
+        error=error,
+        resolution=length,
+        best=tried[chosen],
+        chosen=chosen,
+        shifts=shifts,
+    )
+
+
+def _aim(table, objective):
+    """What is to be made small, what has to stay below a limit, and the limit."""
+    score, error, length = table.T
+    if objective == "likelihood" or not np.isfinite(length).any():
+        return (score,)
+    length = np.where(np.isfinite(length), length, 1.5 * np.nanmax(length))
+    if objective == "resolution":
+        return (length,)
+    best = int(np.argmin(score))
+    return length, score, score[best] + error[best]
+
+
+def _choose(score, error, length, objective):
+    """The trial that serves the objective best."""
+    table = np.stack([score, error, length], axis=1)
+    values, *limits = _aim(table, objective)
+    if limits:
+        values = np.where(limits[0] <= limits[1], values, np.inf)
+    return int(np.argmin(values))
+
+
+def _check(bounds, objective, n_trials):
+    if objective not in OBJECTIVES:
+        raise ValueError(f"objective={objective!r}, expected one of {OBJECTIVES}.")
+    if n_trials < 3:
+        raise ValueError(f"n_trials={n_trials!r}, expected at least 3.")
+    if not bounds:
+        raise ValueError(
+            "No bounds were given, expected those of at least one parameter, for "
+            "instance {'weight': (0.05, 20)}."
+        )
+    known = set(inspect.signature(resolve).parameters) - {"Y", "shifts", "scale"}
+    for name, (low, high) in bounds.items():
+        if name not in known:
+            raise ValueError(
+                f"{name!r} is no parameter of `resolve`, expected one of "
+                f"{sorted(known)}."
+            )
+        if not (np.isfinite([low, high]).all() and low < high):
+            raise ValueError(
+                f"The bounds of {name!r} are ({low}, {high}), expected the least and "
+                "the largest value."
+            )
