@@ -27,8 +27,8 @@ import numpy as np
 from sparsedecomp.decomposition.subspace.scree import noise_edge
 from sparsedecomp.kernels.coordinate import nonnegative_rows, unit_norm_rows
 
-# Where spectra are alike, abundances need many sweeps to follow them; rows that have
-# settled are left early, and extrapolation takes them on.
+# Rows with a zero need many sweeps where spectra are alike; those that have settled are
+# left early, and extrapolation takes them on.
 ABUNDANCE_SWEEPS = 20
 SETTLED = 3e-5
 SPECTRUM_SWEEPS = 2

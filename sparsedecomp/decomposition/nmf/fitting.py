@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 
 import numpy as np
 
@@ -160,27 +161,23 @@ def fit_penalised(blocks, request):
         # What the search finds is only where the last descent starts.
         price = settings.prior(search.n_pixels, search.n_channels).price
         searching = replace(settings, least_gain=SEARCH_GAIN * price)
-    best = None
-    for number in range(request.n_init):
-        init = request.init
-        if init == "auto":
-            init = "random" if number else "spa"
-        S = start_spectra(looked_at, n_components, init, request.generator)
-        found = _one_start(
-            search,
-            initial_state(search, S, noise_variance),
-            replace(searching, watch=partial(watch, number)),
-        )
-        if best is None or found.objective < best.objective:
-            best = found
-        if found.stopped:
-            best.stopped, best.interrupted = True, found.interrupted
-            break
-
+    starts = partial(_starts, search, looked_at, request)
+    best = _best_of(
+        _one_start(search, state, replace(searching, watch=partial(watch, number)))
+        for number, state in enumerate(starts(n_components, noise_variance))
+    )
     settings = replace(settings, watch=partial(watch, request.n_init - 1))
     final = best
-    if not best.stopped:
-        state = _released(best.factors) if relevance else best.factors
+    if relevance and not best.stopped:
+        state = final.factors = _released(best.factors)
+        if not state.under.any():
+            # Now that the number is known, starts compete on even terms.
+            rivals = starts(state.n_components, state.noise_variance)
+            final = _best_of(
+                descend(search, rival, settings) for rival in chain([state], rivals)
+            )
+    if not final.stopped:
+        state = final.factors
         if settings.orthogonality:
             # Along a valley of equal fits a descent creeps: enter it from the end
             # where the maps are apart.
@@ -222,6 +219,28 @@ def _search_view(view, looked_at):
     return View(as_blocks(looked_at.scores), looked_at.basis, squares)
 
 
+def _starts(view, looked_at, request, n_components, noise_variance):
+    """States to start from, one after another."""
+    for number in range(request.n_init):
+        init = request.init
+        if init == "auto":
+            init = "random" if number else "spa"
+        S = start_spectra(looked_at, n_components, init, request.generator)
+        yield initial_state(view, S, noise_variance)
+
+
+def _best_of(ends):
+    """The end with the lowest objective; one that was stopped is the last."""
+    best = None
+    for found in ends:
+        if best is None or found.objective < best.objective:
+            best = found
+        if found.stopped:
+            best.stopped, best.interrupted = True, found.interrupted
+            break
+    return best
+
+
 def _one_start(view, state, settings):
     prior = settings.prior(view.n_pixels, view.n_channels)
     if prior is None:
@@ -239,16 +258,18 @@ def _one_start(view, state, settings):
 def _released(state):
     """The state with the prior left only where the data can stand up to it.
 
-    The prior that chooses the components also pulls their spectra apart. It is taken
-    off a component that is everywhere, which is not what exponential abundances are
-    (their spread is their mean), and off one that shares more than half of its
+    The prior that chooses the components also pulls their spectra apart. It does not
+    hold of a component that is everywhere, which is not what exponential abundances
+    are (their spread is their mean), nor of one that shares more than half of its
     spectrum with another: the two can be exchanged at no cost, and the prior alone
-    would say how.
+    would say how. Where it does not hold of one it is taken off all of them, since
+    what is free takes over from what is not.
     """
     C = state.C.astype(np.float64)
     sparse = C.std(axis=0) > C.mean(axis=0)
     shared = np.square(state.S @ state.S.T) - np.eye(state.n_components)
-    return replace(state, under=sparse & (shared.max(axis=1) < 0.5))
+    holds = sparse.all() and shared.max() < 0.5
+    return replace(state, under=np.full(state.n_components, holds))
 
 
 def _on_all_pixels(view, found, settings):
