@@ -168,13 +168,12 @@ def _one_start(X, model, init, request, watch):
     with one_blas_thread():
         picture = weighted_picture(X, rank, request.generator)
     k = request.n_components or most_components(picture, X.shape)
-    C, S, interrupted = least_squares(
-        picture, k, init, request.generator, request.relevance
-    )
-    if interrupted:
-        return Descent(start_state(C, S, model), stopped=True, interrupted=True)
-    group, coarse = grouped(X, S)
+    start = partial(least_squares, picture, init=init, generator=request.generator)
     if request.relevance:
+        C, S, interrupted = start(k, relevance=True)
+        if interrupted:
+            return Descent(start_state(C, S, model), stopped=True, interrupted=True)
+        group, coarse = grouped(X, S)
         plain = PoissonModel(floor=1.0)
         state = start_state(C, sums_of_groups(S, group), plain)
         found = _select(coarse, state, plain, request.tol, watch)
@@ -182,8 +181,13 @@ def _one_start(X, model, init, request, watch):
         if found.stopped:
             found.factors = state
             return _on_channels(found, X, group)
-    else:
-        state = start_state(C, sums_of_groups(S, group), model)
+        # The search tells the number; spectra are better from a start with that many.
+        k = found.factors.n_components
+    C, S, interrupted = start(k, relevance=False)
+    if interrupted:
+        return Descent(start_state(C, S, model), stopped=True, interrupted=True)
+    group, coarse = grouped(X, S)
+    state = start_state(C, sums_of_groups(S, group), model)
     state.A = _share_of_counts(state.A, X, model)
     budget = Budget(request.max_iter, request.tol, watch)
     brief = Budget(

@@ -12,7 +12,9 @@ class PoissonNMFARD(PoissonNMF):
     (their l1 version with beta 1, relevances of shape one and a floor of one count per
     pixel), and again and again the component that the others replace best is taken
     out, as long as twice the likelihood that is lost is less than what one component
-    explains of pure noise, the edge of Marchenko and Pastur.
+    explains of pure noise, the edge of Marchenko and Pastur. The fit then starts
+    afresh with that number: where the search ends, spectra of shared backgrounds may
+    be far off.
 
     What it can decide is how many components rise above counting noise. A peak that
     shifts, dead time and pile-up count as components too.
