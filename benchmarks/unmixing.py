@@ -7,8 +7,9 @@ Tables
   oxides         NMFSOARD on Mn3O4: the draws of noise and start that give two
                  components, and the change of the spectra in other units
   per iteration  coordinate descent on 10,000 x 1,000 entries, ten components: an
-                 iteration of ours settles the abundances, in up to 20 sweeps; with one
-                 sweep of either factor it is what an iteration of scikit-learn's is
+                 iteration of ours settles the abundances: pixels that hold something
+                 of all components are solved, others swept up to 20 times; with one
+                 sweep it is what an iteration of scikit-learn's is
   vertices       VCA once the data are compressed
   corners        SSS+VCA once they are, on mixtures in which sources own channels
   counts         Poisson NMF on the non-zero counts of a measured cube, to the loss that
