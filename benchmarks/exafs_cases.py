@@ -1,48 +1,11 @@
-"""What one process of the benchmark ``exafs`` does: a method on a set of spectra."""
+"""Many spectra in the benchmark ``exafs``: speed, memory, and a simulated image."""
 
 import numpy as np
 
+from benchmarks.exafs_measured import NEAR, load
 from benchmarks.measure import Clock, Meter, quickest
 
-# Distances (angstrom) and numbers of atoms in crystals of known lattice constant.
-COPPER = 3.6032
-ROCK_SALT = 4.1771
-ZINC_BLENDE = 5.6688
-CRYSTALS = {
-    "cu_foil_10k": (
-        ("Cu", ["Cu"]),
-        [
-            ("Cu", COPPER * np.sqrt(0.5), 12),
-            ("Cu", COPPER, 6),
-            ("Cu", COPPER * np.sqrt(1.5), 24),
-            ("Cu", COPPER * np.sqrt(2), 12),
-        ],
-    ),
-    "nio_chi": (
-        ("Ni", ["O", "Ni"]),
-        [("O", ROCK_SALT / 2, 6), ("Ni", ROCK_SALT * np.sqrt(0.5), 12)],
-    ),
-    "znse": (
-        ("Zn", ["Se", "Zn"]),
-        [
-            ("Se", ZINC_BLENDE * np.sqrt(3) / 4, 4),
-            ("Zn", ZINC_BLENDE * np.sqrt(0.5), 12),
-        ],
-    ),
-}
-# A stick farther than this from every shell of the crystal belongs to none.
-NEAR = 0.15
 PENALTIES = np.geomspace(1, 0.01, 13)[1:]
-
-
-def load(name):
-    """A measured spectrum, or None and why not."""
-    from sparsedecomp import datasets
-
-    try:
-        return datasets.load(name), None
-    except (OSError, ValueError) as error:
-        return None, str(error).splitlines()[0]
 
 
 def absorption(count, lazy=False):
@@ -108,26 +71,6 @@ def reduce_larch(count, timed):
 
     _, times = quickest(all_of_them, 2)
     return {key: times[key] * count / timed for key in ("seconds", "cpu_seconds")}
-
-
-def agree(name):
-    """How far ours is from larch on one measured spectrum."""
-    from larch import Group
-    from larch.xafs import autobk
-
-    signal, missing = load(name)
-    if missing:
-        return {"missing": missing}
-    clock = Clock()
-    ours = signal.autobk()
-    times = clock.read()
-    group = Group(energy=signal.axes_manager.signal_axes[0].axis, mu=signal.data)
-    autobk(group, rbkg=1, kweight=2)
-    k = ours.axes_manager.signal_axes[0].axis
-    theirs = np.interp(k, group.k, group.chi)
-    square = np.sum((k**2 * theirs) ** 2)
-    difference = np.sqrt(np.sum((k**2 * (ours.data - theirs)) ** 2) / square)
-    return times | {"difference": float(difference)}
 
 
 def nickel_oxide(count, noise, seed=0):
@@ -204,6 +147,29 @@ def evidence(count):
     return times | {"peak_mib": meter.peak_mib()}
 
 
+def joint_lazy(count):
+    """One support for an image that is read in chunks, and its numbers of atoms."""
+    import dask.array as da
+    import hyperspy.api as hs
+
+    basis, k, chi, *_ = nickel_oxide(count, 0.01)
+    axis = {"name": "k", "units": "1/Angstrom", "scale": k[1], "size": len(k)}
+    pixels = {"size": count, "navigate": True}
+    lazy = da.from_array(chi, chunks=(1000, -1))
+    image = hs.signals.Signal1D(lazy, axes=[pixels, axis | {"navigate": False}])
+    image = image.as_lazy()
+    image.set_signal_type("EXAFS")
+
+    def mean_atoms():
+        result = image.exafs_sparse_fit(basis, r_range=(1.0, 3.4))
+        return np.asarray(result.n.mean(axis=0))
+
+    mean_atoms()
+    meter = Meter()
+    _, times = quickest(mean_atoms, 3)
+    return times | {"peak_mib": meter.peak_mib()}
+
+
 def chain(count):
     """Lazy: mu(E) to the mean number of nearest neighbours, nothing kept."""
     from sparsedecomp.xas import FeffBasis
@@ -225,103 +191,17 @@ def chain(count):
     return clock.read() | {"peak_mib": meter.peak_mib(), "atoms": atoms}
 
 
-def shells(name):
-    """Shells of a measured spectrum beside those of the crystal."""
-    from sparsedecomp.xas import FeffBasis
-
-    signal, missing = load(name)
-    if missing:
-        return {"missing": missing}
-    composition, crystal = CRYSTALS[name]
-    chi = signal.autobk() if hasattr(signal, "autobk") else signal
-    clock = Clock()
-    table = chi.exafs_sparse_fit(FeffBasis.from_composition(*composition)).shells()
-    row = clock.read()
-    found, elsewhere = {}, 0.0
-    for stick in table:
-        distances = [
-            abs(stick["R"] - R) if stick["element"].startswith(element) else np.inf
-            for element, R, _ in crystal
-        ]
-        nearest = int(np.argmin(distances))
-        if distances[nearest] > NEAR:
-            elsewhere += stick["N"]
-            continue
-        shell = found.setdefault(str(nearest + 1), {"N": 0.0, "NR": 0.0})
-        shell["N"] += stick["N"]
-        shell["NR"] += stick["N"] * stick["R"]
-    for shell, values in found.items():
-        _, R, N = crystal[int(shell) - 1]
-        values["dR"] = values.pop("NR") / values["N"] - R
-        values["dN"] = values["N"] - N
-    total = elsewhere + sum(values["N"] for values in found.values())
-    return row | {
-        "shells": found,
-        "spurious": elsewhere / total,
-        "found": "  ".join(
-            f"{s}: dR {v['dR']:+.3f} N {v['N']:.1f}" for s, v in sorted(found.items())
-        ),
-    }
-
-
-def first_shell_larch():
-    """larch's fit of copper's first shell, its distance and kind of atom given."""
-    from larch import Group
-    from larch.fitting import guess, param, param_group
-    from larch.xafs import (
-        autobk,
-        feffit,
-        feffit_dataset,
-        feffit_transform,
-        feffpath,
-    )
-
-    from sparsedecomp import datasets
-
-    signal, missing = load("cu_foil_10k")
-    folder = datasets.data_dir()
-    paths = sorted(folder.glob("xas/feff/Cu*/feff0001.dat")) if folder else []
-    if missing or not paths:
-        return {"missing": missing or "no path of copper"}
-    group = Group(energy=signal.axes_manager.signal_axes[0].axis, mu=signal.data)
-    autobk(group, rbkg=1, kweight=2)
-
-    def fit():
-        parameters = param_group(
-            n=guess(12.0),
-            s02=param(0.9, vary=False),
-            e0=guess(5.0),
-            dr=guess(0.0),
-            s2=guess(0.004),
-        )
-        path = feffpath(
-            str(paths[0]), s02="n*s02/12", e0="e0", deltar="dr", sigma2="s2"
-        )
-        transform = feffit_transform(
-            kmin=3, kmax=17, kweight=2, dk=1, window="hanning", rmin=1.4, rmax=3.0
-        )
-        dataset = feffit_dataset(data=group, pathlist=[path], transform=transform)
-        return path, feffit(parameters, dataset).paramgroup
-
-    fit()
-    (path, found), times = quickest(fit, 3)
-    distance = path.reff + found.dr.value
-    nearest = COPPER * np.sqrt(0.5)
-    return times | {
-        "found": f"1: dR {distance - nearest:+.3f} N {found.n.value:.1f}",
-    }
-
-
-def image(edge, noise, support):
+def image(edge, noise, support, population=True):
     """Numbers of atoms in the pixels of a noisy image."""
     from sparsedecomp.xas import SparseEXAFS
 
     basis, k, chi, truth, atoms = nickel_oxide(edge * edge, noise, seed=1)
+    options = {"support": support, "population": population}
     clock = Clock()
-    fit = SparseEXAFS(basis, r_range=(1.0, 3.4), support=support).fit(chi, k)
+    fit = SparseEXAFS(basis, r_range=(1.0, 3.4), **options).fit(chi, k)
     found = fit.predict(chi)
     row = clock.read()
-    total = np.zeros_like(truth)
+    total, variance = np.zeros((2, *truth.shape))
     inside = ~fit.shells_.is_leakage
     right = np.zeros(len(fit.shells_.r), bool)
     for column, (element, distance) in enumerate((("O", 2.0886), ("Ni", 2.9537))):
@@ -329,6 +209,7 @@ def image(edge, noise, support):
             np.abs(fit.shells_.r - distance) < NEAR
         )
         total[:, column] = found.n[:, of_shell].sum(axis=1)
+        variance[:, column] = np.sum(found.n_std[:, of_shell] ** 2, axis=1)
         right |= of_shell
     error = np.sqrt(np.mean((total - truth) ** 2, axis=0))
     bound = smallest_error(atoms, k[1:], fit.k_range_, noise)
@@ -336,6 +217,8 @@ def image(edge, noise, support):
     row |= {"bound_O": float(bound[0]), "bound_Ni": float(bound[1])}
     if support == "joint":
         row["exact"] = bool(right[inside].all() and inside.sum() == 2)
+        covered = np.abs(total - truth) < 2 * np.sqrt(variance)
+        row["covered"] = float(covered.mean(axis=0).min())
     row["found"] = (
         f"rmse of N (bound): O {error[0]:.2f} ({bound[0]:.2f}), "
         f"Ni {error[1]:.2f} ({bound[1]:.2f})"

@@ -69,6 +69,41 @@ def run_case(target, *, threads=1, limit=None, **arguments):
     return {"error": lines[-1]}
 
 
+class Rows(list):
+    """Rows of a benchmark, one case after the other.
+
+    Parameters
+    ----------
+    cases : str
+        ``"module:"`` of the functions.
+    arguments : argparse.Namespace
+        With "threads" and "limit".
+    """
+
+    def __init__(self, cases, arguments):
+        super().__init__()
+        self.cases, self.arguments = cases, arguments
+
+    def add(self, table, label, function, **options):
+        """Run a case, say how it went, and keep its row.
+
+        A case that answers "missing", in words, is left out; one that answers "rows"
+        has one for each of its methods.
+        """
+        row = run_case(
+            self.cases + function,
+            threads=self.arguments.threads,
+            limit=self.arguments.limit,
+            **options,
+        )
+        outcome = row.get("error") or row.get("missing")
+        outcome = outcome or f"{row.get('seconds', 0):.3g} s"
+        print(f"{table}: {label}: {outcome}", file=sys.stderr, flush=True)
+        if "missing" not in row:
+            found = row.get("rows", [row])
+            self.extend({"table": table, "method": label} | one for one in found)
+
+
 class Meter:
     """Peak resident memory above what the process held when the meter was made.
 

@@ -17,10 +17,9 @@ Data are made and kernels compiled before the clock starts. Peak memory is beyon
 data for "dense" and "counts", beyond the imports for "generated".
 """
 
-import sys
 from functools import partial
 
-from benchmarks.measure import run_case
+from benchmarks.measure import Rows
 from benchmarks.report import Check
 
 TABLES = ("dense", "counts", "amino", "scan", "generated")
@@ -55,21 +54,9 @@ def run(arguments):
         The rows of all tables.
     """
     wanted = TABLES[:-1] if arguments.table == "all" else (arguments.table,)
-    rows = []
-
-    def add(table, label, function, **options):
-        row = run_case(
-            CASES + function,
-            threads=arguments.threads,
-            limit=arguments.limit,
-            **options,
-        )
-        rows.append({"table": table, "method": label} | row)
-        outcome = row.get("error") or f"{row['seconds']:.2f} s"
-        print(f"{table}: {label}: {outcome}", file=sys.stderr, flush=True)
-
+    rows = Rows(CASES, arguments)
     for table in wanted:
-        globals()[f"_{table}"](add, arguments.quick)
+        globals()[f"_{table}"](rows.add, arguments.quick)
     return rows
 
 

@@ -6,9 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import exafs
+from benchmarks import exafs, measure
 from benchmarks.__main__ import main
 from benchmarks.exafs_cases import nickel_oxide, smallest_error
+from benchmarks.exafs_measured import beside_crystal
 
 
 def in_this_process(target, *, threads, limit, **arguments):
@@ -21,8 +22,9 @@ def in_this_process(target, *, threads, limit, **arguments):
 @pytest.fixture
 def report(tmp_path, monkeypatch):
     """``report(table)``: what the command writes for a table."""
-    monkeypatch.setattr(exafs, "run_case", in_this_process)
+    monkeypatch.setattr(measure, "run_case", in_this_process)
     monkeypatch.setattr(exafs, "CRYSTALS", ("znse",))
+    monkeypatch.setattr(exafs, "NOISES", (0.02, 0.08))
 
     def of(table):
         path = tmp_path / f"{table}.json"
@@ -38,18 +40,48 @@ def test_simulated_tables_have_their_rows(report, table):
     methods = [row["method"] for row in found["rows"]]
     if table == "image":
         assert methods == [
-            f"{support}, noise {noise}"
+            f"{how}, noise {noise}"
             for noise in (0.02, 0.08)
-            for support in ("joint", "pixel")
+            for how in ("joint", "joint, alone", "pixel")
         ]
         # The bound is for fits without a bias, and of 25 pixels a rmse is uncertain.
-        row = found["rows"][0]
-        assert row["exact"] and 0.5 < row["rmse_O"] / row["bound_O"] < 2
+        together, alone, _ = found["rows"][:3]
+        assert alone["exact"] and 0.5 < alone["rmse_O"] / alone["bound_O"] < 2
+        assert together["rmse_O"] < 1.1 * alone["rmse_O"]
     else:
-        assert methods == ["ours", "scikit-learn"][: 1 + (table == "lasso")]
+        second = {"lasso": "scikit-learn", "evidence": "joint, lazy"}[table]
+        assert methods == ["ours", second]
     for row in found["rows"]:
         assert "error" not in row and row["seconds"] > 0
     assert found["checks"]
+
+
+def test_a_stick_of_another_element_is_told():
+    crystal = [("O", 2.0, 6), ("Ni", 3.0, 12)]
+    table = [
+        {"element": "O", "R": 2.1, "N": 5.0},
+        {"element": "O", "R": 2.95, "N": 10.0},
+        {"element": "Ni", "R": 3.02, "N": 9.0},
+        {"element": "Ni", "R": 4.0, "N": 8.0},
+    ]
+    found = beside_crystal(table, crystal)
+    assert found["shells"]["1"]["dR"] == pytest.approx(0.1)
+    assert found["shells"]["2"]["dN"] == pytest.approx(-3)
+    assert found["spurious"] == pytest.approx(18 / 32)
+    assert found["right_elements"] == pytest.approx(2 / 3)
+
+
+def test_scans_agree_with_larch_where_it_is_installed(report, data_dir):
+    pytest.importorskip("larch")
+    scans = report("agreement")["rows"]
+    assert len(scans) >= 24
+    assert not any("error" in scan for scan in scans)
+    # Where larch stops before its minimum it is our solution that has the lower cost.
+    assert max(scan["at_the_end"] for scan in scans) < 1e-4
+    assert max(scan["cost"] for scan in scans) < 1e-12
+    assert all(scan["cost"] < -1e-6 for scan in scans if scan["difference"] > 1e-4)
+    assert max(scan["e0_off"] for scan in scans) <= 0.3
+    assert max(scan["step_off"] for scan in scans) < 0.01
 
 
 @pytest.mark.parametrize("table", ["reduction", "memory", "shells"])

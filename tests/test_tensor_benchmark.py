@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import tensor
+from benchmarks import measure, tensor
 from benchmarks.__main__ import main
 from benchmarks.tensor_cases import map_error, overlapping, residual_of
 
@@ -23,7 +23,7 @@ def in_this_process(target, *, threads, limit, **arguments):
 def test_every_table_has_its_rows(table, tmp_path, monkeypatch):
     if table in ("dense", "counts"):
         pytest.importorskip("tensorly")
-    monkeypatch.setattr(tensor, "run_case", in_this_process)
+    monkeypatch.setattr(measure, "run_case", in_this_process)
     path = tmp_path / "tensor.json"
     main(["tensor", "--quick", "--table", table, "--json", str(path)])
     report = json.loads(path.read_text())

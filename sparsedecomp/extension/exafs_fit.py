@@ -27,8 +27,8 @@ def exafs_sparse_fit(signal, basis, *, support="joint", clusters=None, **options
         labels.
     **options
         Of `sparsedecomp.xas.SparseEXAFS`: method ("evidence", "lasso", "mcmc"),
-        k_range, r_range, k_weight, e0, sigma2, noise, prior, polish, max_shells,
-        penalty, n_lambdas, n_sweeps, random_state.
+        k_range, r_range, k_weight, e0, sigma2, noise, prior, polish, population,
+        max_shells, penalty, n_lambdas, n_sweeps, random_state.
 
     Returns
     -------
@@ -43,6 +43,10 @@ def exafs_sparse_fit(signal, basis, *, support="joint", clusters=None, **options
 
     Notes
     -----
+    On a joint support, or one of a cluster, pixels help each other: their atoms are
+    taken as one population, and where noise hides how a pixel differs it is drawn to
+    the mean. The unbiased estimate of each pixel is that of ``population=False``.
+
     Numbers of atoms are only as good as the amplitude reduction factor of the basis,
     and distances as FEFF6L: for metals to some 0.005 angstrom in the first shell and
     0.01 beyond, for oxygen to 0.02. Shells whose multiple scattering is not collinear

@@ -10,12 +10,15 @@ and knows how its noise is correlated.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 
 from .fourier import transform_matrix
 
 _R_STEP = 0.03
 # Directions that the window passes with less than this part of the best are left out.
 _CONCENTRATION = 0.3
+# Signals are not looked for below the thousandth of the data, logarithm of the power.
+_DEEPEST = np.log(1e6)
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,37 @@ class Coordinates:
         (..., n_coordinates) array
         """
         return chi[..., self.inside] @ self.matrix.T
+
+    def signal_level(self, chi, noise):
+        r"""Root mean square of the coordinates of a spectrum without its noise.
+
+        Weighted by k^3 the noise of a faint spectrum is many times the signal, where k
+        is large, and little where it is small. So coordinates y of covariance
+        :math:`s^2 A A^T + g^2 I` are taken, and the g under which they are most
+        probable; without noise that is their root mean square.
+
+        Parameters
+        ----------
+        chi : (n_k,) array
+        noise : float
+            Standard deviation s of chi.
+
+        Returns
+        -------
+        float
+        """
+        variance, axes = np.linalg.eigh(noise**2 * self.matrix @ self.matrix.T)
+        square = (axes.T @ self.project(chi)) ** 2
+        top = np.log(np.mean(square))
+
+        def unlikely(log_power):
+            total = variance + np.exp(log_power)
+            return np.sum(np.log(total) + square / total)
+
+        found = minimize_scalar(
+            unlikely, bounds=(top - _DEEPEST, top), method="bounded"
+        )
+        return float(np.exp(found.x / 2))
 
 
 def window_coordinates(

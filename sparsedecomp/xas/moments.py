@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .fourier import transform_matrix
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -42,12 +44,66 @@ class Moments:
             self.second + other.second,
         )
 
+    def check(self, k):
+        """Refuse spectra of which nothing can be said.
+
+        Parameters
+        ----------
+        k : (n_k,) array
+
+        Raises
+        ------
+        ValueError
+            If every spectrum holds NaN, all are zero, or k has another length.
+        """
+        if self.count == 0:
+            raise ValueError(
+                "Every spectrum holds NaN or infinities: there is nothing to fit."
+            )
+        if len(self.total) != len(k):
+            count = len(self.total)
+            raise ValueError(f"The spectra have {count} channels, k has {len(k)}.")
+        if not np.any(self.second):
+            raise ValueError("Every spectrum is zero: there is nothing to fit.")
+
     @property
     def mean(self):
         """Mean spectrum."""
-        return self.total / max(self.count, 1)
+        return self.total / self.count
 
-    def square_of(self, transform):
-        """Mean over pixels and rows of the square of a (complex) linear map."""
-        power = np.einsum("ij,jk,ik->i", transform.conj(), self.second, transform)
-        return float(np.mean(power.real)) / max(self.count, 1)
+    def seen_by(self, matrix, inside):
+        """Mean outer product and mean of linear coordinates.
+
+        Parameters
+        ----------
+        matrix : (n, n_inside) array
+        inside : slice
+            Channels that it takes.
+
+        Returns
+        -------
+        second, mean : (n, n) and (n,) arrays
+        """
+        second = matrix @ self.second[inside, inside] @ matrix.T
+        return second / self.count, matrix @ self.mean[inside]
+
+    def white_noise(self, k, k_range):
+        """Standard deviation of white noise, from R of 15 to 25 angstrom.
+
+        Parameters
+        ----------
+        k : (n_k,) array
+            Wavenumbers in 1/angstrom.
+        k_range : (float, float)
+
+        Returns
+        -------
+        float
+            Root of the mean over pixels of the variance.
+        """
+        low, high = k_range
+        T = transform_matrix(
+            k, np.arange(15, 25, 0.1), k_min=low, k_max=high, k_weight=0
+        )
+        power = np.einsum("ij,jk,ik->", T.conj(), self.second, T).real
+        return float(np.sqrt(power / np.sum(np.abs(T) ** 2) / self.count))

@@ -12,7 +12,7 @@ from .lasso import debias, lasso_path
 from .mcmc import sample_supports
 
 
-def fit_fixed(columns, Y, variance, density):
+def fit_fixed(columns, Y, variance, density, population=None):
     """Most probable non-negative weights on a support that all pixels share.
 
     Parameters
@@ -25,23 +25,29 @@ def fit_fixed(columns, Y, variance, density):
         Noise variance.
     density : float
         Prior standard deviation of the weights.
+    population : Population, optional
+        What is known of the weights instead.
 
     Returns
     -------
     tuple of arrays
     """
-    A = columns @ columns.T / variance + np.eye(len(columns)) / density**2
-    F = Y @ columns.T / variance
-    W = np.maximum(np.linalg.solve(A, F.T).T, 0)
+    if population is None:
+        A = columns @ columns.T / variance + np.eye(len(columns)) / density**2
+        W = np.linalg.solve(A, columns @ Y.T / variance).T
+        spread = np.tile(np.sqrt(np.diag(np.linalg.inv(A))), (len(Y), 1))
+    else:
+        W, spread = population.posterior(Y)
+        A = population.precision
+    F, W = W @ A, np.maximum(W, 0)
     nonnegative_rows(W, F, A, np.zeros(len(columns)), 500, 1e-6)
-    spread = np.sqrt(np.diag(np.linalg.inv(A)))
     n = Y.shape[1]
     C = variance * np.eye(n) + density**2 * columns.T @ columns
     evidence = -0.5 * (
         np.sum(np.linalg.solve(C, Y.T) * Y.T, axis=0)
         + np.linalg.slogdet(2 * np.pi * C)[1]
     )
-    return W, np.tile(spread, (len(Y), 1)), W > 0, _residual(Y, W, columns), evidence
+    return W, spread, W > 0, _residual(Y, W, columns), evidence
 
 
 def fit_greedy(problem, Y, levels, max_size):

@@ -1,6 +1,6 @@
 """What a sparse fit of EXAFS gives: shells, and numbers of atoms of pixels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -32,6 +32,10 @@ class Shells:
     e0: np.ndarray
     e0_std: np.ndarray
     is_leakage: np.ndarray
+
+    def chosen(self, index):
+        """Some of them."""
+        return Shells(*(getattr(self, field.name)[index] for field in fields(self)))
 
 
 @dataclass(frozen=True)

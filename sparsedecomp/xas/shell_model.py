@@ -43,19 +43,23 @@ class ShellPrior:
         Standard deviation of the logarithm of what all shells deviate from it.
     sigma2_scatter : float, default 0.35
         Standard deviation of the logarithm of a shell's displacement around that.
-    anharmonicity, anharmonicity_spread : float, default 1.4, 0.7
+    anharmonicity, anharmonicity_spread : float, default 1.05, 0.6
         Third cumulant over the squared second, in 1/angstrom. In the anharmonic
         correlated Einstein model (Frenkel & Rehr, Phys. Rev. B 48 (1993) 585) it
         rises from half the constant of the Morse potential, which is about 1.4 in
-        metals, at zero temperature to one and a half times that.
+        metals, at zero temperature to one and a half times that; harmonic pairs have
+        none. Mean and standard deviation of all between none and 2.1.
     model_error, model_error_weight : float, default 0.1, 4
         Error of the theory as a part of the signal's root mean square, and how many
         coordinates that guess is worth: it keeps the noise level from vanishing.
-    distance_error, amplitude_error : float, default 0.004, 0.05
+    distance_error, amplitude_error : float, default 0.005, 0.05
         Standard deviations of a distance in angstrom, and of a number of atoms as a
-        part of it, that are due to FEFF's potentials; added to those of the fit. Four
-        clusters of other structures gave for UO2 distances of 2.329 to 2.340 and
-        3.861 to 3.865 angstrom and 6.8 to 7.6 atoms.
+        part of it, that are due to FEFF and the guess of its potentials; added to
+        those of the fit. The first is that of nine distances in copper at 10 K, cobalt,
+        ZnSe and UO2 as measured, from those of the crystals. Potentials of a guessed
+        cluster instead of the crystal's own bend distances by 0.09 % and numbers of
+        atoms by 5 % (root mean square of the first two shells of 43 cubic crystals,
+        NiO not among them).
     """
 
     density: float = 2.0
@@ -66,11 +70,11 @@ class ShellPrior:
     sigma2: float = 0.006
     sigma2_spread: float = 0.7
     sigma2_scatter: float = 0.35
-    anharmonicity: float = 1.4
-    anharmonicity_spread: float = 0.7
+    anharmonicity: float = 1.05
+    anharmonicity_spread: float = 0.6
     model_error: float = 0.1
     model_error_weight: float = 4.0
-    distance_error: float = 0.004
+    distance_error: float = 0.005
     amplitude_error: float = 0.05
 
 

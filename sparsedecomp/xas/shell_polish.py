@@ -102,18 +102,6 @@ def polish(model, y, p, kinds, *, max_iter=40, tol=1e-3):
     return _finish(model, y, p, kinds, f, J, square, variance, guess)
 
 
-def common_error(fit):
-    """Standard deviation of each shell's N / R^2 that is due to all but the N.
-
-    It is the same for every spectrum of these shells, and no noise of a pixel.
-    """
-    n_shells = len(fit.kinds)
-    of = slice(GLOBALS + n_shells, GLOBALS + 2 * n_shells)
-    precision = np.linalg.inv(fit.covariance)[of, of]
-    alone = np.diag(np.linalg.inv(precision))
-    return np.sqrt(np.maximum(np.diag(fit.covariance)[of] - alone, 0))
-
-
 def _finish(model, y, p, kinds, f, J, square, variance, guess):
     prior = model.prior
     mean, spread = model.prior_of(len(kinds))

@@ -3,8 +3,8 @@
 import numpy as np
 
 from .results import Shells
-from .shell_model import PER_SHELL
-from .shell_polish import common_error, polish
+from .shell_model import GLOBALS, PER_SHELL
+from .shell_polish import polish
 
 # A polish that moves a shell farther than this has left it, in angstrom.
 _MOVED = 0.15
@@ -108,7 +108,7 @@ def polish_support(model, y, mean_fit, problem, support, start):
 
 
 def shells_of(model, fit, r_end):
-    """Shells of a fit by distance, one atom's EXAFS of each, and their common error.
+    """Shells of a fit by distance, and one atom's EXAFS of each.
 
     Parameters
     ----------
@@ -122,23 +122,20 @@ def shells_of(model, fit, r_end):
     shells : Shells
     atoms : (K, n_inside) array
         EXAFS of one atom on the model's wavenumbers.
-    error : (K,) array
-        Relative error of N that all spectra share.
     """
     r, _, sigma2, third, e0 = model.shells(fit.p)
     order = np.argsort(r)
-    deviation = np.sqrt(np.diag(fit.covariance))[3:].reshape(PER_SHELL, -1)
-    u = model.split(fit.p)[1][1]
+    deviation = np.sqrt(np.diag(fit.covariance))[GLOBALS:].reshape(PER_SHELL, -1)
     labels = np.array([channel.label for channel in model.channels])
     shells = Shells(
         labels[fit.kinds][order],
         r[order],
         np.hypot(deviation[0], model.prior.distance_error)[order],
         sigma2[order],
-        (sigma2 * deviation[2])[order],
+        (sigma2 * _std_of_sum(fit, 1, 2))[order],
         third[order],
         e0[order],
-        deviation[3][order],
+        _std_of_sum(fit, 0, 3)[order],
         r[order] > r_end,
     )
     k = model.coordinates.k
@@ -147,5 +144,13 @@ def shells_of(model, fit, r_end):
         atoms[row] = model.channels[fit.kinds[i]].columns(
             k, r[i], e0=e0[i], sigma2=sigma2[i], third=third[i]
         )[0, 0]
-    error = np.hypot(common_error(fit) / u, model.prior.amplitude_error)
-    return shells, atoms, error[order]
+    return shells, atoms
+
+
+def _std_of_sum(fit, common, row):
+    """Standard deviation of a common parameter and a shell's deviation together."""
+    n_shells = len(fit.kinds)
+    own = GLOBALS + row * n_shells + np.arange(n_shells)
+    covariance = fit.covariance
+    variance = np.diag(covariance)[own] + 2 * covariance[common, own]
+    return np.sqrt(covariance[common, common] + variance)

@@ -1,10 +1,15 @@
 """Which site does an atom occupy? The ratio of two distances, or the evidence."""
 
+from copy import copy
+from dataclasses import replace
+
 import numpy as np
 
 from .shell_polish import polish
 
 SITES = {"tetrahedral": np.sqrt(8 / 3), "octahedral": np.sqrt(2)}
+# Sites around an absorber of the lattice, and its nearest absorbers.
+PLACES = {"tetrahedral": (8, 12), "octahedral": (6, 12)}
 
 
 def site_probabilities(near, far, sites=None, *, tolerance=0.02):
@@ -46,15 +51,18 @@ def site_probabilities(near, far, sites=None, *, tolerance=0.02):
     return _normalised(sites, logs)
 
 
-def site_evidence(fit, near, far, sites=None, *, tolerance=0.05):
+def site_evidence(fit, near, far, sites=None, *, places=None, tolerance=0.05):
     r"""Which site an atom occupies, by the evidence for a shell where each puts it.
 
     Each site is a model of its own: one shell of the near atoms, and one of the far
     atoms whose distance is known beforehand, a ratio times that of the near ones with
     a normal error. That is a sharper question than where shells are in general, and
     has an answer in noise in which a search of all distances finds only the near
-    shell. The far shell is polished from where the site puts it, and the evidence of
-    the free model (Laplace's approximation, flat prior of intensity :math:`\nu` of the
+    shell. A lattice also has room for so many atoms: more are improbable, and with
+    them the broad, crowded shells that would fit noise at a wrong place.
+
+    The far shell is polished from where the site puts it, and the evidence of the free
+    model (Laplace's approximation, flat prior of intensity :math:`\nu` of the
     distance) becomes
 
     .. math:: \log p(y | \text{site}) = \log p(y | R_1, R_2) - \log \nu
@@ -72,6 +80,11 @@ def site_evidence(fit, near, far, sites=None, *, tolerance=0.05):
         Symbols of the light atom and of the absorber, channels of the basis.
     sites : dict of str to float, optional
         As in `site_probabilities`.
+    places : dict of str to (float, float), optional
+        How many near and far atoms each site's lattice has room for, for the sites of
+        which that is known: standard deviations of the numbers of atoms. By default
+        8 and 12 for tetrahedral, 6 and 12 for octahedral, and the prior of the fit for
+        other sites.
     tolerance : float, default 0.05
         Standard deviation of the ratio of distances. A quarter of what lies between
         tetrahedral and octahedral: lattices are distorted, the particles of UO2 in
@@ -103,6 +116,7 @@ def site_evidence(fit, near, far, sites=None, *, tolerance=0.05):
     'octahedral'
     """
     sites = sites or SITES
+    places = PLACES if places is None else places
     if fit.model_ is None:
         raise ValueError(
             "Sites are compared with shells of a FEFF basis, and this fit has none: "
@@ -125,16 +139,21 @@ def site_evidence(fit, near, far, sites=None, *, tolerance=0.05):
     )
     r = model.shells(alone.p)[0][0]
     logs = []
-    for ratio in sites.values():
+    for name, ratio in sites.items():
+        density = np.full(2, model.prior.density)
+        if name in places:
+            density = places[name] / np.array([r, ratio * r]) ** 2
+        one, two = (_with_density(model, density[:n]) for n in (1, 2))
+        alone = polish(one, y, _parameters(common, [r]), kinds[:1])
         # A shell is found from within a half wave, a tenth of an angstrom, of it.
         pairs = [
-            polish(model, y, _parameters(common, [r, place]), kinds)
+            polish(two, y, _parameters(common, [r, place]), kinds)
             for place in r * (ratio + tolerance * np.linspace(-3, 3, 7))
         ]
         logs.append(
             max(
-                *(_with_far(model, pair, ratio, tolerance) for pair in pairs),
-                _without_far(model, alone, ratio, kinds[1:]),
+                *(_with_far(two, pair, ratio, tolerance) for pair in pairs),
+                _without_far(one, alone, ratio, kinds[1:], density[1]),
             )
         )
     return _normalised(sites, logs)
@@ -147,6 +166,13 @@ def _starts(model, kind, mean_fit):
     return [found.min()] if len(found) else np.arange(low, min(low + 1.5, high), 0.1)
 
 
+def _with_density(model, density):
+    """The model with a standard deviation of N / R^2 for each shell."""
+    own = copy(model)
+    own.prior = replace(model.prior, density=density)
+    return own
+
+
 def _with_far(model, pair, ratio, tolerance):
     first, second = model.shells(pair.p)[0]
     spread = tolerance * first
@@ -155,10 +181,10 @@ def _with_far(model, pair, ratio, tolerance):
     return pair.log_evidence + density - np.log(model.intensity)
 
 
-def _without_far(model, alone, ratio, kind):
+def _without_far(model, alone, ratio, kind, density):
     place = ratio * model.shells(alone.p)[0][0]
     x = place**2 * model.columns(_parameters(alone.p[:3], [place]), kind)[0, 0]
-    information = model.prior.density**2 * (x @ x) / alone.variance
+    information = density**2 * (x @ x) / alone.variance
     return alone.log_evidence - 0.5 * np.log1p(information)
 
 

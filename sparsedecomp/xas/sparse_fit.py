@@ -6,21 +6,16 @@ from dataclasses import replace
 import numpy as np
 
 from .coordinates import window_coordinates
-from .fourier import transform_matrix
+from .grid_support import grid_problem, grid_shells
 from .lasso import choose_penalty, lambda_ratios, lasso_path, noise_penalty
 from .moments import Moments
 from .pixel_fits import fit_fixed, fit_greedy, fit_lasso, fit_samples
-from .results import PixelShells, Shells
+from .population import Population
+from .results import PixelShells
+from .shape_error import SharedError
 from .shell_model import ShellModel, ShellPrior
 from .shell_search import search_shells
-from .shell_support import (
-    column_parameters,
-    has_half_way,
-    meet_shells,
-    polish_support,
-    shells_of,
-)
-from .support_problem import SupportProblem
+from .shell_support import column_parameters, polish_support, shells_of
 
 _logger = logging.getLogger(__name__)
 
@@ -66,6 +61,11 @@ class SparseEXAFS:
     prior : ShellPrior, optional
     polish : bool, default True
         Fit a joint support off the grid; all others stay on it.
+    population : bool, default True
+        On a joint support, estimate each pixel given the mean and covariance of the
+        atoms in all pixels: the error over the image falls where noise is large, and a
+        single odd pixel is drawn to the others (`Population`). False fits every pixel
+        by itself, without bias.
     max_shells : int, default 12
     penalty : float or {"kblock", "scans"}, default "kblock"
         Of the Lasso: a part of the largest, or how it is chosen. ``"scans"`` takes
@@ -87,6 +87,12 @@ class SparseEXAFS:
     mean_fit_ : ShellFit or None
         Search on the mean spectrum.
     model_ : ShellModel or None
+    noise_ : float
+        Standard deviation of chi in a pixel.
+    population_ : Population or None
+        Of a joint support.
+    shared_error_ : SharedError
+        Of the numbers of atoms of all pixels.
     log_evidence_ : float
         Of the mean spectrum, comparable between bases and noise models.
     cross_validation_ : CrossValidation or None
@@ -119,6 +125,7 @@ class SparseEXAFS:
         noise=None,
         prior=None,
         polish=True,
+        population=True,
         max_shells=12,
         penalty="kblock",
         n_lambdas=20,
@@ -136,6 +143,7 @@ class SparseEXAFS:
         self.noise = noise
         self.prior = prior
         self.polish = polish
+        self.population = population
         self.max_shells = max_shells
         self.penalty = penalty
         self.n_lambdas = n_lambdas
@@ -183,23 +191,26 @@ class SparseEXAFS:
             Itself.
         """
         k = np.asarray(k, dtype=float)
-        self._check(moments, k)
+        self._check()
+        moments.check(k)
         self.k_range_ = self.k_range or (3.0, min(16.0, k[-1] - 0.5))
-        noise = self.noise or self._pixel_noise(moments, k)
+        noise = self.noise_ = self.noise or moments.white_noise(k, self.k_range_)
         signal = self._coordinates(k, 0.0, 1.0)
+        mean_noise = noise / np.sqrt(moments.count)
         # In units of k^n chi.
-        error = _MODEL_ERROR * np.sqrt(np.mean(signal.project(moments.mean) ** 2))
+        error = _MODEL_ERROR * signal.signal_level(moments.mean, mean_noise)
         self.coordinates_ = self._coordinates(k, noise, error)
-        mean_coordinates = self._coordinates(k, noise / np.sqrt(moments.count), error)
+        mean_coordinates = self._coordinates(k, mean_noise, error)
         self.mean_fit_ = self.model_ = self.cross_validation_ = self.path_ = None
+        self.population_ = None
         if hasattr(self.basis, "channels"):
             self._search_mean(mean_coordinates, moments.mean)
         else:
             self._describe_linear()
         if self.method == "evidence" and self.support == "joint":
-            self._fit_joint(moments, mean_coordinates)
+            self._fit_joint(moments)
         else:
-            self._set_grid(self._grid_problem(self.coordinates_))
+            self._set_grid()
             if self.method == "lasso":
                 self.ratios_ = lambda_ratios(self.n_lambdas)
                 y = self.coordinates_.project(moments.mean)[None]
@@ -212,8 +223,7 @@ class SparseEXAFS:
                     self.ratios_,
                     self.penalty,
                 )
-                # The mean spectrum, on which it was chosen, does not know the noise
-                # of a pixel.
+                # The mean spectrum, on which it was chosen, hides a pixel's noise.
                 expected = self._levels()[2] if moments.count > 1 else 0.0
                 self.floor_ = noise_penalty(self.problem_, expected)
         return self
@@ -239,12 +249,10 @@ class SparseEXAFS:
         )
         if not good.any() or not count[1]:
             return out
-        found = self._weights(Y)
-        scale = self.shells_.r**2
-        weights, spread, inclusion, variance, evidence = found
-        out.n[good] = weights * scale
-        # What the common parameters leave open scales all pixels alike.
-        out.n_std[good] = scale * np.hypot(spread, weights * self.common_error_)
+        weights, spread, inclusion, variance, evidence = self._weights(Y)
+        shared = self.shared_error_.variance(weights)
+        out.n[good] = self.shells_.r**2 * weights
+        out.n_std[good] = self.shells_.r**2 * np.sqrt(spread**2 + shared)
         out.inclusion[good] = inclusion
         out.noise[good] = np.sqrt(variance)
         out.log_evidence[good] = evidence
@@ -265,24 +273,13 @@ class SparseEXAFS:
         """
         return np.nan_to_num(n) @ self.atoms_
 
-    def _check(self, moments, k):
-        if self.method not in METHODS:
-            raise ValueError(
-                f"method={self.method!r}: expected one of {', '.join(METHODS)}."
-            )
-        if self.support not in SUPPORTS:
-            raise ValueError(
-                f"support={self.support!r}: expected one of {', '.join(SUPPORTS)}."
-            )
-        if moments.count == 0:
-            raise ValueError(
-                "Every spectrum holds NaN or infinities: there is nothing to fit."
-            )
-        if len(moments.total) != len(k):
-            count = len(moments.total)
-            raise ValueError(f"The spectra have {count} channels, k has {len(k)}.")
-        if not np.any(moments.second):
-            raise ValueError("Every spectrum is zero: there is nothing to fit.")
+    def _check(self):
+        for name, known in (("method", METHODS), ("support", SUPPORTS)):
+            value = getattr(self, name)
+            if value not in known:
+                raise ValueError(
+                    f"{name}={value!r}: expected one of {', '.join(known)}."
+                )
 
     def _coordinates(self, k, noise, error):
         return window_coordinates(
@@ -294,23 +291,13 @@ class SparseEXAFS:
             model_error=error,
         )
 
-    def _pixel_noise(self, moments, k):
-        """Standard deviation of chi in a pixel, from R of 15 to 25 angstrom."""
-        low, high = self.k_range_
-        T = transform_matrix(
-            k, np.arange(15, 25, 0.1), k_min=low, k_max=high, k_weight=0
-        )
-        power = np.mean(np.sum(np.abs(T) ** 2, axis=1))
-        return float(np.sqrt(moments.square_of(T) / power))
-
     def _prior(self):
         prior = self.prior or ShellPrior()
         if self.e0 is not None:
             prior = replace(prior, e0=self.e0, e0_spread=1e-3, e0_scatter=1e-3)
         if self.sigma2 is not None:
-            prior = replace(
-                prior, sigma2=self.sigma2, sigma2_spread=1e-3, sigma2_scatter=1e-3
-            )
+            fixed = {"sigma2_spread": 1e-3, "sigma2_scatter": 1e-3}
+            prior = replace(prior, sigma2=self.sigma2, **fixed)
         return prior
 
     def _search_mean(self, coordinates, mean):
@@ -330,117 +317,82 @@ class SparseEXAFS:
         self.hyper_ = {name: v for name, v in given.items() if v is not None}
         self.log_evidence_ = np.nan
 
-    def _grid_problem(self, coordinates):
-        prior = self._prior()
-        r = self.basis.r
-        if self.model_ is not None:
-            r = meet_shells(self.model_, self.mean_fit_, self.basis)
-            atoms = self.basis.columns(coordinates.k, r, **self.hyper_)
-        else:
-            atoms = self.basis.columns(coordinates.k, **self.hyper_)
-        used = self.basis.r < self.r_range[1] + _BEYOND
-        if self.model_ is not None:
-            used &= has_half_way(self.model_, self.mean_fit_, self.basis)
-        self.used_ = used
-        labels = self.basis.labels
-        self.atoms_ = atoms[used]
-        elements = {label.split(" via ")[0] for label in labels}
-        low, high = coordinates.k_range
-        return SupportProblem.from_columns(
-            self.atoms_ @ coordinates.matrix.T,
-            r[used],
-            self.basis.kinds[used],
-            density=prior.density,
-            intensity=np.full(len(labels), prior.shells_per_angstrom / len(elements)),
-            resolution=np.pi / (2 * (high - low)),
+    def _set_grid(self):
+        prior, r_end = self._prior(), self.r_range[1]
+        self.problem_, self.atoms_, self.used_ = grid_problem(
+            self.basis,
+            self.coordinates_,
+            prior,
+            self.hyper_,
+            r_end + _BEYOND,
+            self.model_,
+            self.mean_fit_,
         )
-
-    def _set_grid(self, problem):
-        self.problem_ = problem
-        self.common_error_ = np.full(len(problem.r), self._prior().amplitude_error)
-        unknown = np.full(len(problem.r), np.nan)
-
-        def of_column(name):
-            values = np.asarray(self.hyper_.get(name, np.nan), dtype=float)
-            return np.broadcast_to(values, len(self.used_))[self.used_]
-
-        self.shells_ = Shells(
-            np.array(self.basis.labels)[problem.kinds],
-            problem.r,
-            np.full(len(problem.r), np.median(np.diff(problem.r)) / 2),
-            of_column("sigma2"),
-            unknown,
-            of_column("third"),
-            of_column("e0"),
-            unknown,
-            problem.r > self.r_range[1] + _LEAKAGE,
+        self.shells_ = grid_shells(
+            self.basis, self.problem_, self.hyper_, self.used_, r_end + _LEAKAGE
         )
+        self.shared_error_ = SharedError(prior.amplitude_error)
 
     def _levels(self):
         """Noise variances of a pixel that are tried: the expected one, and about it."""
         known = self.mean_fit_ is not None
         return (max(1.0, self.mean_fit_.variance) if known else 1.0) * _LEVELS
 
-    def _fit_joint(self, moments, mean_coordinates):
-        problem = self._grid_problem(self.coordinates_)
+    def _fit_joint(self, moments):
+        self._set_grid()
+        problem, model, fit = self.problem_, self.model_, self.mean_fit_
         matrix = self.coordinates_.matrix
-        inside = self.coordinates_.inside
-        mean = self.coordinates_.project(moments.mean)
-        if moments.count == 1 and self.mean_fit_ is not None and self.polish:
-            fit = self.mean_fit_
+        second, mean = moments.seen_by(matrix, self.coordinates_.inside)
+        if fit and self.polish and moments.count == 1:
+            self.variance_ = fit.variance
         else:
             support, _, self.variance_ = problem.joint(
-                matrix @ moments.second[inside, inside] @ matrix.T,
+                moments.count * second,
                 mean,
                 moments.count,
                 self._levels(),
                 max_size=self.max_shells,
             )
-            fit = None
-            if self.mean_fit_ is not None and self.polish and len(support):
-                y = mean_coordinates.project(moments.mean)
-                start = {
-                    name: v[self.used_][support] for name, v in self.hyper_.items()
-                }
-                fit = polish_support(
-                    self.model_, y, self.mean_fit_, problem, support, start
-                )
+            fit = self._polished(support)
         if fit is None:
-            self._set_grid(problem)
-            self._keep(support)
+            support = support[np.argsort(problem.r[support])]
+            self.shells_ = self.shells_.chosen(support)
+            self.atoms_ = self.atoms_[support]
         else:
-            self.shells_, self.atoms_, self.common_error_ = shells_of(
-                self.model_, fit, self.r_range[1] + _LEAKAGE
-            )
-            if fit is self.mean_fit_:
-                self.variance_ = fit.variance
+            r_end = self.r_range[1] + _LEAKAGE
+            self.shells_, self.atoms_ = shells_of(model, fit, r_end)
+            self.shared_error_ = SharedError.of(model, fit)
         self.problem_ = None
         self._columns = self.atoms_ @ matrix.T * self.shells_.r[:, None] ** 2
+        if self.population:
+            white = matrix @ matrix.T
+            theory = self.variance_ * (np.eye(len(mean)) - self.noise_**2 * white)
+            shared = self.shared_error_.variance
+            self.population_ = Population.of(
+                self._columns, white, theory, shared, second, mean, moments.count
+            )
 
-    def _keep(self, support):
-        fields = {
-            name: getattr(self.shells_, name)[support]
-            for name in Shells.__dataclass_fields__
-        }
-        order = np.argsort(fields["r"])
-        self.shells_ = Shells(**{name: v[order] for name, v in fields.items()})
-        self.common_error_ = self.common_error_[support]
-        self.atoms_ = self.atoms_[support][order]
+    def _polished(self, support):
+        """Fit of a support to the mean spectrum; None where that does not hold it."""
+        if not (self.mean_fit_ and self.polish and len(support)):
+            return None
+        columns = np.flatnonzero(self.used_)[support]
+        start = {name: v[columns] for name, v in self.hyper_.items()}
+        y = self.mean_coordinates_
+        return polish_support(
+            self.model_, y, self.mean_fit_, self.problem_, support, start
+        )
 
     def _weights(self, Y):
-        prior, problem = self._prior(), self.problem_
+        problem, levels = self.problem_, self._levels()
         if problem is None:
-            return fit_fixed(self._columns, Y, self.variance_, prior.density)
+            known = self.variance_, self._prior().density, self.population_
+            return fit_fixed(self._columns, Y, *known)
         if self.method == "lasso":
             return fit_lasso(problem, Y, self.ratios_[: self.chosen_ + 1], self.floor_)
         if self.method == "evidence":
-            return fit_greedy(problem, Y, self._levels(), self.max_shells)
+            return fit_greedy(problem, Y, levels, self.max_shells)
         found, self.samples_ = fit_samples(
-            problem,
-            Y,
-            self._levels(),
-            self.max_shells,
-            self.n_sweeps,
-            self.random_state,
+            problem, Y, levels, self.max_shells, self.n_sweeps, self.random_state
         )
         return found

@@ -155,11 +155,36 @@ class SupportProblem:
         return support, found[best][1], variances[best]
 
     def _joint(self, moment, mean, count, variance, max_size):
-        n, support = len(mean), []
-        evidence = self._joint_evidence(moment, count, variance, support)
+        pixels = moment, mean, count, variance
+        support, evidence = [], self._joint_evidence(moment, count, variance, [])
         while True:
+            fewer = [[i for i in support if i != j] for j in support]
+            trials = [*fewer, *self._additions(*pixels, support, support, 1)]
+            # One column between two shells may take of both, and keep them out.
+            for some in fewer:
+                trials += self._additions(*pixels, some, support, 2)
+            # Shells settle on neighbouring distances once others are there.
+            trials += [
+                [*(i for i in support if i != j), j + step]
+                for j in support
+                for step in (-2, -1, 1, 2)
+                if 0 <= j + step < len(self.r) and self.kinds[j + step] == self.kinds[j]
+            ]
+            trials = [trial for trial in trials if len(trial) <= max_size]
+            values = [
+                self._joint_evidence(moment, count, variance, trial) for trial in trials
+            ]
+            if not values or max(values) <= evidence + 1e-9:
+                return support, evidence
+            evidence = max(values)
+            support = trials[int(np.argmax(values))]
+
+    def _additions(self, moment, mean, count, variance, support, away, steps):
+        """Supports with one column more, and more, the best apart from others."""
+        trials = []
+        for _ in range(steps):
             X = self.columns[support]
-            C = variance * np.eye(n) + (X.T * self.prior[support]) @ X
+            C = variance * np.eye(len(mean)) + (X.T * self.prior[support]) @ X
             x = np.linalg.solve(C, self.columns.T).T
             s = np.sum(x * self.columns, axis=1)
             squares = np.sum((x @ moment) * x, axis=1)
@@ -169,26 +194,13 @@ class SupportProblem:
                 + self.log_odds
             )
             gain[x @ mean <= 0] = -np.inf
-            for j in support:
+            for j in {*support, *away}:
                 gain[slice(*self.blocked[j])] = -np.inf
-            trials = []
-            if len(support) < max_size and gain.max() > 0:
-                trials.append([*support, int(gain.argmax())])
-            trials += [[i for i in support if i != j] for j in support]
-            # Shells settle on neighbouring distances once others are there.
-            trials += [
-                [*(i for i in support if i != j), j + step]
-                for j in support
-                for step in (-2, -1, 1, 2)
-                if 0 <= j + step < len(self.r) and self.kinds[j + step] == self.kinds[j]
-            ]
-            values = [
-                self._joint_evidence(moment, count, variance, trial) for trial in trials
-            ]
-            if not values or max(values) <= evidence + 1e-9:
-                return support, evidence
-            evidence = max(values)
-            support = trials[int(np.argmax(values))]
+            if not gain.max() > 0:
+                break
+            support = [*support, int(gain.argmax())]
+            trials.append(support)
+        return trials
 
     def _joint_evidence(self, moment, count, variance, support):
         X = self.columns[support]

@@ -62,6 +62,76 @@ def test_evidence_tells_sites_where_the_search_sees_one_shell(nickel, rng, ratio
     assert p[site] > 0.75 and sum(p.values()) == pytest.approx(1)
 
 
+OXIDES = {
+    "octahedral": ("NiO.chik", "Ni", "K"),
+    "tetrahedral": ("UO2.chik", "U", "L3"),
+}
+
+
+def noisy_oxide(data_dir, site):
+    """A measured spectrum and 40 times its noise, of half the signal; basis and k."""
+    file, absorber, edge = OXIDES[site]
+    k, chi = np.loadtxt(data_dir / "xas" / file, comments="#", usecols=(0, 1)).T
+    even = np.arange(0, k[-1], 0.05)
+    chi = np.interp(even, k, chi)
+    level = 0.5 * np.sqrt(np.mean(chi[(even > 3) & (even < 13)] ** 2))
+    noise = [np.random.default_rng(i).normal(size=len(chi)) for i in range(40)]
+    basis = FeffBasis.from_composition(absorber, ["O", absorber], edge=edge)
+    return even, chi, level * np.array(noise), level, basis
+
+
+@pytest.mark.study
+@pytest.mark.parametrize(("site", "decided"), [("octahedral", 40), ("tetrahedral", 37)])
+def test_sites_of_oxygen_in_noise(data_dir, site, decided):
+    # Odds of ten to one decide: nothing wrongly, and all but three of the spectra of
+    # particles of UO2, whose uranium is faint.
+    k, chi, noise, _, basis = noisy_oxide(data_dir, site)
+    p = []
+    for row in noise:
+        fit = SparseEXAFS(basis).fit(chi + row, k)
+        p.append(site_evidence(fit, *basis.labels[:2])[site])
+    assert np.min(p) > 1 / 11
+    assert np.sum(np.array(p) > 10 / 11) >= decided
+
+
+@pytest.mark.study
+@pytest.mark.parametrize("site", OXIDES)
+def test_sites_that_noise_leaves_to_be_seen(data_dir, site):
+    # Distances, displacements, energy zeros and noise known, only N unknown: the data
+    # decide all that the evidence decides, and the rest.
+    k, chi, noise, level, basis = noisy_oxide(data_dir, site)
+    known = SparseEXAFS(basis).fit(chi, k).shells_
+    near, far = (np.flatnonzero(known.labels == x)[0] for x in basis.labels[:2])
+    of = (k >= 3) & (k <= 16)
+    other = np.sqrt(2 if site == "tetrahedral" else 8 / 3) * known.r[near]
+    log = []
+    for distance in (known.r[far], other):
+        columns = [
+            r**2
+            * basis.channels[kind].columns(
+                k[of], r, e0=known.e0[j], sigma2=known.sigma2[j], third=known.third[j]
+            )[0, 0]
+            for kind, r, j in ((0, known.r[near], near), (1, distance, far))
+        ]
+        prior = ShellPrior().density ** 2
+        C = level**2 * np.eye(of.sum()) + prior * np.transpose(columns) @ columns
+        Y = (chi + noise)[:, of]
+        chi_square = np.sum(np.linalg.solve(C, Y.T) * Y.T, axis=0)
+        log.append(-0.5 * (chi_square + np.linalg.slogdet(C)[1]))
+    assert np.all(log[0] - log[1] > np.log(10))
+
+
+def test_a_lattice_has_room_for_so_many_atoms(nickel, rng):
+    chi = spectrum(nickel, [(0, 2.0, 6), (1, np.sqrt(2) * 2.0, 12)])
+    chi += 0.3 * np.sqrt(np.mean(chi[60:260] ** 2)) * rng.normal(size=len(chi))
+    fit = SparseEXAFS(nickel, **SHORT).fit(chi, K)
+    sites = {"close packed": np.sqrt(2), "chain": np.sqrt(2)}
+    p = site_evidence(fit, "O", "Ni", sites)
+    assert p["chain"] == pytest.approx(0.5)
+    p = site_evidence(fit, "O", "Ni", sites, places={"chain": (6, 2)})
+    assert p["chain"] < 0.05
+
+
 def test_no_far_shell_decides_nothing(nickel, rng):
     chi = spectrum(nickel, [(0, 2.0, 6)])
     chi += 0.1 * np.sqrt(np.mean(chi[60:260] ** 2)) * rng.normal(size=len(chi))

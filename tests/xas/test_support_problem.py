@@ -133,6 +133,36 @@ def test_joint_support_is_exact_where_single_pixels_fail(nickel_oxide, rng):
     assert np.mean((W[:, problem.kinds == 1] > 0).any(axis=1)) < 0.5
 
 
+def test_joint_search_leaves_a_column_that_takes_of_two_shells():
+    # Two phases in noise: oxygen between the shells explains more than either alone,
+    # and what it leaves of them is below zero in the mean.
+    basis = FeffBasis.from_composition("Ni", ["O", "Ni"], focusing=False, r_max=4.0)
+    coordinates = window_coordinates(
+        K, (3, 13.5), (1, 3.4), noise=0.08, model_error=0.3
+    )
+    at = {"e0": 3.0, "sigma2": 0.006}
+    problem = SupportProblem.from_columns(
+        basis.columns(coordinates.k, **at) @ coordinates.matrix.T,
+        basis.r,
+        basis.kinds,
+        density=2.0,
+        intensity=[0.5, 0.5],
+        resolution=0.15,
+    )
+    n = np.array([[6.0, 12.0]] * 160 + [[3.0, 5.0]] * 240)
+    atoms = np.array(
+        [
+            channel.columns(coordinates.k, r, **at)[0, 0]
+            for channel, r in zip(basis.channels, (2.1, 2.96), strict=True)
+        ]
+    )
+    Y = n @ atoms @ coordinates.matrix.T
+    moment = Y.T @ Y + len(Y) * np.eye(coordinates.size)
+    support, _, _ = problem.joint(moment, Y.mean(axis=0), len(Y), [1.0])
+    assert basis.kinds[support].tolist() == [0, 1]
+    np.testing.assert_allclose(basis.r[support], [2.1, 2.96], atol=0.021)
+
+
 def test_exhaustive_search_is_limited(nickel_oxide):
     with pytest.raises(ValueError, match="supports of 1 to 4 columns"):
         nickel_oxide[0].exhaustive(np.zeros(3), 1.0, max_size=7)

@@ -1,0 +1,72 @@
+"""Errors of shapes in the atoms of spectra: against the fit's own, and drawn ones."""
+
+import numpy as np
+import pytest
+
+from sparsedecomp.xas import FeffBasis
+from sparsedecomp.xas.coordinates import window_coordinates
+from sparsedecomp.xas.shape_error import SharedError
+from sparsedecomp.xas.shell_model import GLOBALS, ShellModel
+from sparsedecomp.xas.shell_polish import polish
+
+K = np.arange(0, 14.01, 0.05)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """Model and fit of O6 and Ni12, in an order that is not that of distance."""
+    basis = FeffBasis.from_composition("Ni", ["O", "Ni"], focusing=False)
+    coordinates = window_coordinates(K, (3, 13.5), (1, 3.4), noise=0.005)
+    model = ShellModel(basis.channels, coordinates, 4.0)
+    kinds = np.array([1, 0])
+    r, n = np.array([2.954, 2.089]), np.array([12, 6])
+    p = np.concatenate([[0, 0, 1.0], r, n / r**2, np.zeros(4)])
+    y = model.predict(p, kinds)[0]
+    noise = np.random.default_rng(0).normal(size=len(y))
+    return model, polish(model, y + noise, p, kinds)
+
+
+def places_of_atoms():
+    return GLOBALS + 2 + np.arange(2)
+
+
+def test_of_its_own_weights_a_fit_knows_what_it_knows_less(fitted):
+    model, fit = fitted
+    of = places_of_atoms()
+    alone = np.linalg.inv(np.linalg.inv(fit.covariance)[np.ix_(of, of)])
+    lost = (np.diag(fit.covariance)[of] - np.diag(alone))[::-1]
+    error = SharedError.of(model, fit)
+    own = (error.amplitude * fit.p[of][::-1]) ** 2
+    np.testing.assert_allclose(error.variance(fit.p[of][::-1]) - own, lost, rtol=0.02)
+
+
+def test_atoms_spread_as_shapes_are_drawn(fitted):
+    """A pixel without nickel errs by its oxygen alone, and not in proportion to N."""
+    model, fit = fitted
+    of = places_of_atoms()
+    rng = np.random.default_rng(1)
+    w = np.array([1.4, 0.0])
+    columns = model.predict(fit.p, fit.kinds)[1][:, of[::-1]]
+    shapes = np.delete(np.arange(len(fit.p)), of)
+    covariance = 1e-2 * fit.covariance[np.ix_(shapes, shapes)]
+    found = []
+    for shift in rng.multivariate_normal(np.zeros(len(shapes)), covariance, 1000):
+        p = fit.p.copy()
+        p[shapes] += shift
+        p[of] = w[::-1]
+        found.append(np.linalg.pinv(columns) @ model.predict(p, fit.kinds)[0])
+    expected = SharedError(0.0, SharedError.of(model, fit).shapes).variance(w)
+    np.testing.assert_allclose(10 * np.std(found, axis=0), np.sqrt(expected), rtol=0.1)
+    assert expected[1] > 0
+
+
+def test_without_a_fit_the_amplitude_is_all(fitted):
+    W = np.array([[1.0, 2.0], [0.0, 4.0]])
+    np.testing.assert_allclose(SharedError(0.05).variance(W), (0.05 * W) ** 2)
+
+
+def test_no_shells_have_no_error(fitted):
+    model, _ = fitted
+    y = np.zeros(model.coordinates.size)
+    fit = polish(model, y + 1e-3, model.prior_of(0)[0], np.zeros(0, dtype=int))
+    assert SharedError.of(model, fit).variance(np.zeros((3, 0))).shape == (3, 0)
