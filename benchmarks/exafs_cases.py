@@ -111,7 +111,7 @@ def grid(count, **options):
 
 def path_ours(count):
     """Lasso path of all spectra."""
-    from sparsedecomp.xas.lasso import lasso_path
+    from sparsedecomp.xas.shells.lasso import lasso_path
 
     fit, chi = grid(count, method="lasso", penalty=0.05)
     Y = fit.coordinates_.project(chi)

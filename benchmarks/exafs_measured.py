@@ -155,7 +155,7 @@ def columns():
     from larch.xafs import feffpath, path2chi
 
     from sparsedecomp.xas import read_feff_path
-    from sparsedecomp.xas.scattering import ScatteringGrid
+    from sparsedecomp.xas.theory.scattering import ScatteringGrid
 
     k = np.arange(2.5, 18, 0.05)
     at = {"e0": 3.0, "sigma2": 0.005, "third": 1e-4}
@@ -175,8 +175,8 @@ def columns():
 def feff_grid():
     """Grids of one element, single atoms and rows of them, by a run of FEFF6L."""
     from sparsedecomp.xas import FeffError
-    from sparsedecomp.xas.clusters import make_cluster
-    from sparsedecomp.xas.grid_store import compute_grids
+    from sparsedecomp.xas.theory.clusters import make_cluster
+    from sparsedecomp.xas.theory.grid_store import compute_grids
 
     clock = Clock()
     try:

@@ -63,6 +63,14 @@ GROUPS = {
         "multiframe": 5,
         "tuning": 6,
     },
+    "xas": {
+        "grids": 0,
+        "units": 0,
+        "theory": 1,
+        "transform": 1,
+        "reduction": 2,
+        "shells": 2,
+    },
 }
 SOLVERS = {"kernels", "blocks", "decomposition", "superresolution", "xas"}
 FRONT_ENDS = {"hyperspy", "exspy", "matplotlib", "ipywidgets", "traits"}

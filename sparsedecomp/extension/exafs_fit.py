@@ -4,8 +4,8 @@ import numpy as np
 
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.extension.exafs_result import SparseEXAFSResult
-from sparsedecomp.xas.moments import Moments
-from sparsedecomp.xas.sparse_fit import SparseEXAFS
+from sparsedecomp.xas.shells.moments import Moments
+from sparsedecomp.xas.shells.sparse_fit import SparseEXAFS
 
 _DIRECTIONS = 6
 

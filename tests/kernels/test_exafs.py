@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sparsedecomp.kernels.exafs import stick_columns
-from sparsedecomp.xas.channels import Channel, _table
-from sparsedecomp.xas.scattering import ScatteringGrid
+from sparsedecomp.xas.theory.channels import Channel, _table
+from sparsedecomp.xas.theory.scattering import ScatteringGrid
 from sparsedecomp.xas.units import ETOK
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.interpolate import BSpline, UnivariateSpline
 
 from sparsedecomp.xas import autobk, common_k_max, photon_energy, wavenumber, window
-from sparsedecomp.xas.background import R_STEP
+from sparsedecomp.xas.reduction.background import R_STEP
 
 # larch 2026.3.1: pre_edge(g); autobk(g, rbkg=1, kweight=2) of the shared files: E0,
 # edge step, and chi at k = 5, 8, 10, 12 1/angstrom.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sparsedecomp.xas import FeffBasis
-from sparsedecomp.xas.coordinates import window_coordinates
+from sparsedecomp.xas.shells.coordinates import window_coordinates
 
 K = np.arange(0, 16.01, 0.05)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sparsedecomp.xas.debye import debye_sigma2
+from sparsedecomp.xas.theory.debye import debye_sigma2
 
 COPPER = {"theta": 315.0, "mass": 63.546, "density": 4 / 3.61**3}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sparsedecomp.xas import e0_of, edge_energy, find_e0
-from sparsedecomp.xas.edge_energies import EDGES, TABLE
+from sparsedecomp.xas.reduction.edge_energies import EDGES, TABLE
 
 ENERGY = np.arange(8900.0, 9200.0, 0.5)
 

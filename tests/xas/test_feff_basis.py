@@ -7,11 +7,11 @@ import pytest
 
 from sparsedecomp.cache import VARIABLE
 from sparsedecomp.xas import FeffBasis, FeffError
-from sparsedecomp.xas import grid_store as module
-from sparsedecomp.xas.clusters import make_cluster
-from sparsedecomp.xas.elements import atomic_number
-from sparsedecomp.xas.feff_input import read_feff_input
-from sparsedecomp.xas.feff_run import ENVIRONMENT, find_feff, run_feff
+from sparsedecomp.xas.theory import grid_store as module
+from sparsedecomp.xas.theory.clusters import make_cluster
+from sparsedecomp.xas.theory.elements import atomic_number
+from sparsedecomp.xas.theory.feff_input import read_feff_input
+from sparsedecomp.xas.theory.feff_run import ENVIRONMENT, find_feff, run_feff
 
 
 def program(folder, monkeypatch, code):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sparsedecomp.xas import transform_matrix, window
-from sparsedecomp.xas.fourier import WINDOWS
+from sparsedecomp.xas.transform.fourier import WINDOWS
 
 K = np.arange(0, 16.001, 0.05)
 

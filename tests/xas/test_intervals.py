@@ -7,13 +7,13 @@ import pytest
 
 from sparsedecomp import datasets
 from sparsedecomp.xas import FeffBasis, ShellPrior, SparseEXAFS
-from sparsedecomp.xas.channels import Channel
-from sparsedecomp.xas.coordinates import window_coordinates
-from sparsedecomp.xas.feff_run import FeffError, find_feff
-from sparsedecomp.xas.scattering import ScatteringGrid
-from sparsedecomp.xas.shell_model import ShellModel
-from sparsedecomp.xas.shell_polish import polish
-from sparsedecomp.xas.shell_support import shells_of
+from sparsedecomp.xas.shells.coordinates import window_coordinates
+from sparsedecomp.xas.shells.model import ShellModel
+from sparsedecomp.xas.shells.off_grid import shells_of
+from sparsedecomp.xas.shells.polish import polish
+from sparsedecomp.xas.theory.channels import Channel
+from sparsedecomp.xas.theory.feff_run import FeffError, find_feff
+from sparsedecomp.xas.theory.scattering import ScatteringGrid
 
 K = np.arange(0, 14.01, 0.05)
 # Potentials of the true crystal: absorber, edge, files, elements, distances, atoms.

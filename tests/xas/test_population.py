@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sparsedecomp.xas.population import Population
+from sparsedecomp.xas.shells.population import Population
 
 N_COORDINATES = 20
 

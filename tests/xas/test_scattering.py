@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sparsedecomp.xas import read_feff_path
-from sparsedecomp.xas.feff_basis import FeffBasis
-from sparsedecomp.xas.scattering import ScatteringGrid
+from sparsedecomp.xas.theory.feff_basis import FeffBasis
+from sparsedecomp.xas.theory.scattering import ScatteringGrid
 
 CU = "xas/feff/Cu_fcc_a3.6032_shells/feff{:04d}.dat"
 ZNSE = "xas/feff/ZnSe/feff_znse.dat"

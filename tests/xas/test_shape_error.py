@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from sparsedecomp.xas import FeffBasis
-from sparsedecomp.xas.coordinates import window_coordinates
-from sparsedecomp.xas.shape_error import SharedError
-from sparsedecomp.xas.shell_model import GLOBALS, ShellModel
-from sparsedecomp.xas.shell_polish import polish
+from sparsedecomp.xas.shells.coordinates import window_coordinates
+from sparsedecomp.xas.shells.model import GLOBALS, ShellModel
+from sparsedecomp.xas.shells.polish import polish
+from sparsedecomp.xas.shells.shape_error import SharedError
 
 K = np.arange(0, 14.01, 0.05)
 

@@ -10,7 +10,7 @@ from sparsedecomp.xas import (
     ShellPrior,
     SparseEXAFS,
 )
-from sparsedecomp.xas.moments import Moments
+from sparsedecomp.xas.shells.moments import Moments
 
 K = np.arange(0, 14.01, 0.05)
 

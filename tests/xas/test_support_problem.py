@@ -5,8 +5,8 @@ import pytest
 from sklearn.linear_model import lasso_path as sklearn_path
 
 from sparsedecomp.xas import FeffBasis
-from sparsedecomp.xas.coordinates import window_coordinates
-from sparsedecomp.xas.lasso import (
+from sparsedecomp.xas.shells.coordinates import window_coordinates
+from sparsedecomp.xas.shells.lasso import (
     choose_penalty,
     cross_validate_blocks,
     cross_validate_scans,
@@ -14,8 +14,8 @@ from sparsedecomp.xas.lasso import (
     lambda_ratios,
     lasso_path,
 )
-from sparsedecomp.xas.mcmc import sample_supports
-from sparsedecomp.xas.support_problem import SupportProblem
+from sparsedecomp.xas.shells.mcmc import sample_supports
+from sparsedecomp.xas.shells.support_problem import SupportProblem
 
 K = np.arange(0, 14.01, 0.05)
 AT = {"e0": 1.0, "sigma2": 0.006}

@@ -65,7 +65,7 @@ def make_cluster(absorber, elements, *, lattice=None, bond=None, radius=6.5):
 
     Examples
     --------
-    >>> from sparsedecomp.xas.clusters import make_cluster
+    >>> from sparsedecomp.xas.theory.clusters import make_cluster
     >>> [symbol for symbol, _ in make_cluster("Ni", ["Ni", "O"])[:8]]
     ['Ni', 'O', 'O', 'O', 'O', 'O', 'O', 'Ni']
     """

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .fourier import transform_matrix
+from ..transform.fourier import transform_matrix
 
 
 @dataclass(frozen=True)

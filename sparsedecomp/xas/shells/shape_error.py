@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .shell_model import GLOBALS
+from .model import GLOBALS
 
 
 @dataclass(frozen=True)

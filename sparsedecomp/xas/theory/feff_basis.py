@@ -65,7 +65,7 @@ class FeffBasis:
         edge : {"K", "L1", "L2", "L3"}, default "K"
         lattice, bond
             Structure of the cluster for the potentials, see
-            `sparsedecomp.xas.clusters.make_cluster`.
+            `sparsedecomp.xas.theory.clusters.make_cluster`.
         focusing : bool, default True
             With collinear multiple scattering: for each element also an atom behind
             another half way.

@@ -8,14 +8,14 @@ import numpy as np
 from .coordinates import window_coordinates
 from .grid_support import grid_problem, grid_shells
 from .lasso import choose_penalty, lambda_ratios, lasso_path, noise_penalty
+from .model import ShellModel, ShellPrior
 from .moments import Moments
+from .off_grid import column_parameters, polish_support, shells_of
 from .pixel_fits import fit_fixed, fit_greedy, fit_lasso, fit_samples
 from .population import Population
 from .results import PixelShells
+from .search import search_shells
 from .shape_error import SharedError
-from .shell_model import ShellModel, ShellPrior
-from .shell_search import search_shells
-from .shell_support import column_parameters, polish_support, shells_of
 
 _logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from ..cache import cache_folder
+from ...cache import cache_folder
 from .clusters import make_cluster
 from .feff_run import run_feff
 from .scattering import ScatteringGrid

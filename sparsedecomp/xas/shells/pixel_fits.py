@@ -7,7 +7,7 @@ and the log evidence.
 
 import numpy as np
 
-from ..kernels.coordinate import nonnegative_rows
+from ...kernels.coordinate import nonnegative_rows
 from .lasso import debias, lasso_path
 from .mcmc import sample_supports
 

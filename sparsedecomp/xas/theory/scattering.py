@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from .units import ETOK
+from ..units import ETOK
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def window(k, k_min, k_max, taper=1.0, kind="hanning"):
 
     Examples
     --------
-    >>> from sparsedecomp.xas.fourier import window
+    >>> from sparsedecomp.xas.transform.fourier import window
     >>> window([2.0, 3.0, 3.5, 8.0, 10.5, 11.0], 3, 10).round(2).tolist()
     [0.0, 0.5, 1.0, 1.0, 0.0, 0.0]
     """
@@ -127,7 +127,7 @@ def transform_matrix(k, r, *, k_min, k_max, k_weight=2, taper=1.0, window="hanni
     A single distance of 2.5 angstrom, without phase shift, peaks there:
 
     >>> import numpy as np
-    >>> from sparsedecomp.xas.fourier import transform_matrix
+    >>> from sparsedecomp.xas.transform.fourier import transform_matrix
     >>> k, r = np.arange(0, 16, 0.05), np.arange(0, 6, 0.05)
     >>> T = transform_matrix(k, r, k_min=3, k_max=14)
     >>> chi = np.sin(2 * k * 2.5)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
-from ..kernels.lasso import lasso_path_rows
+from ...kernels.lasso import lasso_path_rows
 
 _TOL = 1e-5
 _MAX_SWEEPS = 2000

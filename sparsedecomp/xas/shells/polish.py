@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .shell_model import GLOBALS, PER_SHELL
+from .model import GLOBALS, PER_SHELL
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def cauchy_wavelet(k, chi, r, *, k_weight=2, order=200):
     Examples
     --------
     >>> import numpy as np
-    >>> from sparsedecomp.xas.wavelet import cauchy_wavelet
+    >>> from sparsedecomp.xas.transform.wavelet import cauchy_wavelet
     >>> k, r = np.arange(0, 16, 0.05), np.arange(1.0, 4, 0.1)
     >>> chi = np.sin(2 * 2.5 * k) * np.exp(-(((k - 9) / 4) ** 2))
     >>> power = np.abs(cauchy_wavelet(k, chi, r, k_weight=0))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .units import ETOK
+from ..units import ETOK
 
 FOURIER = ("plain", "windowed", "advanced")
 

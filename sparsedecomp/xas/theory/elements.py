@@ -38,7 +38,7 @@ def atomic_number(symbol):
 
     Examples
     --------
-    >>> from sparsedecomp.xas.elements import atomic_number
+    >>> from sparsedecomp.xas.theory.elements import atomic_number
     >>> atomic_number("Cu")
     29
     """

@@ -6,9 +6,9 @@ from functools import cached_property
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from ..kernels.exafs import stick_columns
+from ...kernels.exafs import stick_columns
+from ..units import ETOK
 from .scattering import ScatteringGrid
-from .units import ETOK
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def read_feff_path(path):
 
     Examples
     --------
-    >>> from sparsedecomp.xas.feff_path import read_feff_path
+    >>> from sparsedecomp.xas.theory.feff_path import read_feff_path
     >>> read_feff_path("feff0001.dat").distance  # doctest: +SKIP
     2.5478
     """

@@ -30,8 +30,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparsedecomp.xas.fourier import transform_matrix
 from sparsedecomp.xas.grids import applied, increasing, nearest, spectra_on
+from sparsedecomp.xas.transform.fourier import transform_matrix
 from sparsedecomp.xas.units import ETOK, wavenumber
 
 ORDER = 3

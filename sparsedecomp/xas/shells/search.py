@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .shell_model import GLOBALS, PER_SHELL
-from .shell_polish import polish
+from .model import GLOBALS, PER_SHELL
+from .polish import polish
 
 _STEP = 0.04
 # Distances that agree better are those of one maximum, in angstrom.

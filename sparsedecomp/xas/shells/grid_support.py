@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from .off_grid import has_half_way, meet_shells
 from .results import Shells
-from .shell_support import has_half_way, meet_shells
 from .support_problem import SupportProblem
 
 

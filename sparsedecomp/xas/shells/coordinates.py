@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from .fourier import transform_matrix
+from ..transform.fourier import transform_matrix
 
 _R_STEP = 0.03
 # Directions that the window passes with less than this part of the best are left out.
@@ -142,7 +142,7 @@ def window_coordinates(
     Examples
     --------
     >>> import numpy as np
-    >>> from sparsedecomp.xas.coordinates import window_coordinates
+    >>> from sparsedecomp.xas.shells.coordinates import window_coordinates
     >>> k = np.arange(0, 18, 0.05)
     >>> window_coordinates(k, (3, 17), (1.4, 5.3)).size
     38

@@ -47,7 +47,7 @@ def debye_sigma2(r, temperature, theta, mass, density):
     --------
     Copper at 10 K; larch gives 0.0032:
 
-    >>> from sparsedecomp.xas.debye import debye_sigma2
+    >>> from sparsedecomp.xas.theory.debye import debye_sigma2
     >>> float(debye_sigma2(2.5478, 10, 315, 63.546, 0.0855).round(4))
     0.0031
     """

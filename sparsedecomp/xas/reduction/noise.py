@@ -2,8 +2,8 @@ r"""How noisy mu(E) and chi(k) are, judged from the data themselves."""
 
 import numpy as np
 
-from sparsedecomp.xas.fourier import transform_matrix
 from sparsedecomp.xas.grids import applied, increasing, spectra_on
+from sparsedecomp.xas.transform.fourier import transform_matrix
 
 DEGREE = 3
 """Polynomials of this degree through neighbouring points are not noise."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sparsedecomp.xas.grids import applied, increasing, spectra_on
-from sparsedecomp.xas.noise import MAD_TO_SIGMA
+from sparsedecomp.xas.reduction.noise import MAD_TO_SIGMA
 
 FEWEST = 9
 """Points of a scan, or of a part beside protected energies, that can be judged."""

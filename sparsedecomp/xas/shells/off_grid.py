@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from .model import GLOBALS, PER_SHELL
+from .polish import polish
 from .results import Shells
-from .shell_model import GLOBALS, PER_SHELL
-from .shell_polish import polish
 
 # A polish that moves a shell farther than this has left it, in angstrom.
 _MOVED = 0.15

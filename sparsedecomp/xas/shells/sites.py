@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .shell_polish import polish
+from .polish import polish
 
 SITES = {"tetrahedral": np.sqrt(8 / 3), "octahedral": np.sqrt(2)}
 # Sites around an absorber of the lattice, and its nearest absorbers.
@@ -38,7 +38,7 @@ def site_probabilities(near, far, sites=None, *, tolerance=0.02):
 
     Examples
     --------
-    >>> from sparsedecomp.xas.sites import site_probabilities
+    >>> from sparsedecomp.xas.shells.sites import site_probabilities
     >>> p = site_probabilities((2.074, 0.011), (2.954, 0.006))
     >>> max(p, key=p.get)
     'octahedral'

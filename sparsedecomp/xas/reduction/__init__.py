@@ -1,0 +1,1 @@
+"""From counted photons to chi(k)."""

@@ -1,0 +1,1 @@
+"""From chi(k) to the shells of atoms around the absorber."""

@@ -1,0 +1,1 @@
+"""What FEFF says of one atom at any distance, and bases without it."""

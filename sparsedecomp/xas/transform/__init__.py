@@ -1,0 +1,1 @@
+"""From chi(k) to distances, and back."""
