@@ -267,7 +267,7 @@ def time_of_iterations(
 
     def seconds(number):
         chosen = options | {bound: number}
-        fit, times = quickest(lambda: METHODS[method](cube, n_components, **chosen), 5)
+        fit, times = quickest(lambda: METHODS[method](cube, n_components, **chosen), 25)
         return fit, times["cpu_seconds"]
 
     seconds(1)
