@@ -4,11 +4,13 @@ Tables
   bridge         ten frames of known shifts, a factor of three, white noise: error of
                  the shifts that are found, and of the map at these shifts
   held out       real frames, a quarter of them predicted from the others
-  published scan nine frames at 500 nm for a map at 200 nm, the stage off by 50 nm: at
-                 the nominal shifts, at those found, and at the true ones
+  published scan nine frames at 500 nm for a map at 200 nm, five draws of a stage off
+                 by 50 nm: decibels at the nominal places, everything chosen blind, and
+                 with the settings of the map at the places found; at these; at the
+                 true ones
   noise 15       the same scan at its nominal places with a noise of 15, a point and a
-                 spot of 100 nm: sparse codes of patches and the compound Markov
-                 random field beside Tikhonov
+                 spot of 100 nm: sparse codes of patches, the compound Markov random
+                 field and the oriented process beside Tikhonov
   cubes          Indian Pines as nine Poisson frames, 30 and 300 counts in a channel
   denoising      K-SVD on four images, the noise given ("psnr") and found ("blind")
   single frame   one image made finer: Set5 by dictionaries of other photographs
@@ -31,6 +33,8 @@ CASES = "benchmarks.superresolution_cases:"
 DICTIONARIES = "benchmarks.dictionary_cases:"
 # Noise: least decibels with estimated shifts.
 BRIDGE = {0: None, 2: 36.2, 5: 32.7, 10: 30.0}
+# Of the published scan; the targets are about the first.
+LEAST_DRAWS = 5
 HELD_OUT = {"text": 28.6, "disk": 26.0}
 # Decibels of Elad and Aharon (2006), and of Zeyde, Elad and Protter (2012).
 DENOISED = {"Barbara": 30.83, "Lena": 32.38, "Boat": 30.36, "House": 33.20}
@@ -85,24 +89,12 @@ def run(arguments):
     for draw in range(arguments.draws):
         for noise in BRIDGE:
             add("bridge", f"noise {noise}", "bridge", noise=noise, draw=draw, **quick)
-        for shifts in ("nominal", "estimated", "true"):
-            add(
-                "published scan",
-                shifts,
-                "seed_geometry",
-                shifts=shifts,
-                draw=draw,
-                **quick,
-            )
         for name, spot in SPOTS.items():
-            for method in ("tikhonov", "sparse", "bayes_cmrf"):
+            for method in ("tikhonov", "sparse", "bayes_cmrf", "oriented_process"):
                 add(
                     "noise 15",
                     name,
-                    "seed_geometry",
-                    shifts="true",
-                    noise=15.0,
-                    jitter=0.0,
+                    "noisy_scan",
                     spot=spot,
                     method=method,
                     draw=draw,
@@ -120,6 +112,8 @@ def run(arguments):
             )
         for counts in CUBES:
             add("cubes", f"{counts} counts", "cube", counts=counts, draw=draw, **quick)
+    for draw in range(max(arguments.draws, LEAST_DRAWS)):
+        add("published scan", f"draw {draw}", "published_scan", draw=draw, **quick)
     for name in HELD_OUT:
         add("held out", name, "held_out_frames", name=name, **quick)
     for scale in FINER:
@@ -151,7 +145,7 @@ def check(rows):
     -------
     list of benchmarks.report.Check
     """
-    checks, nominal, tikhonov = [], None, None
+    checks, tikhonov = [], None
     for row in (row for row in rows if "error" not in row):
         name, case = f"{row['table']}, {row['case']}", row["case"]
         if row["table"] == "bridge":
@@ -165,14 +159,15 @@ def check(rows):
         elif row["table"] == "held out":
             checks.append(Check(f"SR3 {name}", row["psnr"], HELD_OUT[case], unit=" dB"))
         elif row["table"] == "published scan":
-            if case == "nominal":
-                nominal = row["psnr"]
-            elif case == "estimated":
-                gain = row["psnr"] - nominal
+            estimated = row["estimated"]
+            if case == "draw 0":
+                gain = estimated - row["nominal"]
                 checks += [
-                    Check(f"SR4 {name}", row["psnr"], 33.2, unit=" dB"),
+                    Check(f"SR4 {name}", estimated, 33.2, unit=" dB"),
                     Check(f"SR4 {name}, over nominal", gain, 2.5, unit=" dB"),
                 ]
+            lost = row["true_places"] - estimated
+            checks.append(Check(f"{name}, below true places", lost, 0.1, True, " dB"))
         elif row["table"] == "noise 15":
             if "tikhonov" in row["method"]:
                 tikhonov = row["psnr"]

@@ -86,7 +86,7 @@ class SuperResolution:
     def standard_deviation(self):
         """Standard deviation of every pixel and channel, as a lazy signal.
 
-        By the Gaussian process, whichever method made the map; of the specimen as the
+        By a Gaussian process, whichever method made the map; of the specimen as the
         spot sees it, without the noise of a measurement.
         """
         variance = _product(np.square(self.fine.deviation), self.factors.spectra**2)
@@ -113,6 +113,7 @@ class SuperResolution:
             "held_out_error": {k: float(v) for k, v in self.fine.scores.items()},
             "gain_over_interpolation_dB": float(self.gain),
             "resolution": [each.describe() for each in self.resolution],
+            "clipped": float(self.fine.clipped),
             "fallback": self.fine.fallback or "none",
             "seconds": float(self.fine.seconds),
         }
@@ -149,6 +150,11 @@ class SuperResolution:
             self.plan.describe_missing(),
             f"Fallback: {about['fallback']}",
         ]
+        if self.fine.clipped:
+            lines.append(
+                f"Negative values of {about['clipped']:.2g} of the noise were put to "
+                "zero (root mean square)."
+            )
         return "\n".join(lines)
 
 

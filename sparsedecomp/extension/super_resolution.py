@@ -38,8 +38,9 @@ def super_resolve(
     All energies are resolved together, on the few factors that rise above the noise.
     Shifts are refined from the data around the nominal ones, and kept only where that
     predicts frames better. A sixteenth of the samples is held out to choose between
-    the posterior of a Gaussian process, vector total variation and a mixture of both,
-    and to say what they gain over interpolation.
+    the posteriors of a Gaussian process, the same everywhere or with directions that
+    differ by place, vector total variation and a mixture of it with the first, and to
+    say what they gain over interpolation.
 
     Parameters
     ----------
@@ -54,13 +55,16 @@ def super_resolve(
         Where the frames begin, x and y, in the units of the axes; default: the
         offsets of the axes. "estimate" finds them from the data alone.
     method : str, default "auto"
-        "gaussian_process", "vtv" (vector total variation), "tikhonov", "bayes_cmrf"
-        (a compound Markov random field: bonds between pixels that lines cut, nothing
-        to choose), "sparse" (sparse codes of patches), "interpolation", or "auto" for
-        what predicts best, of which the slow "bayes_cmrf" and "sparse" are no part.
+        "gaussian_process", "oriented_process" (many of these, along edges),
+        "vtv" (vector total variation), "tikhonov", "bayes_cmrf" (a compound Markov
+        random field: bonds between pixels that lines cut, nothing to choose),
+        "sparse" (sparse codes of patches), "interpolation", or "auto" for what
+        predicts best, of which the slow "bayes_cmrf" and "sparse" are no part.
     factors : {"pca", "nmf_so_ard", None}, default "pca"
         What is resolved: principal components, non-negative components, or every
-        channel for itself, which is slow and worse.
+        channel for itself, which is slow and worse. Maps of non-negative components
+        are not negative either: what falls below zero is put there, and the report
+        says how much that was.
     n_factors : int, optional
         Default: those above the noise.
     psf : float, default 0
@@ -156,6 +160,7 @@ def super_resolve(
         method=method,
         weight=weight,
         dictionary=dictionary,
+        nonnegative=factors == "nmf_so_ard",
         registration=registration,
         prior=None if prior is None else prior / step,
     )

@@ -12,6 +12,9 @@ FACTORS = ("pca", "nmf_so_ard", None)
 MOST = 16
 # Directions that the range finder carries beside those that are kept.
 _SPARE = 8
+# Noise is weighed again, so many times at most, while its variance differs by more
+# than this part between channels; channels without any are taken to have some.
+_ROUNDS, _EVEN, _SILENT = 3, 0.1, 1e-3
 # Without a low rank every channel is a factor: for so many and no more.
 _MOST_CHANNELS = 256
 
@@ -38,7 +41,9 @@ def factors_of(data, factors="pca", n_factors=None, mask=None, random_state=0):
     """Find a few spectra whose mixtures are all frames, in streamed passes.
 
     Channels of counts are weighted by the root of their mean, which makes their noise
-    even; the factors kept are those that rise above the edge of that noise.
+    even; where what the factors leave differs between channels all the same, they are
+    weighted by that, at two more passes each time. The factors kept are those that rise
+    above the edge of that noise.
 
     Parameters
     ----------
@@ -82,15 +87,48 @@ def factors_of(data, factors="pca", n_factors=None, mask=None, random_state=0):
         if summary.minimum >= 0:
             mean = summary.column_sums / blocks.shape[0]
             weight = np.sqrt(np.maximum(mean, 1e-3 * mean.max()))
-        scaled = blocks.scaled(np.ones(blocks.shape[0]), weight)
         rank = (n_factors or MOST) + _SPARE
-        low = compress(scaled, rank, random_state=random_state)
+        low, weight = _evenly(blocks, weight, rank, random_state)
         kept = n_factors or max(1, min(MOST, _above_noise(low)))
         scores = low.scores[:, :kept]
         spectra = low.basis[:, :kept].T * weight
     maps = np.zeros((np.prod(shape), scores.shape[1]), np.float32)
     maps[blocks.rows] = scores
     return Factors(maps.reshape(*shape, -1), np.asarray(spectra, float), blocks.passes)
+
+
+def _evenly(blocks, weight, rank, random_state):
+    """The leading directions with channels weighted until their noise is even.
+
+    Returns
+    -------
+    low : LowRank
+    weight : (n_channels,) array
+        What channels are divided by.
+    """
+    ones = np.ones(blocks.shape[0])
+    low = compress(blocks.scaled(ones, weight), rank, random_state=random_state)
+    for _ in range(_ROUNDS):
+        noise = _noise_of_channels(low)
+        if noise is None:
+            break
+        weight = weight * noise
+        start = np.linalg.qr(low.basis / noise[:, None])[0]
+        low = compress(blocks.scaled(ones, weight), rank, n_power=1, basis=start)
+    return low, weight
+
+
+def _noise_of_channels(low):
+    """Standard deviations of what is left of the channels; None where these agree."""
+    (n, rank), m = low.scores.shape, len(low.basis)
+    left = low.summary.column_squares - low.basis**2 @ low.singular_values**2
+    left = np.maximum(left, 0) / np.maximum(1 - (low.basis**2).sum(axis=1), 1 / m)
+    rounding = np.finfo(low.scores.dtype).eps * low.summary.sum_of_squares
+    # Directions that follow the noise leave it uneven by about their part of all.
+    least = max(_EVEN, 4 * np.sqrt(2 / n), rank / m)
+    if left.sum() <= 10 * rounding or left.std() < least * left.mean():
+        return None
+    return np.sqrt(np.maximum(left / left.mean(), _SILENT))
 
 
 def _dtype_of(data):

@@ -42,7 +42,8 @@ class FineMap:
     Attributes
     ----------
     maps, deviation : (H, W, n_factors) arrays
-        The fine map, and its standard deviation by the Gaussian process.
+        The fine map, and its standard deviation: by "oriented_process" where that
+        made the map, else by "gaussian_process".
     geometry : Geometry
         With the shifts that were used.
     registration : Registration or None
@@ -61,6 +62,11 @@ class FineMap:
         Of the iterations, where there are any.
     noise : (n_factors,) array
         Standard deviation of the samples, by the evidence.
+    processes : tuple of Process
+        Covariance of each factor, for samples with a noise of one.
+    clipped : float
+        Root mean square of the negative values that were put to zero, in units of the
+        noise; 0 where they were to stay.
     """
 
     maps: np.ndarray
@@ -75,6 +81,8 @@ class FineMap:
     seconds: float
     history: np.ndarray = field(default_factory=lambda: np.zeros(0))
     noise: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    processes: tuple = ()
+    clipped: float = 0.0
 
 
 @on_one_blas_thread
@@ -93,6 +101,7 @@ def resolve(
     origin=None,
     shape=None,
     dictionary=None,
+    nonnegative=False,
     max_iter=300,
     callback=None,
 ):
@@ -100,8 +109,9 @@ def resolve(
 
     Shifts are refined by `register`. The covariance of every factor is fitted by its
     evidence. Then one sample in sixteen is held out, and whatever predicts it best is
-    solved for: the posterior of the Gaussian process, vector total variation with the
-    best weight, or a mixture of both. Nothing is chosen by a truth.
+    solved for: the posterior of one Gaussian process, that of many whose strength and
+    direction differ by place (`oriented_posterior`), vector total variation with the
+    best weight, or a mixture of it with the first. Nothing is chosen by a truth.
 
     Parameters
     ----------
@@ -122,8 +132,9 @@ def resolve(
         True for samples that only shifts and covariances are fitted to, to be
         predicted.
     method : str, default "auto"
-        "gaussian_process", "vtv", "tikhonov", "sparse", "bayes_cmrf" (a compound
-        Markov random field, see `compound_mrf`), "interpolation" or "auto".
+        "gaussian_process", "oriented_process", "vtv", "tikhonov", "sparse",
+        "bayes_cmrf" (a compound Markov random field, see `compound_mrf`),
+        "interpolation" or "auto".
     weight : float, optional
         Of the regularisation of "vtv" and "tikhonov", or the penalty of "sparse", in
         units of the noise; of "bayes_cmrf" the order of its differences, 1 or 2.
@@ -137,6 +148,9 @@ def resolve(
         default: the field of all frames.
     dictionary : (n_atoms, size**2) array, optional
         Of "sparse"; default: see `sparse_map`.
+    nonnegative : bool, default False
+        Put negative values of the map to zero. Of a truth that is not negative no pixel
+        is farther then; what was taken off is told by ``clipped``.
     max_iter : int, default 300
         Of the iterative solvers.
     callback : callable, optional
@@ -197,6 +211,10 @@ def resolve(
         }.get(method, total_variation)
         x, history = _solve(solver, A, Y, weight, mean, max_iter, callback)
         mean = x if share is None else (1 - share) * mean + share * x
+    clipped = 0.0
+    if nonnegative:
+        clipped = float(np.sqrt(np.square(np.minimum(mean, 0), dtype=float).mean()))
+        mean = np.maximum(mean, 0)
     seconds = time.perf_counter() - began
     _logger.info("%s on %s: %.1f s", method, geometry.shape, seconds)
     return FineMap(
@@ -212,6 +230,8 @@ def resolve(
         seconds=seconds,
         history=history,
         noise=noise,
+        processes=tuple(processes),
+        clipped=clipped,
     )
 
 

@@ -124,6 +124,12 @@ def test_other_factors(frames, factors):
         **QUICK,
     )
     assert np.isfinite(found.data).all() and found.data.mean() > 0
+    report = found.super_resolution
+    if factors == "nmf_so_ard":
+        assert found.data.min() >= 0 and 0 < report.as_dict()["clipped"] < 1
+        assert "were put to zero" in repr(report)
+    else:
+        assert report.fine.clipped == 0
 
 
 def test_masked_pixels_may_be_nan(frames):

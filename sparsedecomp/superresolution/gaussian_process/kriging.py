@@ -36,13 +36,15 @@ def posterior(geometry, Y, processes, mask=None, at=None):
     mask : (n_frames, rows, columns) bool array, optional
         True for samples to leave out.
     at : (n_frames, rows, columns) bool array, optional
-        True for places of samples that are asked for; default: the fine grid.
+        True for places of samples that are asked for as well.
 
     Returns
     -------
     mean, deviation : (H, W, n_factors) arrays
         In the dtype of ``Y``. The deviation is that of the map, without the noise of a
-        measurement. With ``at`` both have the shape of ``Y``, zero elsewhere.
+        measurement.
+    samples : (n_frames, rows, columns, n_factors) array
+        Mean where ``at`` asks for it, else zero; only where that is given.
 
     References
     ----------
@@ -91,7 +93,8 @@ def posterior(geometry, Y, processes, mask=None, at=None):
                     deviation[target, chosen] = spread[:, None]
 
     in_threads(along_row, range(len(tiles.starts[0])))
-    return tiles.shaped(mean), tiles.shaped(deviation)
+    mean, *samples = tiles.shaped(mean)
+    return mean, tiles.shaped(deviation)[0], *samples
 
 
 class _Weights:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import lapack
@@ -16,10 +17,13 @@ from sparsedecomp.superresolution.threads import in_threads
 # Pixels of the frames between windows, and around: they are four wide, and overlap.
 _STEP, _AROUND = 2, 1
 # Of the candidates: variances over that of the process, long over short length and the
-# number of directions of these.
-_STRENGTHS = (1 / 64, 1 / 4, 1.0, 4.0)
-_RATIOS = (4.0, 16.0)
+# number of directions of these. Chosen on three photographs of scikit-image, four and
+# nine frames, noise 4 and 12 of 255.
+_STRENGTHS = (1 / 256, 1 / 16, 1 / 4, 1.0, 4.0)
+_RATIOS = (2.0, 4.0)
 _DIRECTIONS = 6
+# Factors that tell which candidate a window is a draw of.
+_STRONGEST = 4
 # Candidates with a smaller share in a window are left out of it.
 _SHARE = 0.02
 # Iterations for the shares, and windows that they are found from.
@@ -27,7 +31,8 @@ _ROUNDS, _MOST = 40, 5000
 # A window's predictions count less towards its edge: standard deviation, in its width.
 _TAPER = 0.25
 # Samples that are solved for at once.
-_AT_ONCE = 2**20
+_AT_ONCE = 2**19
+_TINY = 1e-12
 
 
 def oriented_posterior(geometry, Y, processes, mask=None, at=None):
@@ -36,14 +41,18 @@ def oriented_posterior(geometry, Y, processes, mask=None, at=None):
     Every small window of samples is a draw of one of some processes: that of the whole
     field, weaker and stronger ones, and such with a long and a short length, along six
     directions. Their shares ``pi`` in all windows maximise the likelihood (expectation
-    maximisation), the share in a window is ``r_k ~ pi_k p(y | process k)``, and its map
-    is the mean of the posteriors,
+    maximisation), the share in a window is ``r_k ~ pi_k p(y | process k)``, by its four
+    strongest factors, and its map is the mean of the posteriors,
 
     ``mu = sum_k r_k mu_k``, ``s^2 = sum_k r_k (s_k^2 + mu_k^2) - mu^2``,
 
     a mixture of Gaussians for patches [1]_, here for samples at any places. Windows
-    overlap and are averaged, each by its variance. What is smooth along an edge is
-    averaged along the edge, what is even everywhere.
+    overlap and are averaged, each by its variance: along an edge what is smooth along
+    it, and more where all is even. Windows are four pixels of the frames wide: what is
+    smooth over more than that, below the noise, is left to `posterior`.
+
+    On photographs, nine and four frames, noise 4 and 12 of 255, it was 1.1 to 3.3 dB
+    better than the one process; on waves of all directions it is no better.
 
     Parameters
     ----------
@@ -56,12 +65,14 @@ def oriented_posterior(geometry, Y, processes, mask=None, at=None):
     mask : (n_frames, rows, columns) bool array, optional
         True for samples to leave out.
     at : (n_frames, rows, columns) bool array, optional
-        True for places of samples that are asked for; default: the fine grid.
+        True for places of samples that are asked for as well.
 
     Returns
     -------
     mean, deviation : (H, W, n_factors) arrays
-        In the dtype of ``Y``. With ``at`` both have the shape of ``Y``.
+        In the dtype of ``Y``.
+    samples : (n_frames, rows, columns, n_factors) array
+        Mean where ``at`` asks for it, else zero; only where that is given.
 
     References
     ----------
@@ -85,142 +96,158 @@ def oriented_posterior(geometry, Y, processes, mask=None, at=None):
     mask = np.zeros(Y.shape[:3], bool) if mask is None else np.asarray(mask, bool)
     level = np.array([Y[..., c][~mask].mean() for c in range(Y.shape[-1])])
     tiles = Tiles(geometry, mask, _STEP, _AROUND, over=_AROUND, wanted=at)
-    banks, turns = _candidates(processes)
-    parts = list(_parts(tiles, Y.shape[-1]))
-    evidence = in_threads(lambda p: _evidence(tiles, p, Y, level, banks, turns), parts)
-    shares = _shares(np.concatenate(evidence, axis=1))
+    model = _Mixture(tiles, Y, level, _candidates(processes))
+    evidence = model.evidence()
+    shares = _shares(evidence)
     total, mean, square = (tiles.empty(Y.shape[-1], Y.dtype) for _ in range(3))
-
-    def one(item):
-        part, own = item
-        own = own + np.log(shares)[:, None]
-        own = np.exp(own - logsumexp(own, axis=0))
-        own[own < _SHARE] = 0
-        own /= own.sum(axis=0)
-        return _predicted(tiles, part, Y, level, banks, turns, own)
-
-    items = iter(zip(parts, evidence, strict=True))
+    items = (
+        (part, _responsibilities(evidence[(slice(None), *np.transpose(part))], shares))
+        for part in model.parts()
+    )
     while some := list(islice(items, thread_count())):
-        for targets, weight, m, s in in_threads(one, some):
+        for targets, weight, *found in in_threads(model.predicted, some):
             for k, target in enumerate(targets):
                 total[target] += weight[:, k]
-                mean[target] += weight[:, k] * m[:, k]
-                square[target] += weight[:, k] * s[:, k]
+                mean[target] += weight[:, k] * found[0][:, k]
+                square[target] += weight[:, k] * found[1][:, k]
     asked = total > 0
     np.divide(mean, total, out=mean, where=asked)
     np.divide(square, total, out=square, where=asked)
     mean += np.where(asked, level.astype(Y.dtype), 0)
-    return tiles.shaped(mean), tiles.shaped(np.sqrt(square))
+    mean, *samples = tiles.shaped(mean)
+    return mean, tiles.shaped(np.sqrt(square))[0], *samples
 
 
 def _candidates(processes):
-    """Processes of each factor, and the turn (2, 2) of the axes of each candidate.
+    """Turns of the axes (2, 2), and the processes of the factors along these axes.
 
-    Variances are powers of four times the noise, so that factors share them.
+    Variances are powers of four times the noise, so that factors have them in common.
     """
     variances = np.array([p.variance for p in processes])
-    first = processes[int(np.argmax(variances / [p.noise for p in processes]))]
-    weights = variances / variances.sum()
-    lengths = np.exp(weights @ np.log([p.lengths for p in processes]))
-    round_ = (np.sqrt(np.prod(lengths)),) * 2
+    rough = processes[int(np.argmax(variances / [p.noise for p in processes]))].twice_nu
+    lengths = np.log([p.lengths for p in processes])
+    lengths = np.exp(variances / variances.sum() @ lengths)
     level = max(p.level + p.variance for p in processes)
-    shapes = [(tuple(lengths), 0.0)]
+    shapes = [(0.0, lengths)]
     for ratio in _RATIOS:
-        stretched = (round_[0] * np.sqrt(ratio), round_[0] / np.sqrt(ratio))
-        shapes += [(stretched, np.pi * d / _DIRECTIONS) for d in range(_DIRECTIONS)]
-    banks = []
-    for p in processes:
-        steps = np.round(np.log(p.variance / p.noise) / np.log(4))
-        own = replace(
-            p, variance=p.noise * 4.0**steps, level=level, twice_nu=first.twice_nu
-        )
-        banks.append(
-            [
-                replace(own, variance=own.variance * s, lengths=tuple(map(float, pair)))
-                for s in _STRENGTHS
-                for pair, _ in shapes
+        long = np.sqrt(ratio * np.prod(lengths))
+        angles = np.arange(_DIRECTIONS) * np.pi / _DIRECTIONS
+        shapes += [(angle, np.array([long, long / ratio])) for angle in angles]
+    found = []
+    for strength in _STRENGTHS:
+        for angle, pair in shapes:
+            cosine, sine = np.cos(angle), np.sin(angle)
+            own = [
+                replace(
+                    p,
+                    variance=strength * p.noise * 4 ** np.round(np.log2(snr) / 2),
+                    lengths=tuple(pair.tolist()),
+                    twice_nu=rough,
+                    level=level,
+                )
+                for p, snr in ((p, p.variance / p.noise) for p in processes)
             ]
-        )
-    turns = [
-        np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
-        for _ in _STRENGTHS
-        for _, a in shapes
-    ]
-    return banks, turns
-
-
-def _parts(tiles, n_factors):
-    """Tiles of one arrangement, not too many at once, as lists of (row, column)."""
-    alike = {}
-    for i in range(len(tiles.starts[0])):
-        for j in range(len(tiles.starts[1])):
-            alike.setdefault(tiles.arrangement(i, j), []).append((i, j))
-    for group in alike.values():
-        n = max(1, _AT_ONCE // max(1, tiles.points(*group[0])[1].size * n_factors))
-        yield from (group[k : k + n] for k in range(0, len(group), n))
-
-
-def _samples(tiles, part, Y, level):
-    """Samples of the tiles of a part, (n_factors, n_samples, n_tiles)."""
-    z = np.stack([Y[tiles.samples(*tile)] for tile in part], axis=-1)
-    return z.swapaxes(0, 1) - level[:, None, None]
-
-
-def _evidence(tiles, part, Y, level, banks, turns):
-    """Log evidence of every tile under every candidate, (n_candidates, n_tiles)."""
-    _, places = tiles.points(*part[0])
-    Z = _samples(tiles, part, Y, level)
-    found = np.zeros((len(turns), len(part)))
-    if not len(places):
-        return found
-    kept = {}
-    for k, turn in enumerate(turns):
-        kept.clear()
-        for z, bank in zip(Z, banks, strict=True):
-            if bank[k] not in kept:
-                C = bank[k].samples(places @ turn)
-                kept[bank[k]] = lapack.dpotrf(C, lower=True)[0]
-            factor = kept[bank[k]]
-            a = lapack.dtrtrs(factor, z, lower=True)[0]
-            found[k] -= np.log(np.diag(factor)).sum() + 0.5 * (a * a).sum(axis=0)
+            found.append((np.array([[cosine, -sine], [sine, cosine]]), own))
     return found
+
+
+class _Mixture(NamedTuple):
+    """Windows, their samples and the processes that these may be draws of."""
+
+    tiles: Tiles
+    Y: np.ndarray
+    level: np.ndarray
+    candidates: list
+
+    def samples(self, part):
+        """Samples of the tiles of a part, (n_factors, n_samples, n_tiles)."""
+        z = np.stack([self.Y[self.tiles.samples(*tile)] for tile in part], axis=-1)
+        return z.swapaxes(0, 1) - self.level[:, None, None]
+
+    def parts(self, places_only=False):
+        """Tiles of one arrangement, not too many at once, as lists of (row, column).
+
+        That of the samples alone, or of these and of what is predicted.
+        """
+        alike = {}
+        for tile in np.ndindex(*map(len, self.tiles.starts)):
+            key = self.tiles.arrangement(*tile)
+            alike.setdefault(key[0] if places_only else key, []).append(tile)
+        for group in alike.values():
+            size = max(1, len(self.tiles.points(*group[0])[1])) * len(self.level)
+            n = max(1, _AT_ONCE // size)
+            yield from (group[k : k + n] for k in range(0, len(group), n))
+
+    def evidence(self):
+        """Log evidence of every tile, (n_candidates, n_rows, n_columns)."""
+        parts = list(self.parts(places_only=True))
+        found = np.zeros((len(self.candidates), *map(len, self.tiles.starts)))
+        for part, own in zip(parts, in_threads(self._evidence, parts), strict=True):
+            found[(slice(None), *np.transpose(part))] = own
+        return found
+
+    def _evidence(self, part):
+        _, places = self.tiles.points(*part[0])
+        Z, found = self.samples(part), np.zeros((len(self.candidates), len(part)))
+        over_noise = [p.variance / p.noise for p in self.candidates[0][1]]
+        strongest = np.argsort(over_noise)[::-1][:_STRONGEST]
+        for k, (turn, processes) in enumerate(self.candidates if len(places) else ()):
+            for process, own in _alike([processes[c] for c in strongest]):
+                factor, _ = lapack.dpotrf(process.samples(places @ turn), lower=True)
+                diagonal = np.log(np.diag(factor)).sum()
+                for c in strongest[own]:
+                    a, _ = lapack.dtrtrs(factor, Z[c], lower=True)
+                    found[k] -= diagonal + 0.5 * np.square(a).sum(axis=0)
+        return found
+
+    def predicted(self, item):
+        """Targets of each tile; weights, means and variances of the predictions."""
+        part, shares = item
+        to, places = self.tiles.points(*part[0])
+        Z, shape = self.samples(part), (len(to), len(part), len(self.level))
+        mean, square = np.zeros(shape), np.zeros(shape)
+        for (turn, processes), share in zip(self.candidates, shares, strict=True):
+            active = np.flatnonzero(share)
+            for process, own in _alike(processes) if len(active) else ():
+                weight, variance = _weights(process, to @ turn, places @ turn)
+                for c in own:
+                    found = weight @ Z[c][:, active]
+                    mean[:, active, c] += share[active] * found
+                    found **= 2
+                    found += variance[:, None]
+                    square[:, active, c] += share[active] * found
+        square -= mean**2
+        away = (to - _STEP / 2) / (_TAPER * (_STEP + 2 * _AROUND))
+        taper = np.exp(-0.5 * np.square(away).sum(axis=1))
+        targets = [self.tiles.targets(*tile) for tile in part]
+        return targets, taper[:, None, None] / square, mean, square
+
+
+def _alike(processes):
+    """Equal processes once, with the numbers of those."""
+    groups = {}
+    for c, process in enumerate(processes):
+        groups.setdefault(process, []).append(c)
+    return groups.items()
+
+
+def _responsibilities(evidence, shares, least=_SHARE):
+    """Probability of each candidate in each tile, (n_candidates, n_tiles)."""
+    own = evidence + np.log(shares)[:, None]
+    own = np.exp(own - logsumexp(own, axis=0))
+    own[own < np.minimum(least, own.max(axis=0))] = 0
+    return own / own.sum(axis=0)
 
 
 def _shares(evidence):
     """Shares of the candidates that maximise the likelihood of all tiles."""
-    every = max(1, evidence.shape[1] // _MOST)
-    evidence = evidence[:, ::every]
+    evidence = evidence.reshape(len(evidence), -1)
+    evidence = evidence[:, :: max(1, evidence.shape[1] // _MOST)]
     shares = np.full(len(evidence), 1 / len(evidence))
     for _ in range(_ROUNDS):
-        own = evidence + np.log(shares)[:, None]
-        own = np.exp(own - logsumexp(own, axis=0))
-        shares = np.maximum(own.mean(axis=1), 1e-12)
+        shares = _responsibilities(evidence, shares, least=0).mean(axis=1)
+        shares = np.maximum(shares, _TINY)
     return shares
-
-
-def _predicted(tiles, part, Y, level, banks, turns, own):
-    """Targets of each tile; weights, means and variances of the predictions there."""
-    to, places = tiles.points(*part[0])
-    Z = _samples(tiles, part, Y, level)
-    shape = (len(to), len(part), len(banks))
-    mean, square = np.zeros(shape), np.zeros(shape)
-    for k, turn in enumerate(turns):
-        active = np.flatnonzero(own[k])
-        if not len(active):
-            continue
-        kept = {}
-        for c, bank in enumerate(banks):
-            if bank[k] not in kept:
-                kept[bank[k]] = _weights(bank[k], to @ turn, places @ turn)
-            weight, variance = kept[bank[k]]
-            found = weight @ Z[c][:, active]
-            mean[:, active, c] += own[k, active] * found
-            square[:, active, c] += own[k, active] * (found**2 + variance[:, None])
-    variance = np.maximum(square - mean**2, np.finfo(float).tiny)
-    away = (to - _STEP / 2) / (_TAPER * (_STEP + 2 * _AROUND))
-    taper = np.exp(-0.5 * np.square(away).sum(axis=1))
-    targets = [tiles.targets(*tile) for tile in part]
-    return targets, taper[:, None, None] / variance, mean, variance
 
 
 def _weights(process, to, places):
@@ -231,4 +258,5 @@ def _weights(process, to, places):
     cross = process.signal(to, places)
     factor, _ = lapack.dpotrf(process.samples(places), lower=True)
     weights = lapack.dpotrs(factor, cross.T, lower=True)[0].T
-    return weights, prior - np.einsum("ij,ij->i", weights, cross)
+    variance = prior - np.einsum("ij,ij->i", weights, cross)
+    return weights, np.maximum(variance, _TINY * prior)

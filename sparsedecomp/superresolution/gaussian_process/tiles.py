@@ -18,11 +18,12 @@ class Tiles:
     over : int, default 0
         Pixels of the frames beyond the core that are predicted as well.
     wanted : (n_frames, rows, columns) bool array, optional
-        True for samples to be predicted; default: the fine pixels are.
+        True for samples to be predicted beside the fine pixels.
     """
 
     def __init__(self, geometry, mask, core, halo, over=0, wanted=None):
-        self.geometry, self.mask, self.wanted = geometry, mask, wanted
+        self.geometry, self.mask = geometry, mask
+        self.wanted = np.zeros_like(mask) if wanted is None else wanted
         self.core, self.halo, self.over = core, halo, over
         extent = (np.asarray(geometry.shape) - 1) / geometry.scale
         self.starts = [np.arange(0, end + 1e-9, core) for end in extent]
@@ -75,13 +76,12 @@ class Tiles:
         return there & self.wanted[index] & inside[0] & inside[1]
 
     def arrangement(self, i, j):
-        """What tiles share that have the same weights, as a key."""
+        """What tiles share that have the same weights, as a key; samples come first."""
         there, index, places = self._around(i, j)
         valid = (there & ~self.mask[index]).tobytes()
-        if self.wanted is not None:
-            return valid, self._asked(i, j, there, index, places).tobytes()
         fine = [self.axes[axis][at][3].round(6) for axis, at in enumerate((i, j))]
-        return valid, *(part.tobytes() for part in fine)
+        asked = self._asked(i, j, there, index, places)
+        return valid, asked.tobytes(), *(part.tobytes() for part in fine)
 
     def samples(self, i, j):
         """Samples around a tile, as an index of frames, rows and columns."""
@@ -90,14 +90,14 @@ class Tiles:
         return tuple(np.broadcast_to(part, valid.shape)[valid] for part in index)
 
     def targets(self, i, j):
-        """What is predicted: flat numbers of pixels of the map, or of samples."""
-        if self.wanted is None:
-            rows, columns = self.axes[0][i][0], self.axes[1][j][0]
-            return (rows[:, None] * self.geometry.shape[1] + columns).ravel()
+        """What is predicted: flat numbers of pixels of the map, then of samples."""
+        rows, columns = self.axes[0][i][0], self.axes[1][j][0]
+        pixels = (rows[:, None] * self.geometry.shape[1] + columns).ravel()
         there, index, places = self._around(i, j)
         asked = self._asked(i, j, there, index, places)
         index = [np.broadcast_to(part, asked.shape)[asked] for part in index]
-        return np.ravel_multi_index(index, self.mask.shape)
+        numbers = np.ravel_multi_index(index, self.mask.shape)
+        return np.append(pixels, np.prod(self.geometry.shape) + numbers)
 
     def points(self, i, j):
         """Places of what is predicted, and of the samples around, (n, 2) each."""
@@ -107,22 +107,21 @@ class Tiles:
             parts = [np.broadcast_to(part, which.shape)[which] for part in places]
             return np.stack(parts, axis=1)
 
-        if self.wanted is None:
-            rows, columns = self.axes[0][i][3], self.axes[1][j][3]
-            to = np.meshgrid(rows, columns, indexing="ij")
-            to = np.stack(to, axis=-1).reshape(-1, 2)
-        else:
-            to = chosen(self._asked(i, j, there, index, places))
+        rows, columns = self.axes[0][i][3], self.axes[1][j][3]
+        pixels = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1)
+        asked = chosen(self._asked(i, j, there, index, places))
+        to = np.concatenate([pixels.reshape(-1, 2), asked])
         return to, chosen(there & ~self.mask[index])
 
     def empty(self, n_factors, dtype):
         """Room for what is predicted, (n, n_factors)."""
-        size = (
-            self.mask.size if self.wanted is not None else np.prod(self.geometry.shape)
-        )
+        size = np.prod(self.geometry.shape) + self.wanted.any() * self.wanted.size
         return np.zeros((size, n_factors), dtype)
 
     def shaped(self, flat):
-        """Such room as a map, or as frames."""
-        asked = self.geometry.shape if self.wanted is None else self.mask.shape
-        return flat.reshape(*asked, -1)
+        """Such room as a map, and as frames where samples are wanted."""
+        pixels, samples = np.split(flat, [np.prod(self.geometry.shape)])
+        pixels = pixels.reshape(*self.geometry.shape, -1)
+        if not self.wanted.any():
+            return (pixels,)
+        return pixels, samples.reshape(*self.wanted.shape, -1)

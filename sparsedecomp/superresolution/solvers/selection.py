@@ -108,14 +108,13 @@ class Trial:
     def gaussian_process(self):
         """Score the posterior mean; later solvers start from its map."""
         given = self.A.geometry, self.Y, self.processes, self.A.mask
-        self.start, _ = posterior(*given)
-        found, _ = posterior(*given, at=self.left_out)
+        self.start, _, found = posterior(*given, at=self.left_out)
         self.keep("gaussian_process", found[self.left_out])
 
     def oriented_process(self):
         """Score the posterior of strength and direction by place."""
         given = self.A.geometry, self.Y, self.processes, self.A.mask
-        found, _ = oriented_posterior(*given, at=self.left_out)
+        _, _, found = oriented_posterior(*given, at=self.left_out)
         self.keep("oriented_process", found[self.left_out])
 
     def weight(self, method):

@@ -185,15 +185,32 @@ def test_resolve_finds_shifts_and_beats_interpolation():
     assert found.scores[found.method] < found.scores["interpolation"]
 
 
-@pytest.mark.parametrize("method", ["vtv", "tikhonov", "interpolation"])
+@pytest.mark.parametrize(
+    "method", ["vtv", "tikhonov", "interpolation", "oriented_process"]
+)
 def test_methods_by_name(method):
     Y = frames(noise=0.1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = resolve(Y, SHIFTS, 2.0, method=method, registration=False)
     assert found.method == method
-    assert (found.weight is None) == (method == "interpolation")
+    assert (found.weight is None) == (method not in ("vtv", "tikhonov"))
     assert rmse(found.maps[..., 0], truth_on(found.geometry)) < 0.15
+
+
+def test_what_is_put_to_zero_comes_nearer_to_a_truth_above_it():
+    noise = frames(noise=0.3) - frames(noise=0)
+    geometry = Geometry.around(SHIFTS, noise.shape[1:3], 2.0)
+    truth = np.maximum(truth_on(geometry), 0)
+    Y = FrameOperator(geometry).forward(truth[..., None]) + noise
+    options = {"method": "gaussian_process", "registration": False}
+    free, found = (
+        resolve(Y, SHIFTS, 2.0, nonnegative=n, **options) for n in (False, True)
+    )
+    np.testing.assert_array_equal(found.maps, np.maximum(free.maps, 0))
+    below = np.sqrt(np.mean(np.minimum(free.maps / free.noise, 0) ** 2))
+    assert found.clipped == pytest.approx(below) and free.clipped == 0
+    assert rmse(found.maps[..., 0], truth) < rmse(free.maps[..., 0], truth)
 
 
 def test_point_spread_is_taken_off():
