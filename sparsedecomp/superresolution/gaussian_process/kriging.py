@@ -82,13 +82,13 @@ def posterior(geometry, Y, processes, mask=None, at=None):
         for key, columns in alike.items():
             to, places = tiles.points(i, columns[0])
             z = np.stack([Y[tiles.samples(i, j)] for j in columns], axis=1) - level
+            targets = [tiles.targets(i, j)[:, None] for j in columns]
             for process, chosen in groups.items():
                 weight, spread = weights[process](key, to, places)
                 part = z[..., chosen].astype(float)
                 found = weight @ part.reshape(len(part), -1)
                 found = found.reshape(len(to), len(columns), len(chosen))
-                for k, j in enumerate(columns):
-                    target = tiles.targets(i, j)[:, None]
+                for k, target in enumerate(targets):
                     mean[target, chosen] = found[:, k] + level[chosen]
                     deviation[target, chosen] = spread[:, None]
 
