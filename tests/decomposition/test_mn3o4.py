@@ -104,7 +104,8 @@ def test_two_components_in_95_of_100_draws(mn3o4, record_property):
         "low in its band": sum(within(a, LOW_BAND) for a in angles[:, 0]),
         "high in its band": sum(within(a, HIGH_BAND) for a in angles[:, 1]),
     }.items():
-        record_property(name, value)
+        # Text, since processes of the tests exchange nothing but plain types.
+        record_property(name, str(value))
     assert len(angles) >= 95
     # Soft orthogonality stops at the inner edge of the high band, that of the purest
     # pixels, and the noise of a draw moves it by tenths of a degree to either side.
