@@ -17,6 +17,13 @@ _VCA_RUNS = 20
 _NEIGHBOURS = 8
 
 
+def inits(init, n_init):
+    """The kind of every start; "auto" is extreme pixels first, then random ones."""
+    if init != "auto":
+        return [init] * n_init
+    return ["spa"] + ["random"] * (n_init - 1)
+
+
 def start_spectra(low_rank, n_components, init, generator):
     """Non-negative spectra of unit norm to start from.
 

@@ -321,6 +321,18 @@ def descend(view, state, settings):
     return result
 
 
+def best_of(ends):
+    """The end with the lowest objective; one that was stopped is the last."""
+    best = None
+    for found in ends:
+        if best is None or found.objective < best.objective:
+            best = found
+        if found.stopped:
+            best.stopped, best.interrupted = True, found.interrupted
+            break
+    return best
+
+
 def extrapolate(old, new, momentum):
     """Go on along the last move of abundances and spectra."""
     C = _further(old.C, new.C, momentum)

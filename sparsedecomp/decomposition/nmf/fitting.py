@@ -17,13 +17,14 @@ from sparsedecomp.decomposition.nmf.clipping import (
 from sparsedecomp.decomposition.nmf.descent import (
     Settings,
     View,
+    best_of,
     coupling,
     descend,
     squares_of_model,
     step,
 )
 from sparsedecomp.decomposition.nmf.relevance import initial_state, select
-from sparsedecomp.decomposition.starts import start_spectra
+from sparsedecomp.decomposition.starts import inits, start_spectra
 from sparsedecomp.decomposition.subspace.noise import weigh
 from sparsedecomp.decomposition.subspace.scree import noise_edge
 from sparsedecomp.kernels.coordinate import nonnegative_rows
@@ -162,7 +163,7 @@ def fit_penalised(blocks, request):
         price = settings.prior(search.n_pixels, search.n_channels).price
         searching = replace(settings, least_gain=SEARCH_GAIN * price)
     starts = partial(_starts, search, looked_at, request)
-    best = _best_of(
+    best = best_of(
         _one_start(search, state, replace(searching, watch=partial(watch, number)))
         for number, state in enumerate(starts(n_components, noise_variance))
     )
@@ -173,7 +174,7 @@ def fit_penalised(blocks, request):
         if not state.under.any():
             # Now that the number is known, starts compete on even terms.
             rivals = starts(state.n_components, state.noise_variance)
-            final = _best_of(
+            final = best_of(
                 descend(search, rival, settings) for rival in chain([state], rivals)
             )
     if not final.stopped:
@@ -221,24 +222,9 @@ def _search_view(view, looked_at):
 
 def _starts(view, looked_at, request, n_components, noise_variance):
     """States to start from, one after another."""
-    for number in range(request.n_init):
-        init = request.init
-        if init == "auto":
-            init = "random" if number else "spa"
+    for init in inits(request.init, request.n_init):
         S = start_spectra(looked_at, n_components, init, request.generator)
         yield initial_state(view, S, noise_variance)
-
-
-def _best_of(ends):
-    """The end with the lowest objective; one that was stopped is the last."""
-    best = None
-    for found in ends:
-        if best is None or found.objective < best.objective:
-            best = found
-        if found.stopped:
-            best.stopped, best.interrupted = True, found.interrupted
-            break
-    return best
 
 
 def _one_start(view, state, settings):

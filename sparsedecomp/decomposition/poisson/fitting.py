@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from sparsedecomp.blocks.sources import one_blas_thread
-from sparsedecomp.decomposition.nmf.descent import Descent, Factors
+from sparsedecomp.decomposition.nmf.descent import Descent, Factors, best_of
 from sparsedecomp.decomposition.nmf.relevance import cheapest_reduction
 from sparsedecomp.decomposition.poisson.counts import (
     Counts,
@@ -33,6 +33,7 @@ from sparsedecomp.decomposition.poisson.start import (
     most_components,
     sums_of_groups,
 )
+from sparsedecomp.decomposition.starts import inits
 from sparsedecomp.decomposition.subspace.scree import noise_edge
 from sparsedecomp.kernels.coordinate import nonnegative_rows
 
@@ -127,18 +128,10 @@ def fit_counts(blocks, request):
         raise ValueError("The data are zero everywhere; there is nothing to decompose.")
     model = _scaled(request.model, sample)
     seen = model if sample is X else model.alone()
-    best = None
-    for number in range(request.n_init):
-        init = request.init
-        if init == "auto":
-            init = "random" if number else "spa"
-        watch = partial(request.watch, number)
-        found = _one_start(sample, seen, init, request, watch)
-        if best is None or found.objective < best.objective:
-            best = found
-        if found.stopped:
-            best.stopped, best.interrupted = True, found.interrupted
-            break
+    best = best_of(
+        _one_start(sample, seen, init, request, partial(request.watch, number))
+        for number, init in enumerate(inits(request.init, request.n_init))
+    )
     final = best
     if exact.shape[0] != sample.shape[0]:
         final = _on_all_pixels(exact, best, model, request)
