@@ -179,7 +179,7 @@ def find_vertices(path, n_components):
         best_vertices,
         signal_coordinates,
     )
-    from sparsedecomp.decomposition.subspace.signal_space import signal_space
+    from sparsedecomp.noise.signal_space import signal_space
 
     cube = np.load(path)
     blocks = as_blocks(cube.reshape(-1, cube.shape[-1]))

@@ -20,29 +20,29 @@ LAYER = {
     "blocks": 1,
     "cache": 2,
     "metrics": 2,
+    "noise": 2,
     "decomposition": 3,
-    "superresolution": 3,
+    "superresolution": 4,
     "xas": 3,
     "datasets": 3,
-    "signals": 4,
-    "extension": 4,
-    "batch": 5,
-    "plotting": 5,
-    "gui": 5,
-    "demo": 5,
-    "cli": 6,
+    "signals": 6,
+    "extension": 6,
+    "batch": 7,
+    "plotting": 7,
+    "gui": 7,
+    "demo": 7,
+    "cli": 8,
     # These two tie the package together; their imports wait until they are needed.
-    "_registration": 7,
-    "__init__": 7,
+    "_registration": 9,
+    "__init__": 9,
 }
 # The same within a room of groups: a name stands for a module or a group of them.
 GROUPS = {
     "decomposition": {
         "base": 0,
         "abundances": 0,
-        "subspace": 1,
         "geometric": 2,
-        "starts": 3,
+        "initialisation": 3,
         "nmf": 4,
         "segmentation": 4,
         "mcr": 4,
@@ -72,7 +72,7 @@ GROUPS = {
         "shells": 2,
     },
 }
-SOLVERS = {"kernels", "blocks", "decomposition", "superresolution", "xas"}
+SOLVERS = {"kernels", "blocks", "noise", "decomposition", "superresolution", "xas"}
 FRONT_ENDS = {"hyperspy", "exspy", "matplotlib", "ipywidgets", "traits"}
 MAX_LINES = 450
 

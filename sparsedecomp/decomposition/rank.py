@@ -8,10 +8,10 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sparsedecomp.blocks import as_blocks
-from sparsedecomp.decomposition.subspace import scree
-from sparsedecomp.decomposition.subspace.noise import NOISE_MODELS
-from sparsedecomp.decomposition.subspace.redraw import Edge
-from sparsedecomp.decomposition.subspace.whitened import whiten
+from sparsedecomp.noise import scree
+from sparsedecomp.noise.parametric_bootstrap import Edge
+from sparsedecomp.noise.weights import NOISE_MODELS
+from sparsedecomp.noise.whitening import whiten
 
 METHODS = (
     "bootstrap",
@@ -316,8 +316,8 @@ def _by(name, edge, blocks, generator):
         from sparsedecomp.decomposition.nmf.nmf_so import NMFSOARD
 
         return NMFSOARD(random_state=seed).fit(blocks).n_components_
-    from sparsedecomp.decomposition.subspace.even import even_space
-    from sparsedecomp.decomposition.subspace.robust_pca import robust_pca
+    from sparsedecomp.noise.robust_pca import robust_pca
+    from sparsedecomp.noise.whitened_space import even_space
 
     low = even_space(blocks, 30, "auto", seed).low_rank
     return robust_pca(low, random_state=seed).n_components

@@ -4,7 +4,7 @@ import numpy as np
 
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.extension.exafs_result import SparseEXAFSResult
-from sparsedecomp.xas.shells.moments import Moments
+from sparsedecomp.xas.shells.pixel_moments import PixelMoments
 from sparsedecomp.xas.shells.sparse_fit import SparseEXAFS
 
 _DIRECTIONS = 6
@@ -101,15 +101,15 @@ def exafs_sparse_fit(signal, basis, *, support="joint", clusters=None, **options
 
 
 def _moments(data, labels):
-    """Moments of the pixels of each label from 0 on: one pass over the data."""
+    """PixelMoments of the pixels of each label from 0 on: one pass over the data."""
     pixels = as_blocks(np.atleast_2d(data), dtype=float)
     _, sums = pixels.run(_sums, [labels.ravel()], (int(labels.max()) + 1,))
-    return [Moments(int(count), *rest) for count, *rest in zip(*sums, strict=True)]
+    return [PixelMoments(int(count), *rest) for count, *rest in zip(*sums, strict=True)]
 
 
 def _sums(chi, labels, n_parts):
-    """`Moments` of the pixels of each label; a function for `BlockMatrix.run`."""
-    parts = [Moments.of(chi[labels == part]) for part in range(n_parts)]
+    """`PixelMoments` of the pixels of each label; a function for `BlockMatrix.run`."""
+    parts = [PixelMoments.of(chi[labels == part]) for part in range(n_parts)]
     return (), [
         [getattr(part, name) for part in parts] for name in ("count", "total", "second")
     ]

@@ -7,7 +7,7 @@ import numpy as np
 
 from . import algorithms
 from .arguments import estimator_parameters
-from .known import plain_arrays
+from .reference_arrays import plain_arrays
 
 
 def unmixing_report(

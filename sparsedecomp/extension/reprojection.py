@@ -11,8 +11,8 @@ import numpy as np
 
 from ..blocks.matrix import BlockMatrix
 from ..blocks.summary import Summary, root_of_sums
-from ..decomposition.subspace.noise import refuse_negative
 from ..kernels.coordinate import nonnegative_rows
+from ..noise.weights import refuse_negative
 
 
 class Fitted(NamedTuple):

@@ -4,7 +4,7 @@ import numpy as np
 
 from sparsedecomp import xas
 from sparsedecomp.signals import rows
-from sparsedecomp.signals.per_threshold import QUANTUM, PerThreshold
+from sparsedecomp.signals.e0_groups import QUANTUM, E0Groups
 
 
 class Reduction:
@@ -53,7 +53,7 @@ class Reduction:
         """
         e0, done = self._thresholds(e0)
         options = _normalisation(pre1, pre2, norm1, norm2, nnorm, npre)
-        reduce = PerThreshold(self._energy(), options)
+        reduce = E0Groups(self._energy(), options)
         done.update(_ranges(reduce.normaliser(typical(e0))))
         data = rows.spectra_of(
             self,
@@ -99,7 +99,7 @@ class Reduction:
         """
         e0, _ = self._thresholds(e0)
         options = _normalisation(pre1, pre2, norm1, norm2, nnorm, npre)
-        reduce = PerThreshold(self._energy(), options)
+        reduce = E0Groups(self._energy(), options)
         reduce.normaliser(typical(e0))
         return rows.numbers_of(self, reduce.edge_step, e0)
 
@@ -183,7 +183,7 @@ class Reduction:
             "k_step": kstep,
         }
         options = _normalisation(pre1, pre2, norm1, norm2, nnorm, npre)
-        reduce = PerThreshold(energy, options, background)
+        reduce = E0Groups(energy, options, background)
         # Whatever is wrong with the parameters is said before any block is read.
         k = reduce.remover(typical(e0)).k
         if edge_step is None and self.metadata.get_item("XAS.normalized", False):

@@ -19,7 +19,7 @@ from sparsedecomp.decomposition.nmf.relevance import (
     initial_state,
     select,
 )
-from sparsedecomp.decomposition.subspace.scree import noise_edge
+from sparsedecomp.noise.scree import noise_edge
 
 
 def exact_view(X):

@@ -16,9 +16,9 @@ from sparsedecomp.decomposition.mcr.constraints import (
     maps_step,
     spectra_step,
 )
-from sparsedecomp.decomposition.mcr.start import start_candidates
-from sparsedecomp.decomposition.subspace.signal_space import signal_space
+from sparsedecomp.decomposition.mcr.initialisation import start_candidates
 from sparsedecomp.metrics import match_components
+from sparsedecomp.noise.signal_space import signal_space
 
 
 @pytest.fixture

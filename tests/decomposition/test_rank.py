@@ -9,7 +9,7 @@ from sparsedecomp import datasets
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition import estimate_rank
 from sparsedecomp.decomposition.rank import METHODS
-from sparsedecomp.decomposition.subspace.scree import (
+from sparsedecomp.noise.scree import (
     above_noise,
     gavish_donoho,
     minka,
@@ -17,7 +17,7 @@ from sparsedecomp.decomposition.subspace.scree import (
     noise_probability,
     parallel_analysis,
 )
-from sparsedecomp.decomposition.subspace.whitened import bins_of_counts, whiten
+from sparsedecomp.noise.whitening import bins_of_counts, whiten
 
 
 def mean_of(k=3, n=900, n_channels=120, seed=0):

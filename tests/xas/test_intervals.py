@@ -8,9 +8,9 @@ import pytest
 from sparsedecomp import datasets
 from sparsedecomp.xas import FeffBasis, ShellPrior, SparseEXAFS
 from sparsedecomp.xas.shells.coordinates import window_coordinates
+from sparsedecomp.xas.shells.map_refinement import refine
 from sparsedecomp.xas.shells.model import ShellModel
 from sparsedecomp.xas.shells.off_grid import shells_of
-from sparsedecomp.xas.shells.polish import polish
 from sparsedecomp.xas.theory.channels import Channel
 from sparsedecomp.xas.theory.feff_run import FeffError, find_feff
 from sparsedecomp.xas.theory.scattering import ScatteringGrid
@@ -86,7 +86,7 @@ def test_errors_of_displacements_and_energy_zeros(rng):
     scatter, expected = [], []
     for _ in range(40):
         noisy = y + 0.03 * np.std(y) * rng.normal(size=len(y))
-        shells = shells_of(model, polish(model, noisy, p, kinds), 5.6)[0]
+        shells = shells_of(model, refine(model, noisy, p, kinds), 5.6)[0]
         scatter.append([shells.e0, np.log(shells.sigma2)])
         expected.append([shells.e0_std, shells.sigma2_std / shells.sigma2])
     ratio = np.std(scatter, axis=0) / np.mean(expected, axis=0)
@@ -167,7 +167,7 @@ def of_guessed_potentials(lattice, name, edge, constant):
     )
     common = [0, 0, guessed.prior.anharmonicity]
     p = np.concatenate([common, r, n / r**2, np.zeros(4)])
-    fit = polish(guessed, true.predict(p, kinds)[0], p, kinds)
+    fit = refine(guessed, true.predict(p, kinds)[0], p, kinds)
     found_r, found_n, *_ = guessed.shells(fit.p)
     return found_r / r - 1, found_n / n - 1
 

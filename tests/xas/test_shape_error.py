@@ -5,8 +5,8 @@ import pytest
 
 from sparsedecomp.xas import FeffBasis
 from sparsedecomp.xas.shells.coordinates import window_coordinates
+from sparsedecomp.xas.shells.map_refinement import refine
 from sparsedecomp.xas.shells.model import GLOBALS, ShellModel
-from sparsedecomp.xas.shells.polish import polish
 from sparsedecomp.xas.shells.shape_error import SharedError
 
 K = np.arange(0, 14.01, 0.05)
@@ -23,7 +23,7 @@ def fitted():
     p = np.concatenate([[0, 0, 1.0], r, n / r**2, np.zeros(4)])
     y = model.predict(p, kinds)[0]
     noise = np.random.default_rng(0).normal(size=len(y))
-    return model, polish(model, y + noise, p, kinds)
+    return model, refine(model, y + noise, p, kinds)
 
 
 def places_of_atoms():
@@ -68,5 +68,5 @@ def test_without_a_fit_the_amplitude_is_all(fitted):
 def test_no_shells_have_no_error(fitted):
     model, _ = fitted
     y = np.zeros(model.coordinates.size)
-    fit = polish(model, y + 1e-3, model.prior_of(0)[0], np.zeros(0, dtype=int))
+    fit = refine(model, y + 1e-3, model.prior_of(0)[0], np.zeros(0, dtype=int))
     assert SharedError.of(model, fit).variance(np.zeros((3, 0))).shape == (3, 0)

@@ -10,7 +10,7 @@ from sparsedecomp.xas import (
     ShellPrior,
     SparseEXAFS,
 )
-from sparsedecomp.xas.shells.moments import Moments
+from sparsedecomp.xas.shells.pixel_moments import PixelMoments
 
 K = np.arange(0, 14.01, 0.05)
 
@@ -127,7 +127,7 @@ def test_fixed_parameters_are_kept(nickel, image):
 
 def test_moments_of_blocks_add_up(nickel, image, rng):
     chi = image[0] + 0.01 * rng.normal(size=image[0].shape)
-    parts = Moments.of(chi[:100]) + Moments.of(chi[100:])
+    parts = PixelMoments.of(chi[:100]) + PixelMoments.of(chi[100:])
     whole = SparseEXAFS(nickel).fit(chi, K)
     split = SparseEXAFS(nickel).fit_moments(parts, K)
     np.testing.assert_allclose(split.shells_.r, whole.shells_.r, rtol=1e-6)

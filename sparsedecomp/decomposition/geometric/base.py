@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sparsedecomp.decomposition.abundances import solve
 from sparsedecomp.decomposition.base import BlockFactorisation
-from sparsedecomp.decomposition.subspace.scree import noise_edge
+from sparsedecomp.noise.scree import noise_edge
 
 
 class GeometricUnmixing(BlockFactorisation):

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sparsedecomp.blocks.sources import one_blas_thread
 from sparsedecomp.decomposition.abundances import CONSTRAINTS
 from sparsedecomp.decomposition.geometric.base import GeometricUnmixing
-from sparsedecomp.decomposition.geometric.enclosing import (
+from sparsedecomp.decomposition.geometric.minimum_volume_simplex import (
     LEAST_NOISE,
     Matching,
     flatness,
@@ -26,7 +26,7 @@ from sparsedecomp.decomposition.geometric.simplex import (
     grow,
     require_dimensions,
 )
-from sparsedecomp.decomposition.subspace.signal_space import signal_space
+from sparsedecomp.noise.signal_space import signal_space
 
 NORMALISATIONS = ("auto", "none", "projective", "sum")
 _STARTS = 20

@@ -28,11 +28,11 @@ from sparsedecomp.decomposition.geometric.simplex import (
     grow,
     require_dimensions,
 )
-from sparsedecomp.decomposition.subspace.even import even_space, turned_to
-from sparsedecomp.decomposition.subspace.noise import NOISE_MODELS
-from sparsedecomp.decomposition.subspace.robust_pca import robust_pca
-from sparsedecomp.decomposition.subspace.whitened import is_counts
 from sparsedecomp.metrics import match_components
+from sparsedecomp.noise.robust_pca import robust_pca
+from sparsedecomp.noise.weights import NOISE_MODELS
+from sparsedecomp.noise.whitened_space import even_space, turned_to
+from sparsedecomp.noise.whitening import is_counts
 
 _STARTS = 20
 # A component that 99 of 100 pixels hold more of than this is everywhere ...

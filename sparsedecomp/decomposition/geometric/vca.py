@@ -15,7 +15,7 @@ from sparsedecomp.decomposition.geometric.simplex import (
     signal_coordinates,
     vertices,
 )
-from sparsedecomp.decomposition.subspace.signal_space import signal_space
+from sparsedecomp.noise.signal_space import signal_space
 
 
 class VCA(GeometricUnmixing):

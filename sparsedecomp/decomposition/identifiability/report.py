@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparsedecomp.decomposition.identifiability.left_over import LeftOver
+from sparsedecomp.decomposition.identifiability.residual_analysis import (
+    ResidualAnalysis,
+)
 from sparsedecomp.metrics import match_components, spectral_angle
 
 
@@ -74,7 +76,7 @@ class UnmixingReport:
     shared_background : bool
         The components are nearly everywhere: if that is a background that they share,
         the outer body is too large to mean anything.
-    left : LeftOver
+    left : ResidualAnalysis
         What the model leaves of the data.
     n_sampled : int
         Pixels that were fitted again.
@@ -97,7 +99,7 @@ class UnmixingReport:
     inner: np.ndarray
     outer: np.ndarray
     shared_background: bool
-    left: LeftOver
+    left: ResidualAnalysis
     n_sampled: int
     tolerance: float
     channels: np.ndarray

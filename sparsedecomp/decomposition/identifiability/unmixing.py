@@ -10,8 +10,10 @@ from sklearn.base import clone
 
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition.geometric.sss_vca import SSSVCA
-from sparsedecomp.decomposition.identifiability.left_over import left_over
 from sparsedecomp.decomposition.identifiability.report import Refit, UnmixingReport
+from sparsedecomp.decomposition.identifiability.residual_analysis import (
+    analyse_residual,
+)
 from sparsedecomp.metrics import match_components
 
 # What a sample of the pixels may take in memory.
@@ -118,7 +120,7 @@ def unmixing_report(
         resamples.append(Refit.of(components, model))
 
     k = len(components)
-    left = left_over(blocks, components, maps, generator)
+    left = analyse_residual(blocks, components, maps, generator)
     inner, outer, shared_background = _bodies(sample.matrix(), components, generator)
     objectives = [_nats(model, sample, left) for model in starts]
     energy = np.square(maps).sum(axis=0) * np.square(components).sum(axis=1)

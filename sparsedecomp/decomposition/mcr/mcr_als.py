@@ -21,14 +21,14 @@ from sparsedecomp.decomposition.mcr.alternating import (
     trial,
 )
 from sparsedecomp.decomposition.mcr.constraints import maps_for
-from sparsedecomp.decomposition.mcr.start import (
-    STARTS,
+from sparsedecomp.decomposition.mcr.initialisation import (
+    INITIALISATIONS,
     TRIAL,
     start_candidates,
     with_known,
 )
-from sparsedecomp.decomposition.subspace.scree import above_noise
-from sparsedecomp.decomposition.subspace.signal_space import signal_space
+from sparsedecomp.noise.scree import above_noise
+from sparsedecomp.noise.signal_space import signal_space
 
 CONSTRAINTS = ("nonnegative", "sum_to_one", "fully_constrained")
 # Exact passes over the data after the iterations on compressed ones.
@@ -152,7 +152,7 @@ class MCRALS(GeometricUnmixing):
 
     _parameter_constraints = {
         **GeometricUnmixing._parameter_constraints,
-        "init": [StrOptions(set(STARTS)), "array-like"],
+        "init": [StrOptions(set(INITIALISATIONS)), "array-like"],
         "known_spectra": ["array-like", None],
         "known_maps": ["array-like", None],
         "constraint": [StrOptions(set(CONSTRAINTS))],

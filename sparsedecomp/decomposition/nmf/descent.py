@@ -24,8 +24,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from sparsedecomp.decomposition.subspace.scree import noise_edge
 from sparsedecomp.kernels.coordinate import nonnegative_rows, unit_norm_rows
+from sparsedecomp.noise.scree import noise_edge
 
 # Rows with a zero need many sweeps where spectra are alike; those that have settled are
 # left early, and extrapolation takes them on.

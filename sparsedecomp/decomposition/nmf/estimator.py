@@ -10,10 +10,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from sparsedecomp.blocks.summary import root_of_sums
 from sparsedecomp.decomposition.base import BlockFactorisation
+from sparsedecomp.decomposition.initialisation import INITIALISATIONS
 from sparsedecomp.decomposition.nmf.fitting import Request, fit_penalised
 from sparsedecomp.decomposition.nmf.published import fit_published
-from sparsedecomp.decomposition.starts import STARTS
-from sparsedecomp.decomposition.subspace.noise import NOISE_MODELS, refuse_negative
+from sparsedecomp.noise.weights import NOISE_MODELS, refuse_negative
 
 # In nats per pixel for maps that overlap fully; as the removed part of a projection.
 ORTHOGONALITY = {"penalised": 6.0, "published": 0.05}
@@ -28,7 +28,7 @@ class SoftOrthogonalNMF(BlockFactorisation):
         **BlockFactorisation._parameter_constraints,
         "orthogonality": [Interval(Real, 0, None, closed="left"), None],
         "updates": [StrOptions({"penalised", "published"})],
-        "init": [StrOptions(set(STARTS))],
+        "init": [StrOptions(set(INITIALISATIONS))],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],

@@ -9,6 +9,7 @@ from itertools import chain
 import numpy as np
 
 from sparsedecomp.blocks import as_blocks
+from sparsedecomp.decomposition.initialisation import initial_spectra, inits
 from sparsedecomp.decomposition.nmf.clipping import (
     clipped_abundances,
     descend_clipped,
@@ -24,10 +25,9 @@ from sparsedecomp.decomposition.nmf.descent import (
     step,
 )
 from sparsedecomp.decomposition.nmf.relevance import initial_state, select
-from sparsedecomp.decomposition.starts import inits, start_spectra
-from sparsedecomp.decomposition.subspace.noise import weigh
-from sparsedecomp.decomposition.subspace.scree import noise_edge
 from sparsedecomp.kernels.coordinate import nonnegative_rows
+from sparsedecomp.noise.scree import noise_edge
+from sparsedecomp.noise.weights import weigh
 
 # Directions kept beyond the components: the range finder's last ones are poor.
 OVERSAMPLING = 10
@@ -223,7 +223,7 @@ def _search_view(view, looked_at):
 def _starts(view, looked_at, request, n_components, noise_variance):
     """States to start from, one after another."""
     for init in inits(request.init, request.n_init):
-        S = start_spectra(looked_at, n_components, init, request.generator)
+        S = initial_spectra(looked_at, n_components, init, request.generator)
         yield initial_state(view, S, noise_variance)
 
 

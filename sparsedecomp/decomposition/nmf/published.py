@@ -34,6 +34,7 @@ from functools import partial
 import numpy as np
 
 from sparsedecomp.blocks.compression import gram_of
+from sparsedecomp.decomposition.initialisation import initial_spectra
 from sparsedecomp.decomposition.nmf.descent import interruptible
 from sparsedecomp.decomposition.nmf.fitting import (
     AbundanceModel,
@@ -41,9 +42,8 @@ from sparsedecomp.decomposition.nmf.fitting import (
     most_components,
     views,
 )
-from sparsedecomp.decomposition.starts import start_spectra
-from sparsedecomp.decomposition.subspace.noise import weigh
-from sparsedecomp.decomposition.subspace.scree import noise_edge
+from sparsedecomp.noise.scree import noise_edge
+from sparsedecomp.noise.weights import weigh
 
 ALIKE = 0.99
 MERGE_AFTER = 3
@@ -90,7 +90,7 @@ def fit_published(blocks, request):
     update = partial(update, orthogonality=request.orthogonality)
     best = None
     for number in range(request.n_init):
-        S = start_spectra(low, n_components, init, request.generator)
+        S = initial_spectra(low, n_components, init, request.generator)
         found = _iterate(
             view,
             begin(view, S, request.generator),

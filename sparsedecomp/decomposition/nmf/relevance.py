@@ -18,7 +18,7 @@ import scipy.optimize
 
 from sparsedecomp.blocks.compression import gram_of
 from sparsedecomp.decomposition.nmf.descent import Factors, descend
-from sparsedecomp.decomposition.subspace.scree import noise_edge
+from sparsedecomp.noise.scree import noise_edge
 
 _logger = logging.getLogger(__name__)
 

@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse
 
 from sparsedecomp.blocks import as_blocks, compress
+from sparsedecomp.decomposition.initialisation import initial_spectra
 from sparsedecomp.decomposition.nmf.descent import (
     Descent,
     Settings,
@@ -14,7 +15,6 @@ from sparsedecomp.decomposition.nmf.descent import (
 )
 from sparsedecomp.decomposition.nmf.descent import descend as descend_squares
 from sparsedecomp.decomposition.nmf.relevance import initial_state
-from sparsedecomp.decomposition.starts import start_spectra
 
 # Factors stay above this part of their mean, where the loss has a slope.
 _FLOOR = 1e-9
@@ -102,7 +102,7 @@ def fit_beta(blocks, n_components, beta, init, max_iter, tol, generator, watch):
     if squares == 0:
         raise ValueError("The data are zero everywhere; there is nothing to decompose.")
     variance = max(low.noise_variance, 1e-12 * squares / np.prod(blocks.shape))
-    S = start_spectra(low, n_components, init, generator)
+    S = initial_spectra(low, n_components, init, generator)
     view = View(as_blocks(low.scores), low.basis, squares)
     brief = Settings(0.0, None, START_ITERATIONS, 0.0)
     start = descend_squares(view, initial_state(view, S, variance), brief).factors

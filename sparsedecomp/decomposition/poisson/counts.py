@@ -13,7 +13,7 @@ from sparsedecomp.blocks import LowRank
 from sparsedecomp.blocks.compression import random_basis
 from sparsedecomp.blocks.sources import one_blas_thread, thread_count
 from sparsedecomp.blocks.summary import root_of_sums
-from sparsedecomp.decomposition.subspace.noise import refuse_negative
+from sparsedecomp.noise.weights import refuse_negative
 
 # A tile may hold this many times its part of the budget.
 _UNEVEN = 2

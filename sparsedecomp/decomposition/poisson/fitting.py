@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from sparsedecomp.blocks.sources import one_blas_thread
+from sparsedecomp.decomposition.initialisation import inits
 from sparsedecomp.decomposition.nmf.descent import Descent, Factors, best_of
 from sparsedecomp.decomposition.nmf.relevance import cheapest_reduction
 from sparsedecomp.decomposition.poisson.counts import (
@@ -26,16 +27,15 @@ from sparsedecomp.decomposition.poisson.descent import (
     descend,
     start_state,
 )
-from sparsedecomp.decomposition.poisson.start import (
+from sparsedecomp.decomposition.poisson.initialisation import (
     MOST_COMPONENTS,
     grouped,
     least_squares,
     most_components,
     sums_of_groups,
 )
-from sparsedecomp.decomposition.starts import inits
-from sparsedecomp.decomposition.subspace.scree import noise_edge
 from sparsedecomp.kernels.coordinate import nonnegative_rows
+from sparsedecomp.noise.scree import noise_edge
 
 OVERSAMPLING = 5
 # Pixels that the spectra are started from when the counts do not fit in memory.

@@ -10,11 +10,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sparsedecomp.decomposition.base import BlockFactorisation
+from sparsedecomp.decomposition.initialisation import INITIALISATIONS
 from sparsedecomp.decomposition.poisson.beta import LAST_STEPS, beta_step, fit_beta
 from sparsedecomp.decomposition.poisson.counts import grid_neighbours, refuse_bad_blocks
 from sparsedecomp.decomposition.poisson.descent import PoissonModel
 from sparsedecomp.decomposition.poisson.fitting import Request, fit_counts, settle
-from sparsedecomp.decomposition.starts import STARTS
 
 
 class PoissonNMF(BlockFactorisation):
@@ -167,7 +167,7 @@ class PoissonNMF(BlockFactorisation):
         "smoothness": [Interval(Real, 0, None, closed="left")],
         "sum_to_one": ["boolean"],
         "beta": [Interval(Real, 0, 2, closed="both")],
-        "init": [StrOptions(set(STARTS))],
+        "init": [StrOptions(set(INITIALISATIONS))],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],

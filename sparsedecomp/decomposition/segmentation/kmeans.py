@@ -15,8 +15,8 @@ from sklearn.utils.validation import validate_data
 
 from sparsedecomp.blocks import BlockMatrix, as_blocks
 from sparsedecomp.decomposition.geometric.simplex import OVERSAMPLING
-from sparsedecomp.decomposition.subspace.noise import refuse_negative
-from sparsedecomp.decomposition.subspace.signal_space import signal_space
+from sparsedecomp.noise.signal_space import signal_space
+from sparsedecomp.noise.weights import refuse_negative
 
 # Data of as few channels are taken as they are, others in their signal space.
 _FEW_CHANNELS = 32

@@ -38,7 +38,7 @@ class CompressedTensor:
         Of the data as they are.
     poisson : bool
         Whether the scales are those of counts.
-    holes : Holes or None
+    holes : MissingEntries or None
         Single entries that are missing, which `blocks` has filled in.
     fill : (n,) float64 array or None
         With what, scaled. Not part of the sum of squares.

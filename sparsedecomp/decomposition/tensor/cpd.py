@@ -20,7 +20,7 @@ from sparsedecomp.decomposition.tensor.compression import (
     compress_tensor,
     refuse_non_counts,
 )
-from sparsedecomp.decomposition.tensor.finish import exact_spectra, loadings_of
+from sparsedecomp.decomposition.tensor.exact_pass import exact_spectra, loadings_of
 from sparsedecomp.decomposition.tensor.gaps import FilledBlocks, survey
 from sparsedecomp.decomposition.tensor.poisson import Likelihood, gather_counts
 from sparsedecomp.decomposition.tensor.search import Search, problems

@@ -59,7 +59,7 @@ class Problem:
     observed : (*shape,) bool array, optional
     nonnegative : bool or sequence of bool, default True
         Of all factors, or of each.
-    holes : Holes, optional
+    holes : MissingEntries, optional
         Single entries that are missing. The scores, which are overwritten, hold them
         filled in.
     fill : (n,) array, optional

@@ -17,7 +17,7 @@ from sparsedecomp.kernels.tensor import leave_out, nonnegative_rows_each
 _MANY = 500
 
 
-class Holes(NamedTuple):
+class MissingEntries(NamedTuple):
     """Entries that are missing, one after the other.
 
     Attributes
@@ -62,7 +62,7 @@ class Survey(NamedTuple):
         The positions that have any data.
     summary : Summary
         Of these, zeros in the gaps.
-    holes : Holes or None
+    holes : MissingEntries or None
         The missing entries of these; None where there are none.
     guess : tuple of (n_pixels, 1) and (n_channels, 1) arrays
         A product that is right on average, to fill the gaps with at first.
@@ -70,7 +70,7 @@ class Survey(NamedTuple):
 
     blocks: object
     summary: Summary
-    holes: Holes | None
+    holes: MissingEntries | None
     guess: tuple
 
 
@@ -116,7 +116,7 @@ def survey(blocks, folding):
         kept = missing[lines] < n_channels
         lines, channels = lines[kept], channels[kept]
         indices = [*folding.indices(blocks.rows[lines]), channels]
-        holes = Holes(np.searchsorted(here, lines), indices)
+        holes = MissingEntries(np.searchsorted(here, lines), indices)
     guess = amounts[:, None], profile[:, None] / (mean or 1.0)
     return Survey(part, _without(summary, here), holes, guess)
 

@@ -15,7 +15,7 @@ from sparsedecomp.decomposition.tensor.compression import (
     compress_tensor,
 )
 from sparsedecomp.decomposition.tensor.descent import Problem, balance
-from sparsedecomp.decomposition.tensor.finish import loadings_of
+from sparsedecomp.decomposition.tensor.exact_pass import loadings_of
 
 # Directions of the channels that are kept at most, and sweeps before starts are
 # compared.

@@ -117,7 +117,7 @@ class Likelihood:
     sizes : tuple of int
         Of the same modes.
     observed : (*sizes,) bool array, optional
-    holes : Holes, optional
+    holes : MissingEntries, optional
         Single entries that are missing, filled alike.
 
     References

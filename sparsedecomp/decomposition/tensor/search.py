@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sparsedecomp.decomposition.tensor.compression import compress_modes
 from sparsedecomp.decomposition.tensor.descent import Problem, descend
-from sparsedecomp.decomposition.tensor.starts import start_factors
+from sparsedecomp.decomposition.tensor.initialisation import initial_factors
 
 # Sweeps after which the starts are compared, and how many of them go on.
 _TRIAL = 20
@@ -60,7 +60,7 @@ class Search:
         found = []
         try:
             for start in range(self.settings.n_init):
-                factors = start_factors(
+                factors = initial_factors(
                     self.problem, self.k, self.generator, direct=start % 2 == 0
                 )
                 found.append(self._descend(start, self.problem, factors, _TRIAL))

@@ -14,7 +14,7 @@ from sparsedecomp.decomposition.tensor.compression import (
     compress_tensor,
 )
 from sparsedecomp.decomposition.tensor.descent import solve_rows
-from sparsedecomp.decomposition.tensor.finish import exact_spectra
+from sparsedecomp.decomposition.tensor.exact_pass import exact_spectra
 from sparsedecomp.decomposition.tensor.nonnegative_tucker import fit_nonnegative
 from sparsedecomp.decomposition.tensor.orthogonal_tucker import fit_orthogonal
 

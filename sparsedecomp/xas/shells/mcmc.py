@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...kernels.exchange import exchange_chains
+from ...kernels.parallel_tempering import exchange_chains
 
 
 @dataclass(frozen=True)

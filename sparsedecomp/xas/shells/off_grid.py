@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from .map_refinement import refine
 from .model import GLOBALS, PER_SHELL
-from .polish import polish
 from .results import Shells
 
 # A polish that moves a shell farther than this has left it, in angstrom.
@@ -101,7 +101,7 @@ def polish_support(model, y, mean_fit, problem, support, start):
     columns = model.columns(p, kinds)[0] * r[:, None] ** 2
     weights = np.linalg.lstsq(columns.T, y, rcond=None)[0]
     p[3 + len(r) : 3 + 2 * len(r)] = np.maximum(weights, 0.02)
-    fit = polish(model, y, p, kinds)
+    fit = refine(model, y, p, kinds)
     moved = np.abs(model.shells(fit.p)[0] - r)
     kept = np.isfinite(fit.log_evidence) and moved.max() < _MOVED
     return fit if kept else None

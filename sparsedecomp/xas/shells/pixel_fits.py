@@ -25,7 +25,7 @@ def fit_fixed(columns, Y, variance, density, population=None):
         Noise variance.
     density : float
         Prior standard deviation of the weights.
-    population : Population, optional
+    population : HierarchicalPrior, optional
         What is known of the weights instead.
 
     Returns

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from .map_refinement import refine
 from .model import GLOBALS, PER_SHELL
-from .polish import polish
 
 _STEP = 0.04
 # Distances that agree better are those of one maximum, in angstrom.
@@ -54,7 +54,7 @@ def _search_from(model, y, start, max_shells, min_gain, n_candidates, patience, 
 
     It ends where another search has been, for it would go on as that one did.
     """
-    best = polish(model, y, _no_shells(model), np.zeros(0, dtype=int))
+    best = refine(model, y, _no_shells(model), np.zeros(0, dtype=int))
     best.p[0] += start
     path, tries = best, patience
     # One shell alone may not lower the noise enough to pay for itself where two do.
@@ -93,7 +93,7 @@ def _no_shells(model):
 def _add(model, y, fit, n_candidates):
     """The best of the fits with one shell more."""
     trials = [
-        polish(model, y, *_insert(model, fit, kind, r, u))
+        refine(model, y, *_insert(model, fit, kind, r, u))
         for kind, r, u in _candidates(model, y, fit, n_candidates)
     ]
     return max(trials, key=lambda fit: fit.log_evidence, default=fit)
@@ -104,11 +104,11 @@ def _improve(model, y, fit, min_gain):
     while True:
         trials = []
         for i in _doubtful(model, fit):
-            trials.append(polish(model, y, *_remove(model, fit, i)))
+            trials.append(refine(model, y, *_remove(model, fit, i)))
         for i, kind in _exchanges(model, fit):
             kinds = fit.kinds.copy()
             kinds[i] = kind
-            trials.append(polish(model, y, fit.p, kinds))
+            trials.append(refine(model, y, fit.p, kinds))
         better = max(trials, key=lambda fit: fit.log_evidence, default=fit)
         # A shell more must bring its gain, a shell less may cost as much.
         fewer = len(fit.kinds) - len(better.kinds)

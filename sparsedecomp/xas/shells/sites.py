@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .polish import polish
+from .map_refinement import refine
 
 SITES = {"tetrahedral": np.sqrt(8 / 3), "octahedral": np.sqrt(2)}
 # Sites around an absorber of the lattice, and its nearest absorbers.
@@ -134,7 +134,7 @@ def site_evidence(fit, near, far, sites=None, *, places=None, tolerance=0.05):
     starts = _starts(model, kinds[0], fit.mean_fit_)
     common = fit.mean_fit_.p[:3]
     alone = max(
-        (polish(model, y, _parameters(common, [r]), kinds[:1]) for r in starts),
+        (refine(model, y, _parameters(common, [r]), kinds[:1]) for r in starts),
         key=lambda fit: fit.log_evidence,
     )
     r = model.shells(alone.p)[0][0]
@@ -144,10 +144,10 @@ def site_evidence(fit, near, far, sites=None, *, places=None, tolerance=0.05):
         if name in places:
             density = places[name] / np.array([r, ratio * r]) ** 2
         one, two = (_with_density(model, density[:n]) for n in (1, 2))
-        alone = polish(one, y, _parameters(common, [r]), kinds[:1])
+        alone = refine(one, y, _parameters(common, [r]), kinds[:1])
         # A shell is found from within a half wave, a tenth of an angstrom, of it.
         pairs = [
-            polish(two, y, _parameters(common, [r, place]), kinds)
+            refine(two, y, _parameters(common, [r, place]), kinds)
             for place in r * (ratio + tolerance * np.linspace(-3, 3, 7))
         ]
         logs.append(

@@ -7,12 +7,12 @@ import numpy as np
 
 from .coordinates import window_coordinates
 from .grid_support import grid_problem, grid_shells
+from .hierarchical_prior import HierarchicalPrior
 from .lasso import choose_penalty, lambda_ratios, lasso_path, noise_penalty
 from .model import ShellModel, ShellPrior
-from .moments import Moments
 from .off_grid import column_parameters, polish_support, shells_of
 from .pixel_fits import fit_fixed, fit_greedy, fit_lasso, fit_samples
-from .population import Population
+from .pixel_moments import PixelMoments
 from .results import PixelShells
 from .search import search_shells
 from .shape_error import SharedError
@@ -63,9 +63,9 @@ class SparseEXAFS:
         Fit a joint support off the grid; all others stay on it.
     population : bool, default True
         On a joint support, estimate each pixel given the mean and covariance of the
-        atoms in all pixels: the error over the image falls where noise is large, and a
-        single odd pixel is drawn to the others (`Population`). False fits every pixel
-        by itself, without bias.
+        atoms in all pixels (`HierarchicalPrior`): the error over the image falls where
+        noise is large, and a single odd pixel is drawn to the others. False fits every
+        pixel by itself, without bias.
     max_shells : int, default 12
     penalty : float or {"kblock", "scans"}, default "kblock"
         Of the Lasso: a part of the largest, or how it is chosen. ``"scans"`` takes
@@ -89,7 +89,7 @@ class SparseEXAFS:
     model_ : ShellModel or None
     noise_ : float
         Standard deviation of chi in a pixel.
-    population_ : Population or None
+    population_ : HierarchicalPrior or None
         Of a joint support.
     shared_error_ : SharedError
         Of the numbers of atoms of all pixels.
@@ -172,14 +172,14 @@ class SparseEXAFS:
         """
         chi = np.atleast_2d(chi)
         scans = chi if self.method == "lasso" and self.penalty == "scans" else None
-        return self.fit_moments(Moments.of(chi), k, scans=scans)
+        return self.fit_moments(PixelMoments.of(chi), k, scans=scans)
 
     def fit_moments(self, moments, k, *, scans=None):
         """Find the shells of spectra of which the moments are known.
 
         Parameters
         ----------
-        moments : Moments
+        moments : PixelMoments
         k : (n_k,) array
             Wavenumbers in 1/angstrom.
         scans : (n_scans, n_k) array, optional
@@ -368,7 +368,7 @@ class SparseEXAFS:
             white = matrix @ matrix.T
             theory = self.variance_ * (np.eye(len(mean)) - self.noise_**2 * white)
             shared = self.shared_error_.variance
-            self.population_ = Population.of(
+            self.population_ = HierarchicalPrior.of(
                 self._columns, white, theory, shared, second, mean, moments.count
             )
 

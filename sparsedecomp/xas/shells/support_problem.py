@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...kernels.exchange import exhaustive_supports
-from ...kernels.supports import greedy_supports
+from ...kernels.parallel_tempering import exhaustive_supports
+from ...kernels.sparse_bayesian_selection import greedy_supports
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from scipy.linalg import eigh
 
 
 @dataclass(frozen=True)
-class Population:
+class HierarchicalPrior:
     r"""Numbers of atoms of an image as draws of one normal distribution.
 
     With the estimate of Efron and Morris for P pixels and K shells,
@@ -79,7 +79,7 @@ class Population:
 
     @classmethod
     def of(cls, columns, white, theory, shared, second, mean, count):
-        """Population of pixels of which the moments are known.
+        """HierarchicalPrior of pixels of which the moments are known.
 
         Parameters
         ----------
@@ -100,7 +100,7 @@ class Population:
 
         Returns
         -------
-        Population or None
+        HierarchicalPrior or None
             None where K + 2 pixels or fewer, K coordinates, or columns that depend on
             each other tell nothing about it.
         """

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from sparsedecomp.xas.shells.population import Population
+from sparsedecomp.xas.shells.hierarchical_prior import HierarchicalPrior
 
 N_COORDINATES = 20
 
 
 def population_of(Y, columns, theory=0.0):
     eye = np.eye(Y.shape[1])
-    return Population.of(
+    return HierarchicalPrior.of(
         columns,
         eye,
         theory * eye,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparsedecomp.decomposition.subspace.noise import weigh
-from sparsedecomp.decomposition.subspace.scree import noise_edge
+from sparsedecomp.noise.scree import noise_edge
+from sparsedecomp.noise.weights import weigh
 
 # Directions looked at beyond the components.
 _SPARE = 10
@@ -16,7 +16,7 @@ _CORRELATED = 0.05
 
 
 @dataclass(frozen=True)
-class LeftOver:
+class ResidualAnalysis:
     """The residual, in units of the noise.
 
     Attributes
@@ -87,7 +87,7 @@ class LeftOver:
         )
 
 
-def left_over(blocks, components, maps, random_state=None):
+def analyse_residual(blocks, components, maps, random_state=None):
     """Look at what a model leaves of the data.
 
     Parameters
@@ -99,7 +99,7 @@ def left_over(blocks, components, maps, random_state=None):
 
     Returns
     -------
-    LeftOver
+    ResidualAnalysis
         After four or five passes over the data.
     """
     k = len(components)
@@ -123,7 +123,7 @@ def left_over(blocks, components, maps, random_state=None):
     (pixels,), (channels, products, squared) = data.blocks.run(
         _residual_rows, rows=(W,), shared=(H,)
     )
-    return LeftOver(
+    return ResidualAnalysis(
         n_directions=int(np.count_nonzero(squares > edge)),
         strength=float(squares[-1] / edge),
         spectrum=sign * spectrum / norm,

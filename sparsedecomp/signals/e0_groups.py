@@ -14,7 +14,7 @@ QUANTUM = 0.1
 """In eV: a shift of half as much moves k at 3 1/angstrom by 0.002."""
 
 
-class PerThreshold:
+class E0Groups:
     """Reduces spectra, each with the matrices of its own threshold.
 
     Parameters

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from sparsedecomp.kernels.exchange import (
+from sparsedecomp.kernels.lasso import lasso_path_rows
+from sparsedecomp.kernels.parallel_tempering import (
     exchange_chains,
     exhaustive_supports,
     support_evidence,
 )
-from sparsedecomp.kernels.lasso import lasso_path_rows
-from sparsedecomp.kernels.supports import greedy_supports
+from sparsedecomp.kernels.sparse_bayesian_selection import greedy_supports
 
 from ..naive import exafs as naive
 

@@ -12,11 +12,11 @@ from sparsedecomp.decomposition.geometric.simplex import (
     vertices,
 )
 from sparsedecomp.decomposition.geometric.sss_vca import corners_of_cone
+from sparsedecomp.decomposition.initialisation import initial_spectra
 from sparsedecomp.decomposition.mcr.constraints import constrained_rows
-from sparsedecomp.decomposition.starts import start_spectra
 from sparsedecomp.metrics import match_components
 
-STARTS = ("auto", "vca", "spa", "nndsvd", "random")
+INITIALISATIONS = ("auto", "vca", "spa", "nndsvd", "random")
 _RUNS_OF_VCA = 20
 # Simplices of pixels that are tried, and in how many iterations.
 _SIMPLICES = 4
@@ -39,7 +39,7 @@ def start_candidates(low, n_components, init, generator, *, cone):
         do not come near to all of them and no background seems to be shared; else the
         largest simplices of pixels, by N-FINDR from several runs of VCA, each vertex
         averaged over pixels like it. The rest as
-        for `start_spectra`; "vca" keeps the scale of its pixels.
+        for `initial_spectra`; "vca" keeps the scale of its pixels.
     generator : numpy.random.Generator
     cone : bool
         Whether corners of the cone, whose scale is free, may be taken.
@@ -60,7 +60,7 @@ def start_candidates(low, n_components, init, generator, *, cone):
                 return _simplices(view, low, k, generator)
             pixels = best_vertices(view.points, k, _RUNS_OF_VCA, generator)
             return [view.spectra[pixels] @ low.basis.T]
-    return [start_spectra(low, k, init, generator)]
+    return [initial_spectra(low, k, init, generator)]
 
 
 def _simplices(view, low, k, generator):

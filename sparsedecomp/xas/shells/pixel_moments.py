@@ -8,7 +8,7 @@ from ..transform.fourier import transform_matrix
 
 
 @dataclass(frozen=True)
-class Moments:
+class PixelMoments:
     """Count, sum and second moments of spectra; add those of blocks.
 
     Attributes
@@ -27,7 +27,7 @@ class Moments:
 
     @classmethod
     def of(cls, chi):
-        """Moments of spectra; those with NaN or infinities are left out.
+        """PixelMoments of spectra; those with NaN or infinities are left out.
 
         Parameters
         ----------
@@ -38,7 +38,7 @@ class Moments:
         return cls(len(chi), chi.sum(axis=0), chi.T @ chi)
 
     def __add__(self, other):
-        return Moments(
+        return PixelMoments(
             self.count + other.count,
             self.total + other.total,
             self.second + other.second,

@@ -11,7 +11,7 @@ from sparsedecomp.decomposition.geometric.simplex import (
     signal_coordinates,
 )
 
-STARTS = ("auto", "spa", "vca", "nfindr", "nndsvd", "random")
+INITIALISATIONS = ("auto", "spa", "vca", "nfindr", "nndsvd", "random")
 _VCA_RUNS = 20
 # Pixels whose mean stands for the vertex that one of them was found to be.
 _NEIGHBOURS = 8
@@ -24,7 +24,7 @@ def inits(init, n_init):
     return ["spa"] + ["random"] * (n_init - 1)
 
 
-def start_spectra(low_rank, n_components, init, generator):
+def initial_spectra(low_rank, n_components, init, generator):
     """Non-negative spectra of unit norm to start from.
 
     Parameters

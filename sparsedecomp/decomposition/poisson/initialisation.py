@@ -8,12 +8,12 @@ import numpy as np
 import scipy.sparse
 
 from sparsedecomp.blocks import as_blocks
+from sparsedecomp.decomposition.initialisation import initial_spectra
 from sparsedecomp.decomposition.nmf.descent import Settings, View, descend
 from sparsedecomp.decomposition.nmf.fitting import SEARCH_GAIN, WARM_UP
 from sparsedecomp.decomposition.nmf.relevance import initial_state, select
 from sparsedecomp.decomposition.poisson.counts import Counts, group_channels
-from sparsedecomp.decomposition.starts import start_spectra
-from sparsedecomp.decomposition.subspace.scree import noise_edge
+from sparsedecomp.noise.scree import noise_edge
 
 MOST_COMPONENTS = 20
 SPARE = 4
@@ -47,7 +47,7 @@ def least_squares(picture, k, init, generator, relevance):
     n, m = len(low.scores), len(low.basis)
     left = max(squares - np.square(low.singular_values).sum(), 0.0)
     variance = max(left / (n * m), np.finfo(np.float32).eps * squares / (n * m))
-    S = start_spectra(low, k, init, generator)
+    S = initial_spectra(low, k, init, generator)
     view = View(as_blocks(low.scores), low.basis, squares)
     state = initial_state(view, S, variance)
     if relevance:

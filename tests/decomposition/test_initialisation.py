@@ -5,7 +5,7 @@ import pytest
 
 from sparsedecomp.blocks import compress
 from sparsedecomp.decomposition import NMFSO
-from sparsedecomp.decomposition.starts import start_spectra
+from sparsedecomp.decomposition.initialisation import initial_spectra
 from sparsedecomp.metrics import match_components
 
 
@@ -19,7 +19,7 @@ def pure(rng):
 
 
 def start(X, k, init, seed=0):
-    return start_spectra(
+    return initial_spectra(
         compress(X, min(k + 10, *X.shape), random_state=0),
         k,
         init,

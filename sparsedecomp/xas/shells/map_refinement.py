@@ -37,7 +37,7 @@ class ShellFit:
     prediction: np.ndarray
 
 
-def polish(model, y, p, kinds, *, max_iter=40, tol=1e-3):
+def refine(model, y, p, kinds, *, max_iter=40, tol=1e-3):
     """Levenberg-Marquardt steps to the maximum of the posterior, noise included.
 
     After each step the noise variance is set to where the evidence is largest

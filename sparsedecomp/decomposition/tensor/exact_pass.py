@@ -23,7 +23,7 @@ def exact_spectra(blocks, loadings, spectra, update, holes=None):
     spectra : (n_channels, k) float64 array
     update : callable
         ``update(F, gram, start) -> (n_channels, k)`` solves ``C gram ~ F``.
-    holes : Holes, optional
+    holes : MissingEntries, optional
         Entries that are missing and have no weight.
 
     Returns

@@ -13,7 +13,7 @@ from sparsedecomp.decomposition.tensor.compression import (
 _FLOOR = 1e-3
 
 
-def start_factors(problem, k, generator, direct):
+def initial_factors(problem, k, generator, direct):
     """Factors to start from.
 
     Parameters

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from sparsedecomp.blocks.summary import Summary
-from sparsedecomp.decomposition.subspace.scree import above_noise
+from sparsedecomp.noise.scree import above_noise
 
 _logger = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sparsedecomp.decomposition.subspace import scree
-from sparsedecomp.decomposition.subspace.scree import noise_limit
-from sparsedecomp.decomposition.subspace.whitened import count_scales, scores
+from sparsedecomp.noise import scree
+from sparsedecomp.noise.scree import noise_limit
+from sparsedecomp.noise.whitening import count_scales, scores
 
 # Pixels that are drawn; of more, a sample that shows how far noise is from even.
 _PIXELS = 2**14

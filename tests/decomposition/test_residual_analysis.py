@@ -6,7 +6,9 @@ import pytest
 import scipy.sparse
 
 from sparsedecomp.blocks import as_blocks
-from sparsedecomp.decomposition.identifiability.left_over import left_over
+from sparsedecomp.decomposition.identifiability.residual_analysis import (
+    analyse_residual,
+)
 from sparsedecomp.metrics import spectral_angle
 
 
@@ -27,7 +29,7 @@ def white(rng, model):
 def test_true_model_leaves_noise(rng, model, noise):
     maps, spectra = model
     X = white(rng, model) if noise == "white" else rng.poisson(maps @ spectra)
-    left = left_over(as_blocks(X), spectra, maps, 0)
+    left = analyse_residual(as_blocks(X), spectra, maps, 0)
     assert left.white and left.n_directions == 0 and left.strength < 1
     assert left.verdict == "What is left is noise."
     assert left.noise_model == ("uniform" if noise == "white" else "poisson")
@@ -40,7 +42,7 @@ def test_true_model_leaves_noise(rng, model, noise):
 def test_component_that_is_missing_is_what_is_left(rng, model, noise):
     maps, spectra = model
     X = white(rng, model) if noise == "white" else rng.poisson(maps @ spectra)
-    left = left_over(as_blocks(X), spectra[:2], maps[:, :2], 0)
+    left = analyse_residual(as_blocks(X), spectra[:2], maps[:, :2], 0)
     assert not left.white and left.n_directions == 1
     assert "leaves 1 more direction" in left.verdict
     assert spectral_angle(left.spectrum, spectra[2]) < 6
@@ -56,7 +58,7 @@ def test_channels_that_share_their_noise_are_told(rng, model):
     maps, spectra = model
     noise = rng.normal(0, 0.5, (900, 121))
     X = maps @ spectra + noise[:, 1:] + 0.4 * noise[:, :-1]
-    left = left_over(as_blocks(X), spectra, maps, 0)
+    left = analyse_residual(as_blocks(X), spectra, maps, 0)
     assert left.correlation == pytest.approx(0.4 / 1.16, abs=0.03)
     assert not left.white
     if left.n_directions == 0:
@@ -68,7 +70,9 @@ def test_kind_of_the_data_does_not_matter(rng, model, kind):
     maps, spectra = model
     X = rng.poisson(maps @ spectra).astype(np.float64)
     other = scipy.sparse.csr_array(X) if kind == "sparse" else da.from_array(X, 200)
-    plain, same = (left_over(as_blocks(each), spectra, maps, 0) for each in (X, other))
+    plain, same = (
+        analyse_residual(as_blocks(each), spectra, maps, 0) for each in (X, other)
+    )
     np.testing.assert_allclose(same.map, plain.map, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(same.pixel_excess, plain.pixel_excess, rtol=1e-5)
     assert same.correlation == pytest.approx(plain.correlation, rel=1e-4)
@@ -78,7 +82,7 @@ def test_unit_of_the_data_does_not_matter(rng, model):
     maps, spectra = model
     X = white(rng, model)
     one, million = (
-        left_over(as_blocks(unit * X), unit * spectra[:2], maps[:, :2], 0)
+        analyse_residual(as_blocks(unit * X), unit * spectra[:2], maps[:, :2], 0)
         for unit in (1.0, 1e6)
     )
     assert million.strength == pytest.approx(one.strength)
@@ -88,5 +92,5 @@ def test_unit_of_the_data_does_not_matter(rng, model):
 def test_all_that_is_read_are_a_few_passes(rng, model):
     maps, spectra = model
     blocks = as_blocks(rng.poisson(maps @ spectra))
-    left_over(blocks, spectra, maps, 0)
+    analyse_residual(blocks, spectra, maps, 0)
     assert blocks.passes <= 5

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from sparsedecomp.blocks import LowRank
-from sparsedecomp.decomposition.subspace.noise import Weighted, residual_scales, weigh
-from sparsedecomp.decomposition.subspace.robust_pca import robust_pca
-from sparsedecomp.decomposition.subspace.signal_space import signal_space
+from sparsedecomp.noise.robust_pca import robust_pca
+from sparsedecomp.noise.signal_space import signal_space
+from sparsedecomp.noise.weights import Weighted, residual_scales, weigh
 
 # Part of the pixels from which the noise is estimated.
 _TRUSTED = 0.98

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sparsedecomp.blocks import compress
-from sparsedecomp.decomposition.subspace.robust_pca import (
+from sparsedecomp.noise.robust_pca import (
     outlyingness,
     robust_pca,
     univariate_mcd,

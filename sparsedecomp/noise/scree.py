@@ -15,6 +15,13 @@ def noise_edge(noise_variance, n_pixels, n_channels):
 
     The largest squared singular value of a matrix of noise, at the upper edge of the
     distribution of Marchenko and Pastur.
+
+    Parameters
+    ----------
+    noise_variance : float
+        Variance of an entry.
+    n_pixels, n_channels : int
+        Shape of the matrix.
     """
     return noise_variance * (np.sqrt(n_pixels) + np.sqrt(n_channels)) ** 2
 
@@ -43,7 +50,7 @@ def noise_limit(n_pixels, n_channels, probability=0.01):
 
     Examples
     --------
-    >>> from sparsedecomp.decomposition.subspace.scree import noise_limit
+    >>> from sparsedecomp.noise.scree import noise_limit
     >>> round(noise_limit(1000, 100) / (1000**0.5 + 100**0.5) ** 2, 3)
     1.023
     """

@@ -1,1 +1,0 @@
-"""Noise, the signal space above it, and how far it reaches."""
