@@ -19,6 +19,7 @@ LAYER = {
     "kernels": 0,
     "blocks": 1,
     "cache": 2,
+    "deprecation": 0,
     "metrics": 2,
     "noise": 2,
     "decomposition": 3,
