@@ -48,8 +48,8 @@ def plot_unmixing_report(report, figure=None):
     drawable = len(report.navigation_shape) <= 2
     cells = right.subgridspec(3 if drawable else 2, 1)
     for name, values, reference, cell in (
-        ("residual", report.left.channel_excess, 1.0, cells[0]),
-        ("left", report.left.spectrum, 0.0, cells[1]),
+        ("residual", report.residual.channel_excess, 1.0, cells[0]),
+        ("left", report.residual.spectrum, 0.0, cells[1]),
     ):
         ax = axes[name] = figure.add_subplot(cell)
         ax.axhline(reference, color="0.7", linewidth=1)
@@ -93,7 +93,7 @@ def _draw_component(ax, report, j):
 
 def _draw_map(ax, report):
     values = np.full(np.prod(report.navigation_shape), np.nan)
-    values[report.rows] = report.left.map
+    values[report.rows] = report.residual.map
     values = values.reshape(report.navigation_shape)
     if values.ndim == 1:
         ax.plot(values, color="black", linewidth=1)

@@ -1,4 +1,4 @@
-"""The report on an unmixing: what is determined, what is free, what is left."""
+"""The report on an unmixing: refits, ambiguity band and residual."""
 
 import numpy as np
 import pytest
@@ -14,20 +14,20 @@ def peaks(centres, width=4, m=100):
 
 @pytest.fixture
 def clear(rng):
-    """Counts of three phases with lines of their own, and their spectra."""
+    """Counts of three phases with separate lines, and their spectra."""
     spectra = 2000 * peaks([20, 50, 80])
     return rng.poisson(rng.dirichlet(np.full(3, 0.3), 800) @ spectra), spectra
 
 
 @pytest.fixture
-def free(rng):
+def ambiguous(rng):
     """Mixtures from 25 to 75 % of two phases whose lines overlap."""
     share = rng.uniform(0.25, 0.75, (800, 1))
     spectra = 3000 * peaks([40, 60], 8)
     return rng.poisson(np.hstack([share, 1 - share]) @ spectra), spectra
 
 
-def test_clear_phases_are_determined(clear):
+def test_phases_with_separate_lines_and_pure_pixels_are_determined(clear):
     report = unmixing_report(
         clear[0], NMFSO(3), n_starts=3, n_resamples=4, random_state=0
     )
@@ -37,19 +37,20 @@ def test_clear_phases_are_determined(clear):
     assert np.all(report.band < 5) and not report.shared_background
     assert report.energy.sum() == pytest.approx(1)
     assert min(fit.excess for fit in report.starts) == 0
-    assert report.left.white
+    assert report.residual.white
 
 
-def test_mixtures_without_pure_pixels_are_free(free):
-    X, spectra = free
+def test_mixtures_without_pure_pixels_are_ambiguous(ambiguous):
+    X, spectra = ambiguous
     report = unmixing_report(X, NMFSO(2), n_starts=2, n_resamples=3, random_state=0)
-    # The purest pixel is far from the true spectrum, the cone reaches it.
+    # The purest pixel is far from the true spectrum; the cone of non-negative
+    # mixtures contains it.
     assert np.all(report.band > 10)
     assert "no pixel is nearly free of all but one" in report.verdict
     assert "components 0, 1 move by up to" in report.verdict
 
 
-def test_start_that_fits_as_well_but_is_another_answer_is_told(clear):
+def test_equally_good_fit_with_other_spectra_makes_a_component_undetermined(clear):
     report = unmixing_report(
         clear[0], NMFSO(3), n_starts=2, n_resamples=0, random_state=0
     )
@@ -57,36 +58,36 @@ def test_start_that_fits_as_well_but_is_another_answer_is_told(clear):
     good = Refit(3, angles, report.components, excess=report.tie)
     poor = Refit(3, 2 * angles, report.components, excess=2 * report.tie)
     starts = [*report.starts, good, poor]
-    told = type(report)(**(vars(report) | {"starts": starts}))
-    assert told.determined.tolist() == [True, False, True]
-    assert told.start_angles[1] == 30
-    assert told.verdict.startswith("Not determined: component 1 moves by more than 5")
-    assert "3 of 4 starts" in told.ties
+    other = type(report)(**(vars(report) | {"starts": starts}))
+    assert other.determined.tolist() == [True, False, True]
+    assert other.start_angles[1] == 30
+    assert other.verdict.startswith("Not determined: component 1 moves by more than 5")
+    assert "3 of 4 starts" in other.ties
 
 
-def test_number_of_components_that_changes_is_told(clear):
+def test_refits_with_fewer_components_are_reported(clear):
     report = unmixing_report(
         clear[0], NMFSO(3), n_starts=1, n_resamples=0, random_state=0
     )
-    other = Refit(2, np.array([0.0, np.nan, 0.0]), report.components)
-    told = type(report)(**(vars(report) | {"resamples": [other] * 4}))
-    assert told.agreement == 0.2
-    assert "number of components is not determined: 20% of the refits" in told.verdict
-    # The component that is missing counts as moved out of sight.
-    assert told.resample_angles[1] == 90
+    fewer = Refit(2, np.array([0.0, np.nan, 0.0]), report.components)
+    other = type(report)(**(vars(report) | {"resamples": [fewer] * 4}))
+    assert other.agreement == 0.2
+    assert "number of components is not determined: 20% of the refits" in other.verdict
+    # A component without a match counts as orthogonal.
+    assert other.resample_angles[1] == 90
 
 
-def test_component_too_few_leaves_a_direction(clear):
+def test_one_component_too_few_leaves_structure_in_the_residual(clear):
     report = unmixing_report(
         clear[0], NMFSO(2), n_starts=1, n_resamples=1, random_state=0
     )
-    assert not report.left.white
-    # Whatever the refits say of these two, there is more in the data.
-    assert "than noise has" in report.verdict
+    assert not report.residual.white
+    # Even if both components are reproducible, the model is incomplete.
+    assert "above the noise" in report.verdict
     assert "are determined by the data" not in report.verdict
 
 
-def test_answer_that_is_given_is_the_one_reported_on(clear):
+def test_given_components_and_maps_are_the_reference(clear):
     X, _ = clear
     model = NMFSO(3, random_state=0)
     maps = model.fit_transform(X)
@@ -107,7 +108,7 @@ def test_answer_that_is_given_is_the_one_reported_on(clear):
 
 
 @pytest.mark.parametrize("estimator", [VCA(3), NMFSOARD(6)])
-def test_estimators_of_all_kinds(clear, estimator):
+def test_any_unmixing_estimator_is_accepted(clear, estimator):
     report = unmixing_report(
         clear[0], estimator, n_starts=1, n_resamples=1, random_state=0
     )
@@ -115,7 +116,7 @@ def test_estimators_of_all_kinds(clear, estimator):
     assert estimator.random_state is None
 
 
-def test_watch_can_end_the_fits(clear):
+def test_callback_can_end_the_fits(clear):
     seen = []
 
     def watch(done, of):
@@ -130,7 +131,7 @@ def test_watch_can_end_the_fits(clear):
     assert np.isnan(report.resample_angles).all()
 
 
-def test_scaled_and_masked_data(clear):
+def test_scaled_and_masked_data_are_accepted(clear):
     X = clear[0].reshape(20, 40, 100)
     mask = np.zeros((20, 40), bool)
     mask[:3] = True
@@ -140,10 +141,10 @@ def test_scaled_and_masked_data(clear):
     )
     assert report.navigation_shape == (20, 40)
     assert report.rows.tolist() == list(range(120, 800))
-    assert report.left.map.shape == (680,) and report.left.white
+    assert report.residual.map.shape == (680,) and report.residual.white
 
 
-def test_sample_is_spread_over_many_pixels(clear, monkeypatch):
+def test_refits_use_a_bounded_number_of_pixels(clear, monkeypatch):
     from sparsedecomp.decomposition.identifiability import unmixing
 
     monkeypatch.setattr(unmixing, "SAMPLE_BYTES", 200 * 100 * 4)
@@ -151,10 +152,10 @@ def test_sample_is_spread_over_many_pixels(clear, monkeypatch):
         clear[0], NMFSO(3), n_starts=1, n_resamples=1, random_state=0
     )
     assert report.n_sampled == 200
-    assert report.left.map.shape == (800,)
+    assert report.residual.map.shape == (800,)
 
 
-def test_text_and_table(clear):
+def test_report_prints_verdict_and_table(clear):
     report = unmixing_report(
         clear[0], NMFSO(3), n_starts=1, n_resamples=1, random_state=0
     )
@@ -163,3 +164,11 @@ def test_text_and_table(clear):
     assert lines[2].split()[:3] == ["component", "energy", "starts"]
     assert len(report.table()) == 4
     assert report._repr_html_().count("<tr>") == 4
+
+
+def test_former_name_of_the_residual_warns(clear):
+    report = unmixing_report(
+        clear[0], NMFSO(3), n_starts=0, n_resamples=0, random_state=0
+    )
+    with pytest.warns(FutureWarning, match="UnmixingReport.residual"):
+        assert report.left is report.residual

@@ -1,4 +1,4 @@
-"""What a model leaves of the data: nothing but noise, a component, correlations."""
+"""Residual analysis: white noise, a missing component, correlated channels."""
 
 import dask.array as da
 import numpy as np
@@ -26,47 +26,47 @@ def white(rng, model):
 
 
 @pytest.mark.parametrize("noise", ["white", "poisson"])
-def test_true_model_leaves_noise(rng, model, noise):
+def test_residual_of_the_true_model_is_white(rng, model, noise):
     maps, spectra = model
     X = white(rng, model) if noise == "white" else rng.poisson(maps @ spectra)
-    left = analyse_residual(as_blocks(X), spectra, maps, 0)
-    assert left.white and left.n_directions == 0 and left.strength < 1
-    assert left.verdict == "What is left is noise."
-    assert left.noise_model == ("uniform" if noise == "white" else "poisson")
-    assert left.excess == pytest.approx(1, abs=0.03)
-    assert left.channel_excess == pytest.approx(np.ones(120), abs=0.3)
-    assert left.pixel_excess.mean() == pytest.approx(1, abs=0.03)
+    residual = analyse_residual(as_blocks(X), spectra, maps, 0)
+    assert residual.white and residual.n_directions == 0 and residual.strength < 1
+    assert residual.verdict == "The residual is white noise."
+    assert residual.noise_model == ("uniform" if noise == "white" else "poisson")
+    assert residual.excess == pytest.approx(1, abs=0.03)
+    assert residual.channel_excess == pytest.approx(np.ones(120), abs=0.3)
+    assert residual.pixel_excess.mean() == pytest.approx(1, abs=0.03)
 
 
 @pytest.mark.parametrize("noise", ["white", "poisson"])
-def test_component_that_is_missing_is_what_is_left(rng, model, noise):
+def test_missing_component_is_found_in_the_residual(rng, model, noise):
     maps, spectra = model
     X = white(rng, model) if noise == "white" else rng.poisson(maps @ spectra)
-    left = analyse_residual(as_blocks(X), spectra[:2], maps[:, :2], 0)
-    assert not left.white and left.n_directions == 1
-    assert "leaves 1 more direction" in left.verdict
-    assert spectral_angle(left.spectrum, spectra[2]) < 6
-    assert np.corrcoef(left.map, maps[:, 2])[0, 1] > 0.98
+    residual = analyse_residual(as_blocks(X), spectra[:2], maps[:, :2], 0)
+    assert not residual.white and residual.n_directions == 1
+    assert "residual has 1 direction above the noise" in residual.verdict
+    assert spectral_angle(residual.spectrum, spectra[2]) < 6
+    assert np.corrcoef(residual.map, maps[:, 2])[0, 1] > 0.98
     # In the units of the data: the map times its spectrum is the component.
-    product = np.outer(left.map, left.spectrum)
+    product = np.outer(residual.map, residual.spectrum)
     truth = np.outer(maps[:, 2], spectra[2])
     assert np.linalg.norm(product - truth) < 0.2 * np.linalg.norm(truth)
-    assert left.channel_excess[90] > 3 * np.median(left.channel_excess)
+    assert residual.channel_excess[90] > 3 * np.median(residual.channel_excess)
 
 
-def test_channels_that_share_their_noise_are_told(rng, model):
+def test_correlated_noise_of_neighbouring_channels_is_reported(rng, model):
     maps, spectra = model
     noise = rng.normal(0, 0.5, (900, 121))
     X = maps @ spectra + noise[:, 1:] + 0.4 * noise[:, :-1]
-    left = analyse_residual(as_blocks(X), spectra, maps, 0)
-    assert left.correlation == pytest.approx(0.4 / 1.16, abs=0.03)
-    assert not left.white
-    if left.n_directions == 0:
-        assert "correlated" in left.verdict
+    residual = analyse_residual(as_blocks(X), spectra, maps, 0)
+    assert residual.correlation == pytest.approx(0.4 / 1.16, abs=0.03)
+    assert not residual.white
+    if residual.n_directions == 0:
+        assert "correlated" in residual.verdict
 
 
 @pytest.mark.parametrize("kind", ["dask", "sparse"])
-def test_kind_of_the_data_does_not_matter(rng, model, kind):
+def test_dask_and_sparse_data_give_the_same_residual(rng, model, kind):
     maps, spectra = model
     X = rng.poisson(maps @ spectra).astype(np.float64)
     other = scipy.sparse.csr_array(X) if kind == "sparse" else da.from_array(X, 200)
@@ -78,7 +78,7 @@ def test_kind_of_the_data_does_not_matter(rng, model, kind):
     assert same.correlation == pytest.approx(plain.correlation, rel=1e-4)
 
 
-def test_unit_of_the_data_does_not_matter(rng, model):
+def test_residual_scales_with_the_unit_of_the_data(rng, model):
     maps, spectra = model
     X = white(rng, model)
     one, million = (
@@ -89,7 +89,7 @@ def test_unit_of_the_data_does_not_matter(rng, model):
     np.testing.assert_allclose(million.map, 1e6 * one.map, rtol=1e-6, atol=1e-3)
 
 
-def test_all_that_is_read_are_a_few_passes(rng, model):
+def test_residual_analysis_reads_the_data_at_most_five_times(rng, model):
     maps, spectra = model
     blocks = as_blocks(rng.poisson(maps @ spectra))
     analyse_residual(blocks, spectra, maps, 0)

@@ -39,7 +39,7 @@ def test_report_is_about_what_was_found(cube, lazy, poisson):
     if not poisson:
         stored = factors.T / np.linalg.norm(factors, axis=0)[:, None]
         np.testing.assert_allclose(found, stored, atol=1e-6)
-    assert report.left.white and report.n_components == 3
+    assert report.residual.white and report.n_components == 3
     assert report.navigation_shape == (20, 24)
     np.testing.assert_allclose(report.channels, s.axes_manager[-1].axis)
     assert "keV" in report.channel_label
@@ -54,7 +54,7 @@ def test_masks_of_the_decomposition_are_those_of_the_report(cube):
     decompose(cube, navigation_mask=pixels, signal_mask=channels)
     report = report_of(cube)
     assert report.components.shape == (3, 200) and len(report.channels) == 200
-    assert report.left.map.shape == (440,)
+    assert report.residual.map.shape == (440,)
 
 
 def test_parameters_go_to_the_algorithm(cube):

@@ -29,7 +29,7 @@ def test_axes_show_components_residual_and_map(counts, shape):
     # The shade reaches over both refits.
     assert len(axes["component 0"].collections) == 1
     residual = axes["residual"].lines[-1].get_ydata()
-    np.testing.assert_array_equal(residual, report.left.channel_excess)
+    np.testing.assert_array_equal(residual, report.residual.channel_excess)
     assert axes["left"].figure._suptitle.get_text() == report.verdict
     plt.close("all")
 

@@ -1,1 +1,1 @@
-"""How far the data determine an unmixing."""
+"""Diagnostics of how far the data determine an unmixing."""

@@ -1,31 +1,42 @@
-"""The answer to how far an unmixing is determined: a verdict, a table, numbers."""
+"""Report on how well the data determine an unmixing: a verdict, a table, numbers."""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+from sparsedecomp.decomposition.base import BlockFactorisation
 from sparsedecomp.decomposition.identifiability.residual_analysis import (
     ResidualAnalysis,
 )
 from sparsedecomp.metrics import match_components, spectral_angle
 
+# Share of the refits that must keep the number of components before the report calls
+# it determined (a convention, not fitted to data).
+_AGREEMENT = 0.9
+# Angle in degrees that stands for a component that a refit does not have.
+_ORTHOGONAL = 90.0
+
 
 @dataclass(frozen=True)
 class Refit:
-    """One more fit of the same model, to the same or to other pixels.
+    """One further fit of the same model, to the same pixels or to resampled ones.
 
     Attributes
     ----------
     n_components : int
+        Number of components that this fit ended with.
     angles : (k,) array
-        Degrees between each component of the reference and the one of this fit that
-        belongs to it; NaN where there is none.
+        Angle in degrees between each reference component and its match in this fit;
+        NaN where the fit has no match.
     spectra : (k, n_channels) array
-        Those that belong to the components, of unit norm; NaN where there is none.
+        Matched spectra of unit norm; NaN where the fit has no match.
     excess : float
-        Nats by which the fit is worse than the best one to the same pixels.
+        Objective of this fit minus the lowest one of all fits to the same pixels, in
+        nats.
     """
 
     n_components: int
@@ -34,119 +45,144 @@ class Refit:
     excess: float = 0.0
 
     @classmethod
-    def of(cls, components, model, excess=0.0):
-        """Match a fitted estimator with the components of the reference.
+    def from_model(
+        cls, components: np.ndarray, model: BlockFactorisation, excess: float = 0.0
+    ) -> Refit:
+        """Match the components of a fitted estimator with those of the reference.
 
         Parameters
         ----------
         components : (k, n_channels) array
+            Reference spectra.
         model : estimator
+            Fitted estimator with ``components_``.
         excess : float, default 0
+            Objective above the lowest one, in nats.
 
         Returns
         -------
         Refit
+            The matched spectra and their angles to the reference.
         """
         angles = np.full(len(components), np.nan)
         spectra = np.full(components.shape, np.nan)
-        ours, theirs, found = match_components(components, model.components_)
-        angles[ours] = found
-        chosen = model.components_[theirs]
-        spectra[ours] = chosen / np.linalg.norm(chosen, axis=1, keepdims=True)
+        reference, matched, matched_angles = match_components(
+            components, model.components_
+        )
+        angles[reference] = matched_angles
+        chosen = model.components_[matched]
+        spectra[reference] = chosen / np.linalg.norm(chosen, axis=1, keepdims=True)
         return cls(model.n_components_, angles, spectra, float(excess))
 
 
 @dataclass(frozen=True)
 class UnmixingReport:
-    """What can be said for and against an unmixing.
+    """Evidence for and against the uniqueness and completeness of an unmixing.
 
-    Attributes
+    Parameters
     ----------
     components : (k, n_channels) array
-        The spectra that the report is about.
+        Spectra that the report is about.
     energy : (k,) array
-        Share of each component in the model.
-    starts, resamples : list of Refit
-        Fits from other starts, and to pixels drawn with replacement.
+        Share of each component in the sum of squares of the model.
+    starts : list of Refit
+        Fits from other random starts.
+    resamples : list of Refit
+        Fits to pixels drawn with replacement.
     tie : float
-        Nats of `Refit.excess` up to which a fit is as good as the best.
-    inner, outer : (k, n_channels) arrays
-        The purest pixels, and the most contrasted spectra whose mixtures stay
-        non-negative, matched to the components; NaN where there is none.
+        Value of `Refit.excess` in nats up to which a fit counts as equally good.
+    inner : (k, n_channels) array
+        Purest pixels, matched to the components; NaN where there is no match.
+    outer : (k, n_channels) array
+        Most contrasted spectra whose mixtures stay non-negative, matched to the
+        components; NaN where there is no match.
     shared_background : bool
-        The components are nearly everywhere: if that is a background that they share,
-        the outer body is too large to mean anything.
-    left : ResidualAnalysis
-        What the model leaves of the data.
+        Whether every component is present nearly everywhere. If the cause is a
+        background common to all spectra, the outer spectra carry no information.
+    residual : ResidualAnalysis
+        Analysis of the data minus the model.
     n_sampled : int
-        Pixels that were fitted again.
+        Number of pixels that the refits used.
     tolerance : float
-        Degrees up to which two spectra are the same answer.
+        Angle in degrees up to which two spectra count as equal.
     channels : (n_channels,) array
-        Positions of the channels, for pictures.
+        Positions of the channels, for figures.
     channel_label : str
-        What these positions are.
+        Axis label of these positions.
     navigation_shape : tuple of int
+        Navigation shape in array order.
     rows : (n_pixels,) int array
         Flat index of every pixel that is not masked.
     """
 
     components: np.ndarray
     energy: np.ndarray
-    starts: list
-    resamples: list
+    starts: list[Refit]
+    resamples: list[Refit]
     tie: float
     inner: np.ndarray
     outer: np.ndarray
     shared_background: bool
-    left: ResidualAnalysis
+    residual: ResidualAnalysis
     n_sampled: int
     tolerance: float
     channels: np.ndarray
     channel_label: str
-    navigation_shape: tuple
+    navigation_shape: tuple[int, ...]
     rows: np.ndarray
 
     @property
-    def n_components(self):
+    def left(self) -> ResidualAnalysis:
+        """Deprecated name of ``residual``."""
+        warnings.warn(
+            "UnmixingReport.left is deprecated and will be removed in the next "
+            "release; use UnmixingReport.residual.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        return self.residual
+
+    @property
+    def n_components(self) -> int:
         """Number of components that the report is about."""
         return len(self.components)
 
     @property
-    def start_angles(self):
-        """(k,) array: how far fits as good as the best are from each component."""
+    def start_angles(self) -> np.ndarray:
+        """(k,) array: largest angle to each component over equally good starts."""
         good = [fit.angles for fit in self.starts if fit.excess <= self.tie]
-        return _largest(good, self.n_components)
-
-    @property
-    def resample_angles(self):
-        """(k,) array: what nine in ten resamples stay below."""
-        angles = np.array([fit.angles for fit in self.resamples])
-        if not len(angles):
+        if not good:
             return np.full(self.n_components, np.nan)
-        # A component that a resample lacks has moved out of sight.
-        return np.quantile(np.nan_to_num(angles, nan=90.0), 0.9, axis=0)
+        return np.max(np.nan_to_num(good, nan=_ORTHOGONAL), axis=0)
 
     @property
-    def band(self):
-        """(k,) array: degrees from the inner to the outer body."""
+    def resample_angles(self) -> np.ndarray:
+        """(k,) array: 90 % quantile of the angles over the resampled fits."""
+        if not self.resamples:
+            return np.full(self.n_components, np.nan)
+        angles = np.array([fit.angles for fit in self.resamples])
+        return np.quantile(np.nan_to_num(angles, nan=_ORTHOGONAL), 0.9, axis=0)
+
+    @property
+    def band(self) -> np.ndarray:
+        """(k,) array: angle in degrees between the inner and the outer spectra."""
         return spectral_angle(self.inner, self.outer)
 
     @property
-    def agreement(self):
-        """Part of all refits that keep as many components."""
+    def agreement(self) -> float:
+        """Share of all refits that end with the same number of components."""
         fits = [*self.starts, *self.resamples]
         same = [fit.n_components == self.n_components for fit in fits]
         return float(np.mean(same)) if fits else 1.0
 
     @property
-    def determined(self):
-        """(k,) bool array: refits stay within the tolerance of the component."""
-        moved = np.fmax(self.start_angles, self.resample_angles)
-        return np.nan_to_num(moved, nan=0.0) <= self.tolerance
+    def determined(self) -> np.ndarray:
+        """(k,) bool array: all refits stay within the tolerance of the component."""
+        largest = np.fmax(self.start_angles, self.resample_angles)
+        return np.nan_to_num(largest, nan=0.0) <= self.tolerance
 
     @property
-    def ties(self):
+    def ties(self) -> str:
         """One sentence on the objectives of the fits from other starts."""
         if not self.starts:
             return "No other starts were tried."
@@ -154,49 +190,51 @@ class UnmixingReport:
         worst = max(fit.excess for fit in self.starts)
         return (
             f"{good} of {len(self.starts)} starts end within {self.tie:.3g} nats of "
-            f"the best, which noise alone could do; the worst is {worst:.3g} above it."
+            f"the best, a difference that noise alone can cause; the worst is "
+            f"{worst:.3g} nats above it."
         )
 
     @property
-    def verdict(self):
-        """One sentence, or two where something is left over."""
-        k, loose = self.n_components, np.flatnonzero(~self.determined)
-        wide = np.flatnonzero(np.nan_to_num(self.band) > self.tolerance)
-        if self.agreement < 0.9:
+    def verdict(self) -> str:
+        """One sentence on uniqueness, a second one if the residual is not white."""
+        k, undetermined = self.n_components, np.flatnonzero(~self.determined)
+        ambiguous = np.flatnonzero(np.nan_to_num(self.band) > self.tolerance)
+        if self.agreement < _AGREEMENT:
             text = (
                 f"The number of components is not determined: {self.agreement:.0%} of "
                 f"the refits keep {k}."
             )
-        elif len(loose):
+        elif len(undetermined):
             text = (
-                f"Not determined: {_named(loose)} by more than {self.tolerance:g} "
-                "degrees between fits that are equally good."
+                f"Not determined: {_subject(undetermined)} by more than "
+                f"{self.tolerance:g} degrees between fits that are equally good."
             )
-        elif len(wide):
-            band = f"{_named(wide)} by up to {np.nanmax(self.band):.0f} degrees"
+        elif len(ambiguous):
+            band = f"{_subject(ambiguous)} by up to {np.nanmax(self.band):.0f} degrees"
             text = f"All {k} components are the same in every fit, but "
             if self.shared_background:
                 text += (
-                    "no pixel is nearly free of all but one: unless that is a "
-                    f"background that they share, {band} without a worse fit."
+                    "no pixel is nearly free of all but one: unless all components "
+                    f"contain the same background, {band} without a worse fit."
                 )
             else:
                 text += (
-                    f"that is the model's choice: {band} where only the fit and "
-                    "non-negativity count."
+                    "the choice is made by the model, not by the data: "
+                    f"{band} where only the fit and non-negativity count."
                 )
-        elif self.left.white:
+        elif self.residual.white:
             text = f"All {k} components are determined by the data."
         else:
             text = f"All {k} components are the same in every fit."
-        return text if self.left.white else f"{text} {self.left.verdict}"
+        return text if self.residual.white else f"{text} {self.residual.verdict}"
 
-    def table(self):
-        """Rows of text, one for every component under a heading.
+    def table(self) -> list[list[str]]:
+        """Format the figures of every component.
 
         Returns
         -------
         list of list of str
+            A heading and one row for each component.
         """
         rows = [["component", "energy", "starts", "resamples", "free band", ""]]
         columns = zip(
@@ -215,7 +253,7 @@ class UnmixingReport:
             )
         return rows
 
-    def __str__(self):
+    def __str__(self) -> str:
         rows = self.table()
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
@@ -223,33 +261,27 @@ class UnmixingReport:
             for row in rows
         ]
         lines = [line.rstrip() for line in lines]
-        return "\n".join([self.verdict, "", *lines, "", self.ties, str(self.left)])
+        return "\n".join([self.verdict, "", *lines, "", self.ties, str(self.residual)])
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         heading, *rows = self.table()
 
-        def cells(tag, row):
+        def cells(tag: str, row: Iterable[str]) -> str:
             return "".join(f"<{tag}>{cell}</{tag}>" for cell in row)
 
         body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
         return (
             f"<p>{self.verdict}</p><table><tr>{cells('th', heading)}</tr>{body}"
-            f"</table><p>{self.ties} {self.left}</p>"
+            f"</table><p>{self.ties} {self.residual}</p>"
         )
 
 
-def _largest(angles, k):
-    if not angles:
-        return np.full(k, np.nan)
-    return np.max(np.nan_to_num(angles, nan=90.0), axis=0)
-
-
-def _named(numbers):
+def _subject(numbers: np.ndarray) -> str:
     names = ", ".join(map(str, numbers))
-    return (
-        f"component {names} moves" if len(numbers) == 1 else f"components {names} move"
-    )
+    if len(numbers) == 1:
+        return f"component {names} moves"
+    return f"components {names} move"
 
 
-def _degrees(value):
+def _degrees(value: float) -> str:
     return "-" if np.isnan(value) else f"{value:.1f}°"

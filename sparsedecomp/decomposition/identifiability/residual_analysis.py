@@ -1,4 +1,4 @@
-"""What a model of maps times spectra leaves of the data, measured by the noise."""
+"""Analysis of the residual of maps times spectra, in units of the noise."""
 
 from __future__ import annotations
 
@@ -6,41 +6,45 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.noise.scree import noise_edge
 from sparsedecomp.noise.weights import weigh
 
-# Directions looked at beyond the components.
-_SPARE = 10
-# Correlation of neighbouring channels that detectors with crosstalk reach, not noise.
+# Singular directions examined beyond the number of components, as in the compression.
+_OVERSAMPLING = 10
+# Correlation of neighbouring channels above which the residual is not called white.
+# Detectors with crosstalk exceed it; independent noise of 1e4 entries has 0.01.
 _CORRELATED = 0.05
 
 
 @dataclass(frozen=True)
 class ResidualAnalysis:
-    """The residual, in units of the noise.
+    """The data minus the model, in units of the noise.
 
     Attributes
     ----------
     n_directions : int
-        Singular values of the residual above the largest that noise alone has.
+        Number of singular values of the residual above the edge of white noise.
     strength : float
-        The largest of them over that of the noise, both squared.
+        Largest squared singular value of the residual, divided by that edge.
     spectrum : (n_channels,) array
-        The strongest spectrum that is left, of unit norm.
+        Strongest spectrum in the residual, of unit norm.
     map : (n_pixels,) array
-        How much of it each pixel holds, in the units of the data.
-    pixel_excess, channel_excess : (n_pixels,) and (n_channels,) arrays
-        Mean square residual of each pixel and channel over that of the noise.
+        Amount of this spectrum in each pixel, in the units of the data.
+    pixel_excess : (n_pixels,) array
+        Mean square residual of each pixel, divided by the noise variance.
+    channel_excess : (n_channels,) array
+        Mean square residual of each channel, divided by the noise variance.
     excess : float
-        The same for all entries.
+        Mean square residual of all entries, divided by the noise variance.
     correlation : float
-        Between the residuals of neighbouring channels.
+        Correlation coefficient of the residuals of neighbouring channels.
     noise_model : str
-        What the noise was taken for, see `NMFSOARD`.
+        Noise model that the data were whitened by, see `NMFSOARD`.
     noise_variance : float
-        Of an entry, in the scaling that makes the noise even.
+        Variance of an entry of the whitened data.
     clipped : bool
-        Negative noise was set to zero before the data were given.
+        Whether negative noise was set to zero before the data were given.
     """
 
     n_directions: int
@@ -56,30 +60,31 @@ class ResidualAnalysis:
     clipped: bool
 
     @property
-    def white(self):
-        """Whether nothing is left but noise that knows nothing of its neighbours."""
+    def white(self) -> bool:
+        """Whether the residual is white noise: no structure and no correlation."""
         return self.n_directions == 0 and abs(self.correlation) <= _CORRELATED
 
     @property
-    def verdict(self):
-        """One sentence."""
+    def verdict(self) -> str:
+        """One sentence on what the residual contains."""
         if self.white:
-            return "What is left is noise."
+            return "The residual is white noise."
         if self.n_directions:
-            text = f"The model leaves {self.n_directions} more " + (
-                "direction" if self.n_directions == 1 else "directions"
+            noun = "direction" if self.n_directions == 1 else "directions"
+            text = (
+                f"The residual has {self.n_directions} {noun} above the noise, the "
+                f"strongest {self.strength:.3g} times as strong as noise can be"
             )
-            text += f" than noise has, the first {self.strength:.3g} times as strong"
             if self.clipped:
-                text += " (the noise was cut off at zero, and its mean is part of it)"
+                text += " (the mean of noise that was clipped at zero is part of it)"
             return text + "."
         return (
             "The residuals of neighbouring channels are correlated "
-            f"({self.correlation:.2f}): the noise is smoother than counts are, or "
-            "peaks shift."
+            f"({self.correlation:.2f}): the detector smooths its noise, or peaks "
+            "shift between pixels."
         )
 
-    def __str__(self):
+    def __str__(self) -> str:
         return (
             f"{self.verdict} Noise: {self.noise_model}; mean square residual "
             f"{self.excess:.3g} times that of the noise, correlation of neighbouring "
@@ -87,36 +92,45 @@ class ResidualAnalysis:
         )
 
 
-def analyse_residual(blocks, components, maps, random_state=None):
-    """Look at what a model leaves of the data.
+def analyse_residual(
+    blocks: BlockMatrix,
+    components: np.ndarray,
+    maps: np.ndarray,
+    random_state: int | np.random.Generator | None = None,
+) -> ResidualAnalysis:
+    """Compare the residual of a model with the noise of the data.
 
     Parameters
     ----------
     blocks : BlockMatrix of shape (n_pixels, n_channels)
+        The data.
     components : (k, n_channels) array
+        Spectra of the model.
     maps : (n_pixels, k) array
+        Maps of the model.
     random_state : int or Generator, optional
+        Seed of the randomised compression.
 
     Returns
     -------
     ResidualAnalysis
-        After four or five passes over the data.
+        The figures, after four or five passes over the data.
     """
     k = len(components)
-    data = weigh(blocks, k + _SPARE, random_state=random_state)
+    data = weigh(blocks, k + _OVERSAMPLING, random_state=random_state)
     W = np.asarray(maps, float) / data.row_scale[:, None]
     H = np.asarray(components, float) / data.column_scale
-    low = data.low_rank
+    compressed = data.low_rank
     n, m = blocks.shape
-    noise = max(low.noise_variance, np.finfo(float).tiny)
+    noise = max(compressed.noise_variance, np.finfo(float).tiny)
 
-    # The residual in the leading directions of the data, where all that is above the
-    # noise must be.
-    inside = low.scores - W @ (H @ low.basis)
-    gram = inside.T @ inside
+    # Structure above the noise lies in the leading singular directions of the data, so
+    # the residual is analysed there.
+    residual_scores = compressed.scores - W @ (H @ compressed.basis)
+    gram = residual_scores.T @ residual_scores
     squares, axes = np.linalg.eigh(gram)
     edge = noise_edge(noise, n, m)
-    spectrum = (low.basis @ axes[:, -1]) * data.column_scale
+    spectrum = (compressed.basis @ axes[:, -1]) * data.column_scale
     norm = np.linalg.norm(spectrum)
     sign = np.sign(spectrum.sum()) or 1.0
 
@@ -127,7 +141,7 @@ def analyse_residual(blocks, components, maps, random_state=None):
         n_directions=int(np.count_nonzero(squares > edge)),
         strength=float(squares[-1] / edge),
         spectrum=sign * spectrum / norm,
-        map=sign * norm * (inside @ axes[:, -1]) * data.row_scale,
+        map=sign * norm * (residual_scores @ axes[:, -1]) * data.row_scale,
         pixel_excess=pixels / (m * noise),
         channel_excess=channels / (n * noise),
         excess=float(squared / (n * m * noise)),
@@ -139,8 +153,10 @@ def analyse_residual(blocks, components, maps, random_state=None):
 
 
 def _residual_rows(X, W, H):
+    """Squares of the residual by pixel and channel; products of neighbours."""
     dense = X.toarray() if hasattr(X, "toarray") else X
-    R = dense - W @ H
-    pixels = np.einsum("ij,ij->i", R, R)
-    products = np.einsum("ij,ij->", R[:, :-1], R[:, 1:])
-    return (pixels,), (np.einsum("ij,ij->j", R, R), products, pixels.sum())
+    residual = dense - W @ H
+    pixels = np.einsum("ij,ij->i", residual, residual)
+    products = np.einsum("ij,ij->", residual[:, :-1], residual[:, 1:])
+    channels = np.einsum("ij,ij->j", residual, residual)
+    return (pixels,), (channels, products, pixels.sum())

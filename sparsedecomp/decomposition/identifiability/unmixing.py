@@ -1,78 +1,98 @@
-"""How far the data determine an unmixing: refits, bodies, and what is left over."""
+"""How well the data determine an unmixing: refits, extreme spectra, residual."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import clone
 
-from sparsedecomp.blocks import as_blocks
+from sparsedecomp.blocks import BlockMatrix, as_blocks
+from sparsedecomp.decomposition.base import BlockFactorisation
 from sparsedecomp.decomposition.geometric.sss_vca import SSSVCA
 from sparsedecomp.decomposition.identifiability.report import Refit, UnmixingReport
 from sparsedecomp.decomposition.identifiability.residual_analysis import (
+    ResidualAnalysis,
     analyse_residual,
 )
 from sparsedecomp.metrics import match_components
 
-# What a sample of the pixels may take in memory.
+if TYPE_CHECKING:
+    import dask.array as da
+    import scipy.sparse
+    from numpy.typing import ArrayLike
+
+# Memory in bytes that the sample of pixels for the refits may take (256 MiB).
 SAMPLE_BYTES = 2**28
-# Angles in degrees up to which two spectra are taken for the same answer.
-SAME = 5.0
+# Angle in degrees up to which two spectra count as equal by default (a convention).
+DEFAULT_TOLERANCE = 5.0
 
 
 def unmixing_report(
-    X,
-    estimator,
-    components=None,
-    maps=None,
+    X: np.ndarray | scipy.sparse.sparray | da.Array | BlockMatrix,
+    estimator: BlockFactorisation,
+    components: ArrayLike | None = None,
+    maps: ArrayLike | None = None,
     *,
-    n_starts=5,
-    n_resamples=10,
-    tolerance=SAME,
-    random_state=None,
-    watch=None,
-):
-    """Ask how far the data determine what an estimator finds in them.
+    n_starts: int = 5,
+    n_resamples: int = 10,
+    tolerance: float = DEFAULT_TOLERANCE,
+    random_state: int | np.random.Generator | None = None,
+    watch: Callable[[int, int], bool | None] | None = None,
+) -> UnmixingReport:
+    """Examine how well the data determine the result of an unmixing.
 
-    A good fit does not make the spectra right: where no pixel is pure, a whole band of
-    spectra fits equally well, and which of them a method returns is its own choice.
-    The report fits the model again from other starts and to resampled pixels, compares
-    the purest pixels (the inner body) with the most contrasted spectra of non-negative
-    mixtures (the outer body), between which linear mixing leaves every answer open,
-    and looks at what the model leaves over.
+    A good fit does not prove that the spectra are right: where no pixel is pure, a
+    range of spectra fits equally well, and the method chooses one of them. The report
+    fits the model again from other starts and to resampled pixels. It compares the
+    purest pixels (inner spectra) with the most contrasted spectra whose mixtures stay
+    non-negative (outer spectra): linear mixing alone allows everything between the
+    two. Finally it compares the residual with the noise.
 
-    What it can tell: that an answer is not unique, or that the model misses something.
-    What it cannot: that the answer is right. A model with a strong preference gives
-    the same wrong answer each time, and spectra that share a background have an outer
-    body too large to mean anything.
+    The report can show that a result is not unique, or that the model is incomplete.
+    It cannot show that a result is right: a model with a strong prior gives the same
+    wrong result in every fit, and where all spectra share a background the outer
+    spectra carry no information.
 
     Parameters
     ----------
     X : array, SciPy sparse matrix, dask array or BlockMatrix
-        Of shape (n_pixels, n_channels). Refits look at evenly spread pixels of at most
-        256 MiB, the residual at all.
+        Data of shape (n_pixels, n_channels). The refits use evenly spaced pixels of at
+        most 256 MiB, the residual uses all pixels.
     estimator : estimator of `sparsedecomp.decomposition`
-        With the parameters to fit with; it is not changed.
-    components, maps : (k, n_channels) and (n_pixels, k) arrays, optional
-        The answer that the report is about. Default: that of the first fit.
-    n_starts, n_resamples : int, default 5 and 10
-        Fits with other random states, and to pixels drawn with replacement.
+        Estimator with the parameters of the fit. It is cloned, not changed.
+    components : (k, n_channels) array, optional
+        Spectra that the report is about. Default: those of the first fit. Must be
+        given together with `maps`.
+    maps : (n_pixels, k) array, optional
+        Maps that belong to `components`.
+    n_starts : int, default 5
+        Number of fits with other random states. More of them make it more likely to
+        find another solution.
+    n_resamples : int, default 10
+        Number of fits to pixels drawn with replacement. More of them estimate the
+        sampling spread of the spectra more exactly.
     tolerance : float, default 5
-        Degrees up to which two spectra are the same answer.
+        Angle in degrees up to which two spectra count as equal. A larger value calls
+        more components determined.
     random_state : int or Generator, optional
+        Seed of the refits and of the resampling.
     watch : callable, optional
-        ``watch(done, of)`` after every fit; returning True ends the fitting.
+        Called as ``watch(done, total)`` after every fit; returning True ends the
+        fitting.
 
     Returns
     -------
     UnmixingReport
+        Verdict, table and figures.
 
     Raises
     ------
     ValueError
-        For data and numbers of components that the estimator refuses, and if only one
+        If the estimator refuses the data or the number of components, and if only one
         of `components` and `maps` is given.
 
     Examples
@@ -93,10 +113,10 @@ def unmixing_report(
         )
     blocks = as_blocks(X)
     generator = np.random.default_rng(random_state)
-    sample = _Sample.of(blocks)
+    sample = _PixelSample.from_blocks(blocks)
     n_fits, done = n_starts + n_resamples + (components is None), 0
 
-    def fit(data):
+    def fit(data: BlockMatrix) -> tuple[BlockFactorisation, bool]:
         nonlocal done
         seed = int(generator.integers(2**31))
         model = clone(estimator).set_params(random_state=seed, callback=None)
@@ -110,34 +130,38 @@ def unmixing_report(
         components = model.components_
         maps = model.transform(blocks)
     components = np.asarray(components, float)
-    starts, resamples = [], []
+    starts: list[BlockFactorisation] = []
+    resamples: list[Refit] = []
     while not stopped and len(starts) < n_starts:
         model, stopped = fit(sample.matrix())
         starts.append(model)
     while not stopped and len(resamples) < n_resamples:
         rows = generator.integers(sample.n_pixels, size=sample.n_pixels)
         model, stopped = fit(sample.matrix(np.sort(rows)))
-        resamples.append(Refit.of(components, model))
+        resamples.append(Refit.from_model(components, model))
 
     k = len(components)
-    left = analyse_residual(blocks, components, maps, generator)
-    inner, outer, shared_background = _bodies(sample.matrix(), components, generator)
-    objectives = [_nats(model, sample, left) for model in starts]
+    residual = analyse_residual(blocks, components, maps, generator)
+    inner, outer, shared_background = _extreme_spectra(
+        sample.matrix(), components, generator
+    )
+    objectives = [_objective_in_nats(model, sample, residual) for model in starts]
     energy = np.square(maps).sum(axis=0) * np.square(components).sum(axis=1)
     return UnmixingReport(
         components=components,
         energy=energy / energy.sum(),
         starts=[
-            Refit.of(components, model, objective - min(objectives))
+            Refit.from_model(components, model, objective - min(objectives))
             for model, objective in zip(starts, objectives, strict=True)
         ],
         resamples=resamples,
-        # What the noise moves the objective of a fit with so many parameters by.
+        # Standard deviation that the noise gives to the objective of a fit with
+        # k (n + m) parameters: half a chi-squared variable of as many degrees.
         tie=float(np.sqrt(0.5 * k * sum(sample.matrix().shape))),
         inner=inner,
         outer=outer,
         shared_background=shared_background,
-        left=left,
+        residual=residual,
         n_sampled=sample.n_pixels,
         tolerance=tolerance,
         channels=blocks.columns,
@@ -148,15 +172,15 @@ def unmixing_report(
 
 
 @dataclass(frozen=True)
-class _Sample:
-    """Evenly spread pixels in memory, with the scaling of the data they come from."""
+class _PixelSample:
+    """Evenly spaced pixels in memory, with the scaling of the data they come from."""
 
     values: np.ndarray
     row_scale: np.ndarray | None
     column_scale: np.ndarray | None
 
     @classmethod
-    def of(cls, blocks):
+    def from_blocks(cls, blocks: BlockMatrix) -> _PixelSample:
         n, m = blocks.shape
         most = max(SAMPLE_BYTES // (m * blocks.dtype.itemsize), 2)
         chosen = np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))
@@ -168,10 +192,10 @@ class _Sample:
         return cls(values, part.row_scale, part.column_scale)
 
     @property
-    def n_pixels(self):
+    def n_pixels(self) -> int:
         return len(self.values)
 
-    def matrix(self, rows=slice(None)):
+    def matrix(self, rows: slice | np.ndarray = slice(None)) -> BlockMatrix:
         blocks = as_blocks(self.values[rows])
         if self.row_scale is None:
             return blocks
@@ -182,23 +206,28 @@ def _dense(X):
     return (X.toarray() if hasattr(X, "toarray") else X,), ()
 
 
-def _nats(model, sample, left):
-    """Objective of a fit; that of least squares where the model has none of its own."""
+def _objective_in_nats(
+    model: BlockFactorisation, sample: _PixelSample, residual: ResidualAnalysis
+) -> float:
+    """Objective of a fit; a least squares one for estimators without an objective."""
     if hasattr(model, "objective_"):
         return model.objective_
     entries = sample.values.size
-    return 0.5 * entries * model.residual_norm_**2 / (entries * left.noise_variance)
+    return 0.5 * entries * model.residual_norm_**2 / (entries * residual.noise_variance)
 
 
-def _bodies(blocks, components, generator):
-    """Corners of the inner and outer body, and whether a background spoils these."""
+def _extreme_spectra(
+    blocks: BlockMatrix, components: np.ndarray, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Inner and outer spectra, and whether a shared background spoils the outer."""
     k = len(components)
     inner, outer = np.full((2, k, components.shape[1]), np.nan)
     model = SSSVCA(k, random_state=int(generator.integers(2**31)))
     with warnings.catch_warnings():
-        # The report says it in its own words.
+        # The report has its own sentence on a shared background.
         warnings.simplefilter("ignore")
         model.fit(blocks)
-    ours, theirs, _ = match_components(components, model.components_)
-    inner[ours], outer[ours] = model.inner_[theirs], model.components_[theirs]
+    reference, matched, _ = match_components(components, model.components_)
+    inner[reference] = model.inner_[matched]
+    outer[reference] = model.components_[matched]
     return inner, outer, model.shared_background_
