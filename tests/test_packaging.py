@@ -29,6 +29,11 @@ def test_the_extension_file_lies_in_the_package_and_is_linked_at_the_top(root):
     assert link.samefile(real)
 
 
+@pytest.mark.parametrize("package", ["sparsedecomp", "rsciio_sparse"])
+def test_type_checkers_read_the_annotations_of_the_package(root, package):
+    assert (root / package / "py.typed").is_file()
+
+
 def test_hyperspy_finds_both_names_and_the_one_extension_file():
     names = {
         point.name: point.value for point in entry_points(group="hyperspy.extensions")
