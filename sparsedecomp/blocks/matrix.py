@@ -136,6 +136,7 @@ class BlockMatrix:
         self.dtype = np.dtype(dtype)
         self.row_scale = None
         self.column_scale = None
+        self._replaced = None
         self._source = source
         self.navigation_shape = tuple(navigation_shape)
         self._count = [0]
@@ -212,7 +213,14 @@ class BlockMatrix:
         tasks = []
         for where, kept, data in self._blocks:
             scale = None if self.row_scale is None else self.row_scale[where]
-            read = _Read(kept, columns, self.dtype, scale, self.column_scale)
+            read = _Read(
+                kept,
+                columns,
+                self.dtype,
+                scale,
+                self.column_scale,
+                self._replaced_in(where),
+            )
             tasks.append(
                 (_on_tiles, data, (read, function, [r[where] for r in rows], shared))
             )
@@ -233,6 +241,19 @@ class BlockMatrix:
                 total += term
         self._count[0] += 1
         return row_results, sums
+
+    def _replaced_in(self, where):
+        """Rows within a block, columns and values of what is replaced in it."""
+        if self._replaced is None:
+            return None
+        rows, columns, values = self._replaced
+        if isinstance(where, slice):
+            first, last = np.searchsorted(rows, (where.start, where.stop))
+            part = slice(first, last)
+            return rows[part] - where.start, columns[part], values[part]
+        local = np.searchsorted(where, rows)
+        part = np.flatnonzero(where[np.minimum(local, len(where) - 1)] == rows)
+        return local[part], columns[part], values[part]
 
     def matmul(self, M):
         """Multiply by a matrix from the right, in one pass.
@@ -317,6 +338,11 @@ class BlockMatrix:
         part.rows = self.rows[chosen]
         if self.row_scale is not None:
             part.row_scale = self.row_scale[chosen]
+        if self._replaced is not None:
+            rows, columns, values = self._replaced
+            kept = np.isin(rows, chosen)
+            rows = np.searchsorted(chosen, rows[kept])
+            part._replaced = rows, columns[kept], values[kept]
         part._blocks = part._cut()
         return part
 
@@ -340,6 +366,39 @@ class BlockMatrix:
         scaled.row_scale = np.asarray(row_scale, float)
         scaled.column_scale = np.asarray(column_scale, float)
         return scaled
+
+    def replaced(self, rows, columns, values):
+        """The matrix with single entries replaced whenever it is read.
+
+        Parameters
+        ----------
+        rows, columns : (n,) int arrays
+            Row and column of each entry in this matrix.
+        values : (n,) array
+            What is read there instead, in the units of the data: it is scaled like
+            them.
+
+        Returns
+        -------
+        BlockMatrix
+            Shares the data, which do not change, and the count of passes.
+
+        Raises
+        ------
+        ValueError
+            For a sparse matrix.
+        """
+        if self.sparse:
+            raise ValueError("Entries of a sparse matrix cannot be replaced.")
+        whole = copy.copy(self)
+        if self._replaced is not None:
+            old = zip(self._replaced, (rows, columns, values), strict=True)
+            rows, columns, values = (np.concatenate(pair) for pair in old)
+        order = np.argsort(rows, kind="stable")
+        whole._replaced = tuple(
+            np.asarray(each)[order] for each in (rows, columns, values)
+        )
+        return whole
 
     def unscaled(self):
         """The matrix as its source gives it, without the scaling of its entries.
@@ -400,6 +459,7 @@ class _Read(NamedTuple):
     dtype: np.dtype
     row_scale: np.ndarray | None
     column_scale: np.ndarray | None
+    replaced: tuple | None
 
     def tile(self, data, tile):
         X = data[tile] if self.kept is None else data[self.kept[tile]]
@@ -413,6 +473,12 @@ class _Read(NamedTuple):
                 X = X.astype(self.dtype)
             return X
         X = np.ascontiguousarray(X, dtype=self.dtype)
+        if self.replaced is not None:
+            rows, columns, values = self.replaced
+            part = slice(*np.searchsorted(rows, (tile.start, tile.stop)))
+            if rows[part].size:
+                X = X.copy()  # it may be the user's own array
+                X[rows[part] - tile.start, columns[part]] = values[part]
         if self.row_scale is not None:
             X = X / self.row_scale[tile, None].astype(self.dtype)
             X /= self.column_scale.astype(self.dtype)
