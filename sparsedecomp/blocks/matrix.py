@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse
 
-from sparsedecomp.blocks.sources import as_source, tile_rows
+from sparsedecomp.blocks.reading import Reading, on_tiles
+from sparsedecomp.blocks.sources import as_source
 from sparsedecomp.blocks.summary import Summary, root_of_sums, row_summary
 
 
@@ -213,7 +213,7 @@ class BlockMatrix:
         tasks = []
         for where, kept, data in self._blocks:
             scale = None if self.row_scale is None else self.row_scale[where]
-            read = _Read(
+            read = Reading(
                 kept,
                 columns,
                 self.dtype,
@@ -222,7 +222,7 @@ class BlockMatrix:
                 self._replaced_in(where),
             )
             tasks.append(
-                (_on_tiles, data, (read, function, [r[where] for r in rows], shared))
+                (on_tiles, data, (read, function, [r[where] for r in rows], shared))
             )
         row_results, sums = None, None
         places = iter(self._blocks)
@@ -449,58 +449,6 @@ class BlockMatrix:
         return self.scaled(
             root_of_sums(summary.row_sums), root_of_sums(summary.column_sums)
         )
-
-
-class _Read(NamedTuple):
-    """How a stored block becomes the block that is worked on."""
-
-    kept: np.ndarray | None
-    columns: np.ndarray | None
-    dtype: np.dtype
-    row_scale: np.ndarray | None
-    column_scale: np.ndarray | None
-    replaced: tuple | None
-
-    def tile(self, data, tile):
-        X = data[tile] if self.kept is None else data[self.kept[tile]]
-        if self.columns is not None:
-            X = X[:, self.columns]
-        if scipy.sparse.issparse(X):
-            X = X.astype(self.dtype)
-            if self.row_scale is not None:
-                X = scipy.sparse.diags_array(1 / self.row_scale[tile]) @ X
-                X = (X @ scipy.sparse.diags_array(1 / self.column_scale)).tocsr()
-                X = X.astype(self.dtype)
-            return X
-        X = np.ascontiguousarray(X, dtype=self.dtype)
-        if self.replaced is not None:
-            rows, columns, values = self.replaced
-            part = slice(*np.searchsorted(rows, (tile.start, tile.stop)))
-            if rows[part].size:
-                X = X.copy()  # it may be the user's own array
-                X[rows[part] - tile.start, columns[part]] = values[part]
-        if self.row_scale is not None:
-            X = X / self.row_scale[tile, None].astype(self.dtype)
-            X /= self.column_scale.astype(self.dtype)
-        return X
-
-
-def _on_tiles(data, read, function, rows, shared):
-    """Work through a block in tiles, so that a cast never doubles a large block."""
-    n = data.shape[0] if read.kept is None else read.kept.size
-    step = tile_rows(data.shape[1], 8)
-    parts, sums = [], None
-    for start in range(0, n, step):
-        tile = slice(start, min(start + step, n))
-        part, terms = function(read.tile(data, tile), *[r[tile] for r in rows], *shared)
-        parts.append(part)
-        terms = [np.array(term, float) for term in terms]
-        sums = (
-            terms if sums is None else [a + b for a, b in zip(sums, terms, strict=True)]
-        )
-    if len(parts) > 1:
-        parts = [[np.concatenate(column) for column in zip(*parts, strict=True)]]
-    return list(parts[0]), sums
 
 
 def _times(X, M):
