@@ -7,7 +7,7 @@ import copy
 import numpy as np
 import scipy.sparse
 
-from sparsedecomp.blocks.reading import Reading, on_tiles
+from sparsedecomp.blocks.reading import Reading, Replacements, on_tiles
 from sparsedecomp.blocks.sources import as_source
 from sparsedecomp.blocks.summary import Summary, root_of_sums, row_summary
 
@@ -219,7 +219,7 @@ class BlockMatrix:
                 self.dtype,
                 scale,
                 self.column_scale,
-                self._replaced_in(where),
+                self._replaced and self._replaced.within(where),
             )
             tasks.append(
                 (on_tiles, data, (read, function, [r[where] for r in rows], shared))
@@ -241,19 +241,6 @@ class BlockMatrix:
                 total += term
         self._count[0] += 1
         return row_results, sums
-
-    def _replaced_in(self, where):
-        """Rows within a block, columns and values of what is replaced in it."""
-        if self._replaced is None:
-            return None
-        rows, columns, values = self._replaced
-        if isinstance(where, slice):
-            first, last = np.searchsorted(rows, (where.start, where.stop))
-            part = slice(first, last)
-            return rows[part] - where.start, columns[part], values[part]
-        local = np.searchsorted(where, rows)
-        part = np.flatnonzero(where[np.minimum(local, len(where) - 1)] == rows)
-        return local[part], columns[part], values[part]
 
     def matmul(self, M):
         """Multiply by a matrix from the right, in one pass.
@@ -339,10 +326,7 @@ class BlockMatrix:
         if self.row_scale is not None:
             part.row_scale = self.row_scale[chosen]
         if self._replaced is not None:
-            rows, columns, values = self._replaced
-            kept = np.isin(rows, chosen)
-            rows = np.searchsorted(chosen, rows[kept])
-            part._replaced = rows, columns[kept], values[kept]
+            part._replaced = self._replaced.select(chosen)
         part._blocks = part._cut()
         return part
 
@@ -391,13 +375,7 @@ class BlockMatrix:
         if self.sparse:
             raise ValueError("Entries of a sparse matrix cannot be replaced.")
         whole = copy.copy(self)
-        if self._replaced is not None:
-            old = zip(self._replaced, (rows, columns, values), strict=True)
-            rows, columns, values = (np.concatenate(pair) for pair in old)
-        order = np.argsort(rows, kind="stable")
-        whole._replaced = tuple(
-            np.asarray(each)[order] for each in (rows, columns, values)
-        )
+        whole._replaced = Replacements.of(rows, columns, values, self._replaced)
         return whole
 
     def unscaled(self):

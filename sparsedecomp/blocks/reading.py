@@ -10,6 +10,45 @@ import scipy.sparse
 from sparsedecomp.blocks.sources import tile_rows
 
 
+class Replacements(NamedTuple):
+    """Single entries that are read in the place of what is stored.
+
+    Attributes
+    ----------
+    rows, columns : (n,) int arrays
+        Where they are, by rising rows.
+    values : (n,) array
+        In the units of the data.
+    """
+
+    rows: np.ndarray
+    columns: np.ndarray
+    values: np.ndarray
+
+    @classmethod
+    def of(cls, rows, columns, values, earlier=None):
+        """Entries in any order, after those that were replaced earlier."""
+        new = tuple(np.asarray(each) for each in (rows, columns, values))
+        if earlier is not None:
+            new = tuple(np.concatenate(pair) for pair in zip(earlier, new, strict=True))
+        order = np.argsort(new[0], kind="stable")
+        return cls(*(each[order] for each in new))
+
+    def select(self, chosen):
+        """The entries of some rows, given in rising order, with their new numbers."""
+        kept = np.isin(self.rows, chosen)
+        rows = np.searchsorted(chosen, self.rows[kept])
+        return Replacements(rows, self.columns[kept], self.values[kept])
+
+    def within(self, where):
+        """The entries of a block, given as a slice or as rising row numbers."""
+        if not isinstance(where, slice):
+            return self.select(where)
+        part = slice(*np.searchsorted(self.rows, (where.start, where.stop)))
+        rows = self.rows[part] - where.start
+        return Replacements(rows, self.columns[part], self.values[part])
+
+
 class Reading(NamedTuple):
     """How a stored block becomes the block that is worked on.
 
@@ -23,9 +62,8 @@ class Reading(NamedTuple):
         Type of the entries that are handed out.
     row_scale, column_scale : (n,) and (m,) arrays or None
         Entries are divided by both.
-    replaced : tuple of three arrays or None
-        Rows (rising), columns and values of single entries that are read in the place
-        of what is stored, before the scaling.
+    replaced : Replacements or None
+        Entries that are replaced, before the scaling.
     """
 
     kept: np.ndarray | None
@@ -33,7 +71,7 @@ class Reading(NamedTuple):
     dtype: np.dtype
     row_scale: np.ndarray | None
     column_scale: np.ndarray | None
-    replaced: tuple | None
+    replaced: Replacements | None
 
     def tile(self, data, tile):
         """Some of the rows, cast, with entries replaced, and scaled."""
@@ -49,11 +87,10 @@ class Reading(NamedTuple):
             return X
         X = np.ascontiguousarray(X, dtype=self.dtype)
         if self.replaced is not None:
-            rows, columns, values = self.replaced
-            part = slice(*np.searchsorted(rows, (tile.start, tile.stop)))
-            if rows[part].size:
+            rows, columns, values = self.replaced.within(tile)
+            if rows.size:
                 X = X.copy()  # it may be the user's own array
-                X[rows[part] - tile.start, columns[part]] = values[part]
+                X[rows, columns] = values
         if self.row_scale is not None:
             X = X / self.row_scale[tile, None].astype(self.dtype)
             X /= self.column_scale.astype(self.dtype)
