@@ -1,5 +1,15 @@
 """The noise of a data set: its model, whitening, and the edge above which is signal."""
 
+from sparsedecomp.noise.data_check import DataCheck, Finding, check_data
 from sparsedecomp.noise.scree import noise_edge, noise_limit
+from sparsedecomp.noise.spikes import Spikes, find_spikes
 
-__all__ = ["noise_edge", "noise_limit"]
+__all__ = [
+    "DataCheck",
+    "Finding",
+    "Spikes",
+    "check_data",
+    "find_spikes",
+    "noise_edge",
+    "noise_limit",
+]

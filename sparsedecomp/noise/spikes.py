@@ -81,7 +81,9 @@ class Spikes:
 NO_SPIKES = Spikes(*np.zeros((2, 0), int), *np.zeros((2, 0)))
 
 
-def find_spikes(blocks: BlockMatrix, unit: float = 0.0) -> Spikes:
+def find_spikes(
+    blocks: BlockMatrix, unit: float = 0.0
+) -> tuple[Spikes, np.ndarray, np.ndarray]:
     """Find entries that stand out from the channels and from the pixels around them.
 
     A run of one to three channels is a spike where it exceeds the largest of the two
@@ -101,19 +103,26 @@ def find_spikes(blocks: BlockMatrix, unit: float = 0.0) -> Spikes:
 
     Returns
     -------
-    Spikes
+    spikes : Spikes
         After one pass over the data, and a second one over the surroundings where
         anything stood out.
+    largest : (n_pixels,) array
+        The largest entry of each pixel.
+    repeats : (n_pixels,) int array
+        How many channels of the pixel have it.
     """
     n, m = blocks.shape
-    if m < LEAST_CHANNELS or blocks.sparse:
-        return NO_SPIKES
-    (parts,), _ = blocks.unscaled().run(
+    (parts, largest, repeats), _ = blocks.unscaled().run(
         _candidates, rows=(np.arange(n),), shared=(unit,)
     )
     parts = [part for part in parts if part is not None]
-    if not parts:
-        return NO_SPIKES
+    spikes = _spikes_among(blocks, parts, unit) if parts else NO_SPIKES
+    return spikes, largest, repeats
+
+
+def _spikes_among(blocks, parts, unit):
+    """The candidates that stand out from the pixels around, too."""
+    n, m = blocks.shape
     runs, levels, roughness = (
         np.concatenate(each) for each in zip(*parts, strict=True)
     )
@@ -154,6 +163,14 @@ def find_spikes(blocks: BlockMatrix, unit: float = 0.0) -> Spikes:
 def _candidates(X, rows, unit):
     """Runs above their channels in some pixels; a function for `BlockMatrix.run`."""
     n, m = X.shape
+    part = np.full(n, None, dtype=object)
+    if scipy.sparse.issparse(X):
+        largest = X.max(axis=1).toarray().ravel()
+        return (part, largest, np.ones(n, int)), ()
+    largest = X.max(axis=1)
+    repeats = np.count_nonzero(X == largest[:, None], axis=1)
+    if m < LEAST_CHANNELS:
+        return (part, largest, repeats), ()
     sample = np.unique(np.linspace(1, m - 2, min(_SAMPLE, m - 2)).astype(np.int64))
     roughness = np.empty(n)
     spectrum_roughness(X, sample, roughness)
@@ -165,13 +182,12 @@ def _candidates(X, rows, unit):
         if count <= len(found):
             break
         found, level = np.empty((count, 3), np.int64), np.empty((count, 3))
-    part = np.full(n, None, dtype=object)
     if count:
         found, level = found[:count], level[:count]
         of_run = roughness[found[:, 0]]
         found[:, 0] = rows[found[:, 0]]
         part[0] = found, level, of_run
-    return (part,), ()
+    return (part, largest, repeats), ()
 
 
 def _largest_of_channels(columns, excess, most):

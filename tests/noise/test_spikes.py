@@ -6,7 +6,11 @@ import pytest
 import scipy.sparse
 
 from sparsedecomp.blocks import as_blocks
-from sparsedecomp.noise.spikes import find_spikes
+from sparsedecomp.noise import spikes
+
+
+def find_spikes(blocks, unit=0.0):
+    return spikes.find_spikes(blocks, unit)[0]
 
 
 def edges(rng, shape=(20, 24), n_channels=128, dose=30000):
