@@ -98,7 +98,7 @@ def run(arguments):
             scene = {"edge": edge, "noise": noise}
             for label, options in (
                 ("joint", {"support": "joint"}),
-                ("joint, alone", {"support": "joint", "population": False}),
+                ("joint, alone", {"support": "joint", "hierarchical": False}),
                 ("pixel", {"support": "pixel"}),
             ):
                 label = f"{label}, noise {noise:g}"

@@ -105,7 +105,7 @@ def grid(count, **options):
     from sparsedecomp.xas import SparseEXAFS
 
     basis, k, chi, *_ = nickel_oxide(count, 0.01)
-    fit = SparseEXAFS(basis, r_range=(1.0, 3.4), **options).fit(chi, k)
+    fit = SparseEXAFS(basis, rmin=1.0, rmax=3.4, **options).fit(chi, k)
     return fit, chi
 
 
@@ -161,7 +161,7 @@ def joint_lazy(count):
     image.set_signal_type("EXAFS")
 
     def mean_atoms():
-        result = image.exafs_sparse_fit(basis, r_range=(1.0, 3.4))
+        result = image.exafs_sparse_fit(basis, rmin=1.0, rmax=3.4)
         return np.asarray(result.n.mean(axis=0))
 
     mean_atoms()
@@ -180,7 +180,7 @@ def chain(count):
         signal, missing = absorption(pixels, lazy=True)
         if missing:
             return missing
-        result = signal.autobk().exafs_sparse_fit(basis, r_range=(1.4, 3.0))
+        result = signal.autobk().exafs_sparse_fit(basis, rmin=1.4, rmax=3.0)
         return float(np.asarray(result.n.mean(axis=0))[0])
 
     missing = mean_atoms(min(count, 5000))
@@ -191,14 +191,14 @@ def chain(count):
     return clock.read() | {"peak_mib": meter.peak_mib(), "atoms": atoms}
 
 
-def image(edge, noise, support, population=True):
+def image(edge, noise, support, hierarchical=True):
     """Numbers of atoms in the pixels of a noisy image."""
     from sparsedecomp.xas import SparseEXAFS
 
     basis, k, chi, truth, atoms = nickel_oxide(edge * edge, noise, seed=1)
-    options = {"support": support, "population": population}
+    options = {"support": support, "hierarchical": hierarchical}
     clock = Clock()
-    fit = SparseEXAFS(basis, r_range=(1.0, 3.4), **options).fit(chi, k)
+    fit = SparseEXAFS(basis, rmin=1.0, rmax=3.4, **options).fit(chi, k)
     found = fit.predict(chi)
     row = clock.read()
     total, variance = np.zeros((2, *truth.shape))

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def warn_deprecated(old: str, new: str, *, stacklevel: int = 3) -> None:
+def warn_deprecated(old: str, new: str, stacklevel: int = 3) -> None:
     """Warn that an old spelling will be removed in the next release.
 
     Parameters

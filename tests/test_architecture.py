@@ -26,7 +26,7 @@ LAYER = {
     "superresolution": 4,
     "xas": 3,
     "datasets": 3,
-    "signals": 6,
+    "signals": 5,
     "extension": 6,
     "batch": 7,
     "plotting": 7,

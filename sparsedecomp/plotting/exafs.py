@@ -26,16 +26,16 @@ def plot_exafs_fit(result, pixel=None, axes=None):
     axes = _axes(axes, 3)
     pixel = pixel or (0,) * (result.n.ndim - 1)
     part = result.fits[result.labels[pixel]]
-    k, power = part.coordinates_.k, part.k_weight
+    k, power = part.coordinates_.k, part.kweight
     model = np.asarray(result.model()._data_aligned_with_axes[pixel])
     data = model + np.asarray(result.residual()._data_aligned_with_axes[pixel])
     low, high = part.k_range_
     r = np.arange(0, _R_PLOTTED, 0.03)
-    T = transform_matrix(k, r, k_min=low, k_max=high, k_weight=power)
+    T = transform_matrix(k, r, kmin=low, kmax=high, kweight=power)
     for chi, style, label in ((data, "k-", "data"), (model, "C3-", "fit")):
         axes[0].plot(k, chi * k**power, style, label=label, lw=1)
         axes[1].plot(r, np.abs(T @ chi), style, label=label, lw=1)
-    axes[1].axvspan(*part.r_range, color="0.93", zorder=0)
+    axes[1].axvspan(part.rmin, part.rmax, color="0.93", zorder=0)
     unit = r"$\mathrm{\AA}$"
     axes[0].set(xlabel=f"k (1/{unit})", ylabel=rf"$k^{power} \chi$")
     axes[1].set(xlabel=f"R, not corrected ({unit})", ylabel=r"$|\chi(R)|$")

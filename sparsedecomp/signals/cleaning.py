@@ -1,48 +1,69 @@
-"""Methods of mu(E) that mend it: glitches, and shifts of the energy."""
+"""Methods of `XASSpectrum` for glitches, energy shifts and rebinning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sparsedecomp import xas
-from sparsedecomp.signals import rows
+from sparsedecomp.signals import pixelwise
 from sparsedecomp.signals.reduction import typical
 
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal, Signal1D
+
+    from sparsedecomp.signals.xas import XASSpectrum
+else:
+    Signal1D = object
+
 ALIGNED = (-20.0, 40.0)
-"""Energies that are compared in an alignment, in eV about E0."""
+"""Default range of an alignment in eV relative to E0: from before the rise of the edge
+to past the first oscillation."""
 
 NO_GLITCH = (-30.0, 60.0)
-"""Energies that bend too sharply to look for glitches, in eV about E0."""
+"""Range in eV relative to E0 in which no glitches are searched: there the edge and the
+white line are as sharp as glitches."""
 
 
-class Cleaning:
-    """Mixin of `sparsedecomp.signals.XASSpectrum`: what to mend before reducing."""
+class Cleaning(Signal1D):
+    """Mixin of `sparsedecomp.signals.XASSpectrum`: corrections before the reduction."""
 
-    def deglitch(self, energies=None, threshold=8.0, per_pixel=False, protect=None):
-        """Replace glitches by what lies beside them.
+    def deglitch(
+        self,
+        energies: Sequence[float] | Sequence[tuple[float, float]] | None = None,
+        threshold: float = 8.0,
+        per_pixel: bool = False,
+        protect: tuple[float, float] | None = None,
+    ) -> XASSpectrum:
+        """Replace glitches by straight lines between the neighbouring points.
 
         Parameters
         ----------
         energies : list of floats or of pairs, optional
             Energies, or ranges of energies, in eV to be replaced in all pixels. By
-            default they are found.
-        threshold : float
-            How many robust standard deviations from the cubic through the neighbours
-            make a glitch.
-        per_pixel : bool
-            Find them in every pixel, not in the mean spectrum: stray counts, where
-            glitches of the monochromator are the same in all pixels.
+            default glitches are searched automatically.
+        threshold : float, default 8
+            Distance from the cubic through the neighbours, in robust standard
+            deviations, above which a point is a glitch. Larger values find fewer.
+        per_pixel : bool, default False
+            Search in every pixel, for stray counts, and not in the mean spectrum, for
+            glitches of the monochromator, which are the same in all pixels.
         protect : tuple of two floats, optional
-            Energies in eV between which nothing is a glitch; by default from 30 eV
+            Range in eV in which no glitches are searched; by default from 30 eV
             before to 60 eV after E0.
 
         Returns
         -------
         XASSpectrum or LazyXASSpectrum
-            ``metadata.XAS.deglitched`` lists the energies, unless `per_pixel`.
+            Corrected spectra; ``metadata.XAS.deglitched`` lists the energies, unless
+            `per_pixel`.
 
         Raises
         ------
         ValueError
-            If an energy was not measured, or too few points stay.
+            If an energy was not measured, or fewer than two points remain.
         """
         energy, done = self._energy(), {}
         if energies is None and protect is None:
@@ -50,42 +71,50 @@ class Cleaning:
             protect = e0 + NO_GLITCH[0], e0 + NO_GLITCH[1]
         if per_pixel and energies is None:
 
-            def mended(mu):
+            def corrected(mu: np.ndarray) -> np.ndarray:
                 bad = xas.find_glitches(energy, mu, threshold, protect)
                 return xas.replace_points(energy, mu, bad)
 
         else:
             if energies is None:
-                mean = rows.mean_spectrum(self)
+                mean = pixelwise.mean_spectrum(self)
                 bad = xas.find_glitches(energy, mean, threshold, protect)
             else:
-                bad = _named(energy, energies)
+                bad = _points_at(energy, energies)
             done = {"deglitched": energy[bad].tolist()}
+            # Checks the points before any block is read.
             xas.replace_points(energy, np.zeros_like(energy), bad)
 
-            def mended(mu):
+            def corrected(mu: np.ndarray) -> np.ndarray:
                 return xas.replace_points(energy, mu, bad)
 
-        data = rows.spectra_of(self, mended, len(energy))
+        data = pixelwise.spectra_of(self, corrected, len(energy))
         return self._like(data, done)
 
-    def rebin_k(self, kstep=0.05, pre_step=5.0, edge_step=None, e0=None):
-        """Average onto fewer energies: coarse, fine at the edge, even in k.
+    def rebin_k(
+        self,
+        kstep: float = 0.05,
+        pre_step: float = 5.0,
+        edge_step: float | None = None,
+        e0: float | None = None,
+    ) -> XASSpectrum:
+        """Average onto fewer energies: coarse, fine at the edge, then even in k.
 
         Parameters
         ----------
-        kstep : float
-            Step in 1/angstrom from 15 eV past the threshold.
-        pre_step : float
-            Step in eV up to 30 eV before the threshold.
+        kstep : float, default 0.05
+            Step in 1/angstrom from 15 eV above the threshold.
+        pre_step : float, default 5
+            Step in eV up to 30 eV below the threshold.
         edge_step : float, optional
-            Step in eV between the two; E0 / 25000 by default.
+            Step in eV between these; E0 / 25000 by default.
         e0 : float, optional
             Threshold in eV; by default that of the metadata or of the mean spectrum.
 
         Returns
         -------
         XASSpectrum or LazyXASSpectrum
+            Spectra on the new energies.
 
         Raises
         ------
@@ -99,32 +128,39 @@ class Cleaning:
         energy = self._energy()
         e0 = typical(self._thresholds(e0)[0])
         new = xas.three_regions(
-            energy, e0, pre_step=pre_step, edge_step=edge_step, k_step=kstep
+            energy, e0, pre_step=pre_step, edge_step=edge_step, kstep=kstep
         )
         matrix = xas.rebin_matrix(energy, new)
-        data = rows.spectra_of(self, lambda mu: xas.applied(matrix, mu), len(new))
+        data = pixelwise.spectra_of(self, lambda mu: xas.applied(matrix, mu), len(new))
         axis = {"name": "Energy", "units": "eV", "axis": new, "navigate": False}
         quantity = self.metadata.get_item("Signal.quantity", "Absorption")
-        return rows.signal_on(self, data, axis, "XAS", quantity, {"rebinned": True})
+        return pixelwise.signal_on(
+            self, data, axis, "XAS", quantity, {"rebinned": True}
+        )
 
-    def estimate_shifts(self, reference=None, limits=None, max_shift=5.0):
-        """Energy shift of every pixel against a reference spectrum.
+    def estimate_shifts(
+        self,
+        reference: XASSpectrum | None = None,
+        limits: tuple[float, float] | None = None,
+        max_shift: float = 5.0,
+    ) -> BaseSignal | float:
+        """Energy shift of every pixel relative to a reference spectrum.
 
         Parameters
         ----------
         reference : XASSpectrum, optional
             One spectrum on the same energies; by default the mean of all pixels.
         limits : tuple of two floats, optional
-            Compare between these energies in eV; by default from 20 eV before to
+            Range of energies in eV that is compared; by default from 20 eV before to
             40 eV after E0.
-        max_shift : float
-            Largest shift in eV that is looked for.
+        max_shift : float, default 5
+            Largest shift in eV that is searched.
 
         Returns
         -------
         BaseSignal or float
-            In eV, positive where a pixel lies at higher energies; NaN where none
-            below `max_shift` fits.
+            Shift in eV, positive where a pixel lies at higher energies; NaN where no
+            shift up to `max_shift` fits.
 
         Raises
         ------
@@ -137,35 +173,44 @@ class Cleaning:
         """
         energy = self._energy()
         if reference is None:
-            target = rows.mean_spectrum(self)
+            target = pixelwise.mean_spectrum(self)
         else:
             target = _one_spectrum(reference, energy)
         if limits is None:
             e0 = xas.e0_of(energy, target, self._search(energy))
             limits = e0 + ALIGNED[0], e0 + ALIGNED[1]
+        # Checks the parameters before any block is read.
         xas.shifts_to(energy, target, target, limits, max_shift)
-        return rows.numbers_of(
+        return pixelwise.numbers_of(
             self, lambda mu: xas.shifts_to(energy, mu, target, limits, max_shift)
         )
 
-    def align(self, reference=None, shifts=None, limits=None, max_shift=5.0):
-        """Move every pixel in energy so that the edges coincide.
+    def align(
+        self,
+        reference: XASSpectrum | None = None,
+        shifts: float | np.ndarray | BaseSignal | None = None,
+        limits: tuple[float, float] | None = None,
+        max_shift: float = 5.0,
+    ) -> XASSpectrum:
+        """Shift every pixel in energy so that the edges coincide.
 
         Parameters
         ----------
         reference : XASSpectrum, optional
-            As in `estimate_shifts`.
+            One spectrum on the same energies; by default the mean of all pixels.
         shifts : float, array or BaseSignal, optional
-            What to take away, in eV: those of a reference foil measured along, where
-            the edge of the sample itself moves with its chemistry.
+            Shifts in eV that are subtracted from the energies; by default those of
+            `estimate_shifts`. Where the edge moves with the chemistry of the sample,
+            give the shifts of a reference foil that was measured simultaneously.
         limits : tuple of two floats, optional
-        max_shift : float
-            As in `estimate_shifts`.
+            Range of energies in eV that is compared, as in `estimate_shifts`.
+        max_shift : float, default 5
+            Largest shift in eV that is searched.
 
         Returns
         -------
         XASSpectrum or LazyXASSpectrum
-            On the same energies.
+            Aligned spectra on the same energies.
 
         Raises
         ------
@@ -175,18 +220,20 @@ class Cleaning:
         energy = self._energy()
         if shifts is None:
             shifts = self.estimate_shifts(reference, limits, max_shift)
-        data = rows.spectra_of(
+        data = pixelwise.spectra_of(
             self,
             lambda mu, shift: xas.shifted(energy, mu, shift),
             len(energy),
-            rows.map_of(shifts, self, "shifts"),
+            pixelwise.map_of(shifts, self, "shifts"),
         )
-        rows.warn_of_missing(data, "aligned spectrum")
+        pixelwise.warn_of_missing(data, "aligned spectrum")
         return self._like(data, {"aligned": True})
 
 
-def _named(energy, energies):
-    """Points at these energies or within these ranges."""
+def _points_at(
+    energy: np.ndarray, energies: Sequence[float] | Sequence[tuple[float, float]]
+) -> np.ndarray:
+    """Mask of the points at these energies or within these ranges."""
     bad = np.zeros(len(energy), dtype=bool)
     for item in np.atleast_1d(np.asarray(energies, dtype=float)):
         low, high = np.min(item), np.max(item)
@@ -202,7 +249,7 @@ def _named(energy, energies):
     return bad
 
 
-def _one_spectrum(reference, energy):
+def _one_spectrum(reference: XASSpectrum, energy: np.ndarray) -> np.ndarray:
     data = np.asarray(getattr(reference, "data", reference), dtype=float)
     axes = getattr(reference, "axes_manager", None)
     same = axes is None or np.allclose(axes[-1].axis, energy)

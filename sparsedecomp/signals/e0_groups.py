@@ -1,17 +1,22 @@
-"""One set of matrices for all pixels of the same threshold.
+"""Reduction of images whose pixels have different threshold energies E0.
 
-Pixels whose E0 differ by less than QUANTUM share their matrices; a map of E0 needs as
-many sets as it has different thresholds.
+Pixels whose E0 differ by less than QUANTUM share their matrices, so a map of E0 needs
+as many sets of matrices as it has different thresholds.
 """
 
+from __future__ import annotations
+
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from sparsedecomp.xas import Normalisation, autobk
+from sparsedecomp.xas import Background, Normalisation, background_matrices
 
 QUANTUM = 0.1
-"""In eV: a shift of half as much moves k at 3 1/angstrom by 0.002."""
+"""Step in eV to which thresholds are rounded. An error of 0.05 eV in E0 moves k by
+0.002 1/angstrom at 3 1/angstrom, and less beyond."""
 
 
 class E0Groups:
@@ -20,37 +25,42 @@ class E0Groups:
     Parameters
     ----------
     energy : numpy.ndarray of shape (n_E,)
-        In eV.
+        Photon energies in eV.
     normalisation : dict
         Keyword arguments of `sparsedecomp.xas.Normalisation`.
-    background : dict
-        Keyword arguments of `sparsedecomp.xas.autobk`.
+    background : dict, optional
+        Keyword arguments of `sparsedecomp.xas.background_matrices`.
     """
 
-    def __init__(self, energy, normalisation, background=None):
+    def __init__(
+        self,
+        energy: np.ndarray,
+        normalisation: dict[str, Any],
+        background: dict[str, Any] | None = None,
+    ) -> None:
         self.energy = energy
         self.normalisation = normalisation
         self.background = background or {}
-        self._made = {}
+        self._made: dict[tuple[Callable, float], Any] = {}
         self._lock = threading.Lock()
 
-    def __getstate__(self):
-        # Workers of a cluster make their own.
+    def __getstate__(self) -> tuple:
+        # Sending the parameters to a worker is cheaper than sending the matrices.
         return self.energy, self.normalisation, self.background
 
-    def __setstate__(self, state):
-        self.__init__(*state)
+    def __setstate__(self, state: tuple) -> None:
+        self.__init__(*state)  # type: ignore[misc]
 
-    def normaliser(self, e0):
-        """`Normalisation` for a threshold in eV."""
+    def normaliser(self, e0: float) -> Normalisation:
+        """Normalisation for a threshold in eV."""
         return self._get(Normalisation, e0, self.normalisation)
 
-    def remover(self, e0):
-        """`Background` for a threshold in eV."""
-        return self._get(autobk, e0, self.background)
+    def remover(self, e0: float) -> Background:
+        """Background matrices for a threshold in eV."""
+        return self._get(background_matrices, e0, self.background)
 
-    def edge_step(self, mu, e0):
-        """Edge steps, of shape (...)."""
+    def edge_step(self, mu: np.ndarray, e0: np.ndarray) -> np.ndarray:
+        """Edge steps of shape (...) of spectra of shape (..., n_E)."""
         return self._each(
             lambda spectra, at: self.normaliser(at).edge_step(spectra)[..., None],
             1,
@@ -58,8 +68,10 @@ class E0Groups:
             e0,
         )[..., 0]
 
-    def normalise(self, mu, e0, flatten=False):
-        """Normalised spectra, of shape (..., n_E)."""
+    def normalise(
+        self, mu: np.ndarray, e0: np.ndarray, flatten: bool = False
+    ) -> np.ndarray:
+        """Normalised spectra of shape (..., n_E)."""
         return self._each(
             lambda spectra, at: self.normaliser(at).normalise(spectra, flatten),
             len(self.energy),
@@ -67,10 +79,12 @@ class E0Groups:
             e0,
         )
 
-    def chi(self, mu, e0, edge_step=None):
-        """Chi(k), of shape (..., n_k); by the edge step of each pixel if None."""
+    def chi(
+        self, mu: np.ndarray, e0: np.ndarray, edge_step: float | None = None
+    ) -> np.ndarray:
+        """chi(k) of shape (..., n_k), by default divided by each own edge step."""
 
-        def of_group(spectra, at):
+        def of_group(spectra: np.ndarray, at: float) -> np.ndarray:
             step = edge_step
             if step is None:
                 step = self.normaliser(at).edge_step(spectra)
@@ -78,28 +92,30 @@ class E0Groups:
 
         return self._each(of_group, self.n_k, mu, e0)
 
-    def background_of(self, mu, e0):
-        """The background, of shape (..., n_E)."""
+    def bkg(self, mu: np.ndarray, e0: np.ndarray) -> np.ndarray:
+        """Backgrounds mu0(E) of shape (..., n_E)."""
         return self._each(
-            lambda spectra, at: self.remover(at).of(spectra), len(self.energy), mu, e0
+            lambda spectra, at: self.remover(at).bkg(spectra), len(self.energy), mu, e0
         )
 
     @property
-    def n_k(self):
-        """Points of the common grid of k."""
-        step = self.background.get("k_step", 0.05)
-        return int(1.01 + self.background["k_max"] / step)
+    def n_k(self) -> int:
+        """Number of points of the grid of k that all thresholds share."""
+        return int(1.01 + self.background["kmax"] / self.background.get("kstep", 0.05))
 
-    def _get(self, make, e0, options):
+    def _get(self, make: Callable, e0: float, options: dict[str, Any]) -> Any:
         key = make, e0
         with self._lock:
             if key not in self._made:
                 self._made[key] = make(self.energy, e0, **options)
             return self._made[key]
 
-    def _each(self, function, n_out, mu, e0):
+    def _each(
+        self, function: Callable, n_out: int, mu: np.ndarray, e0: np.ndarray
+    ) -> np.ndarray:
+        """Apply ``function(spectra, e0)`` to each group of pixels of equal E0."""
         e0 = np.broadcast_to(e0, mu.shape[:-1])
-        dtype = mu.dtype if mu.dtype.kind == "f" else float
+        dtype = mu.dtype if mu.dtype.kind == "f" else np.dtype(float)
         result = np.full((*e0.shape, n_out), np.nan, dtype=dtype)
         first = e0.flat[0] if e0.size else np.nan
         if np.isfinite(first) and (e0 == first).all():

@@ -1,20 +1,30 @@
-"""EXAFS chi(k)."""
+"""HyperSpy signals of EXAFS chi(k)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hyperspy.signals import LazySignal1D, Signal1D
 
 from sparsedecomp import xas
-from sparsedecomp.signals import rows
+from sparsedecomp.signals import pixelwise
+from sparsedecomp.signals.exafs_fit import exafs_sparse_fit
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal, ComplexSignal2D
+
+    from sparsedecomp.signals.exafs_r import EXAFSRSpectrum
 
 R_STEP = np.pi / (0.05 * 2048)
-"""Of chi(R) in angstrom, as in larch and ifeffit."""
+"""Step of chi(R) in angstrom, as in larch and ifeffit."""
 
 
 class EXAFSSpectrum(Signal1D):
     """EXAFS chi(k) of one spectrum or of an image; the data are not weighted by k.
 
     The signal axis is k in 1/angstrom, evenly spaced. Every method returns a new
-    signal, keeps the metadata, and stays lazy where the signal is.
+    signal with the metadata of the sample, which is lazy if this one is.
 
     Examples
     --------
@@ -31,28 +41,35 @@ class EXAFSSpectrum(Signal1D):
     _signal_type = "EXAFS"
 
     def fourier_transform(
-        self, kmin=3.0, kmax=None, kweight=2, dk=1.0, window="hanning", rmax=10.0
-    ):
-        """Transform to the complex chi(R).
+        self,
+        kmin: float = 3.0,
+        kmax: float | None = None,
+        kweight: float = 2,
+        dk: float = 1.0,
+        window: str = "hanning",
+        rmax: float = 10.0,
+    ) -> EXAFSRSpectrum:
+        """Fourier transform to the complex chi(R).
 
         Parameters
         ----------
-        kmin, kmax : float
-            Range in 1/angstrom; to the end of the data by default.
-        kweight : float
-            Power of k that multiplies chi.
-        dk : float
+        kmin, kmax : float, default 3 and the end of the data
+            Range of k in 1/angstrom.
+        kweight : float, default 2
+            Power of k that multiplies chi. Larger values emphasise heavy atoms, which
+            scatter at high k, and noise.
+        dk : float, default 1
             Width of the sills of the window in 1/angstrom.
-        window : str
+        window : str, default "hanning"
             Kind of window: "hanning", "parzen", "welch", "sine", "kaiser" or
             "gaussian".
-        rmax : float
+        rmax : float, default 10
             Largest R in angstrom.
 
         Returns
         -------
         EXAFSRSpectrum or LazyEXAFSRSpectrum
-            In angstrom^-(kweight + 1), with larch's sign, scale and steps of R.
+            chi(R) in angstrom^-(kweight + 1), with larch's sign, scale and steps of R.
 
         Raises
         ------
@@ -67,9 +84,9 @@ class EXAFSSpectrum(Signal1D):
         kmax = float(k[-1]) if kmax is None else kmax
         r = R_STEP * np.arange(int(1.01 + rmax / R_STEP))
         transform = xas.transform_matrix(
-            k, r, k_min=kmin, k_max=kmax, k_weight=kweight, taper=dk, window=window
+            k, r, kmin=kmin, kmax=kmax, kweight=kweight, dk=dk, window=window
         )
-        data = rows.spectra_of(
+        data = pixelwise.spectra_of(
             self, lambda chi: xas.applied(transform, chi), len(r), dtype=complex
         )
         done = {
@@ -87,23 +104,31 @@ class EXAFSSpectrum(Signal1D):
             "size": len(r),
             "navigate": False,
         }
-        return rows.signal_on(self, data, axis, "EXAFS_R", "chi(R)", done)
+        return pixelwise.signal_on(self, data, axis, "EXAFS_R", "chi(R)", done)
 
-    def estimate_noise(self, kmin=2.0, kmax=None, kweight=1, rmin=15.0, rmax=30.0):
+    def estimate_noise(
+        self,
+        kmin: float = 2.0,
+        kmax: float | None = None,
+        kweight: float = 1,
+        rmin: float = 15.0,
+        rmax: float = 30.0,
+    ) -> BaseSignal | float:
         """Standard deviation of the noise of chi(k), from chi(R) at large R.
 
         Parameters
         ----------
-        kmin, kmax : float
-            Range used, in 1/angstrom.
-        kweight : float
-        rmin, rmax : float
-            Where there is noise only, in angstrom.
+        kmin, kmax : float, default 2 and the end of the data
+            Range of k in 1/angstrom that is transformed.
+        kweight : float, default 1
+            Power of k that multiplies chi in the transform.
+        rmin, rmax : float, default 15 and 30
+            Range of R in angstrom that holds noise only.
 
         Returns
         -------
         BaseSignal or float
-            A map, or a float for a single spectrum.
+            Map of the standard deviation, or a float for a single spectrum.
 
         Raises
         ------
@@ -115,26 +140,36 @@ class EXAFSSpectrum(Signal1D):
         sparsedecomp.xas.chi_noise
         """
         k = self._k()
-        options = dict(k_min=kmin, k_max=kmax, k_weight=kweight, r_min=rmin, r_max=rmax)
+        options: dict[str, Any] = dict(
+            kmin=kmin, kmax=kmax, kweight=kweight, rmin=rmin, rmax=rmax
+        )
+        # Checks the parameters before any block is read.
         xas.chi_noise(k, np.zeros_like(k), **options)
-        return rows.numbers_of(self, lambda chi: xas.chi_noise(k, chi, **options))
+        return pixelwise.numbers_of(self, lambda chi: xas.chi_noise(k, chi, **options))
 
-    def wavelet(self, kweight=2, rmin=0.5, rmax=6.0, rstep=0.05, order=200):
-        """Cauchy wavelet transform: where in k and at which distance chi oscillates.
+    def wavelet(
+        self,
+        kweight: float = 2,
+        rmin: float = 0.5,
+        rmax: float = 6.0,
+        rstep: float = 0.05,
+        order: int = 200,
+    ) -> ComplexSignal2D:
+        """Cauchy wavelet transform: chi as a function of both k and R.
 
         Parameters
         ----------
-        kweight : float
+        kweight : float, default 2
             Power of k that multiplies chi.
-        rmin, rmax, rstep : float
-            Distances in angstrom, without phase correction.
-        order : int
-            The larger, the sharper in R and the broader in k.
+        rmin, rmax, rstep : float, default 0.5, 6 and 0.05
+            Range and step of the distances in angstrom, without phase correction.
+        order : int, default 200
+            Order of the wavelet. Larger values resolve R better and k worse.
 
         Returns
         -------
         ComplexSignal2D or LazyComplexSignal2D
-            Signal axes k and R.
+            Transform with the signal axes k and R.
 
         Raises
         ------
@@ -148,14 +183,15 @@ class EXAFSSpectrum(Signal1D):
         from hyperspy.api import signals
 
         k, r = self._k(), np.arange(rmin, rmax + rstep / 2, rstep)
-        options = {"k_weight": kweight, "order": order}
+        options: dict[str, Any] = {"kweight": kweight, "order": order}
+        # Checks the parameters before any block is read.
         xas.cauchy_wavelet(k, np.zeros_like(k), r[:1], **options)
 
-        def flat(chi):
+        def flat(chi: np.ndarray) -> np.ndarray:
             planes = xas.cauchy_wavelet(k, chi, r, **options)
             return planes.reshape(*chi.shape[:-1], -1)
 
-        data = rows.spectra_of(self, flat, len(r) * len(k), dtype=complex)
+        data = pixelwise.spectra_of(self, flat, len(r) * len(k), dtype=complex)
         cls = signals.LazyComplexSignal2D if self._lazy else signals.ComplexSignal2D
         axis = {"name": "R", "units": "Angstrom", "offset": rmin, "scale": rstep}
         axis |= {"size": len(r), "navigate": False}
@@ -166,58 +202,45 @@ class EXAFSSpectrum(Signal1D):
             metadata={"General": self.metadata.General.as_dictionary()},
         )
 
-    def weighted(self, kweight=2):
-        """Chi multiplied by a power of k, for plots and exports.
+    def weighted(self, kweight: float = 2) -> Signal1D:
+        """Multiply chi by a power of k, for plots and exports.
 
         Parameters
         ----------
-        kweight : float
+        kweight : float, default 2
+            Power of k.
 
         Returns
         -------
         Signal1D or LazySignal1D
-            No `EXAFSSpectrum`, so that it is not weighted twice.
+            k^kweight chi; not an `EXAFSSpectrum`, so that it is not weighted twice.
         """
         weights = self._k() ** kweight
-        data = rows.spectra_of(self, lambda chi: chi * weights, len(weights))
+        data = pixelwise.spectra_of(self, lambda chi: chi * weights, len(weights))
         axis = self.axes_manager._get_signal_axes_dicts()[0]
         quantity = f"k^{kweight:g} chi (1/Angstrom^{kweight:g})" if kweight else "chi"
-        return rows.signal_on(self, data, axis, "", quantity, {"kweight": kweight})
+        return pixelwise.signal_on(self, data, axis, "", quantity, {"kweight": kweight})
 
-    def plot(self, kweight=0, **kwargs):
+    def plot(self, kweight: float = 0, **kwargs: Any) -> None:
         """Plot chi(k).
 
         Parameters
         ----------
-        kweight : float
+        kweight : float, default 0
             Power of k that multiplies chi.
         **kwargs
-            Of HyperSpy's `plot`.
+            Keyword arguments of HyperSpy's `plot`.
         """
         if kweight:
             self.weighted(kweight).plot(**kwargs)
         else:
             super().plot(**kwargs)
 
-    def exafs_sparse_fit(self, *args, **kwargs):
-        """Fit shells: distances, coordination numbers and elements.
+    exafs_sparse_fit = exafs_sparse_fit
 
-        Parameters
-        ----------
-        *args, **kwargs
-            Of `sparsedecomp.extension.exafs_fit.exafs_sparse_fit`, which see.
-
-        Returns
-        -------
-        SparseEXAFSResult
-        """
-        from sparsedecomp.extension.exafs_fit import exafs_sparse_fit
-
-        return exafs_sparse_fit(self, *args, **kwargs)
-
-    def _k(self):
+    def _k(self) -> np.ndarray:
         units = ("1/Angstrom", "Angstrom^-1", "Angstrom-1", "1/A", "A^-1")
-        k = rows.axis_values(self, "k", units)
+        k = pixelwise.axis_values(self, "k", units)
         return xas.increasing(k, "k", "1/angstrom")
 
 

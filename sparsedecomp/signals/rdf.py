@@ -3,7 +3,7 @@
 import numpy as np
 from hyperspy.signals import LazySignal1D, Signal1D
 
-from sparsedecomp.signals import rows
+from sparsedecomp.signals import pixelwise
 
 
 class RDFSpectrum(Signal1D):
@@ -43,7 +43,7 @@ class RDFSpectrum(Signal1D):
             If no point of R lies between them.
         """
         inside, _ = self._between(rmin, rmax)
-        return rows.numbers_of(self, lambda n: n @ inside)
+        return pixelwise.numbers_of(self, lambda n: n @ inside)
 
     def mean_distance(self, rmin, rmax):
         """Mean distance of the neighbours between two distances.
@@ -69,10 +69,10 @@ class RDFSpectrum(Signal1D):
             total = n @ inside
             return (n @ (inside * r)) / np.where(total > 0, total, np.nan)
 
-        return rows.numbers_of(self, mean)
+        return pixelwise.numbers_of(self, mean)
 
     def _between(self, rmin, rmax):
-        r = rows.axis_values(self, "R", ("angstrom", "a"))
+        r = pixelwise.axis_values(self, "R", ("angstrom", "a"))
         inside = ((r >= rmin) & (r <= rmax)).astype(float)
         if not inside.any():
             raise ValueError(

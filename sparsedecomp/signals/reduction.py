@@ -1,46 +1,66 @@
-"""Methods of mu(E) that reduce it: normalisation, and the background's removal."""
+"""Methods of `XASSpectrum` for normalisation and background removal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sparsedecomp import xas
-from sparsedecomp.signals import rows
+from sparsedecomp.signals import pixelwise
 from sparsedecomp.signals.e0_groups import QUANTUM, E0Groups
 
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal, Signal1D
 
-class Reduction:
-    """Mixin of `sparsedecomp.signals.XASSpectrum`: to one absorber, and to chi(k)."""
+    from sparsedecomp.signals.exafs import EXAFSSpectrum
+    from sparsedecomp.signals.xas import XASSpectrum
+
+    E0 = float | str | np.ndarray | BaseSignal | None
+else:
+    Signal1D = object
+
+
+class Reduction(Signal1D):
+    """Mixin of `sparsedecomp.signals.XASSpectrum`: normalise, and reduce to chi(k)."""
 
     def normalize(
         self,
-        e0=None,
-        pre1=None,
-        pre2=None,
-        norm1=None,
-        norm2=None,
-        nnorm=None,
-        npre=1,
-        flatten=False,
-    ):
+        e0: E0 = None,
+        pre1: float | None = None,
+        pre2: float | None = None,
+        norm1: float | None = None,
+        norm2: float | None = None,
+        nnorm: int | None = None,
+        npre: int = 1,
+        flatten: bool = False,
+    ) -> XASSpectrum:
         """Subtract the pre-edge line and divide by the edge step.
 
         Parameters
         ----------
         e0 : float, "common", "per_pixel", array or BaseSignal, optional
-            Threshold in eV; by default that of the metadata, or else "common".
+            Threshold in eV: one number, one for each pixel in array order, or how it
+            is found (see `find_e0`). By default that of the metadata, or else
+            "common".
         pre1, pre2 : float, optional
-            Range of the pre-edge fit in eV relative to E0.
+            Range of the pre-edge fit in eV relative to E0. By default from the second
+            energy to half way to the edge.
         norm1, norm2 : float, optional
-            Range of the post-edge fit in eV relative to E0.
+            Range of the post-edge fit in eV relative to E0. By default to the end of
+            the scan, starting at a fifteenth of that but at most at 25 eV.
         nnorm : {0, 1, 2, 3}, optional
-            Degree of the post-edge polynomial.
-        npre : {1, 0}
+            Degree of the post-edge polynomial. By default 2 for ranges of 300 eV and
+            more, 1 from 30 eV, else 0.
+        npre : {1, 0}, default 1
             Degree of the pre-edge fit.
-        flatten : bool
-            Also take slope and curvature away above E0.
+        flatten : bool, default False
+            Also subtract the slope and curvature of the post-edge polynomial above E0.
 
         Returns
         -------
         XASSpectrum or LazyXASSpectrum
+            Normalised spectra; NaN for pixels that hold NaN or no edge.
 
         Raises
         ------
@@ -52,45 +72,58 @@ class Reduction:
         sparsedecomp.xas.Normalisation
         """
         e0, done = self._thresholds(e0)
-        options = _normalisation(pre1, pre2, norm1, norm2, nnorm, npre)
-        reduce = E0Groups(self._energy(), options)
-        done.update(_ranges(reduce.normaliser(typical(e0))))
-        data = rows.spectra_of(
+        ranges = _ranges(pre1, pre2, norm1, norm2, nnorm, npre)
+        reduce = E0Groups(self._energy(), ranges)
+        done.update(_ranges_of(reduce.normaliser(typical(e0))))
+        data = pixelwise.spectra_of(
             self,
             lambda mu, at: reduce.normalise(mu, at, flatten),
             len(reduce.energy),
             e0,
         )
-        rows.warn_of_missing(data, "normalised spectrum")
+        pixelwise.warn_of_missing(data, "normalised spectrum")
         axis = self.axes_manager._get_signal_axes_dicts()[0]
         done.update(normalized=True, flattened=bool(flatten))
-        return rows.signal_on(self, data, axis, "XAS", "Normalised absorption", done)
+        return pixelwise.signal_on(
+            self, data, axis, "XAS", "Normalised absorption", done
+        )
 
     pre_edge = normalize
 
     def edge_step(
         self,
-        e0=None,
-        pre1=None,
-        pre2=None,
-        norm1=None,
-        norm2=None,
-        nnorm=None,
-        npre=1,
-    ):
-        """Height of the edge: a map of how much of the absorber is there.
+        e0: E0 = None,
+        pre1: float | None = None,
+        pre2: float | None = None,
+        norm1: float | None = None,
+        norm2: float | None = None,
+        nnorm: int | None = None,
+        npre: int = 1,
+    ) -> BaseSignal | float:
+        """Edge step: a map that is proportional to the amount of the absorber.
 
         Parameters
         ----------
         e0 : float, "common", "per_pixel", array or BaseSignal, optional
-        pre1, pre2, norm1, norm2 : float, optional
-        nnorm, npre : int, optional
-            As in `normalize`.
+            Threshold in eV: one number, one for each pixel in array order, or how it
+            is found (see `find_e0`). By default that of the metadata, or else
+            "common".
+        pre1, pre2 : float, optional
+            Range of the pre-edge fit in eV relative to E0. By default from the second
+            energy to half way to the edge.
+        norm1, norm2 : float, optional
+            Range of the post-edge fit in eV relative to E0. By default to the end of
+            the scan, starting at a fifteenth of that but at most at 25 eV.
+        nnorm : {0, 1, 2, 3}, optional
+            Degree of the post-edge polynomial. By default 2 for ranges of 300 eV and
+            more, 1 from 30 eV, else 0.
+        npre : {1, 0}, default 1
+            Degree of the pre-edge fit.
 
         Returns
         -------
         BaseSignal or float
-            In the unit of mu; a float for a single spectrum.
+            Edge step in the unit of mu; a float for a single spectrum.
 
         Raises
         ------
@@ -98,66 +131,75 @@ class Reduction:
             As in `normalize`.
         """
         e0, _ = self._thresholds(e0)
-        options = _normalisation(pre1, pre2, norm1, norm2, nnorm, npre)
-        reduce = E0Groups(self._energy(), options)
+        ranges = _ranges(pre1, pre2, norm1, norm2, nnorm, npre)
+        reduce = E0Groups(self._energy(), ranges)
         reduce.normaliser(typical(e0))
-        return rows.numbers_of(self, reduce.edge_step, e0)
+        return pixelwise.numbers_of(self, reduce.edge_step, e0)
 
     def autobk(
         self,
-        rbkg=1.0,
-        kweight=2,
-        kmin=0.0,
-        kmax=None,
-        clamp_lo=0.0,
-        clamp_hi=1.0,
-        e0=None,
-        edge_step=None,
-        kstep=0.05,
-        pre1=None,
-        pre2=None,
-        norm1=None,
-        norm2=None,
-        nnorm=None,
-        npre=1,
-        return_background=False,
-    ):
+        rbkg: float = 1.0,
+        kweight: float = 2,
+        kmin: float = 0.0,
+        kmax: float | None = None,
+        clamp_lo: float = 0.0,
+        clamp_hi: float = 1.0,
+        e0: E0 = None,
+        edge_step: float | None = None,
+        kstep: float = 0.05,
+        pre1: float | None = None,
+        pre2: float | None = None,
+        norm1: float | None = None,
+        norm2: float | None = None,
+        nnorm: int | None = None,
+        npre: int = 1,
+        return_background: bool = False,
+    ) -> EXAFSSpectrum | tuple[EXAFSSpectrum, XASSpectrum]:
         """Remove the smooth background: mu(E) to chi(k).
 
-        One matrix does it for all pixels of the same threshold.
+        One matrix maps mu to chi for all pixels of the same threshold.
 
         Parameters
         ----------
-        rbkg : float
-            Everything below this distance in angstrom is background: about half the
-            shortest bond.
-        kweight : float
-            Power of k with which chi is weighted in the fit of the background. The
-            result is not weighted.
-        kmin, kmax : float
-            Range of the fit in 1/angstrom; chi ends at `kmax`, by default where the
-            data do.
-        clamp_lo, clamp_hi : float
-            Keep the ends of chi near zero.
+        rbkg : float, default 1.0
+            Distance in angstrom below which all Fourier components count as
+            background: about half the shortest bond. Larger values remove more.
+        kweight : float, default 2
+            Power of k that multiplies chi in the fit of the background. The result is
+            not weighted.
+        kmin, kmax : float, default 0 and the end of the data
+            Range of the fit in 1/angstrom; chi starts at 0 and ends at `kmax`.
+        clamp_lo, clamp_hi : float, default 0 and 1
+            Weights with which the first and last points of chi are kept near zero.
         e0 : float, "common", "per_pixel", array or BaseSignal, optional
-            Threshold in eV; by default that of the metadata, or else "common".
-            Different thresholds cost a matrix for each 0.1 eV.
+            Threshold in eV: one number, one for each pixel in array order, or how it
+            is found (see `find_e0`). By default that of the metadata, or else
+            "common". Each different threshold, rounded to 0.1 eV, costs a matrix.
         edge_step : float, optional
-            Divide by this; by default by the edge step of each pixel (by 1 if the
-            spectra are normalised). One number keeps the weights of a mixture: chi
-            times the amount of absorber.
-        kstep : float
+            Divide by this number; by default by the edge step of each pixel (by 1 if
+            the spectra are normalised). With one number for all pixels chi stays
+            proportional to the amount of absorber, as a linear mixture is.
+        kstep : float, default 0.05
             Step of k in 1/angstrom.
-        pre1, pre2, norm1, norm2 : float, optional
-        nnorm, npre : int, optional
-            Of the edge step, as in `normalize`.
-        return_background : bool
+        pre1, pre2 : float, optional
+            Range of the pre-edge fit in eV relative to E0. By default from the second
+            energy to half way to the edge.
+        norm1, norm2 : float, optional
+            Range of the post-edge fit in eV relative to E0. By default to the end of
+            the scan, starting at a fifteenth of that but at most at 25 eV.
+        nnorm : {0, 1, 2, 3}, optional
+            Degree of the post-edge polynomial. By default 2 for ranges of 300 eV and
+            more, 1 from 30 eV, else 0.
+        npre : {1, 0}, default 1
+            Degree of the pre-edge fit.
+        return_background : bool, default False
             Also return the background mu0(E).
 
         Returns
         -------
         EXAFSSpectrum or LazyEXAFSSpectrum
-            And an XASSpectrum if `return_background`.
+            chi(k), not weighted by k; with `return_background` a tuple of it and an
+            XASSpectrum of the background.
 
         Raises
         ------
@@ -172,28 +214,28 @@ class Reduction:
         energy = self._energy()
         e0, done = self._thresholds(e0)
         spread = 0 if np.ptp(e0) == 0 or not np.isfinite(e0).any() else QUANTUM
-        reached = xas.common_k_max(energy, np.nanmax(e0) + spread)
+        reached = xas.common_kmax(energy, np.nanmax(e0) + spread)
         background = {
-            "r_bkg": rbkg,
-            "k_weight": kweight,
-            "k_min": kmin,
-            "k_max": reached if kmax is None else kmax,
-            "clamp_low": clamp_lo,
-            "clamp_high": clamp_hi,
-            "k_step": kstep,
+            "rbkg": rbkg,
+            "kweight": kweight,
+            "kmin": kmin,
+            "kmax": reached if kmax is None else kmax,
+            "clamp_lo": clamp_lo,
+            "clamp_hi": clamp_hi,
+            "kstep": kstep,
         }
-        options = _normalisation(pre1, pre2, norm1, norm2, nnorm, npre)
-        reduce = E0Groups(energy, options, background)
-        # Whatever is wrong with the parameters is said before any block is read.
+        ranges = _ranges(pre1, pre2, norm1, norm2, nnorm, npre)
+        reduce = E0Groups(energy, ranges, background)
+        # Making the matrices checks the parameters before any block is read.
         k = reduce.remover(typical(e0)).k
         if edge_step is None and self.metadata.get_item("XAS.normalized", False):
             edge_step = 1.0
         if edge_step is None:
-            done.update(_ranges(reduce.normaliser(typical(e0))))
-        data = rows.spectra_of(
+            done.update(_ranges_of(reduce.normaliser(typical(e0))))
+        data = pixelwise.spectra_of(
             self, lambda mu, at: reduce.chi(mu, at, edge_step), len(k), e0
         )
-        rows.warn_of_missing(data, "chi(k)")
+        pixelwise.warn_of_missing(data, "chi(k)")
         done.update(
             rbkg=rbkg,
             kweight=kweight,
@@ -209,35 +251,33 @@ class Reduction:
             "size": len(k),
             "navigate": False,
         }
-        chi = rows.signal_on(self, data, axis, "EXAFS", "chi", done)
+        chi = pixelwise.signal_on(self, data, axis, "EXAFS", "chi", done)
         if not return_background:
             return chi
-        smooth = rows.spectra_of(self, reduce.background_of, len(energy), e0)
+        smooth = pixelwise.spectra_of(self, reduce.bkg, len(energy), e0)
         axis = self.axes_manager._get_signal_axes_dicts()[0]
-        return chi, rows.signal_on(self, smooth, axis, "XAS", "Background", done)
+        return chi, pixelwise.signal_on(self, smooth, axis, "XAS", "Background", done)
 
 
-def typical(e0):
-    """Threshold in eV that stands for all pixels."""
+def typical(e0: np.ndarray) -> float:
+    """Median threshold in eV, which stands for all pixels."""
     return float(np.nanmedian(e0))
 
 
-def _normalisation(pre1, pre2, norm1, norm2, nnorm, npre):
-    return {
-        "pre": (pre1, pre2),
-        "post": (norm1, norm2),
-        "pre_degree": npre,
-        "post_degree": nnorm,
-    }
+def _ranges(
+    pre1: float | None,
+    pre2: float | None,
+    norm1: float | None,
+    norm2: float | None,
+    nnorm: int | None,
+    npre: int,
+) -> dict[str, Any]:
+    """Keyword arguments of `sparsedecomp.xas.Normalisation`."""
+    limits = {"pre1": pre1, "pre2": pre2, "norm1": norm1, "norm2": norm2}
+    return {**limits, "nnorm": nnorm, "npre": npre}
 
 
-def _ranges(normaliser):
-    """What larch calls the ranges, for the metadata."""
-    (pre1, pre2), (norm1, norm2) = normaliser.pre, normaliser.post
-    return {
-        "pre1": pre1,
-        "pre2": pre2,
-        "norm1": norm1,
-        "norm2": norm2,
-        "nnorm": normaliser.post_degree,
-    }
+def _ranges_of(normaliser: xas.Normalisation) -> dict[str, float]:
+    """Ranges in use, for the metadata."""
+    names = ("pre1", "pre2", "norm1", "norm2", "nnorm")
+    return {name: getattr(normaliser, name) for name in names}

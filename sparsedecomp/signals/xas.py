@@ -4,7 +4,7 @@ import numpy as np
 from hyperspy.signals import BaseSignal, LazySignal1D, Signal1D
 
 from sparsedecomp import xas
-from sparsedecomp.signals import rows
+from sparsedecomp.signals import pixelwise
 from sparsedecomp.signals.cleaning import Cleaning
 from sparsedecomp.signals.reduction import Reduction
 
@@ -78,12 +78,12 @@ class XASSpectrum(Reduction, Cleaning, Signal1D):
                 _absorption_of_block,
                 _blocks_like(incoming, it._data_aligned_with_axes),
                 mode,
-                dtype=rows.floating(it.data.dtype),
+                dtype=pixelwise.floating(it.data.dtype),
             )
         else:
             data = xas.absorption(incoming, it._data_aligned_with_axes, mode)
         axis = it.axes_manager._get_signal_axes_dicts()[0]
-        return rows.signal_on(it, data, axis, "XAS", "Absorption", {})
+        return pixelwise.signal_on(it, data, axis, "XAS", "Absorption", {})
 
     def set_edge(self, element, edge):
         """Say which edge was measured.
@@ -140,10 +140,12 @@ class XASSpectrum(Reduction, Cleaning, Signal1D):
         energy = self._energy()
         search = search or self._search(energy)
         if e0 == "per_pixel":
-            return rows.numbers_of(self, lambda mu: xas.find_e0(energy, mu, search))
+            return pixelwise.numbers_of(
+                self, lambda mu: xas.find_e0(energy, mu, search)
+            )
         if e0 != "common":
             raise ValueError(f"e0={e0!r}: choose 'common' or 'per_pixel'.")
-        return xas.e0_of(energy, rows.mean_spectrum(self), search)
+        return xas.e0_of(energy, pixelwise.mean_spectrum(self), search)
 
     def estimate_noise(self, limits=None):
         """Standard deviation of the noise of mu, for every pixel.
@@ -169,7 +171,7 @@ class XASSpectrum(Reduction, Cleaning, Signal1D):
         """
         energy = self._energy()
         xas.mu_noise(energy, np.zeros_like(energy), limits)
-        return rows.numbers_of(self, lambda mu: xas.mu_noise(energy, mu, limits))
+        return pixelwise.numbers_of(self, lambda mu: xas.mu_noise(energy, mu, limits))
 
     def plot(self, normalized=False, derivative=False, **kwargs):
         """Plot mu(E).
@@ -189,7 +191,7 @@ class XASSpectrum(Reduction, Cleaning, Signal1D):
         shown = self.normalize(flatten=True) if normalized else self
         if derivative:
             energy = self._energy()
-            data = rows.spectra_of(
+            data = pixelwise.spectra_of(
                 shown, lambda mu: np.gradient(mu, energy, axis=-1), len(energy)
             )
             shown = shown._like(data, {})
@@ -197,13 +199,13 @@ class XASSpectrum(Reduction, Cleaning, Signal1D):
         shown.plot(**kwargs)
 
     def _energy(self):
-        energy = rows.axis_values(self, "energy", ("eV",))
+        energy = pixelwise.axis_values(self, "energy", ("eV",))
         return xas.increasing(energy)
 
     def _like(self, data, done):
         axis = self.axes_manager._get_signal_axes_dicts()[0]
         quantity = self.metadata.get_item("Signal.quantity", "Absorption")
-        return rows.signal_on(self, data, axis, "XAS", quantity, done)
+        return pixelwise.signal_on(self, data, axis, "XAS", quantity, done)
 
     def _search(self, energy):
         """About the edge that the metadata name, so far as it was measured."""
@@ -221,7 +223,7 @@ class XASSpectrum(Reduction, Cleaning, Signal1D):
             e0 = self.metadata.get_item("XAS.e0", "common")
         if isinstance(e0, str):
             e0 = self.find_e0(e0)
-        values = np.asarray(rows.map_of(e0, self, "e0"), dtype=float)
+        values = np.asarray(pixelwise.map_of(e0, self, "e0"), dtype=float)
         if not np.isfinite(values).any():
             raise ValueError(
                 "No pixel has an absorption edge: give e0 in eV, or check that the "
@@ -272,4 +274,4 @@ def _absorption_of_block(counts, incoming, mode):
         return xas.absorption(incoming, counts, mode)
     except ValueError:
         # A block without counts is dark; only the whole cube would be a mistake.
-        return np.full(counts.shape, np.nan, dtype=rows.floating(counts.dtype))
+        return np.full(counts.shape, np.nan, dtype=pixelwise.floating(counts.dtype))

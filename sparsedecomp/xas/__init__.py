@@ -1,11 +1,17 @@
 """X-ray absorption: from mu(E) to chi(k) and to the shells around the absorber.
 
-Everything here works on plain arrays: spectra are rows, energies are in eV,
-wavenumbers in 1/angstrom, distances in angstrom. The signals of HyperSpy that use it
-are in `sparsedecomp.signals`.
+Everything here works on plain arrays whose last axis is that of the spectra. Energies
+are in eV, wavenumbers in 1/angstrom, distances in angstrom. The HyperSpy signals that
+use it are in `sparsedecomp.signals`.
 """
 
-# Name -> module of this package; imported when first used.
+from __future__ import annotations
+
+from typing import Any
+
+from sparsedecomp.deprecation import warn_deprecated
+
+# Public name -> module of this package, imported when the name is first used.
 _PUBLIC = {
     "ArrayBasis": "theory.linear_bases",
     "Background": "reduction.background",
@@ -18,14 +24,16 @@ _PUBLIC = {
     "Normalisation": "reduction.normalisation",
     "ShellPrior": "shells.model",
     "SparseEXAFS": "shells.sparse_fit",
+    "AutobkResult": "reduction.autobk",
     "absorption": "reduction.counts",
     "absorption_variance": "reduction.counts",
     "applied": "grids",
-    "autobk": "reduction.background",
+    "autobk": "reduction.autobk",
+    "background_matrices": "reduction.background",
     "cauchy_wavelet": "transform.wavelet",
     "chi_noise": "reduction.noise",
     "basis_evidence": "shells.evidence",
-    "common_k_max": "reduction.background",
+    "common_kmax": "reduction.background",
     "debye_sigma2": "theory.debye",
     "e0_of": "reduction.edges",
     "edge_energy": "reduction.edge_energies",
@@ -50,11 +58,14 @@ _PUBLIC = {
 __all__ = list(_PUBLIC)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
+    if name == "common_k_max":
+        warn_deprecated("common_k_max", "common_kmax")
+        name = "common_kmax"
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -1,22 +1,55 @@
-"""Grids of energies and wavenumbers: what every step of the reduction asks of them."""
+"""Checks of energy and wavenumber grids, and of spectra measured on them."""
+
+from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from sparsedecomp.deprecation import renamed_parameters
+
+accept_old_names = renamed_parameters(
+    clamp_high="clamp_hi",
+    clamp_low="clamp_lo",
+    k_max="kmax",
+    k_min="kmin",
+    k_range=("kmin", "kmax"),
+    k_step="kstep",
+    k_weight="kweight",
+    n_clamp="nclamp",
+    polish="refine",
+    population="hierarchical",
+    post=("norm1", "norm2"),
+    post_degree="nnorm",
+    pre=("pre1", "pre2"),
+    pre_degree="npre",
+    r_bkg="rbkg",
+    r_max="rmax",
+    r_min="rmin",
+    r_range=("rmin", "rmax"),
+    r_step="rstep",
+    taper="dk",
+)
+"""Decorator that accepts the names which parameters had before they took larch's."""
 
 
-def increasing(values, name="energy", unit="eV", at_least=2):
-    """Return a grid as float64, or say where it does not increase.
+def increasing(
+    values: ArrayLike, name: str = "energy", unit: str = "eV", at_least: int = 2
+) -> np.ndarray:
+    """Return a grid as float64 after checking that it increases.
 
     Parameters
     ----------
     values : array_like of shape (n,)
+        Points of the grid.
     name, unit : str
-        For the message.
-    at_least : int
-        Fewest points that are accepted.
+        Name and unit of the quantity, used in error messages.
+    at_least : int, default 2
+        Smallest number of points that is accepted.
 
     Returns
     -------
     numpy.ndarray of shape (n,)
+        The grid.
 
     Raises
     ------
@@ -27,29 +60,42 @@ def increasing(values, name="energy", unit="eV", at_least=2):
     grid = np.asarray(values, dtype=float)
     if grid.ndim != 1 or len(grid) < at_least:
         raise ValueError(
-            f"{name} has shape {grid.shape}: give a row of {at_least} points or more."
+            f"{name} has shape {grid.shape}: give a one-dimensional array of "
+            f"{at_least} points or more."
         )
     if not np.isfinite(grid).all():
-        place = int(np.argmin(np.isfinite(grid)))
-        raise ValueError(f"{name} is {grid[place]} at index {place}: drop that point.")
+        index = int(np.argmin(np.isfinite(grid)))
+        raise ValueError(f"{name} is {grid[index]} at index {index}: drop that point.")
     rises = np.diff(grid) > 0
     if not rises.all():
-        place = int(np.argmin(rises))
+        index = int(np.argmin(rises))
         raise ValueError(
-            f"{name} does not increase: {grid[place]:.10g} {unit} at index {place} is "
-            f"followed by {grid[place + 1]:.10g}. Sort the data and average points of "
+            f"{name} does not increase: {grid[index]:.10g} {unit} at index {index} is "
+            f"followed by {grid[index + 1]:.10g}. Sort the data and average points of "
             f"equal {name}."
         )
     return grid
 
 
-def even_step(grid, name="k", unit="1/angstrom"):
+def even_step(grid: np.ndarray, name: str = "k", unit: str = "1/angstrom") -> float:
     """Return the step of an evenly spaced grid.
+
+    Parameters
+    ----------
+    grid : numpy.ndarray of shape (n,)
+        Increasing points.
+    name, unit : str
+        Name and unit of the quantity, used in error messages.
+
+    Returns
+    -------
+    float
+        Mean step.
 
     Raises
     ------
     ValueError
-        If the steps differ by more than a part in ten thousand.
+        If a step differs from the mean step by more than 1e-4 of it.
     """
     step = (grid[-1] - grid[0]) / (len(grid) - 1)
     steps = np.diff(grid)
@@ -62,8 +108,22 @@ def even_step(grid, name="k", unit="1/angstrom"):
     return step
 
 
-def spectra_on(values, grid, name="mu"):
-    """Return spectra as floats whose last axis is the grid's; float32 stays float32.
+def spectra_on(values: ArrayLike, grid: np.ndarray, name: str = "mu") -> np.ndarray:
+    """Return spectra as a floating-point array after checking their last axis.
+
+    Parameters
+    ----------
+    values : array_like of shape (..., n)
+        Spectra. Float32 stays float32; integers become float64.
+    grid : numpy.ndarray of shape (n,)
+        Energies or wavenumbers of the last axis.
+    name : str, default "mu"
+        Name of the quantity, used in error messages.
+
+    Returns
+    -------
+    numpy.ndarray of shape (..., n)
+        The spectra.
 
     Raises
     ------
@@ -74,38 +134,41 @@ def spectra_on(values, grid, name="mu"):
     if spectra.ndim == 0 or spectra.shape[-1] != len(grid):
         raise ValueError(
             f"{name} has shape {spectra.shape}, but the grid has {len(grid)} points: "
-            "spectra are rows, the last axis must be that of the grid."
+            "the last axis must be that of the grid."
         )
     if spectra.dtype.kind != "f":
         spectra = spectra.astype(float)
     return spectra
 
 
-def nearest(grid, value):
-    """Index of the point of an increasing grid that is nearest to a value."""
+def nearest(grid: np.ndarray, value: float) -> int:
+    """Index of the grid point that is nearest to a value."""
     return int(np.abs(grid - value).argmin())
 
 
-def applied(matrix, spectra):
-    """Apply a matrix to every spectrum, as one product.
+def applied(matrix: np.ndarray, spectra: np.ndarray) -> np.ndarray:
+    """Multiply every spectrum by a matrix, as one matrix product.
+
+    Reshaping a cube to a single matrix product is about ten times faster than NumPy's
+    stacked product.
 
     Parameters
     ----------
     matrix : numpy.ndarray of shape (m, n)
-        Real or complex.
+        Real or complex matrix.
     spectra : numpy.ndarray of shape (..., n)
-        Real. One product of two matrices is ten times faster than NumPy's product of
-        a matrix with each plane of a cube.
+        Real spectra.
 
     Returns
     -------
     numpy.ndarray of shape (..., m)
+        ``spectra @ matrix.T``.
     """
-    rows = spectra.reshape(-1, spectra.shape[-1])
-    result = np.empty((len(rows), len(matrix)), dtype=np.result_type(matrix, rows))
+    flat = spectra.reshape(-1, spectra.shape[-1])
+    result = np.empty((len(flat), len(matrix)), dtype=np.result_type(matrix, flat))
     if np.iscomplexobj(matrix):
-        result.real = rows @ matrix.real.T
-        result.imag = rows @ matrix.imag.T
+        result.real = flat @ matrix.real.T
+        result.imag = flat @ matrix.imag.T
     else:
-        np.matmul(rows, matrix.T, out=result)
+        np.matmul(flat, matrix.T, out=result)
     return result.reshape(*spectra.shape[:-1], len(matrix))

@@ -1,13 +1,16 @@
-"""Photon energy and photoelectron wavenumber: how one becomes the other."""
+"""Conversion between photon energy and photoelectron wavenumber."""
+
+from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-# 2 m_e / hbar^2 in 1/(eV angstrom^2), CODATA. (Programs of before 2000 rounded it to
-# 0.2624683: that moves k by half a millionth.)
 ETOK = 0.262468424
+"""2 m_e / hbar^2 in 1/(eV angstrom^2), CODATA 2018. The value 0.2624683 of older
+programs changes k by half a millionth."""
 
 
-def wavenumber(energy, e0):
+def wavenumber(energy: ArrayLike, e0: float) -> np.ndarray:
     """Wavenumber of the photoelectron, k = sqrt(ETOK (E - E0)).
 
     Parameters
@@ -31,8 +34,8 @@ def wavenumber(energy, e0):
     return np.sqrt(ETOK * np.clip(np.asarray(energy, dtype=float) - e0, 0, None))
 
 
-def photon_energy(k, e0):
-    """Photon energy that gives a wavenumber, E = E0 + k^2 / ETOK.
+def photon_energy(k: ArrayLike, e0: float) -> np.ndarray:
+    """Photon energy of a photoelectron wavenumber, E = E0 + k^2 / ETOK.
 
     Parameters
     ----------

@@ -70,4 +70,4 @@ def test_channel_adds_its_grids(grid):
     a = one.columns(K, R, **AT)
     np.testing.assert_allclose(two.columns(K, R, **AT), 3 * a, rtol=1e-12)
     np.testing.assert_allclose(a[0], grid.at(R).chi(K, s02=0.9, **AT), atol=1e-12)
-    assert one.reach == (2.0, 3.0) and one.k_max == 16
+    assert one.r_limits == (2.0, 3.0) and one.kmax == 16

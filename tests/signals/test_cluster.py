@@ -64,7 +64,7 @@ def test_workers_fit(client, watched, rng, options):
     s.set_signal_type("EXAFS")
     lazy = s.as_lazy()
     lazy.data, readers = watched(s.data)
-    options |= {"r_range": (1.0, 3.0), "k_range": (3, 13), "e0": 0.0}
+    options |= {"rmin": 1.0, "rmax": 3.0, "kmin": 3, "kmax": 13, "e0": 0.0}
     with_workers = lazy.exafs_sparse_fit(basis, **options)
     workers = set(client.run(os.getpid).values())
     assert readers() == workers and os.getpid() not in workers

@@ -30,7 +30,7 @@ def test_transform_is_that_of_the_solver_and_peaks_at_the_shells(chi):
     assert transformed.metadata.Sample.name == "foil"
     r = transformed.axes_manager[-1].axis
     assert transformed.axes_manager[-1].units == "Angstrom" and r[-1] > 5.95
-    matrix = xas.transform_matrix(K, r, k_min=3, k_max=14, k_weight=3, taper=2)
+    matrix = xas.transform_matrix(K, r, kmin=3, kmax=14, kweight=3, dk=2)
     data, distance = shells()
     np.testing.assert_allclose(np.asarray(transformed.data), data @ matrix.T, atol=1e-9)
     peaks = r[np.abs(np.asarray(transformed.data)).argmax(axis=-1)]
@@ -58,7 +58,7 @@ def test_wavelet_is_that_of_the_solver(chi):
     assert [axis.name for axis in planes.axes_manager.signal_axes] == ["k", "R"]
     r = planes.axes_manager.signal_axes[1].axis
     data, distance = shells()
-    expected = xas.cauchy_wavelet(K, data, r, k_weight=1, order=100)
+    expected = xas.cauchy_wavelet(K, data, r, kweight=1, order=100)
     np.testing.assert_allclose(np.asarray(planes.data), expected, atol=1e-10)
     peaks = r[np.abs(expected).max(axis=-1).argmax(axis=-1)]
     np.testing.assert_allclose(peaks, distance, atol=0.06)

@@ -60,7 +60,7 @@ def test_chi_is_that_of_the_solver(image, absorption_cube):
     energy, mu, _ = absorption_cube
     e0 = xas.e0_of(energy, mu.mean(axis=(0, 1)))
     steps = xas.Normalisation(energy, e0).edge_step(mu)
-    background = xas.autobk(energy, e0)
+    background = xas.background_matrices(energy, e0)
     chi = image.autobk()
     np.testing.assert_allclose(
         np.asarray(chi.data), background.chi(mu, steps), atol=1e-10
@@ -282,12 +282,12 @@ def test_memory_does_not_grow_with_the_number_of_pixels(absorption_cube):
         (lambda s: s.set_edge("Cu", "L9"), "'L9' is no edge"),
         (lambda s: s.find_e0("mean"), "choose 'common' or 'per_pixel'"),
         (lambda s: s.find_e0(search=(9, 10)), "Only 0 points of the scan"),
-        (lambda s: s.autobk(kmax=30), "k_max=30 1/angstrom lies beyond the data"),
+        (lambda s: s.autobk(kmax=30), "kmax=30 1/angstrom lies beyond the data"),
         (lambda s: s.autobk(e0=5.0), "e0=5 eV lies outside the energies"),
         (lambda s: s.autobk(e0=np.ones((5, 5))), r"e0 has shape \(5, 5\), but the"),
         (lambda s: s.normalize(pre1=-31, pre2=-29), "holds 1 point"),
         (lambda s: s.deglitch(energies=[5.0]), "5 eV was not measured"),
-        (lambda s: s.rebin_k(kstep=0), "k_step=0: give a positive number"),
+        (lambda s: s.rebin_k(kstep=0), "kstep=0: give a positive number"),
         (lambda s: s.align(limits=(1, 2)), "Only 0 energies lie between"),
         (lambda s: s.align(s), "give one spectrum on the same"),
         (lambda s: s.align(shifts=[1.0, 2.0]), r"shifts has shape \(2,\)"),

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy.interpolate import BSpline, UnivariateSpline
 
-from sparsedecomp.xas import autobk, common_k_max, photon_energy, wavenumber, window
+from sparsedecomp.xas import (
+    background_matrices,
+    common_kmax,
+    photon_energy,
+    wavenumber,
+    window,
+)
 from sparsedecomp.xas.reduction.background import R_STEP
 
 # larch 2026.3.1: pre_edge(g); autobk(g, rbkg=1, kweight=2) of the shared files: E0,
@@ -49,7 +55,7 @@ def edge():
 def test_chi_equals_larch_on_measured_spectra(data_dir, name):
     energy, mu = measured(data_dir, name)
     e0, step, expected = LARCH[name]
-    background = autobk(energy, e0)
+    background = background_matrices(energy, e0)
     chi = background.chi(mu, step)
     places = [np.abs(background.k - k).argmin() for k in (5, 8, 10, 12)]
     np.testing.assert_allclose(chi[places], expected, atol=2e-6 * np.abs(chi).max())
@@ -66,7 +72,7 @@ def test_chi_equals_larch_run_beside_it(data_dir):
         group = Group(energy=energy.copy(), mu=mu.copy())
         pre_edge(group)
         peer(group, rbkg=1.0, kweight=2)
-        background = autobk(energy, group.e0)
+        background = background_matrices(energy, group.e0)
         chi = background.chi(mu, group.edge_step)
         error, scale = background.k**2 * (chi - group.chi), group.k**2 * group.chi
         assert np.linalg.norm(error) < 1e-5 * np.linalg.norm(scale)
@@ -76,10 +82,10 @@ def test_background_minimises_its_objective(edge):
     """Written out: no step of a coefficient lowers what the fit minimises."""
     energy, smooth, chi = edge
     mu = smooth + chi
-    background = autobk(energy, 8980.0, clamp_high=300.0)
+    background = background_matrices(energy, 8980.0, clamp_hi=300.0)
     above = energy >= 8980.0
     k = wavenumber(energy[above], 8980.0)
-    n = background.n_knots
+    n = background.nknots
     grid, end = background.k, background.k[-1]
     weight = grid**2 * window(grid, 0, end, 0.1)
     n_r = int(1 + (n - 1) * np.pi / (2 * R_STEP * k[-1]))
@@ -91,7 +97,7 @@ def test_background_minimises_its_objective(edge):
         # larch multiplies clamps by 0.1.
         return np.sum(np.abs(low) ** 2) + np.sum((0.1 * 300 * left[-3:]) ** 2)
 
-    best = background.of(mu)[above]
+    best = background.bkg(mu)[above]
     wanted = np.linspace(0, k[-1], n)
     places = k[[np.abs(k - at).argmin() for at in wanted]]
     knots = np.concatenate([[places[0]] * 4, places[2:-2], [places[-1]] * 4])
@@ -106,7 +112,7 @@ def test_background_minimises_its_objective(edge):
 
 def test_oscillation_beyond_rbkg_survives_and_slow_one_does_not(edge):
     energy, smooth, chi = edge
-    background = autobk(energy, 8980.0)
+    background = background_matrices(energy, 8980.0)
     found = background.chi(smooth + chi, 1.0)
     inside = (background.k > 3) & (background.k < 14)
     k = wavenumber(energy, 8980.0)
@@ -118,7 +124,7 @@ def test_oscillation_beyond_rbkg_survives_and_slow_one_does_not(edge):
 
 def test_matrix_is_linear_and_serves_all_pixels(edge):
     energy, smooth, chi = edge
-    background = autobk(energy, 8980.0)
+    background = background_matrices(energy, 8980.0)
     pixels = np.array([[smooth + chi, 2 * smooth], [chi, smooth - chi]])
     steps = np.array([[1.0, 2.0], [0.5, 4.0]])
     together = background.chi(pixels, steps)
@@ -133,15 +139,15 @@ def test_matrix_is_linear_and_serves_all_pixels(edge):
 
 def test_background_returns_mu_below_the_edge(edge):
     energy, smooth, chi = edge
-    background = autobk(energy, 8980.0)
+    background = background_matrices(energy, 8980.0)
     mu = smooth + chi + 0.2
     below = energy < 8979
-    np.testing.assert_allclose(background.of(mu)[below], mu[below], atol=1e-12)
+    np.testing.assert_allclose(background.bkg(mu)[below], mu[below], atol=1e-12)
 
 
 def test_float32_stays_float32_and_integers_become_float64(edge):
     energy, smooth, chi = edge
-    background = autobk(energy, 8980.0)
+    background = background_matrices(energy, 8980.0)
     mu = (smooth + chi).astype(np.float32)
     single = background.chi(mu, 1.0)
     assert single.dtype == np.float32
@@ -152,7 +158,7 @@ def test_float32_stays_float32_and_integers_become_float64(edge):
 
 def test_pixels_without_an_edge_are_nan(edge):
     energy, smooth, chi = edge
-    background = autobk(energy, 8980.0)
+    background = background_matrices(energy, 8980.0)
     pixels = np.stack([smooth + chi, smooth + chi, smooth * np.nan])
     found = background.chi(pixels, [1.0, 0.0, 1.0])
     assert np.isfinite(found[0]).all()
@@ -162,8 +168,10 @@ def test_pixels_without_an_edge_are_nan(edge):
 def test_larger_rbkg_takes_more_away(edge):
     energy, smooth, chi = edge
     left = [
-        np.linalg.norm(autobk(energy, 8980.0, r_bkg=r_bkg).chi(smooth + chi, 1.0))
-        for r_bkg in (1.0, 3.0)
+        np.linalg.norm(
+            background_matrices(energy, 8980.0, rbkg=rbkg).chi(smooth + chi, 1.0)
+        )
+        for rbkg in (1.0, 3.0)
     ]
     assert left[1] < 0.6 * left[0]
 
@@ -171,14 +179,14 @@ def test_larger_rbkg_takes_more_away(edge):
 def test_clamps_hold_the_ends(edge):
     energy, smooth, chi = edge
     mu = smooth + chi
-    free = autobk(energy, 8980.0, clamp_high=0).chi(mu, 1.0)
-    held = autobk(energy, 8980.0, clamp_high=1000, clamp_low=0).chi(mu, 1.0)
+    free = background_matrices(energy, 8980.0, clamp_hi=0).chi(mu, 1.0)
+    held = background_matrices(energy, 8980.0, clamp_hi=1000, clamp_lo=0).chi(mu, 1.0)
     assert np.linalg.norm(held[-3:]) < 0.75 * np.linalg.norm(free[-3:])
 
 
 def test_range_of_k_ends_where_it_is_told_to(edge):
     energy, smooth, chi = edge
-    background = autobk(energy, 8980.0, k_max=12.0, k_step=0.1)
+    background = background_matrices(energy, 8980.0, kmax=12.0, kstep=0.1)
     assert background.k[0] == 0 and background.k[-1] == pytest.approx(12)
     assert background.chi(smooth + chi, 1.0).shape == (121,)
     # The spectrum beyond what is needed there changes nothing.
@@ -191,20 +199,20 @@ def test_range_of_k_ends_where_it_is_told_to(edge):
 def test_common_range_of_a_map_of_thresholds():
     energy = np.arange(8900.0, 9500.0)
     thresholds = np.array([8978.0, np.nan, 8982.5])
-    assert common_k_max(energy, thresholds) == wavenumber(9499.0, 8982.5)
+    assert common_kmax(energy, thresholds) == wavenumber(9499.0, 8982.5)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (
-            {"k_max": 40.0},
-            r"k_max=40 1/angstrom lies beyond the data, which reach 15\.",
+            {"kmax": 40.0},
+            r"kmax=40 1/angstrom lies beyond the data, which reach 15\.",
         ),
-        ({"k_min": 12.0, "k_max": 3.0}, "is empty"),
-        ({"k_min": -1.0}, "starts below 0"),
-        ({"r_bkg": 0.0}, "r_bkg=0.0: give a positive number"),
-        ({"k_step": -0.05}, "k_step=-0.05: give a positive"),
+        ({"kmin": 12.0, "kmax": 3.0}, "is empty"),
+        ({"kmin": -1.0}, "starts below 0"),
+        ({"rbkg": 0.0}, "rbkg=0.0: give a positive number"),
+        ({"kstep": -0.05}, "kstep=-0.05: give a positive"),
         ({"e0": 100.0}, r"e0=100 eV lies outside the energies, 8780 to"),
         ({"e0": 20000.0}, "lies outside"),
     ],
@@ -212,7 +220,7 @@ def test_common_range_of_a_map_of_thresholds():
 def test_bad_parameters_say_what_to_do(edge, change, message):
     energy, *_ = edge
     with pytest.raises(ValueError, match=message):
-        autobk(energy, change.pop("e0", 8980.0), **change)
+        background_matrices(energy, change.pop("e0", 8980.0), **change)
 
 
 def test_bad_grids_are_refused(edge):
@@ -220,11 +228,11 @@ def test_bad_grids_are_refused(edge):
     with pytest.raises(
         ValueError, match="energy does not increase: 8790 eV at index 2"
     ):
-        autobk(np.insert(energy, 2, 8790.0), 8980.0)
+        background_matrices(np.insert(energy, 2, 8790.0), 8980.0)
     with pytest.raises(ValueError, match=r"mu has shape \(5,\), but the grid has"):
-        autobk(energy, 8980.0).chi(np.ones(5), 1.0)
+        background_matrices(energy, 8980.0).chi(np.ones(5), 1.0)
     with pytest.raises(ValueError, match="3 points above e0 are too few"):
-        autobk([8900.0, 8970, 8980, 8990, 9100], 8980.0)
+        background_matrices([8900.0, 8970, 8980, 8990, 9100], 8980.0)
     sparse = np.concatenate([np.arange(8900.0, 8990.0), [9500.0, 9900.0]])
     with pytest.raises(ValueError, match="too far apart, for"):
-        autobk(sparse, 8980.0, r_bkg=2.0)
+        background_matrices(sparse, 8980.0, rbkg=2.0)

@@ -57,7 +57,7 @@ def test_shipped_grids_need_no_feff(monkeypatch, tmp_path):
     # A focused atom is seen better, a farther one less.
     strength = np.linalg.norm(columns * k**2, axis=1)
     at = [
-        strength[(basis.kinds == kind) & np.isclose(basis.r, r)].item()
+        strength[(basis.channel_index == kind) & np.isclose(basis.r, r)].item()
         for kind, r in ((0, 3.0), (0, 4.2), (3, 4.2))
     ]
     assert at[0] > at[1] and at[2] > 1.5 * at[1]
@@ -136,12 +136,12 @@ def test_real_feff_computes_what_is_shipped(monkeypatch, tmp_path):
 def test_paths_of_a_structure_serve_near_their_distances(data_dir):
     folder = data_dir / "xas/feff/Cu_fcc_a3.6032_shells"
     files = sorted(folder.glob("*.dat"))
-    basis = FeffBasis.from_paths(files, r_max=5.3)
+    basis = FeffBasis.from_paths(files, rmax=5.3)
     assert basis.labels == ("Cu",)
     assert basis.r[0] == pytest.approx(2.16) and basis.r[-1] == pytest.approx(5.3)
     k = np.arange(3, 15, 0.1)
     grid = FeffBasis.from_composition("Cu", ["Cu"])
-    at = np.isclose(basis.r, 2.54), np.isclose(grid.r, 2.54) & (grid.kinds == 0)
+    at = np.isclose(basis.r, 2.54), np.isclose(grid.r, 2.54) & (grid.channel_index == 0)
     a, b = basis.columns(k)[at[0]][0], grid.columns(k)[at[1]][0]
     assert np.linalg.norm((a - b) * k**2) < 0.1 * np.linalg.norm(b * k**2)
     with pytest.raises(ValueError, match="None of the files .* .two legs"):

@@ -65,7 +65,7 @@ def test_transform_is_the_sum_of_its_definition():
         for at in r
         for z in [list(zip(chi, weight, K, strict=True))]
     ]
-    matrix = transform_matrix(K, r, k_min=3, k_max=14, k_weight=3)
+    matrix = transform_matrix(K, r, kmin=3, kmax=14, kweight=3)
     np.testing.assert_allclose(matrix @ chi, naive, rtol=1e-10)
 
 
@@ -75,7 +75,7 @@ def test_transform_equals_padded_fast_transform():
     padded[: len(K)] = chi * K**2 * window(K, 3, 14, 1)
     fast = 0.05 / np.sqrt(np.pi) * np.fft.fft(padded)[:300]
     r = np.pi / (0.05 * 2048) * np.arange(300)
-    matrix = transform_matrix(K, r, k_min=3, k_max=14)
+    matrix = transform_matrix(K, r, kmin=3, kmax=14)
     np.testing.assert_allclose(matrix @ chi, fast, atol=1e-10)
 
 
@@ -103,6 +103,6 @@ def test_bad_grids_and_kinds_are_refused():
     with pytest.raises(ValueError, match="width of 0 or more"):
         window(K, 3, 14, -1)
     with pytest.raises(ValueError, match="not evenly spaced"):
-        transform_matrix(K**1.1, [1.0], k_min=3, k_max=14)
+        transform_matrix(K**1.1, [1.0], kmin=3, kmax=14)
     with pytest.raises(ValueError, match="2 points or more"):
         window([1.0], 1, 3)

@@ -80,13 +80,13 @@ def test_errors_of_displacements_and_energy_zeros(rng):
     coordinates = window_coordinates(K, (3, 13.5), (1.0, 5.2), noise=0.005)
     prior = ShellPrior(model_error=1e-3)
     model = ShellModel(basis.channels, coordinates, 5.8, prior)
-    kinds = np.arange(2)
+    channel_index = np.arange(2)
     p = np.array([0, 0, 1.05, 2.0886, 2.9537, 6 / 2.0886**2, 12 / 2.9537**2, *[0] * 4])
-    y = model.predict(p, kinds)[0]
+    y = model.predict(p, channel_index)[0]
     scatter, expected = [], []
     for _ in range(40):
         noisy = y + 0.03 * np.std(y) * rng.normal(size=len(y))
-        shells = shells_of(model, refine(model, noisy, p, kinds), 5.6)[0]
+        shells = shells_of(model, refine(model, noisy, p, channel_index), 5.6)[0]
         scatter.append([shells.e0, np.log(shells.sigma2)])
         expected.append([shells.e0_std, shells.sigma2_std / shells.sigma2])
     ratio = np.std(scatter, axis=0) / np.mean(expected, axis=0)
@@ -152,7 +152,7 @@ def of_guessed_potentials(lattice, name, edge, constant):
     """Relative errors of R and of N of two shells, without noise."""
     absorber, *others = re.findall("[A-Z][a-z]?", name)
     elements = [*others, absorber]
-    kinds = np.array([0, len(elements) - 1])
+    channel_index = np.array([0, len(elements) - 1])
     r, n = np.array(SHELLS[lattice]).T
     r = r * constant
     options = {"edge": edge, "focusing": False}
@@ -167,7 +167,7 @@ def of_guessed_potentials(lattice, name, edge, constant):
     )
     common = [0, 0, guessed.prior.anharmonicity]
     p = np.concatenate([common, r, n / r**2, np.zeros(4)])
-    fit = refine(guessed, true.predict(p, kinds)[0], p, kinds)
+    fit = refine(guessed, true.predict(p, channel_index)[0], p, channel_index)
     found_r, found_n, *_ = guessed.shells(fit.p)
     return found_r / r - 1, found_n / n - 1
 

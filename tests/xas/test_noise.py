@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sparsedecomp.xas import autobk, chi_noise, mu_noise, photon_energy
+from sparsedecomp.xas import background_matrices, chi_noise, mu_noise, photon_energy
 
 K = np.arange(0, 16, 0.05)
 
@@ -27,11 +27,11 @@ def test_noise_of_mu_ignores_cubics_and_glitches(rng):
     assert mu_noise(energy, glitched) == pytest.approx(mu_noise(energy, noisy), rel=0.1)
 
 
-@pytest.mark.parametrize("k_weight", [0, 1, 3])
-def test_noise_of_chi_is_found_beside_shells(rng, k_weight):
+@pytest.mark.parametrize("kweight", [0, 1, 3])
+def test_noise_of_chi_is_found_beside_shells(rng, kweight):
     shells = 0.3 * np.sin(5 * K) * np.exp(-0.02 * K**2)
     chi = shells + rng.normal(0, 2e-3, (400, len(K)))
-    found = chi_noise(K, chi, k_weight=k_weight)
+    found = chi_noise(K, chi, kweight=kweight)
     assert found.mean() == pytest.approx(2e-3, rel=0.05)
     assert found.std() < 0.25 * found.mean()
 
@@ -46,9 +46,9 @@ def test_reduction_passes_on_the_noise_of_densely_measured_mu(rng):
     energy = np.concatenate(
         [np.arange(8780.0, 8975, 5), photon_energy(np.arange(0, 16.05, 0.05), 8980.0)]
     )
-    background = autobk(energy, 8980.0)
+    background = background_matrices(energy, 8980.0)
     mu = (energy >= 8980) + rng.normal(0, 1e-3, (200, len(energy)))
-    noise = chi_noise(background.k, background.chi(mu, 1.0), k_max=15)
+    noise = chi_noise(background.k, background.chi(mu, 1.0), kmax=15)
     assert noise.mean() == pytest.approx(1e-3, rel=0.1)
 
 
@@ -56,8 +56,8 @@ def test_ranges_that_hold_nothing_are_refused():
     with pytest.raises(ValueError, match="Only 2 points lie between 10.5 and 12 eV"):
         mu_noise(np.arange(20.0), np.arange(20.0), limits=(12, 10.5))
     with pytest.raises(ValueError, match=r"resolve R up to 31\.4 angstrom"):
-        chi_noise(K, np.ones_like(K), r_max=40)
+        chi_noise(K, np.ones_like(K), rmax=40)
     with pytest.raises(ValueError, match="leaves the data"):
-        chi_noise(K, np.ones_like(K), k_max=20)
+        chi_noise(K, np.ones_like(K), kmax=20)
     with pytest.raises(ValueError, match="chi has shape"):
         chi_noise(K, np.ones(7))

@@ -77,30 +77,32 @@ def test_types_are_kept():
 )
 def test_degree_falls_with_the_range(end, degree):
     energy = np.arange(8780.0, end, 2.0)
-    assert Normalisation(energy, 8980.0).post_degree == degree
+    assert Normalisation(energy, 8980.0).nnorm == degree
 
 
 def test_one_end_of_a_range_can_be_given():
-    normalisation = Normalisation(
-        ENERGY, 8980.0, pre=(-150, None), post=(None, 400.0), pre_degree=1
-    )
-    assert normalisation.pre == (-150.0, -75.0)
-    assert normalisation.post == (25.0, 400.0)
-    assert Normalisation(ENERGY, 8980.0, pre=(-30, -150)).pre == (-150, -30)
+    normalisation = Normalisation(ENERGY, 8980.0, pre1=-150, norm2=400.0, npre=1)
+    assert (normalisation.pre1, normalisation.pre2) == (-150.0, -75.0)
+    assert (normalisation.norm1, normalisation.norm2) == (25.0, 400.0)
+    swapped = Normalisation(ENERGY, 8980.0, pre1=-30, pre2=-150)
+    assert (swapped.pre1, swapped.pre2) == (-150, -30)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pre": (-21, -19)}, r"pre-edge range of -21 to -19 eV.*holds 1 point, too"),
-        ({"pre": (-500, -300)}, "holds 0 points.*pre_degree=0"),
-        ({"post": (100, 103)}, "post-edge range.*a lower degree"),
+        (
+            {"pre1": -21, "pre2": -19},
+            r"pre-edge range of -21 to -19 eV.*holds 1 point, too",
+        ),
+        ({"pre1": -500, "pre2": -300}, "holds 0 points.*npre=0"),
+        ({"norm1": 100, "norm2": 103}, "post-edge range.*a lower degree"),
         ({"e0": 8000.0}, "e0=8000 eV lies outside the energies, 8780 to"),
         ({"e0": 9598.0}, "lies outside"),
     ],
 )
 def test_ranges_with_too_few_points_are_refused(options, message):
-    options = {"post_degree": 2, **options}
+    options = {"nnorm": 2, **options}
     with pytest.raises(ValueError, match=message):
         Normalisation(ENERGY, options.pop("e0", 8980.0), **options)
 
@@ -108,7 +110,7 @@ def test_ranges_with_too_few_points_are_refused(options, message):
 def test_constant_serves_where_there_is_one_point_before_the_edge():
     energy = np.concatenate([[8950.0, 8970.0], np.arange(8981.0, 9300.0)])
     with pytest.raises(ValueError, match="holds 1 point"):
-        Normalisation(energy, 8980.0, pre=(-40, -10))
+        Normalisation(energy, 8980.0, pre1=-40, pre2=-10)
     mu = 0.3 + (energy > 8980)
-    short = Normalisation(energy, 8980.0, pre=(-40, -10), pre_degree=0)
+    short = Normalisation(energy, 8980.0, pre1=-40, pre2=-10, npre=0)
     assert short.edge_step(mu) == pytest.approx(1)

@@ -14,7 +14,7 @@ ENERGY = np.sort(np.random.default_rng(0).uniform(8800, 9800, 3000))
 
 
 def test_regions_have_their_steps():
-    new = three_regions(ENERGY, 8979.0, pre_step=4, edge_step=0.5, k_step=0.1)
+    new = three_regions(ENERGY, 8979.0, pre_step=4, edge_step=0.5, kstep=0.1)
     before, after = new[new <= 8949], new[new >= 8994]
     near = new[(new >= 8949) & (new < 8994)]
     np.testing.assert_allclose(np.diff(before), 4)
@@ -66,7 +66,7 @@ def test_wavelets_equal_larch():
     k = np.arange(0, 15.001, 0.05)
     chi = np.sin(2 * 2.5 * k + 0.3) * np.exp(-(((k - 8) / 3) ** 2))
     r = np.linspace(0, 6, 196)
-    found = cauchy_wavelet(k, chi, r, k_weight=2, order=196)
+    found = cauchy_wavelet(k, chi, r, kweight=2, order=196)
     assert found.shape == (196, 301)
     np.testing.assert_allclose(
         found[81, [40, 100, 160, 200]],

@@ -101,7 +101,7 @@ def test_outside_of_the_table_is_refused():
     grid = channel.grids[0]
     with pytest.raises(ValueError, match="8.000 angstrom lies outside .* Cu-Cu"):
         grid.at([2.5, 8.0])
-    with pytest.raises(ValueError, match="end at k = 20.00 .* smaller k_max"):
+    with pytest.raises(ValueError, match="end at k = 20.00 .* smaller kmax"):
         grid.chi(np.arange(3, 22.0))
     one = ScatteringGrid(
         *("Cu", "K", "Cu", grid.r[:1], grid.k, grid.amplitude[:1], grid.phase[:1]),

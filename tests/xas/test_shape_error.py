@@ -18,12 +18,12 @@ def fitted():
     basis = FeffBasis.from_composition("Ni", ["O", "Ni"], focusing=False)
     coordinates = window_coordinates(K, (3, 13.5), (1, 3.4), noise=0.005)
     model = ShellModel(basis.channels, coordinates, 4.0)
-    kinds = np.array([1, 0])
+    channel_index = np.array([1, 0])
     r, n = np.array([2.954, 2.089]), np.array([12, 6])
     p = np.concatenate([[0, 0, 1.0], r, n / r**2, np.zeros(4)])
-    y = model.predict(p, kinds)[0]
+    y = model.predict(p, channel_index)[0]
     noise = np.random.default_rng(0).normal(size=len(y))
-    return model, refine(model, y + noise, p, kinds)
+    return model, refine(model, y + noise, p, channel_index)
 
 
 def places_of_atoms():
@@ -46,7 +46,7 @@ def test_atoms_spread_as_shapes_are_drawn(fitted):
     of = places_of_atoms()
     rng = np.random.default_rng(1)
     w = np.array([1.4, 0.0])
-    columns = model.predict(fit.p, fit.kinds)[1][:, of[::-1]]
+    columns = model.predict(fit.p, fit.channel_index)[1][:, of[::-1]]
     shapes = np.delete(np.arange(len(fit.p)), of)
     covariance = 1e-2 * fit.covariance[np.ix_(shapes, shapes)]
     found = []
@@ -54,7 +54,7 @@ def test_atoms_spread_as_shapes_are_drawn(fitted):
         p = fit.p.copy()
         p[shapes] += shift
         p[of] = w[::-1]
-        found.append(np.linalg.pinv(columns) @ model.predict(p, fit.kinds)[0])
+        found.append(np.linalg.pinv(columns) @ model.predict(p, fit.channel_index)[0])
     expected = SharedError(0.0, SharedError.of(model, fit).shapes).variance(w)
     np.testing.assert_allclose(10 * np.std(found, axis=0), np.sqrt(expected), rtol=0.1)
     assert expected[1] > 0

@@ -15,7 +15,7 @@ from sparsedecomp.xas import (
 )
 
 K = np.arange(0, 14.01, 0.05)
-SHORT = {"r_range": (1.0, 3.6), "k_range": (3, 13)}
+SHORT = {"rmin": 1.0, "rmax": 3.6, "kmin": 3, "kmax": 13}
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def test_debye_displacements_are_kept_or_deviated_from():
     r = np.array([2.556, 3.615, 4.427])
     atoms = copper.channels[0].columns(K[1:], r, sigma2=debye(r))[0]
     chi = np.insert(np.array([12, 6, 24]) @ atoms, 0, 0)
-    options = {"e0": 0.0, "r_range": (1.4, 4.6)}
+    options = {"e0": 0.0, "rmin": 1.4, "rmax": 4.6}
     fit = SparseEXAFS(copper, sigma2=debye, **options).fit(chi, K)
     np.testing.assert_allclose(fit.shells_.r, r, atol=0.01)
     np.testing.assert_allclose(fit.shells_.sigma2, debye(fit.shells_.r), rtol=0.01)
@@ -183,15 +183,17 @@ def test_the_expected_displacement_is_in_the_derivatives():
     copper = FeffBasis.from_composition("Cu", ["Cu"], focusing=False)
     debye = Debye(temperature=300, theta=315, mass=63.546, density=0.0847)
     prior = ShellPrior(sigma2=debye)
-    fit = SparseEXAFS(copper, prior=prior, max_shells=1, r_range=(1.4, 3.0))
+    fit = SparseEXAFS(copper, prior=prior, max_shells=1, rmin=1.4, rmax=3.0)
     chi = np.insert(copper.channels[0].columns(K[1:], 2.55, sigma2=0.009)[0, 0], 0, 0)
     model = fit.fit(12 * chi, K).model_
     p = np.array([0.5, 0.1, 1.4, 2.55, 1.9, 0.05, -0.3])
-    kinds = np.zeros(1, dtype=int)
-    _, jacobian = model.predict(p, kinds)
+    channel_index = np.zeros(1, dtype=int)
+    _, jacobian = model.predict(p, channel_index)
     for i in range(len(p)):
         step = 1e-4 * np.eye(len(p))[i]
-        up, down = (model.predict(p + sign * step, kinds)[0] for sign in (1, -1))
+        up, down = (
+            model.predict(p + sign * step, channel_index)[0] for sign in (1, -1)
+        )
         slope = (up - down) / 2e-4
         scale = np.abs(slope).max()
         np.testing.assert_allclose(jacobian[:, i], slope, atol=2e-3 * scale)

@@ -22,6 +22,29 @@ def measured(file):
     return even, np.interp(even, k, chi)
 
 
+def test_parameters_are_stored_unchanged_as_in_scikit_learn(nickel):
+    from sklearn.base import clone
+
+    prior = ShellPrior(density=3.0)
+    fit = SparseEXAFS(nickel, method="lasso", penalty=0.1, prior=prior, kmax=12)
+    copy = clone(fit)
+    assert copy.get_params().keys() == fit.get_params().keys()
+    assert copy.get_params()["penalty"] == 0.1 and copy.prior == prior
+    assert fit.get_params()["basis"] is nickel
+    copy.set_params(penalty=0.2, rmin=1.2)
+    assert (copy.penalty, copy.rmin, fit.penalty) == (0.2, 1.2, 0.1)
+    assert repr(fit).startswith("SparseEXAFS(basis=FeffBasis(")
+    with pytest.raises(ValueError, match="Invalid parameter 'k_range'"):
+        copy.set_params(k_range=(3, 12))
+
+
+def test_former_names_of_parameters_warn(nickel):
+    with pytest.warns(FutureWarning) as warned:
+        fit = SparseEXAFS(nickel, k_range=(4, 12), polish=False, population=False)
+    assert len(warned) == 3 and {w.filename for w in warned} == {__file__}
+    assert (fit.kmin, fit.kmax, fit.refine, fit.hierarchical) == (4, 12, False, False)
+
+
 def found(fit, chi):
     """(label, R, N, std of N) of each shell that is no leakage."""
     pixel, shells = fit.predict(chi), fit.shells_
@@ -105,8 +128,8 @@ def test_joint_support_of_noisy_pixels(nickel, image):
     # one that knows how the other pixels are can.
     part = atoms[:, 60:271]
     bound = noise * np.sqrt(np.diag(np.linalg.inv(part @ part.T)))
-    for population, part_of_bound in ((False, 1.25), (True, 0.7)):
-        fit = SparseEXAFS(nickel, population=population).fit(chi, K)
+    for hierarchical, part_of_bound in ((False, 1.25), (True, 0.7)):
+        fit = SparseEXAFS(nickel, hierarchical=hierarchical).fit(chi, K)
         assert list(fit.shells_.labels) == ["O", "Ni"]
         np.testing.assert_allclose(fit.shells_.r, [2.0886, 2.9537], atol=0.015)
         assert fit.noise_ == pytest.approx(noise, rel=0.05)
@@ -161,7 +184,7 @@ def test_fourier_bases_need_no_theory(kind):
     pixel = fit.predict(chi)
     amplitude = np.zeros(len(basis.r) // 4)
     for r, n in zip(fit.shells_.r, pixel.n[0], strict=True):
-        amplitude[round((r - basis.r_min) / basis.r_step)] += n**2
+        amplitude[round((r - basis.rmin) / basis.rstep)] += n**2
     assert basis.r[amplitude.argmax()] == pytest.approx(2.5)
     with pytest.raises(ValueError, match="kind='wavelet': expected one of plain"):
         FourierBasis(kind="wavelet")
@@ -174,7 +197,7 @@ def test_columns_of_ones_own(nickel, image):
     basis = ArrayBasis(gamma, k, r, ("O",) * len(r))
     chi = np.zeros(len(K))
     chi[1:] = 4 * channel.columns(K[1:], 2.1, sigma2=0.006, e0=1.0)[0, 0]
-    fit = SparseEXAFS(basis, r_range=(1, 3.5)).fit(chi, K)
+    fit = SparseEXAFS(basis, rmin=1, rmax=3.5).fit(chi, K)
     assert fit.shells_.r == pytest.approx([2.1])
     assert fit.predict(chi).n[0] == pytest.approx([4], rel=0.01)
     with pytest.raises(ValueError, match="covers k = 1.00 to 15.00 .* needs"):
@@ -188,8 +211,8 @@ def test_columns_of_ones_own(nickel, image):
     [
         ({"method": "music"}, "method='music': expected one of evidence, lasso, mcmc"),
         ({"support": "all"}, "support='all': expected one of joint, pixel"),
-        ({"k_range": (3, 30)}, "leaves the data"),
-        ({"r_range": (4, 2)}, "two increasing distances"),
+        ({"kmin": 3, "kmax": 30}, "leaves the data"),
+        ({"rmin": 4, "rmax": 2}, "two increasing distances"),
         ({"method": "lasso", "penalty": "aic"}, "give a part of the largest penalty"),
     ],
 )

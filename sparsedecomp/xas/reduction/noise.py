@@ -2,7 +2,7 @@ r"""How noisy mu(E) and chi(k) are, judged from the data themselves."""
 
 import numpy as np
 
-from sparsedecomp.xas.grids import applied, increasing, spectra_on
+from sparsedecomp.xas.grids import accept_old_names, applied, increasing, spectra_on
 from sparsedecomp.xas.transform.fourier import transform_matrix
 
 DEGREE = 3
@@ -61,9 +61,8 @@ def mu_noise(energy, mu, limits=None):
     return MAD_TO_SIGMA * np.median(np.abs(filtered), axis=-1)
 
 
-def chi_noise(
-    k, chi, *, k_min=2.0, k_max=None, k_weight=1, r_min=15.0, r_max=30.0, taper=1.0
-):
+@accept_old_names
+def chi_noise(k, chi, *, kmin=2.0, kmax=None, kweight=1, rmin=15.0, rmax=30.0, dk=1.0):
     r"""Standard deviation of white noise in chi(k), for each spectrum.
 
     Beyond 15 angstrom chi(R) holds no signal. White noise of standard deviation
@@ -78,12 +77,12 @@ def chi_noise(
     k : array_like of shape (n_k,)
         Even grid, in 1/angstrom.
     chi : array_like of shape (..., n_k)
-    k_min, k_max : float
+    kmin, kmax : float
         Range used, in 1/angstrom; to the end by default.
-    k_weight : float
-    r_min, r_max : float
+    kweight : float
+    rmin, rmax : float
         Where there is noise only, in angstrom.
-    taper : float
+    dk : float
         Width of the sills of the window in 1/angstrom.
 
     Returns
@@ -93,7 +92,7 @@ def chi_noise(
     Raises
     ------
     ValueError
-        If the grid of k is not even, the range leaves it, or `r_max` is beyond what
+        If the grid of k is not even, the range leaves it, or `rmax` is beyond what
         its step resolves.
 
     Notes
@@ -117,20 +116,20 @@ def chi_noise(
     k = increasing(k, "k", "1/angstrom")
     chi = spectra_on(chi, k, "chi")
     nyquist = np.pi * (len(k) - 1) / (2 * (k[-1] - k[0]))
-    if not r_min < r_max <= nyquist:
+    if not rmin < rmax <= nyquist:
         raise ValueError(
-            f"r_min={r_min:g} to r_max={r_max:g} angstrom: steps of "
+            f"rmin={rmin:g} to rmax={rmax:g} angstrom: steps of "
             f"{(k[-1] - k[0]) / (len(k) - 1):.3g} 1/angstrom resolve R up to "
             f"{nyquist:.3g} angstrom."
         )
-    k_max = k[-1] if k_max is None else k_max
+    kmax = k[-1] if kmax is None else kmax
     transform = transform_matrix(
         k,
-        np.arange(r_min, r_max, 0.1),
-        k_min=k_min,
-        k_max=k_max,
-        k_weight=k_weight,
-        taper=taper,
+        np.arange(rmin, rmax, 0.1),
+        kmin=kmin,
+        kmax=kmax,
+        kweight=kweight,
+        dk=dk,
     )
     power = np.mean(np.abs(applied(transform, chi)) ** 2, axis=-1)
     return np.sqrt(power / np.sum(np.abs(transform[0]) ** 2))

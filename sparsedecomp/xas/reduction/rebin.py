@@ -2,14 +2,15 @@
 
 import numpy as np
 
-from sparsedecomp.xas.grids import increasing
+from sparsedecomp.xas.grids import accept_old_names, increasing
 from sparsedecomp.xas.units import photon_energy, wavenumber
 
 PRE_EDGE, NEAR_EDGE = -30.0, 15.0
 """Where the coarse region ends and that of even k begins, in eV relative to E0."""
 
 
-def three_regions(energy, e0, *, pre_step=5.0, edge_step=None, k_step=0.05):
+@accept_old_names
+def three_regions(energy, e0, *, pre_step=5.0, edge_step=None, kstep=0.05):
     """Energies of a scan in three regions: coarse, fine at the edge, even in k.
 
     Parameters
@@ -23,7 +24,7 @@ def three_regions(energy, e0, *, pre_step=5.0, edge_step=None, k_step=0.05):
     edge_step : float, optional
         Step in eV from there to 15 eV past it; E0 / 25000 by default, which is about
         the width of the core level.
-    k_step : float
+    kstep : float
         Step in 1/angstrom from there on.
 
     Returns
@@ -54,13 +55,13 @@ def three_regions(energy, e0, *, pre_step=5.0, edge_step=None, k_step=0.05):
     for name, step in {
         "pre_step": pre_step,
         "edge_step": edge_step,
-        "k_step": k_step,
+        "kstep": kstep,
     }.items():
         if not step > 0:
             raise ValueError(f"{name}={step!r}: give a positive number.")
     start = max(energy[0], e0 + PRE_EDGE)
     exafs = e0 + NEAR_EDGE
-    k = np.arange(wavenumber(exafs, e0), wavenumber(energy[-1], e0), k_step)
+    k = np.arange(wavenumber(exafs, e0), wavenumber(energy[-1], e0), kstep)
     regions = [
         np.arange(start, energy[0] - 1e-9, -pre_step)[::-1],
         np.arange(start + edge_step, exafs - edge_step / 2, edge_step),

@@ -101,7 +101,7 @@ class Coordinates:
 
 
 def window_coordinates(
-    k, k_range, r_range, *, k_weight=3, noise=0.0, model_error=1.0, taper=1.0
+    k, k_range, r_range, *, kweight=3, noise=0.0, model_error=1.0, dk=1.0
 ):
     r"""Coordinates for a window of k and R and the two-term noise of an EXAFS fit.
 
@@ -121,13 +121,13 @@ def window_coordinates(
     k_range, r_range : (float, float)
         Window in 1/angstrom and, of the transform without phase correction, in
         angstrom.
-    k_weight : float, default 3
+    kweight : float, default 3
         The power n.
     noise : float, default 0
         s_b, of chi.
     model_error : float, default 1
         s_a, of k^n chi.
-    taper : float, default 1
+    dk : float, default 1
         Width of the window's sills in 1/angstrom.
 
     Returns
@@ -160,16 +160,14 @@ def window_coordinates(
             "of freedom, a fit needs at least 4: widen one of them."
         )
     r = np.arange(low, high + _R_STEP / 2, _R_STEP)
-    T = transform_matrix(
-        k, r, k_min=k_range[0], k_max=k_range[1], k_weight=0, taper=taper
-    )
+    T = transform_matrix(k, r, kmin=k_range[0], kmax=k_range[1], kweight=0, dk=dk)
     passed = np.flatnonzero(np.abs(T).max(axis=0) > 0)
     inside = slice(max(passed[0], int(k[0] <= 0)), passed[-1] + 1)
     k, T = k[inside], T[:, inside]
     _, s, V = np.linalg.svd(np.vstack([T.real, T.imag]), full_matrices=False)
     # Of k^2 chi, which is about as large everywhere: the same directions for any noise.
     V = V[s > _CONCENTRATION * s[0]] * k**2
-    spread = np.sqrt(noise**2 + (model_error * k**-k_weight) ** 2)
+    spread = np.sqrt(noise**2 + (model_error * k**-kweight) ** 2)
     factor = np.linalg.cholesky((V * spread**2) @ V.T)
     return Coordinates(
         k=k,

@@ -49,7 +49,7 @@ def basis_evidence(chi, k, bases, **options):
     ... }
     >>> k = np.arange(1, 281) * 0.05
     >>> chi = 6 * bases["O"].channels[0].columns(k, 2.08, sigma2=0.006)[0]
-    >>> next(iter(basis_evidence(chi, k, bases, r_range=(1, 3))))
+    >>> next(iter(basis_evidence(chi, k, bases, rmin=1, rmax=3)))
     'O'
     """
     logs = {}

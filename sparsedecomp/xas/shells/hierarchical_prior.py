@@ -51,7 +51,7 @@ class HierarchicalPrior:
         are alike.
     noise : float
         Variance of chi by the noise of a pixel.
-    pull : (K,) array
+    shrinkage : (K,) array
         How far each of these is drawn to the mean: 0 not at all, 1 onto it.
     systematic : (K, K) array
         Covariance of w' by errors of the theory, which pixels share.
@@ -72,7 +72,7 @@ class HierarchicalPrior:
     mean: np.ndarray
     axes: np.ndarray
     noise: float
-    pull: np.ndarray
+    shrinkage: np.ndarray
     systematic: np.ndarray
     precision: np.ndarray
     count: int
@@ -114,16 +114,16 @@ class HierarchicalPrior:
         noise = np.sum(left * scatter) / ((count - 1) * np.sum(left * white))
         noise = max(noise, np.finfo(float).tiny)
         squares, axes = eigh(solve.T @ scatter @ solve, solve.T @ white @ solve)
-        pull = free * noise / np.maximum(squares, free * noise)
+        shrinkage = free * noise / np.maximum(squares, free * noise)
         back = np.linalg.inv(axes)
         mean, systematic = mean @ solve, solve.T @ theory @ solve
-        random = (back.T * noise * (1 - pull * (count - 1) / count)) @ back
+        random = (back.T * noise * (1 - shrinkage * (count - 1) / count)) @ back
         return cls(
             solve=solve,
             mean=mean,
             axes=axes,
             noise=noise,
-            pull=pull,
+            shrinkage=shrinkage,
             systematic=systematic,
             precision=np.linalg.inv(random + systematic + np.diag(shared(mean))),
             count=count,
@@ -144,9 +144,9 @@ class HierarchicalPrior:
         """
         count, K = self.count, len(self.mean)
         U = (Y @ self.solve - self.mean) @ self.axes
-        W = self.mean + (U * (1 - self.pull)) @ self._back
-        kept = 1 - self.pull * (count - 1) / count
-        variance = self.noise * kept + 2 / (count - K - 2) * (self.pull * U) ** 2
+        W = self.mean + (U * (1 - self.shrinkage)) @ self._back
+        kept = 1 - self.shrinkage * (count - 1) / count
+        variance = self.noise * kept + 2 / (count - K - 2) * (self.shrinkage * U) ** 2
         return W, np.sqrt(variance @ self._back**2 + np.diag(self.systematic))
 
     @property

@@ -28,7 +28,7 @@ def lasso_path(problem, Y, ratios, *, store=None, floor=0.0, tol=_TOL):
 
     Parameters
     ----------
-    problem : SupportProblem
+    problem : SpikeAndSlab
         Its columns are used; no prior.
     Y : (n_pixels, n) array
         Coordinates of the spectra.
@@ -70,7 +70,7 @@ def noise_penalty(problem, variance):
 
     Parameters
     ----------
-    problem : SupportProblem
+    problem : SpikeAndSlab
     variance : float
         Noise variance v of the coordinates.
 
@@ -120,7 +120,7 @@ def cross_validate_blocks(problem, coordinates, chi, atoms, ratios, *, width=3.0
 
     Parameters
     ----------
-    problem : SupportProblem
+    problem : SpikeAndSlab
     coordinates : Coordinates
     chi : (n_k,) array
         Spectrum on all wavenumbers of the data.
@@ -172,7 +172,7 @@ def cross_validate_scans(problem, Y, ratios):
 
     Parameters
     ----------
-    problem : SupportProblem
+    problem : SpikeAndSlab
     Y : (n_scans, n) array
         Coordinates of repeated scans.
     ratios : (m,) array
@@ -251,7 +251,7 @@ def debias(problem, Y, weights):
 
     Parameters
     ----------
-    problem : SupportProblem
+    problem : SpikeAndSlab
     Y : (n_pixels, n) array
         Coordinates of the spectra.
     weights : (n_pixels, p) array
@@ -267,8 +267,10 @@ def debias(problem, Y, weights):
         used = np.flatnonzero(w)
         if not len(used):
             continue
-        r, kinds = problem.r[used], problem.kinds[used]
-        new = (np.diff(r, prepend=-np.inf) > _MERGE) | (np.diff(kinds, prepend=-1) != 0)
+        r, channel_index = problem.r[used], problem.channel_index[used]
+        new = (np.diff(r, prepend=-np.inf) > _MERGE) | (
+            np.diff(channel_index, prepend=-1) != 0
+        )
         group = np.cumsum(new) - 1
         total = np.bincount(group, w[used])
         profiles = np.zeros((len(total), Y.shape[1]))
@@ -277,8 +279,12 @@ def debias(problem, Y, weights):
         )
         middle = np.bincount(group, w[used] * r) / total
         amounts, _ = nnls(profiles.T, Y[i])
-        for place, kind, amount in zip(middle, kinds[new], amounts, strict=True):
-            distance = np.abs(problem.r - place) + 1e3 * (problem.kinds != kind)
+        for place, channel, amount in zip(
+            middle, channel_index[new], amounts, strict=True
+        ):
+            distance = np.abs(problem.r - place) + 1e3 * (
+                problem.channel_index != channel
+            )
             out[i, distance.argmin()] += amount
     return out
 

@@ -15,7 +15,7 @@ class ShellFit:
     ----------
     p : (3 + 4 K,) array
         Parameters, see `shell_model`.
-    kinds : (K,) int array
+    channel_index : (K,) int array
         Channel of each shell.
     log_evidence : float
         Logarithm of the probability of the data with these shells, all parameters
@@ -30,14 +30,14 @@ class ShellFit:
     """
 
     p: np.ndarray
-    kinds: np.ndarray
+    channel_index: np.ndarray
     log_evidence: float
     variance: float
     covariance: np.ndarray
     prediction: np.ndarray
 
 
-def refine(model, y, p, kinds, *, max_iter=40, tol=1e-3):
+def refine(model, y, p, channel_index, *, max_iter=40, tol=1e-3):
     """Levenberg-Marquardt steps to the maximum of the posterior, noise included.
 
     After each step the noise variance is set to where the evidence is largest
@@ -51,7 +51,7 @@ def refine(model, y, p, kinds, *, max_iter=40, tol=1e-3):
         Coordinates of the spectrum.
     p : (3 + 4 K,) array
         Where to start.
-    kinds : (K,) int array
+    channel_index : (K,) int array
         Channel of each shell.
     max_iter : int, default 40
     tol : float, default 1e-3
@@ -62,7 +62,7 @@ def refine(model, y, p, kinds, *, max_iter=40, tol=1e-3):
     ShellFit
     """
     prior = model.prior
-    mean, spread = model.prior_of(len(kinds))
+    mean, spread = model.prior_of(len(channel_index))
     precision = spread**-2.0
     weight = prior.model_error_weight
     guess = prior.model_error**2 * np.mean(y**2)
@@ -71,8 +71,8 @@ def refine(model, y, p, kinds, *, max_iter=40, tol=1e-3):
     def penalty(p):
         return 0.5 * np.sum(precision * (p - mean) ** 2)
 
-    p = model.confine(p, kinds)
-    f, J = model.predict(p, kinds)
+    p = model.confine(p, channel_index)
+    f, J = model.predict(p, channel_index)
     square = np.sum((y - f) ** 2)
     variance = (square + weight * guess) / (n + weight)
     damping = 1e-3
@@ -83,8 +83,8 @@ def refine(model, y, p, kinds, *, max_iter=40, tol=1e-3):
         before = 0.5 * square / variance + penalty(p)
         for _ in range(8):
             step = np.linalg.solve(A + np.diag(damping * np.diag(A) + 1e-9), step_to)
-            trial = model.confine(p + step, kinds)
-            f_trial, J_trial = model.predict(trial, kinds)
+            trial = model.confine(p + step, channel_index)
+            f_trial, J_trial = model.predict(trial, channel_index)
             square_trial = np.sum((y - f_trial) ** 2)
             gain = before - 0.5 * square_trial / variance - penalty(trial)
             if gain > 0:
@@ -99,17 +99,19 @@ def refine(model, y, p, kinds, *, max_iter=40, tol=1e-3):
         variance = (square + weight * guess) / max(n - used + weight, weight)
         if gain < tol:
             break
-    return _finish(model, y, p, kinds, f, J, square, variance, guess)
+    return _finish(model, y, p, channel_index, f, J, square, variance, guess)
 
 
-def _finish(model, y, p, kinds, f, J, square, variance, guess):
+def _finish(model, y, p, channel_index, f, J, square, variance, guess):
     prior = model.prior
-    mean, spread = model.prior_of(len(kinds))
+    mean, spread = model.prior_of(len(channel_index))
     r, u = model.split(p)[1][:2]
-    low, high = model.reach[kinds].T
+    low, high = model.r_limits[channel_index].T
     precision = spread**-2.0
     # A distance cannot be less certain than that it lies somewhere in its range.
-    precision[GLOBALS : GLOBALS + len(kinds)] = 12 / np.maximum(high - low, 1e-9) ** 2
+    precision[GLOBALS : GLOBALS + len(channel_index)] = (
+        12 / np.maximum(high - low, 1e-9) ** 2
+    )
     A = J.T @ J / variance + np.diag(precision)
     sign, log_det = np.linalg.slogdet(A)
     covariance = np.linalg.inv(A)
@@ -124,19 +126,25 @@ def _finish(model, y, p, kinds, f, J, square, variance, guess):
         - np.sum(np.log(spread[finite]))
         - 0.5 * log_det
         # Of every shell: its place in the range, and that atoms are positive.
-        + len(kinds) * np.log(model.intensity * np.sqrt(2 * np.pi) * 2.0)
+        + len(channel_index) * np.log(model.intensity * np.sqrt(2 * np.pi) * 2.0)
     )
     error = np.sqrt(np.diag(covariance))[GLOBALS:].reshape(PER_SHELL, -1)[1]
     inside = (r > low + 1e-6) & (r < high - 1e-6) & (u > error)
     rows = all(
-        model.half_way(r, kinds, kind, r[i : i + 1])[0] for i, kind in enumerate(kinds)
+        model.midpoint_occupied(r, channel_index, channel, r[i : i + 1])[0]
+        for i, channel in enumerate(channel_index)
     )
-    if sign <= 0 or not np.all(inside) or not rows or _collide(model, r, kinds):
+    if sign <= 0 or not np.all(inside) or not rows or _collide(model, r, channel_index):
         log_evidence = -np.inf
-    return ShellFit(p, kinds, float(log_evidence), float(variance), covariance, f)
+    return ShellFit(
+        p, channel_index, float(log_evidence), float(variance), covariance, f
+    )
 
 
-def _collide(model, r, kinds):
-    """Whether two shells of one kind are closer than can be told apart."""
-    gaps = [np.diff(np.sort(r[kinds == kind])) for kind in np.unique(kinds)]
+def _collide(model, r, channel_index):
+    """Whether two shells of one channel are closer than can be told apart."""
+    gaps = [
+        np.diff(np.sort(r[channel_index == channel]))
+        for channel in np.unique(channel_index)
+    ]
     return any(np.any(gap < model.resolution) for gap in gaps)

@@ -53,7 +53,7 @@ def sample_supports(
 
     Parameters
     ----------
-    problem : SupportProblem
+    problem : SpikeAndSlab
     y : (n,) array
         Coordinates of a spectrum.
     variances : sequence of float

@@ -87,26 +87,26 @@ class ShellModel:
         Kinds of atoms.
     coordinates : Coordinates
         Window of k and R.
-    r_max : float
+    rmax : float
         Longest distance of a shell, in angstrom.
     prior : ShellPrior, optional
     """
 
-    def __init__(self, channels, coordinates, r_max, prior=None):
+    def __init__(self, channels, coordinates, rmax, prior=None):
         self.channels = tuple(channels)
         self.coordinates = coordinates
         self.prior = prior or ShellPrior()
-        self.reach = np.array(
-            [(c.reach[0], min(c.reach[1], r_max)) for c in self.channels]
+        self.r_limits = np.array(
+            [(c.r_limits[0], min(c.r_limits[1], rmax)) for c in self.channels]
         )
         elements = {channel.element for channel in self.channels}
         self.intensity = self.prior.shells_per_angstrom / len(elements)
         low, high = coordinates.k_range
-        # Two shells of one kind that are closer beat only once over the whole range.
+        # Two shells of one channel that are closer beat only once over the whole range.
         self.resolution = np.pi / (2 * (high - low))
 
     def split(self, p):
-        """Parts of a parameter vector: globals, and one row per kind of parameter."""
+        """Parts of a parameter vector: globals, and one row per shell parameter."""
         return p[:GLOBALS], p[GLOBALS:].reshape(PER_SHELL, -1)
 
     def shells(self, p):
@@ -120,14 +120,14 @@ class ShellModel:
         sigma2 = self.prior.sigma2
         return sigma2(r) if callable(sigma2) else np.full(np.shape(r), sigma2)
 
-    def columns(self, p, kinds):
+    def columns(self, p, channel_index):
         """Coordinates of one atom of each shell, with derivatives, (5, K, n)."""
         r, _, sigma2, third, e0 = self.shells(p)
-        out = np.empty((5, len(kinds), self.coordinates.size))
-        for kind in np.unique(kinds):
-            of = kinds == kind
+        out = np.empty((5, len(channel_index), self.coordinates.size))
+        for channel in np.unique(channel_index):
+            of = channel_index == channel
             out[:, of] = (
-                self.channels[kind].columns(
+                self.channels[channel].columns(
                     self.coordinates.k,
                     r[of],
                     e0=e0[of],
@@ -138,16 +138,16 @@ class ShellModel:
             )
         return out
 
-    def half_way(self, r, kinds, kind, at):
-        """Whether shells of a kind are possible at distances, given other shells.
+    def midpoint_occupied(self, r, channel_index, channel, at):
+        """Whether shells of a channel are possible at distances, given other shells.
 
         A focused atom needs a shell of the atom half way.
 
         Parameters
         ----------
-        r, kinds : (K,) arrays
+        r, channel_index : (K,) arrays
             The shells there are.
-        kind : int
+        channel : int
             Channel in question.
         at : (m,) array
             Distances in angstrom.
@@ -156,24 +156,24 @@ class ShellModel:
         -------
         (m,) bool array
         """
-        via = self.channels[kind].via
+        via = self.channels[channel].via
         if not via:
             return np.ones(len(at), dtype=bool)
         middle = [
             x
-            for x, other in zip(r, kinds, strict=True)
+            for x, other in zip(r, channel_index, strict=True)
             if self.channels[other].label == via
         ]
         return np.any(np.abs(np.subtract.outer(at / 2, middle)) < _HALF_WAY, axis=1)
 
-    def predict(self, p, kinds):
+    def predict(self, p, channel_index):
         """Coordinates of the model, and their derivatives by the parameters.
 
         Parameters
         ----------
         p : (3 + 4 K,) array
             Parameters.
-        kinds : (K,) int array
+        channel_index : (K,) int array
             Channel of each shell.
 
         Returns
@@ -183,7 +183,7 @@ class ShellModel:
         """
         (_, _, kappa), (r, u, _, _) = self.split(p)
         _, atoms, sigma2, third, _ = self.shells(p)
-        chi, by_r, by_e0, by_sigma2, by_third = self.columns(p, kinds)
+        chi, by_r, by_e0, by_sigma2, by_third = self.columns(p, channel_index)
         n = atoms[:, None]
         by_log = n * (
             by_sigma2 * sigma2[:, None] + by_third * (2 * kappa * sigma2**2)[:, None]
@@ -227,11 +227,11 @@ class ShellModel:
         )
         return mean, spread
 
-    def confine(self, p, kinds):
+    def confine(self, p, channel_index):
         """Parameters with distances and atoms put back into their ranges."""
         p = p.copy()
         _, rows = self.split(p)
-        rows[0] = np.clip(rows[0], *self.reach[kinds].T)
+        rows[0] = np.clip(rows[0], *self.r_limits[channel_index].T)
         rows[1] = np.maximum(rows[1], 1e-6)
         # Steps of the search go astray, FEFF's table of k and positive numbers end.
         p[0] = np.clip(p[0], -30, 30)

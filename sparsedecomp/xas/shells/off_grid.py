@@ -13,8 +13,8 @@ _MOVED = 0.15
 def column_parameters(model, fit, basis):
     """Energy shift, displacement and third cumulant of each column of the grid.
 
-    Between shells of a kind that the mean spectrum holds they run on lines, beyond the
-    outer ones they stay.
+    Values are interpolated linearly between the shells of a channel that were found in
+    the mean spectrum, and constant beyond the outermost ones.
 
     Parameters
     ----------
@@ -32,8 +32,8 @@ def column_parameters(model, fit, basis):
     r, _, sigma2, _, e0 = model.shells(fit.p)
     shift = np.full(len(basis.r), common)
     log_sigma2 = level + np.log(model.expected(basis.r))
-    for kind in np.unique(fit.kinds):
-        of, at = fit.kinds == kind, basis.kinds == kind
+    for channel in np.unique(fit.channel_index):
+        of, at = fit.channel_index == channel, basis.channel_index == channel
         order = np.argsort(r[of])
         known = r[of][order]
         shift[at] = np.interp(basis.r[at], known, e0[of][order])
@@ -42,14 +42,16 @@ def column_parameters(model, fit, basis):
     return {"e0": shift, "sigma2": sigma2, "third": kappa * sigma2**2}
 
 
-def has_half_way(model, fit, basis):
+def columns_with_midpoint(model, fit, basis):
     """Columns of focused atoms that have a shell half way, and all others."""
     r_found = model.shells(fit.p)[0]
-    r, kinds = basis.r, basis.kinds
+    r, channel_index = basis.r, basis.channel_index
     possible = np.ones(len(r), dtype=bool)
-    for kind in range(len(model.channels)):
-        of = kinds == kind
-        possible[of] = model.half_way(r_found, fit.kinds, kind, r[of])
+    for channel in range(len(model.channels)):
+        of = channel_index == channel
+        possible[of] = model.midpoint_occupied(
+            r_found, fit.channel_index, channel, r[of]
+        )
     return possible
 
 
@@ -59,14 +61,14 @@ def meet_shells(model, fit, basis):
     Else a strong shell between two columns is followed by weak ones that mend it.
     """
     r = basis.r.copy()
-    for place, kind in zip(model.shells(fit.p)[0], fit.kinds, strict=True):
-        away = np.abs(r - place) + 1e3 * (basis.kinds != kind)
-        if away.min() < basis.r_step:
+    for place, channel in zip(model.shells(fit.p)[0], fit.channel_index, strict=True):
+        away = np.abs(r - place) + 1e3 * (basis.channel_index != channel)
+        if away.min() < basis.rstep:
             r[away.argmin()] = place
     return r
 
 
-def polish_support(model, y, mean_fit, problem, support, start):
+def refine_support(model, y, mean_fit, problem, support, start):
     """Fit everything about the shells of a support to the mean spectrum.
 
     Parameters
@@ -76,7 +78,7 @@ def polish_support(model, y, mean_fit, problem, support, start):
         The mean spectrum in the model's coordinates.
     mean_fit : ShellFit
         Gives the common parameters to start from.
-    problem : SupportProblem
+    problem : SpikeAndSlab
     support : (K,) int array
         Columns.
     start : dict of (K,) arrays
@@ -88,7 +90,7 @@ def polish_support(model, y, mean_fit, problem, support, start):
         None where the mean spectrum does not hold these shells.
     """
     common = mean_fit.p[:3]
-    r, kinds = problem.r[support], problem.kinds[support]
+    r, channel_index = problem.r[support], problem.channel_index[support]
     p = np.concatenate(
         [
             common,
@@ -98,10 +100,10 @@ def polish_support(model, y, mean_fit, problem, support, start):
             start["e0"] - common[0],
         ]
     )
-    columns = model.columns(p, kinds)[0] * r[:, None] ** 2
+    columns = model.columns(p, channel_index)[0] * r[:, None] ** 2
     weights = np.linalg.lstsq(columns.T, y, rcond=None)[0]
     p[3 + len(r) : 3 + 2 * len(r)] = np.maximum(weights, 0.02)
-    fit = refine(model, y, p, kinds)
+    fit = refine(model, y, p, channel_index)
     moved = np.abs(model.shells(fit.p)[0] - r)
     kept = np.isfinite(fit.log_evidence) and moved.max() < _MOVED
     return fit if kept else None
@@ -128,7 +130,7 @@ def shells_of(model, fit, r_end):
     deviation = np.sqrt(np.diag(fit.covariance))[GLOBALS:].reshape(PER_SHELL, -1)
     labels = np.array([channel.label for channel in model.channels])
     shells = Shells(
-        labels[fit.kinds][order],
+        labels[fit.channel_index][order],
         r[order],
         np.hypot(deviation[0], model.prior.distance_error)[order],
         sigma2[order],
@@ -141,7 +143,7 @@ def shells_of(model, fit, r_end):
     k = model.coordinates.k
     atoms = np.zeros((len(r), len(k)))
     for row, i in enumerate(order):
-        atoms[row] = model.channels[fit.kinds[i]].columns(
+        atoms[row] = model.channels[fit.channel_index[i]].columns(
             k, r[i], e0=e0[i], sigma2=sigma2[i], third=third[i]
         )[0, 0]
     return shells, atoms
@@ -149,7 +151,7 @@ def shells_of(model, fit, r_end):
 
 def _std_of_sum(fit, common, row):
     """Standard deviation of a common parameter and a shell's deviation together."""
-    n_shells = len(fit.kinds)
+    n_shells = len(fit.channel_index)
     own = GLOBALS + row * n_shells + np.arange(n_shells)
     covariance = fit.covariance
     variance = np.diag(covariance)[own] + 2 * covariance[common, own]

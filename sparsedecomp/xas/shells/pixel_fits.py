@@ -1,83 +1,140 @@
-"""Numbers of atoms of each pixel, once columns and noise are known.
+"""Numbers of atoms of each pixel, for given columns, noise and method.
 
-Every function returns, for pixels in rows, weights w = N / R^2 and their standard
-deviations, whether (or how probably) each column is in the support, the noise variance
-and the log evidence.
+Every function takes the coordinates Y of the spectra, (n_pixels, n), and returns the
+weights w = N / R^2 with their standard deviations.
 """
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from ...kernels.coordinate import nonnegative_rows
+from .hierarchical_prior import HierarchicalPrior
 from .lasso import debias, lasso_path
-from .mcmc import sample_supports
+from .mcmc import SupportSample, sample_supports
+from .spike_and_slab import SpikeAndSlab
+
+MAX_SWEEPS, TOL = 500, 1e-6
+"""Bounds of the coordinate descent for non-negative weights: it converges linearly, and
+a relative change of 1e-6 is far below the standard deviations."""
+
+BURN_IN = 5
+"""The first sweep in so many of a chain is discarded, as in `sample_supports`."""
 
 
-def fit_fixed(columns, Y, variance, density, population=None):
+class PixelWeights(NamedTuple):
+    """Weights w = N / R^2 of pixels.
+
+    Attributes
+    ----------
+    mean, std : (n_pixels, K) arrays
+        Weights in 1/angstrom^2 and their standard deviations.
+    inclusion : (n_pixels, K) array
+        Probability that the column belongs to the support, or whether it does.
+    variance : (n_pixels,) array
+        Noise variance of the coordinates.
+    log_evidence : (n_pixels,) array
+        Log evidence; NaN where the method has none.
+    samples : list of SupportSample or None
+        Monte Carlo samples of each pixel.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+    inclusion: np.ndarray
+    variance: np.ndarray
+    log_evidence: np.ndarray
+    samples: list[SupportSample] | None = None
+
+
+def fit_fixed(
+    Y: np.ndarray,
+    columns: np.ndarray,
+    variance: float,
+    density: float,
+    prior: HierarchicalPrior | None = None,
+) -> PixelWeights:
     """Most probable non-negative weights on a support that all pixels share.
 
     Parameters
     ----------
-    columns : (K, n) array
-        Coordinates of one atom times R^2.
     Y : (n_pixels, n) array
         Coordinates of the spectra.
+    columns : (K, n) array
+        Coordinates of one atom times R^2.
     variance : float
         Noise variance.
     density : float
-        Prior standard deviation of the weights.
-    population : HierarchicalPrior, optional
-        What is known of the weights instead.
+        Standard deviation of the independent normal prior of the weights, in
+        1/angstrom^2.
+    prior : HierarchicalPrior, optional
+        Prior estimated from all pixels, which replaces the independent one.
 
     Returns
     -------
-    tuple of arrays
+    PixelWeights
+        Weights of each pixel.
     """
-    if population is None:
+    if prior is None:
         A = columns @ columns.T / variance + np.eye(len(columns)) / density**2
         W = np.linalg.solve(A, columns @ Y.T / variance).T
-        spread = np.tile(np.sqrt(np.diag(np.linalg.inv(A))), (len(Y), 1))
+        std = np.tile(np.sqrt(np.diag(np.linalg.inv(A))), (len(Y), 1))
     else:
-        W, spread = population.posterior(Y)
-        A = population.precision
+        W, std = prior.posterior(Y)
+        A = prior.precision
     F, W = W @ A, np.maximum(W, 0)
-    nonnegative_rows(W, F, A, np.zeros(len(columns)), 500, 1e-6)
+    nonnegative_rows(W, F, A, np.zeros(len(columns)), MAX_SWEEPS, TOL)
     n = Y.shape[1]
     C = variance * np.eye(n) + density**2 * columns.T @ columns
-    evidence = -0.5 * (
+    log_evidence = -0.5 * (
         np.sum(np.linalg.solve(C, Y.T) * Y.T, axis=0)
         + np.linalg.slogdet(2 * np.pi * C)[1]
     )
-    return W, spread, W > 0, _residual(Y, W, columns), evidence
+    return PixelWeights(W, std, W > 0, _residual(Y, W, columns), log_evidence)
 
 
-def fit_greedy(problem, Y, levels, max_size):
-    """A support of its own for each pixel, by greedy search of the exact evidence."""
-    levels = np.broadcast_to(levels, (len(Y), len(levels)))
-    W, spread, evidence, variance = problem.greedy(Y, levels, max_size=max_size)
-    return W, spread, W > 0, variance, evidence
+def fit_greedy(
+    Y: np.ndarray, problem: SpikeAndSlab, variances: np.ndarray, max_size: int
+) -> PixelWeights:
+    """Weights on each pixel's own support, by greedy search of the exact evidence."""
+    variances = np.broadcast_to(variances, (len(Y), len(variances)))
+    W, std, log_evidence, variance = problem.greedy(Y, variances, max_size=max_size)
+    return PixelWeights(W, std, W > 0, variance, log_evidence)
 
 
-def fit_lasso(problem, Y, ratios, floor):
-    """The Lasso at the last of falling penalties, without its shrinkage."""
+def fit_lasso(
+    Y: np.ndarray, problem: SpikeAndSlab, ratios: np.ndarray, floor: float
+) -> PixelWeights:
+    """Debiased weights of the Lasso at the last of decreasing penalties."""
     weights, _ = lasso_path(problem, Y, ratios, store=len(ratios) - 1, floor=floor)
     W = debias(problem, Y, weights[0])
     variance = _residual(Y, W, problem.columns)
-    spread = np.zeros_like(W)
-    for w, v, out in zip(W, variance, spread, strict=True):
+    std = np.zeros_like(W)
+    for w, v, out in zip(W, variance, std, strict=True):
         used = np.flatnonzero(w)
         inverse = np.linalg.pinv(problem.gram[np.ix_(used, used)])
         out[used] = np.sqrt(v * np.diag(inverse))
-    return W, spread, W > 0, variance, np.full(len(Y), np.nan)
+    return PixelWeights(W, std, W > 0, variance, np.full(len(Y), np.nan))
 
 
-def fit_samples(problem, Y, levels, max_size, n_sweeps, random_state):
-    """Posterior means over supports, weights and noise, and all the samples."""
+def fit_samples(
+    Y: np.ndarray,
+    problem: SpikeAndSlab,
+    variances: Sequence[float] | np.ndarray,
+    max_size: int,
+    n_sweeps: int,
+    random_state: int | np.random.Generator | None,
+) -> PixelWeights:
+    """Posterior means over supports, weights and noise, by Monte Carlo."""
     random = np.random.default_rng(random_state)
     samples = [
         sample_supports(
             problem,
             y,
-            levels,
+            variances,
             n_sweeps=n_sweeps,
             max_size=max_size,
             random_state=random,
@@ -86,22 +143,22 @@ def fit_samples(problem, Y, levels, max_size, n_sweeps, random_state):
     ]
     inclusion = np.array([sample.inclusion for sample in samples])
     weights = np.array([sample.weights for sample in samples])
-    spread = np.array([sample.spread for sample in samples])
+    std = np.array([sample.spread for sample in samples])
     W = inclusion * weights
-    variance = inclusion * (spread**2 + weights**2) - W**2
-    kept = [sample.log_variance[n_sweeps // 5 :] for sample in samples]
-    found = (
+    variance = inclusion * (std**2 + weights**2) - W**2
+    kept = [sample.log_variance[n_sweeps // BURN_IN :] for sample in samples]
+    return PixelWeights(
         W,
         np.sqrt(np.maximum(variance, 0)),
         inclusion,
         np.exp([np.mean(values) for values in kept]),
         np.array([sample.log_evidence.max() for sample in samples]),
+        samples,
     )
-    return found, samples
 
 
-def _residual(Y, W, columns):
-    """Mean square of what is left, over the data that the weights have not used."""
-    used = np.count_nonzero(W, axis=1)
-    left = np.sum((Y - W @ columns) ** 2, axis=1)
-    return left / np.maximum(Y.shape[1] - used, 1)
+def _residual(Y: np.ndarray, W: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Residual sum of squares over the residual degrees of freedom, per pixel."""
+    n_used = np.count_nonzero(W, axis=1)
+    squares = np.sum((Y - W @ columns) ** 2, axis=1)
+    return squares / np.maximum(Y.shape[1] - n_used, 1)

@@ -102,8 +102,6 @@ class PixelMoments:
             Root of the mean over pixels of the variance.
         """
         low, high = k_range
-        T = transform_matrix(
-            k, np.arange(15, 25, 0.1), k_min=low, k_max=high, k_weight=0
-        )
+        T = transform_matrix(k, np.arange(15, 25, 0.1), kmin=low, kmax=high, kweight=0)
         power = np.einsum("ij,jk,ik->", T.conj(), self.second, T).real
         return float(np.sqrt(power / np.sum(np.abs(T) ** 2) / self.count))

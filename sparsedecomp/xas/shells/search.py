@@ -46,7 +46,9 @@ def search_shells(model, y, *, max_shells=10, min_gain=1.0, n_candidates=3, pati
         )
         for start in _STARTS
     ]
-    return max(fits, key=lambda fit: fit.log_evidence - min_gain * len(fit.kinds))
+    return max(
+        fits, key=lambda fit: fit.log_evidence - min_gain * len(fit.channel_index)
+    )
 
 
 def _search_from(model, y, start, max_shells, min_gain, n_candidates, patience, been):
@@ -58,10 +60,10 @@ def _search_from(model, y, start, max_shells, min_gain, n_candidates, patience, 
     best.p[0] += start
     path, tries = best, patience
     # One shell alone may not lower the noise enough to pay for itself where two do.
-    while tries and len(path.kinds) < max_shells:
+    while tries and len(path.channel_index) < max_shells:
         path = _add(model, y, path, n_candidates)
         fit = _improve(model, y, path, min_gain)
-        more = len(fit.kinds) - len(best.kinds)
+        more = len(fit.channel_index) - len(best.channel_index)
         if fit.log_evidence > best.log_evidence + min_gain * max(more, 0) + 1e-2:
             best = path = fit
             tries = patience
@@ -75,10 +77,10 @@ def _search_from(model, y, start, max_shells, min_gain, n_candidates, patience, 
 
 def _same(model, fit, other):
     """Whether two fits have the same shells."""
-    if sorted(fit.kinds) != sorted(other.kinds):
+    if sorted(fit.channel_index) != sorted(other.channel_index):
         return False
     shells = [
-        np.array(sorted(zip(f.kinds, model.shells(f.p)[0], strict=True)))
+        np.array(sorted(zip(f.channel_index, model.shells(f.p)[0], strict=True)))
         for f in (fit, other)
     ]
     close = np.abs(shells[0] - shells[1]).max(initial=0) < _SAME
@@ -93,8 +95,8 @@ def _no_shells(model):
 def _add(model, y, fit, n_candidates):
     """The best of the fits with one shell more."""
     trials = [
-        refine(model, y, *_insert(model, fit, kind, r, u))
-        for kind, r, u in _candidates(model, y, fit, n_candidates)
+        refine(model, y, *_insert(model, fit, channel, r, u))
+        for channel, r, u in _candidates(model, y, fit, n_candidates)
     ]
     return max(trials, key=lambda fit: fit.log_evidence, default=fit)
 
@@ -105,13 +107,13 @@ def _improve(model, y, fit, min_gain):
         trials = []
         for i in _doubtful(model, fit):
             trials.append(refine(model, y, *_remove(model, fit, i)))
-        for i, kind in _exchanges(model, fit):
-            kinds = fit.kinds.copy()
-            kinds[i] = kind
-            trials.append(refine(model, y, fit.p, kinds))
+        for i, channel in _exchanges(model, fit):
+            channel_index = fit.channel_index.copy()
+            channel_index[i] = channel
+            trials.append(refine(model, y, fit.p, channel_index))
         better = max(trials, key=lambda fit: fit.log_evidence, default=fit)
         # A shell more must bring its gain, a shell less may cost as much.
-        fewer = len(fit.kinds) - len(better.kinds)
+        fewer = len(fit.channel_index) - len(better.channel_index)
         if not better.log_evidence > fit.log_evidence + 1e-2 - min_gain * fewer:
             return fit
         fit = better
@@ -127,16 +129,16 @@ def _candidates(model, y, fit, count):
     d = model.prior.density**2
     (e0, level, kappa), _ = model.split(fit.p)
     r_now = model.shells(fit.p)[0]
-    X = r_now[:, None] ** 2 * model.columns(fit.p, fit.kinds)[0]
+    X = r_now[:, None] ** 2 * model.columns(fit.p, fit.channel_index)[0]
     inverse = np.linalg.inv(fit.variance * np.eye(len(y)) + d * X.T @ X)
     found = []
-    for kind, (low, high) in enumerate(model.reach):
+    for channel, (low, high) in enumerate(model.r_limits):
         r = np.arange(low + _STEP / 2, high, _STEP)
-        r = r[model.half_way(r_now, fit.kinds, kind, r)]
+        r = r[model.midpoint_occupied(r_now, fit.channel_index, channel, r)]
         if not len(r):
             continue
         sigma2 = np.exp(level) * model.expected(r)
-        columns = model.channels[kind].columns(
+        columns = model.channels[channel].columns(
             model.coordinates.k, r, e0=e0, sigma2=sigma2, third=kappa * sigma2**2
         )[0]
         x = columns @ model.coordinates.matrix.T * r[:, None] ** 2
@@ -145,25 +147,25 @@ def _candidates(model, y, fit, count):
         gain = 0.5 * (q**2 / (1 / d + s) - np.log1p(d * s))
         gain[q <= 0] = -np.inf
         weight = q / (1 / d + s)
-        for at in r_now[fit.kinds == kind]:
+        for at in r_now[fit.channel_index == channel]:
             gain[np.abs(r - at) < model.resolution] = -np.inf
         padded = np.concatenate([[-np.inf], gain, [-np.inf]])
         peak = (gain >= padded[:-2]) & (gain >= padded[2:]) & np.isfinite(gain)
-        found += [(gain[j], kind, r[j], weight[j]) for j in np.flatnonzero(peak)]
-    return [(kind, r, u) for _, kind, r, u in sorted(found, reverse=True)[:count]]
+        found += [(gain[j], channel, r[j], weight[j]) for j in np.flatnonzero(peak)]
+    return [(channel, r, u) for _, channel, r, u in sorted(found, reverse=True)[:count]]
 
 
-def _insert(model, fit, kind, r, u):
+def _insert(model, fit, channel, r, u):
     common, rows = model.split(fit.p)
     new = np.array([[r], [max(u, 0.02)], [0.0], [0.0]])
     p = np.concatenate([common, np.hstack([rows, new]).ravel()])
-    return p, np.append(fit.kinds, kind)
+    return p, np.append(fit.channel_index, channel)
 
 
 def _remove(model, fit, i):
     common, rows = model.split(fit.p)
     p = np.concatenate([common, np.delete(rows, i, axis=1).ravel()])
-    return p, np.delete(fit.kinds, i)
+    return p, np.delete(fit.channel_index, i)
 
 
 def _doubtful(model, fit):
@@ -176,8 +178,10 @@ def _doubtful(model, fit):
 def _exchanges(model, fit):
     """Other channels that each shell might belong to."""
     r = model.shells(fit.p)[0]
-    for i, kind in enumerate(fit.kinds):
-        for other, (low, high) in enumerate(model.reach):
-            possible = model.half_way(r, fit.kinds, other, r[i : i + 1])[0]
-            if other != kind and low < r[i] < high and possible:
+    for i, channel in enumerate(fit.channel_index):
+        for other, (low, high) in enumerate(model.r_limits):
+            possible = model.midpoint_occupied(
+                r, fit.channel_index, other, r[i : i + 1]
+            )[0]
+            if other != channel and low < r[i] < high and possible:
                 yield i, other

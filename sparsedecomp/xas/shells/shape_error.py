@@ -43,14 +43,14 @@ class SharedError:
         r = model.split(fit.p)[1][0]
         n_shells, order = len(r), np.argsort(r)
         of_atoms = GLOBALS + n_shells + np.arange(n_shells)
-        columns = model.predict(fit.p, fit.kinds)[1][:, of_atoms[order]]
+        columns = model.predict(fit.p, fit.channel_index)[1][:, of_atoms[order]]
         solve = np.linalg.pinv(columns)
         covariance = np.delete(np.delete(fit.covariance, of_atoms, 0), of_atoms, 1)
         response = np.empty((n_shells, n_shells, len(covariance)))
         for row, shell in enumerate(order):
             p = fit.p.copy()
             p[of_atoms] = np.arange(n_shells) == shell
-            J = model.predict(p, fit.kinds)[1]
+            J = model.predict(p, fit.channel_index)[1]
             response[row] = solve @ np.delete(J, of_atoms, axis=1)
         shapes = np.einsum("ljp,pq,mjq->jlm", response, covariance, response)
         return cls(model.prior.amplitude_error, shapes)

@@ -130,11 +130,11 @@ def site_evidence(fit, near, far, sites=None, *, places=None, tolerance=0.05):
                 f"{symbol!r} is no channel of the basis ({', '.join(labels)}): name an "
                 "element that the basis was made for."
             )
-    kinds = np.array([labels.index(near), labels.index(far)])
-    starts = _starts(model, kinds[0], fit.mean_fit_)
+    channel_index = np.array([labels.index(near), labels.index(far)])
+    starts = _starts(model, channel_index[0], fit.mean_fit_)
     common = fit.mean_fit_.p[:3]
     alone = max(
-        (refine(model, y, _parameters(common, [r]), kinds[:1]) for r in starts),
+        (refine(model, y, _parameters(common, [r]), channel_index[:1]) for r in starts),
         key=lambda fit: fit.log_evidence,
     )
     r = model.shells(alone.p)[0][0]
@@ -144,25 +144,25 @@ def site_evidence(fit, near, far, sites=None, *, places=None, tolerance=0.05):
         if name in places:
             density = places[name] / np.array([r, ratio * r]) ** 2
         one, two = (_with_density(model, density[:n]) for n in (1, 2))
-        alone = refine(one, y, _parameters(common, [r]), kinds[:1])
+        alone = refine(one, y, _parameters(common, [r]), channel_index[:1])
         # A shell is found from within a half wave, a tenth of an angstrom, of it.
         pairs = [
-            refine(two, y, _parameters(common, [r, place]), kinds)
+            refine(two, y, _parameters(common, [r, place]), channel_index)
             for place in r * (ratio + tolerance * np.linspace(-3, 3, 7))
         ]
         logs.append(
             max(
                 *(_with_far(two, pair, ratio, tolerance) for pair in pairs),
-                _without_far(one, alone, ratio, kinds[1:], density[1]),
+                _without_far(one, alone, ratio, channel_index[1:], density[1]),
             )
         )
     return _normalised(sites, logs)
 
 
-def _starts(model, kind, mean_fit):
-    """The nearest shell of a kind that was found; a grid where there is none."""
-    found = model.shells(mean_fit.p)[0][mean_fit.kinds == kind]
-    low, high = model.reach[kind]
+def _starts(model, channel, mean_fit):
+    """The nearest shell of a channel that was found; a grid where there is none."""
+    found = model.shells(mean_fit.p)[0][mean_fit.channel_index == channel]
+    low, high = model.r_limits[channel]
     return [found.min()] if len(found) else np.arange(low, min(low + 1.5, high), 0.1)
 
 
@@ -181,9 +181,9 @@ def _with_far(model, pair, ratio, tolerance):
     return pair.log_evidence + density - np.log(model.intensity)
 
 
-def _without_far(model, alone, ratio, kind, density):
+def _without_far(model, alone, ratio, channel, density):
     place = ratio * model.shells(alone.p)[0][0]
-    x = place**2 * model.columns(_parameters(alone.p[:3], [place]), kind)[0, 0]
+    x = place**2 * model.columns(_parameters(alone.p[:3], [place]), channel)[0, 0]
     information = density**2 * (x @ x) / alone.variance
     return alone.log_evidence - 0.5 * np.log1p(information)
 

@@ -1,17 +1,36 @@
-"""Shells of one EXAFS spectrum or of a million: the fit from chi(k) to N(R)."""
+"""Sparse fit of EXAFS spectra: from chi(k) to the numbers of atoms N(R)."""
+
+from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 
-from .coordinates import window_coordinates
-from .grid_support import grid_problem, grid_shells
+from ..grids import accept_old_names
+from ..theory.debye import Debye
+from ..theory.feff_basis import FeffBasis
+from ..theory.linear_bases import ArrayBasis, FourierBasis
+from .coordinates import Coordinates, window_coordinates
+from .grid_columns import grid_problem, grid_shells
 from .hierarchical_prior import HierarchicalPrior
+from .joint_fit import fit_joint
 from .lasso import choose_penalty, lambda_ratios, lasso_path, noise_penalty
+from .map_refinement import ShellFit
 from .model import ShellModel, ShellPrior
-from .off_grid import column_parameters, polish_support, shells_of
-from .pixel_fits import fit_fixed, fit_greedy, fit_lasso, fit_samples
+from .off_grid import column_parameters
+from .pixel_fits import (
+    PixelWeights,
+    fit_fixed,
+    fit_greedy,
+    fit_lasso,
+    fit_samples,
+)
 from .pixel_moments import PixelMoments
 from .results import PixelShells
 from .search import search_shells
@@ -21,83 +40,107 @@ _logger = logging.getLogger(__name__)
 
 METHODS = ("evidence", "lasso", "mcmc")
 SUPPORTS = ("joint", "pixel")
-# Part of the signal that theory leaves unexplained, for the shape of the noise.
-_MODEL_ERROR = 0.05
-# Shells this far beyond the window of R only take up what leaks into it, in angstrom.
-_LEAKAGE = 0.4
-_BEYOND = 0.6
-_LEVELS = np.geomspace(1 / 4, 4, 5)
+
+MODEL_ERROR = 0.05
+"""Error of the theory as a fraction of the signal, which sets the ratio of the two
+noise terms of the coordinates. Residuals of good fits to the shared foils are of this
+order; the level itself is fitted."""
+
+LEAKAGE = 0.4
+"""Shells farther than this beyond the window of R, in angstrom, are not reported: they
+only model what leaks into the window. The phase shift moves peaks by 0.3 to 0.5."""
+
+BEYOND = 0.6
+"""How far beyond the window of R the grid of distances extends, in angstrom."""
+
+LEVELS = np.geomspace(1 / 4, 4, 5)
+"""Noise variances that are tried, relative to the expected one."""
 
 
-class SparseEXAFS:
-    """Sparse fit of EXAFS spectra that share their basis.
+class SparseEXAFS(BaseEstimator):
+    """Sparse fit of EXAFS spectra that share a basis.
 
-    The energy zero, displacements, anharmonicity and noise are those of the largest
-    evidence for the mean spectrum; then
+    The shift of the energy zero, the displacements, the anharmonicity and the noise are
+    those of the largest evidence for the mean spectrum. Then
 
-    * ``support="joint"``: one set of shells for all pixels, from the exact evidence of
-      all of them together, its distances polished off the grid; numbers of atoms per
-      pixel in closed form, non-negative;
+    * ``support="joint"``: one set of shells for all pixels, chosen by their joint exact
+      evidence and refined off the grid; non-negative numbers of atoms of each pixel in
+      closed form;
     * ``support="pixel"``: a set of shells for each pixel, on the grid of distances.
 
     Parameters
     ----------
     basis : FeffBasis, FourierBasis or ArrayBasis
+        EXAFS of one atom as a function of element and distance.
     method : {"evidence", "lasso", "mcmc"}, default "evidence"
-        Exact evidence, searched greedily; Lasso; or sampling of the posterior.
+        How a set of shells is chosen: the largest exact evidence by greedy search, the
+        Lasso, or the posterior mean over sets by Markov chain Monte Carlo.
     support : {"joint", "pixel"}, default "joint"
-        For ``"evidence"``; the other methods work pixel by pixel.
-    k_range : (float, float), optional
-        In 1/angstrom; 3 to 16, or 0.5 before the end of the data.
-    r_range : (float, float), default (1.0, 5.2)
-        Of the transform without phase correction, in angstrom.
-    k_weight : float, default 3
-        The theory's error is taken as even in chi times this power of k.
-    e0, sigma2 : float, optional
-        Fix the shift of the energy zero (eV) or the displacement (square angstrom;
-        `Debye` for one of each distance).
+        One set of shells for all pixels or one for each, for ``method="evidence"``; the
+        other methods work pixel by pixel.
+    kmin, kmax : float, default 3 and min(16, end of the data - 0.5)
+        Range of k in 1/angstrom.
+    rmin, rmax : float, default 1 and 5.2
+        Range of R of the transform without phase correction, in angstrom.
+    kweight : float, default 3
+        The error of the theory is assumed to be constant in k^kweight chi.
+    e0 : float, optional
+        Shift of the energy zero in eV; fitted by default.
+    sigma2 : float or Debye, optional
+        Mean square displacement in square angstrom, or a function of the distance;
+        fitted by default.
     noise : float, optional
-        Standard deviation of chi in a pixel; from chi(R) beyond 15 angstrom otherwise.
+        Standard deviation of chi in a pixel; by default estimated from chi(R) at 15
+        to 25 angstrom.
     prior : ShellPrior, optional
-    polish : bool, default True
-        Fit a joint support off the grid; all others stay on it.
-    population : bool, default True
-        On a joint support, estimate each pixel given the mean and covariance of the
-        atoms in all pixels (`HierarchicalPrior`): the error over the image falls where
-        noise is large, and a single odd pixel is drawn to the others. False fits every
-        pixel by itself, without bias.
+        Prior distributions of the parameters.
+    refine : bool, default True
+        Refine distances and other parameters of a joint set of shells off the grid.
+    hierarchical : bool, default True
+        On a joint set of shells, estimate each pixel with the mean and covariance of
+        all pixels as its prior (`HierarchicalPrior`). The error over the image falls
+        where noise is large, but a single unusual pixel is shrunk towards the others.
+        False gives the unbiased estimate of each pixel.
     max_shells : int, default 12
+        Largest number of shells.
     penalty : float or {"kblock", "scans"}, default "kblock"
-        Of the Lasso: a part of the largest, or how it is chosen. ``"scans"`` takes
-        all spectra given to `fit` as repeats of one.
+        Penalty of the Lasso as a fraction of the largest one, or how it is chosen by
+        cross-validation: by blocks of k, or by the spectra given to `fit` as repeated
+        scans.
     n_lambdas : int, default 20
-        Penalties of the Lasso's path.
+        Number of penalties of the Lasso path.
     n_sweeps : int, default 20000
-        Of mcmc.
+        Number of Monte Carlo sweeps for each pixel. The standard error of the
+        posterior falls with its square root.
     random_state : None, int or numpy.random.Generator
-        For mcmc.
+        Seed of the Monte Carlo method.
 
     Attributes
     ----------
     k_range_ : (float, float)
+        Range of k in use, in 1/angstrom.
     coordinates_ : Coordinates
-        Of pixels.
+        Coordinates of the pixels.
     shells_ : Shells
-        One for each column of `predict`'s results.
+        Shell of each column of the results of `predict`.
     mean_fit_ : ShellFit or None
-        Search on the mean spectrum.
+        Search on the mean spectrum; None without a FEFF basis.
     model_ : ShellModel or None
+        Model of that search.
     noise_ : float
         Standard deviation of chi in a pixel.
-    population_ : HierarchicalPrior or None
-        Of a joint support.
+    hierarchical_prior_ : HierarchicalPrior or None
+        Prior of the weights of a joint set of shells.
     shared_error_ : SharedError
-        Of the numbers of atoms of all pixels.
+        Errors of the numbers of atoms that all pixels share.
     log_evidence_ : float
-        Of the mean spectrum, comparable between bases and noise models.
+        Log evidence of the mean spectrum, comparable between bases and noise models.
     cross_validation_ : CrossValidation or None
+        Errors of the penalties of the Lasso.
     path_ : (m, p) array or None
         Lasso path of the mean spectrum.
+    samples_ : list of SupportSample or None
+        Monte Carlo samples of the pixels that were predicted last.
 
     Examples
     --------
@@ -111,59 +154,64 @@ class SparseEXAFS:
     [2.56]
     """
 
+    @accept_old_names
     def __init__(
         self,
-        basis,
+        basis: FeffBasis | FourierBasis | ArrayBasis,
         *,
-        method="evidence",
-        support="joint",
-        k_range=None,
-        r_range=(1.0, 5.2),
-        k_weight=3,
-        e0=None,
-        sigma2=None,
-        noise=None,
-        prior=None,
-        polish=True,
-        population=True,
-        max_shells=12,
-        penalty="kblock",
-        n_lambdas=20,
-        n_sweeps=20000,
-        random_state=None,
-    ):
+        method: str = "evidence",
+        support: str = "joint",
+        kmin: float = 3.0,
+        kmax: float | None = None,
+        rmin: float = 1.0,
+        rmax: float = 5.2,
+        kweight: float = 3,
+        e0: float | None = None,
+        sigma2: float | Debye | None = None,
+        noise: float | None = None,
+        prior: ShellPrior | None = None,
+        refine: bool = True,
+        hierarchical: bool = True,
+        max_shells: int = 12,
+        penalty: float | str = "kblock",
+        n_lambdas: int = 20,
+        n_sweeps: int = 20000,
+        random_state: int | np.random.Generator | None = None,
+    ) -> None:
         self.basis = basis
         self.method = method
         self.support = support
-        self.k_range = k_range
-        self.r_range = r_range
-        self.k_weight = k_weight
+        self.kmin = kmin
+        self.kmax = kmax
+        self.rmin = rmin
+        self.rmax = rmax
+        self.kweight = kweight
         self.e0 = e0
         self.sigma2 = sigma2
         self.noise = noise
         self.prior = prior
-        self.polish = polish
-        self.population = population
+        self.refine = refine
+        self.hierarchical = hierarchical
         self.max_shells = max_shells
         self.penalty = penalty
         self.n_lambdas = n_lambdas
         self.n_sweeps = n_sweeps
         self.random_state = random_state
 
-    def fit(self, chi, k):
+    def fit(self, chi: ArrayLike, k: ArrayLike) -> SparseEXAFS:
         """Find the shells of spectra.
 
         Parameters
         ----------
         chi : (n_pixels, n_k) array
-            Not weighted by k. Pixels with NaN are left out.
+            Spectra, not weighted by k. Pixels with NaN are excluded.
         k : (n_k,) array
             Evenly spaced wavenumbers in 1/angstrom.
 
         Returns
         -------
         SparseEXAFS
-            Itself.
+            The fitted estimator.
 
         Raises
         ------
@@ -174,106 +222,124 @@ class SparseEXAFS:
         scans = chi if self.method == "lasso" and self.penalty == "scans" else None
         return self.fit_moments(PixelMoments.of(chi), k, scans=scans)
 
-    def fit_moments(self, moments, k, *, scans=None):
-        """Find the shells of spectra of which the moments are known.
+    def fit_moments(
+        self, moments: PixelMoments, k: ArrayLike, *, scans: ArrayLike | None = None
+    ) -> SparseEXAFS:
+        """Find the shells of spectra from their first and second moments.
 
         Parameters
         ----------
         moments : PixelMoments
+            Count, sum and second moments of the spectra.
         k : (n_k,) array
-            Wavenumbers in 1/angstrom.
+            Evenly spaced wavenumbers in 1/angstrom.
         scans : (n_scans, n_k) array, optional
-            Repeats, for ``penalty="scans"``.
+            Repeated scans, for ``penalty="scans"``.
 
         Returns
         -------
         SparseEXAFS
-            Itself.
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`.
         """
         k = np.asarray(k, dtype=float)
         self._check()
         moments.check(k)
-        self.k_range_ = self.k_range or (3.0, min(16.0, k[-1] - 0.5))
+        kmax = min(16.0, k[-1] - 0.5) if self.kmax is None else self.kmax
+        self.k_range_ = self.kmin, kmax
         noise = self.noise_ = self.noise or moments.white_noise(k, self.k_range_)
-        signal = self._coordinates(k, 0.0, 1.0)
         mean_noise = noise / np.sqrt(moments.count)
-        # In units of k^n chi.
-        error = _MODEL_ERROR * signal.signal_level(moments.mean, mean_noise)
+        signal = self._coordinates(k, 0.0, 1.0)
+        error = MODEL_ERROR * signal.signal_level(moments.mean, mean_noise)
         self.coordinates_ = self._coordinates(k, noise, error)
         mean_coordinates = self._coordinates(k, mean_noise, error)
-        self.mean_fit_ = self.model_ = self.cross_validation_ = self.path_ = None
-        self.population_ = None
-        if hasattr(self.basis, "channels"):
+        self.mean_fit_: ShellFit | None = None
+        self.model_: ShellModel | None = None
+        self.hierarchical_prior_: HierarchicalPrior | None = None
+        self.cross_validation_ = self.path_ = self.samples_ = None
+        if isinstance(self.basis, FeffBasis):
             self._search_mean(mean_coordinates, moments.mean)
         else:
             self._describe_linear()
-        if self.method == "evidence" and self.support == "joint":
-            self._fit_joint(moments)
+        self._set_grid()
+        if self.method == "lasso":
+            self._posterior = self._fit_lasso(moments, scans)
+        elif self.method == "evidence" and self.support == "joint":
+            joint = fit_joint(self, moments, self.rmax + LEAKAGE)
+            self.shells_, self.atoms_ = joint.shells, joint.atoms
+            self.shared_error_ = joint.shared_error
+            self.hierarchical_prior_ = joint.prior
+            # The shells left the grid, whose columns no longer describe them.
+            self.problem_ = None
+            self._posterior = partial(
+                fit_fixed,
+                columns=joint.columns,
+                variance=joint.variance,
+                density=self._prior().density,
+                prior=joint.prior,
+            )
         else:
-            self._set_grid()
-            if self.method == "lasso":
-                self.ratios_ = lambda_ratios(self.n_lambdas)
-                y = self.coordinates_.project(moments.mean)[None]
-                self.path_ = lasso_path(self.problem_, y, self.ratios_)[0][:, 0]
-                self.chosen_, self.cross_validation_ = choose_penalty(
-                    self.problem_,
-                    self.coordinates_,
-                    moments.mean if scans is None else scans,
-                    self.atoms_,
-                    self.ratios_,
-                    self.penalty,
-                )
-                # The mean spectrum, on which it was chosen, hides a pixel's noise.
-                expected = self._levels()[2] if moments.count > 1 else 0.0
-                self.floor_ = noise_penalty(self.problem_, expected)
+            self._posterior = partial(
+                fit_greedy if self.method == "evidence" else self._sample,
+                problem=self.problem_,
+                variances=self.noise_levels(),
+                max_size=self.max_shells,
+            )
         return self
 
-    def predict(self, chi):
-        """Numbers of atoms in pixels.
+    def predict(self, chi: ArrayLike) -> PixelShells:
+        """Estimate the numbers of atoms of pixels.
 
         Parameters
         ----------
         chi : (n_pixels, n_k) array
+            Spectra on the wavenumbers of `fit`.
 
         Returns
         -------
         PixelShells
+            Numbers of atoms of each pixel; NaN for pixels with NaN.
         """
         chi = np.atleast_2d(np.asarray(chi, dtype=float))
-        good = np.all(np.isfinite(chi), axis=1)
-        Y = self.coordinates_.project(chi[good])
-        count = (len(chi), len(self.shells_.r))
+        finite = np.all(np.isfinite(chi), axis=1)
+        Y = self.coordinates_.project(chi[finite])
+        shape = (len(chi), len(self.shells_.r))
         out = PixelShells(
-            *(np.full(count, np.nan) for _ in range(3)),
+            *(np.full(shape, np.nan) for _ in range(3)),
             *(np.full(len(chi), np.nan) for _ in range(2)),
         )
-        if not good.any() or not count[1]:
+        if not finite.any() or not shape[1]:
             return out
-        weights, spread, inclusion, variance, evidence = self._weights(Y)
-        shared = self.shared_error_.variance(weights)
-        out.n[good] = self.shells_.r**2 * weights
-        out.n_std[good] = self.shells_.r**2 * np.sqrt(spread**2 + shared)
-        out.inclusion[good] = inclusion
-        out.noise[good] = np.sqrt(variance)
-        out.log_evidence[good] = evidence
+        weights = self._posterior(Y)
+        shared = self.shared_error_.variance(weights.mean)
+        out.n[finite] = self.shells_.r**2 * weights.mean
+        out.n_std[finite] = self.shells_.r**2 * np.sqrt(weights.std**2 + shared)
+        out.inclusion[finite] = weights.inclusion
+        out.noise[finite] = np.sqrt(weights.variance)
+        out.log_evidence[finite] = weights.log_evidence
+        self.samples_ = weights.samples
         return out
 
-    def chi_of(self, n):
-        """EXAFS of numbers of atoms.
+    def chi_of(self, n: ArrayLike) -> np.ndarray:
+        """EXAFS of given numbers of atoms.
 
         Parameters
         ----------
         n : (..., m) array
-            As `predict` gives them.
+            Numbers of atoms as `predict` returns them.
 
         Returns
         -------
         (..., n_inside) array
-            On ``coordinates_.k``.
+            chi on ``coordinates_.k``.
         """
         return np.nan_to_num(n) @ self.atoms_
 
-    def _check(self):
+    def _check(self) -> None:
         for name, known in (("method", METHODS), ("support", SUPPORTS)):
             value = getattr(self, name)
             if value not in known:
@@ -281,17 +347,17 @@ class SparseEXAFS:
                     f"{name}={value!r}: expected one of {', '.join(known)}."
                 )
 
-    def _coordinates(self, k, noise, error):
+    def _coordinates(self, k: np.ndarray, noise: float, error: float) -> Coordinates:
         return window_coordinates(
             k,
             self.k_range_,
-            self.r_range,
-            k_weight=self.k_weight,
+            (self.rmin, self.rmax),
+            kweight=self.kweight,
             noise=noise,
             model_error=error,
         )
 
-    def _prior(self):
+    def _prior(self) -> ShellPrior:
         prior = self.prior or ShellPrior()
         if self.e0 is not None:
             prior = replace(prior, e0=self.e0, e0_spread=1e-3, e0_scatter=1e-3)
@@ -300,99 +366,79 @@ class SparseEXAFS:
             prior = replace(prior, sigma2=self.sigma2, **fixed)
         return prior
 
-    def _search_mean(self, coordinates, mean):
+    def _search_mean(self, coordinates: Coordinates, mean: np.ndarray) -> None:
         model = ShellModel(
-            self.basis.channels, coordinates, self.r_range[1] + _BEYOND, self._prior()
+            self.basis.channels, coordinates, self.rmax + BEYOND, self._prior()
         )
         y = self.mean_coordinates_ = coordinates.project(mean)
         fit = search_shells(model, y, max_shells=self.max_shells)
         self.model_, self.mean_fit_ = model, fit
         self.log_evidence_ = fit.log_evidence - coordinates.log_volume
-        _logger.info("mean spectrum: %d shells, E0 %.2f", len(fit.kinds), fit.p[0])
-        self.hyper_ = column_parameters(model, fit, self.basis)
+        n_shells = len(fit.channel_index)
+        _logger.info("mean spectrum: %d shells, E0 %.2f", n_shells, fit.p[0])
+        self.column_parameters_ = column_parameters(model, fit, self.basis)
 
-    def _describe_linear(self):
+    def _describe_linear(self) -> None:
         sigma2 = self.sigma2(self.basis.r) if callable(self.sigma2) else self.sigma2
-        given = {"e0": self.e0, "sigma2": sigma2}
-        self.hyper_ = {name: v for name, v in given.items() if v is not None}
+        given: dict[str, Any] = {"e0": self.e0, "sigma2": sigma2}
+        self.column_parameters_ = {n: v for n, v in given.items() if v is not None}
         self.log_evidence_ = np.nan
 
-    def _set_grid(self):
-        prior, r_end = self._prior(), self.r_range[1]
+    def _set_grid(self) -> None:
+        prior = self._prior()
         self.problem_, self.atoms_, self.used_ = grid_problem(
             self.basis,
             self.coordinates_,
             prior,
-            self.hyper_,
-            r_end + _BEYOND,
+            self.column_parameters_,
+            self.rmax + BEYOND,
             self.model_,
             self.mean_fit_,
         )
         self.shells_ = grid_shells(
-            self.basis, self.problem_, self.hyper_, self.used_, r_end + _LEAKAGE
+            self.basis,
+            self.problem_,
+            self.column_parameters_,
+            self.used_,
+            self.rmax + LEAKAGE,
         )
         self.shared_error_ = SharedError(prior.amplitude_error)
 
-    def _levels(self):
-        """Noise variances of a pixel that are tried: the expected one, and about it."""
-        known = self.mean_fit_ is not None
-        return (max(1.0, self.mean_fit_.variance) if known else 1.0) * _LEVELS
+    def noise_levels(self) -> np.ndarray:
+        """Noise variances of a pixel that are tried.
 
-    def _fit_joint(self, moments):
-        self._set_grid()
-        problem, model, fit = self.problem_, self.model_, self.mean_fit_
-        matrix = self.coordinates_.matrix
-        second, mean = moments.seen_by(matrix, self.coordinates_.inside)
-        if fit and self.polish and moments.count == 1:
-            self.variance_ = fit.variance
-        else:
-            support, _, self.variance_ = problem.joint(
-                moments.count * second,
-                mean,
-                moments.count,
-                self._levels(),
-                max_size=self.max_shells,
-            )
-            fit = self._polished(support)
-        if fit is None:
-            support = support[np.argsort(problem.r[support])]
-            self.shells_ = self.shells_.chosen(support)
-            self.atoms_ = self.atoms_[support]
-        else:
-            r_end = self.r_range[1] + _LEAKAGE
-            self.shells_, self.atoms_ = shells_of(model, fit, r_end)
-            self.shared_error_ = SharedError.of(model, fit)
-        self.problem_ = None
-        self._columns = self.atoms_ @ matrix.T * self.shells_.r[:, None] ** 2
-        if self.population:
-            white = matrix @ matrix.T
-            theory = self.variance_ * (np.eye(len(mean)) - self.noise_**2 * white)
-            shared = self.shared_error_.variance
-            self.population_ = HierarchicalPrior.of(
-                self._columns, white, theory, shared, second, mean, moments.count
-            )
+        Returns
+        -------
+        numpy.ndarray
+            Variances in units of the noise model.
+        """
+        fit = self.mean_fit_
+        return LEVELS * (1.0 if fit is None else max(1.0, fit.variance))
 
-    def _polished(self, support):
-        """Fit of a support to the mean spectrum; None where that does not hold it."""
-        if not (self.mean_fit_ and self.polish and len(support)):
-            return None
-        columns = np.flatnonzero(self.used_)[support]
-        start = {name: v[columns] for name, v in self.hyper_.items()}
-        y = self.mean_coordinates_
-        return polish_support(
-            self.model_, y, self.mean_fit_, self.problem_, support, start
+    def _sample(self, Y: np.ndarray, **grid: Any) -> PixelWeights:
+        chain = {"n_sweeps": self.n_sweeps, "random_state": self.random_state}
+        return fit_samples(Y, **grid, **chain)
+
+    def _fit_lasso(
+        self, moments: PixelMoments, scans: ArrayLike | None
+    ) -> Callable[[np.ndarray], PixelWeights]:
+        self.ratios_ = lambda_ratios(self.n_lambdas)
+        y = self.coordinates_.project(moments.mean)[None]
+        self.path_ = lasso_path(self.problem_, y, self.ratios_)[0][:, 0]
+        self.chosen_, self.cross_validation_ = choose_penalty(
+            self.problem_,
+            self.coordinates_,
+            moments.mean if scans is None else scans,
+            self.atoms_,
+            self.ratios_,
+            self.penalty,
         )
-
-    def _weights(self, Y):
-        problem, levels = self.problem_, self._levels()
-        if problem is None:
-            known = self.variance_, self._prior().density, self.population_
-            return fit_fixed(self._columns, Y, *known)
-        if self.method == "lasso":
-            return fit_lasso(problem, Y, self.ratios_[: self.chosen_ + 1], self.floor_)
-        if self.method == "evidence":
-            return fit_greedy(problem, Y, levels, self.max_shells)
-        found, self.samples_ = fit_samples(
-            problem, Y, levels, self.max_shells, self.n_sweeps, self.random_state
+        # The penalty was chosen on the mean spectrum, whose noise is lower than that
+        # of a pixel: keep it above what the pixel's own noise needs.
+        expected = self.noise_levels()[2] if moments.count > 1 else 0.0
+        return partial(
+            fit_lasso,
+            problem=self.problem_,
+            ratios=self.ratios_[: self.chosen_ + 1],
+            floor=noise_penalty(self.problem_, expected),
         )
-        return found

@@ -1,4 +1,4 @@
-"""Channels of a fit: the kinds of atoms whose shells it may find."""
+"""Channels of a fit: the elements, and scattering paths, whose shells it may find."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,13 +51,13 @@ class Channel:
         return f"{self.element} via {self.via}" if self.via else self.element
 
     @property
-    def reach(self):
+    def r_limits(self):
         """Shortest and longest distance, in angstrom."""
         first = max(grid.r[0] for grid in self.grids)
         return max(first, self.nearest), min(grid.r[-1] for grid in self.grids)
 
     @property
-    def k_max(self):
+    def kmax(self):
         """Largest wavenumber FEFF computed, in 1/angstrom."""
         return min(grid.k[-1] for grid in self.grids)
 

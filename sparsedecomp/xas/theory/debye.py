@@ -31,7 +31,7 @@ def debye_sigma2(r, temperature, theta, mass, density):
     -------
     (n,) array
         In square angstrom. It is for solids of one element; in others theta is a
-        parameter of the fit and differs between the kinds of pairs.
+        parameter of the fit and differs between the pairs of elements.
 
     Raises
     ------

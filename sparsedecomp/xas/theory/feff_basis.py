@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..grids import accept_old_names
 from .channels import Channel
 from .elements import bond_length
 from .feff_input import read_feff_input
@@ -22,23 +23,24 @@ _CLOSEST = 0.75
 
 @dataclass(frozen=True)
 class FeffBasis:
-    """Columns of atoms of several kinds at all distances of a grid.
+    """EXAFS of one atom of several elements at all distances of a grid.
 
     Attributes
     ----------
     channels : tuple of Channel
-        Kinds of atoms.
-    r_step : float, default 0.02
+        Scattering elements and paths.
+    rstep : float, default 0.02
         Step of the distances in angstrom.
-    r_max : float, default 5.8
+    rmax : float, default 5.8
         Longest distance in angstrom.
     """
 
     channels: tuple
-    r_step: float = 0.02
-    r_max: float = 5.8
+    rstep: float = 0.02
+    rmax: float = 5.8
 
     @classmethod
+    @accept_old_names
     def from_composition(
         cls,
         absorber,
@@ -49,8 +51,8 @@ class FeffBasis:
         bond=None,
         focusing=True,
         s02=0.9,
-        r_step=0.02,
-        r_max=5.8,
+        rstep=0.02,
+        rmax=5.8,
         time_limit=120.0,
     ):
         """Basis of which only the elements are known.
@@ -72,7 +74,7 @@ class FeffBasis:
         s02 : float, default 0.9
             Amplitude reduction factor. Numbers of atoms are only as good as it is:
             take it from a foil.
-        r_step, r_max : float
+        rstep, rmax : float
             As in the class.
         time_limit : float, default 120
             Seconds for a run of FEFF.
@@ -105,9 +107,10 @@ class FeffBasis:
             bond=bond,
             time_limit=time_limit,
         )
-        return cls(_channels(grids, elements, focusing, s02), r_step, r_max)
+        return cls(_channels(grids, elements, focusing, s02), rstep, rmax)
 
     @classmethod
+    @accept_old_names
     def from_feff_inp(
         cls,
         file,
@@ -115,8 +118,8 @@ class FeffBasis:
         *,
         focusing=True,
         s02=0.9,
-        r_step=0.02,
-        r_max=5.8,
+        rstep=0.02,
+        rmax=5.8,
         time_limit=120.0,
     ):
         """Basis from the potentials of a cluster that an input file of FEFF describes.
@@ -131,7 +134,7 @@ class FeffBasis:
             feff.inp with ATOMS, POTENTIALS and HOLE or EDGE.
         elements : sequence of str, optional
             Scattering elements, by default all of the cluster.
-        focusing, s02, r_step, r_max, time_limit
+        focusing, s02, rstep, rmax, time_limit
             As in `from_composition`.
 
         Returns
@@ -164,10 +167,11 @@ class FeffBasis:
             cluster=cluster,
             time_limit=time_limit,
         )
-        return cls(_channels(grids, elements, focusing, s02), r_step, r_max)
+        return cls(_channels(grids, elements, focusing, s02), rstep, rmax)
 
     @classmethod
-    def from_paths(cls, files, *, s02=0.9, r_step=0.02, r_max=5.8, width=0.4):
+    @accept_old_names
+    def from_paths(cls, files, *, s02=0.9, rstep=0.02, rmax=5.8, width=0.4):
         """Basis of FEFF paths computed from a structure.
 
         A path's amplitude and phase serve at distances near its own; that is wrong by
@@ -177,7 +181,7 @@ class FeffBasis:
         ----------
         files : sequence of str or pathlib.Path
             Files feffNNNN.dat. Those of single scattering are used.
-        s02, r_step, r_max : float
+        s02, rstep, rmax : float
             As in `from_composition`.
         width : float, default 0.4
             How far from a path's distance it may serve, in angstrom.
@@ -213,7 +217,7 @@ class FeffBasis:
                 grid.momentum,
             )
             channels.append(Channel(symbol, (grid,), (1.0,), ends[0], s02))
-        return cls(tuple(channels), r_step, r_max)
+        return cls(tuple(channels), rstep, rmax)
 
     def only(self, *elements):
         """The same basis with some of its elements.
@@ -255,7 +259,7 @@ class FeffBasis:
         return np.concatenate([self._distances(channel) for channel in self.channels])
 
     @property
-    def kinds(self):
+    def channel_index(self):
         """Channel of each column."""
         counts = [len(self._distances(channel)) for channel in self.channels]
         return np.repeat(np.arange(len(counts)), counts)
@@ -283,27 +287,30 @@ class FeffBasis:
             If FEFF was not computed as far as the data reach.
         """
         k = np.asarray(k, dtype=float)
-        reached = min(channel.k_max for channel in self.channels)
+        reached = min(channel.kmax for channel in self.channels)
         if k[-1] > reached:
             raise ValueError(
                 f"The basis ends at k = {reached:.1f} 1/angstrom, the data reach "
                 f"{k[-1]:.1f}: choose a k_range that ends before."
             )
-        r, kinds = self.r if r is None else r, self.kinds
+        r, channel_index = self.r if r is None else r, self.channel_index
         e0, sigma2, third = (np.broadcast_to(v, len(r)) for v in (e0, sigma2, third))
         out = np.empty((len(r), len(k)))
         for kind, channel in enumerate(self.channels):
-            of = kinds == kind
+            of = channel_index == kind
             out[of] = channel.columns(
                 k, r[of], e0=e0[of], sigma2=sigma2[of], third=third[of]
             )[0]
         return out
 
     def _distances(self, channel):
-        low, high = channel.reach
-        high = min(high, self.r_max)
-        first = np.ceil(low / self.r_step - 1e-9)
-        return np.arange(first, np.floor(high / self.r_step + 1e-9) + 1) * self.r_step
+        low, high = channel.r_limits
+        high = min(high, self.rmax)
+        first = np.ceil(low / self.rstep - 1e-9)
+        return np.arange(first, np.floor(high / self.rstep + 1e-9) + 1) * self.rstep
+
+
+FeffBasis.__init__ = accept_old_names(FeffBasis.__init__)  # type: ignore[method-assign]
 
 
 def make_channels(grids, s02):

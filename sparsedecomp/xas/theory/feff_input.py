@@ -70,9 +70,12 @@ def read_feff_input(file):
         (symbols[kind], tuple((np.array(place) - centre[0]).tolist()))
         for kind, place in atoms
     ]
-    kinds = [kind for kind, _ in atoms]
+    potentials = [kind for kind, _ in atoms]
     order = sorted(
         range(len(atoms)),
-        key=lambda i: (kinds[i] != 0, round(float(np.linalg.norm(cluster[i][1])), 6)),
+        key=lambda i: (
+            potentials[i] != 0,
+            round(float(np.linalg.norm(cluster[i][1])), 6),
+        ),
     )
     return [cluster[i] for i in order], edge

@@ -99,12 +99,12 @@ def run_feff(cluster, edge, paths, *, time_limit=120.0):
     if edge not in _HOLES:
         raise ValueError(f"edge={edge!r}: expected one of {', '.join(_HOLES)}.")
     program = find_feff()
-    kinds = list(dict.fromkeys(symbol for symbol, _ in cluster[1:]))
+    potentials = list(dict.fromkeys(symbol for symbol, _ in cluster[1:]))
     with tempfile.TemporaryDirectory(prefix="feff-") as folder:
         folder = Path(folder)
-        (folder / "paths.dat").write_text(_paths_file(paths, cluster[0][0], kinds))
+        (folder / "paths.dat").write_text(_paths_file(paths, cluster[0][0], potentials))
         for control in ("1 0 0 0", "0 0 1 0"):
-            text = _input_file(cluster, kinds, edge, control)
+            text = _input_file(cluster, potentials, edge, control)
             (folder / "feff.inp").write_text(text)
             printed = _call(program, folder, time_limit)
         files = [folder / f"feff{i + 1:04d}.dat" for i in range(len(paths))]
@@ -143,7 +143,7 @@ def _call(program, folder, time_limit):
     return printed
 
 
-def _input_file(cluster, kinds, edge, control):
+def _input_file(cluster, potentials, edge, control):
     from .elements import atomic_number
 
     absorber = cluster[0][0]
@@ -158,22 +158,22 @@ def _input_file(cluster, kinds, edge, control):
         "POTENTIALS",
         f"0 {atomic_number(absorber)} {absorber}",
     ]
-    for index, symbol in enumerate(kinds, start=1):
+    for index, symbol in enumerate(potentials, start=1):
         lines.append(f"{index} {atomic_number(symbol)} {symbol}")
     lines.append("ATOMS")
     for i, (symbol, (x, y, z)) in enumerate(cluster):
-        index = kinds.index(symbol) + 1 if i else 0
+        index = potentials.index(symbol) + 1 if i else 0
         lines.append(f"{x:12.6f} {y:12.6f} {z:12.6f} {index} {symbol}")
     return "\n".join([*lines, "END", ""])
 
 
-def _paths_file(paths, absorber, kinds):
+def _paths_file(paths, absorber, potentials):
     lines = ["paths of given lengths", "-" * 71]
     for number, atoms in enumerate(paths, start=1):
         lines.append(f"{number:6d}{len(atoms) + 1:5d}   1.000  index, nleg, degeneracy")
         lines.append("      x           y           z     ipot  label")
         for symbol, (x, y, z) in atoms:
-            index = kinds.index(symbol) + 1
+            index = potentials.index(symbol) + 1
             lines.append(f"{x:12.6f}{y:12.6f}{z:12.6f}{index:4d} '{symbol:<6s}'")
         lines.append(f"{0:12.6f}{0:12.6f}{0:12.6f}{0:4d} '{absorber:<6s}'")
     return "\n".join([*lines, ""])

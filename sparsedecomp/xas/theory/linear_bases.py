@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..grids import accept_old_names
 from ..units import ETOK
 
 FOURIER = ("plain", "windowed", "advanced")
@@ -20,7 +21,7 @@ class FourierBasis:
 
     Attributes
     ----------
-    r_min, r_max, r_step : float, default 1, 5.8, 0.05
+    rmin, rmax, rstep : float, default 1, 5.8, 0.05
         Distances in angstrom.
     kind : {"plain", "windowed", "advanced"}, default "advanced"
         ``plain``: sin 2kR in k^weight chi. ``windowed``: times a Gaussian in k about
@@ -34,9 +35,9 @@ class FourierBasis:
     Y. Igarashi, F. Iesari et al., arXiv:2105.02341 (2021), compare the three bases.
     """
 
-    r_min: float = 1.0
-    r_max: float = 5.8
-    r_step: float = 0.05
+    rmin: float = 1.0
+    rmax: float = 5.8
+    rstep: float = 0.05
     kind: str = "advanced"
     mean_free_path: float = 8.0
 
@@ -50,8 +51,8 @@ class FourierBasis:
 
     @property
     def _distances(self):
-        count = int(np.floor((self.r_max - self.r_min) / self.r_step + 1e-9)) + 1
-        return self.r_min + self.r_step * np.arange(count)
+        count = int(np.floor((self.rmax - self.rmin) / self.rstep + 1e-9)) + 1
+        return self.rmin + self.rstep * np.arange(count)
 
     @property
     def r(self):
@@ -59,7 +60,7 @@ class FourierBasis:
         return np.tile(self._distances, 4)
 
     @property
-    def kinds(self):
+    def channel_index(self):
         """Label of each column."""
         return np.repeat(np.arange(4), len(self._distances))
 
@@ -91,6 +92,10 @@ class FourierBasis:
                 envelope = envelope * np.exp(-0.5 * ((k - middle) / width) ** 2)
         sine, cosine = envelope * np.sin(2 * k * r), envelope * np.cos(2 * k * r)
         return np.concatenate([sine, -sine, cosine, -cosine])
+
+
+_init = FourierBasis.__init__
+FourierBasis.__init__ = accept_old_names(_init)  # type: ignore[method-assign]
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,7 @@ class ArrayBasis:
         return tuple(dict.fromkeys(self.elements))
 
     @property
-    def kinds(self):
+    def channel_index(self):
         """Index of the element of each column."""
         return np.array([self.labels.index(element) for element in self.elements])
 

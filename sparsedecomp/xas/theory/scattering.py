@@ -194,7 +194,7 @@ class ScatteringGrid:
             raise ValueError(
                 f"The amplitudes of {self.absorber}-{self.scatterer} end at k = "
                 f"{self.k[-1]:.2f} 1/angstrom, the data (with E0) reach "
-                f"{q.max():.2f}: choose a smaller k_max, or compute FEFF further."
+                f"{q.max():.2f}: choose a smaller kmax, or compute FEFF further."
             )
         amplitude = self._between(self.amplitude, q)
         phase = self._between(self.phase, q)

@@ -20,25 +20,26 @@ Conf. Ser. 430 (2013) 012007 (larch).
 
 import numpy as np
 
-from sparsedecomp.xas.grids import even_step, increasing
+from sparsedecomp.xas.grids import accept_old_names, even_step, increasing
 
 WINDOWS = ("hanning", "parzen", "welch", "sine", "kaiser", "gaussian")
 
 
-def window(k, k_min, k_max, taper=1.0, kind="hanning"):
+@accept_old_names
+def window(k, kmin, kmax, dk=1.0, kind="hanning"):
     r"""Window that selects a range of k and goes smoothly to zero at its ends.
 
-    The first three kinds are one between ``k_min + taper/2`` and ``k_max - taper/2``
-    and zero outside ``k_min - taper/2`` and ``k_max + taper/2``; they differ in how
+    The first three kinds are one between ``kmin + dk/2`` and ``kmax - dk/2``
+    and zero outside ``kmin - dk/2`` and ``kmax + dk/2``; they differ in how
     they rise. Where the data end first, the rise begins (the fall ends) there.
 
     Parameters
     ----------
     k : array_like of shape (n_k,)
         Wavenumbers in 1/angstrom, increasing.
-    k_min, k_max : float
+    kmin, kmax : float
         Range to keep, in 1/angstrom.
-    taper : float
+    dk : float
         Width of each sill in 1/angstrom; 0 cuts sharply. For "kaiser" the parameter
         of the Bessel function, for "gaussian" its standard deviation in 1/angstrom;
         "sine" does not use it.
@@ -63,11 +64,11 @@ def window(k, k_min, k_max, taper=1.0, kind="hanning"):
     [0.0, 0.5, 1.0, 1.0, 0.0, 0.0]
     """
     k = increasing(k, "k", "1/angstrom")
-    _check_range(k, k_min, k_max)
-    if taper < 0:
-        raise ValueError(f"taper={taper!r}: give a width of 0 or more.")
-    rise = max(k[0], k_min - taper / 2), k_min + taper / 2
-    fall = k_max - taper / 2, min(k[-1], k_max + taper / 2)
+    _check_range(k, kmin, kmax)
+    if dk < 0:
+        raise ValueError(f"dk={dk!r}: give a width of 0 or more.")
+    rise = max(k[0], kmin - dk / 2), kmin + dk / 2
+    fall = kmax - dk / 2, min(k[-1], kmax + dk / 2)
     if kind in ("hanning", "parzen", "welch"):
         up = _ramp(k, *rise)
         down = 1 - _ramp(k, *fall)
@@ -83,15 +84,16 @@ def window(k, k_min, k_max, taper=1.0, kind="hanning"):
     if kind == "sine":
         return np.where(np.abs(x) <= 1, np.cos(np.pi / 2 * x), 0.0)
     if kind == "kaiser":
-        beta = max(taper, 1e-5)
+        beta = max(dk, 1e-5)
         arch = np.i0(beta * np.sqrt(np.clip(1 - x**2, 0, None)))
         return (arch - 1) / (np.i0(beta) - 1)
     if kind == "gaussian":
-        return np.exp(-0.5 * ((k - centre) / max(taper, 1e-5)) ** 2)
+        return np.exp(-0.5 * ((k - centre) / max(dk, 1e-5)) ** 2)
     raise ValueError(f"kind={kind!r} is no window. Known: {', '.join(WINDOWS)}.")
 
 
-def transform_matrix(k, r, *, k_min, k_max, k_weight=2, taper=1.0, window="hanning"):
+@accept_old_names
+def transform_matrix(k, r, *, kmin, kmax, kweight=2, dk=1.0, window="hanning"):
     r"""Matrix that takes chi(k) to the complex chi(R).
 
     ``chi @ transform_matrix(k, r, ...).T`` transforms rows of spectra; the weight
@@ -103,11 +105,11 @@ def transform_matrix(k, r, *, k_min, k_max, k_weight=2, taper=1.0, window="hanni
         Evenly spaced wavenumbers in 1/angstrom.
     r : array_like of shape (n_r,)
         Distances in angstrom, any grid.
-    k_min, k_max : float
+    kmin, kmax : float
         Range that is transformed, in 1/angstrom.
-    k_weight : float
+    kweight : float
         The power n.
-    taper : float
+    dk : float
         Width of the sills of the window, see `window`.
     window : str
         Kind of window, see `window`.
@@ -129,14 +131,14 @@ def transform_matrix(k, r, *, k_min, k_max, k_weight=2, taper=1.0, window="hanni
     >>> import numpy as np
     >>> from sparsedecomp.xas.transform.fourier import transform_matrix
     >>> k, r = np.arange(0, 16, 0.05), np.arange(0, 6, 0.05)
-    >>> T = transform_matrix(k, r, k_min=3, k_max=14)
+    >>> T = transform_matrix(k, r, kmin=3, kmax=14)
     >>> chi = np.sin(2 * k * 2.5)
     >>> float(r[np.abs(T @ chi).argmax()].round(2))
     2.5
     """
     k, r = increasing(k, "k", "1/angstrom"), np.asarray(r, dtype=float)
     step = even_step(k)
-    weight = k**k_weight * _window(k, k_min, k_max, taper, window)
+    weight = k**kweight * _window(k, kmin, kmax, dk, window)
     return (step / np.sqrt(np.pi)) * weight * np.exp(-2j * np.outer(r, k))
 
 
@@ -151,15 +153,15 @@ def _ramp(k, start, end):
     return np.clip((k - start) / (end - start), 0, 1)
 
 
-def _check_range(k, k_min, k_max):
-    if not k_min < k_max:
+def _check_range(k, kmin, kmax):
+    if not kmin < kmax:
         raise ValueError(
-            f"The range k_min={k_min:g} to k_max={k_max:g} 1/angstrom is empty."
+            f"The range kmin={kmin:g} to kmax={kmax:g} 1/angstrom is empty."
         )
     # A range that ends on the last point stays good after rounding.
     slack = 0.5 * (k[-1] - k[0]) / (len(k) - 1)
-    if k_min < k[0] - slack or k_max > k[-1] + slack:
+    if kmin < k[0] - slack or kmax > k[-1] + slack:
         raise ValueError(
-            f"The range k_min={k_min:g} to k_max={k_max:g} 1/angstrom leaves the data, "
+            f"The range kmin={kmin:g} to kmax={kmax:g} 1/angstrom leaves the data, "
             f"which cover {k[0]:g} to {k[-1]:g}. Choose a range within."
         )

@@ -16,13 +16,14 @@ M. Munoz, P. Argoul, F. Farges, American Mineralogist 88 (2003) 694, equations 3
 
 import numpy as np
 
-from sparsedecomp.xas.grids import even_step, increasing, spectra_on
+from sparsedecomp.xas.grids import accept_old_names, even_step, increasing, spectra_on
 
 LENGTH = 4096
 """Of the transforms."""
 
 
-def cauchy_wavelet(k, chi, r, *, k_weight=2, order=200):
+@accept_old_names
+def cauchy_wavelet(k, chi, r, *, kweight=2, order=200):
     """Wavelet transform of chi(k).
 
     Parameters
@@ -32,7 +33,7 @@ def cauchy_wavelet(k, chi, r, *, k_weight=2, order=200):
     chi : array_like of shape (..., n_k)
     r : array_like of shape (n_r,)
         Distances in angstrom, not negative, without phase correction.
-    k_weight : float
+    kweight : float
         Power of k that multiplies chi.
     order : int
         The larger, the sharper in R and the broader in k. (larch takes the number of
@@ -53,7 +54,7 @@ def cauchy_wavelet(k, chi, r, *, k_weight=2, order=200):
     >>> from sparsedecomp.xas.transform.wavelet import cauchy_wavelet
     >>> k, r = np.arange(0, 16, 0.05), np.arange(1.0, 4, 0.1)
     >>> chi = np.sin(2 * 2.5 * k) * np.exp(-(((k - 9) / 4) ** 2))
-    >>> power = np.abs(cauchy_wavelet(k, chi, r, k_weight=0))
+    >>> power = np.abs(cauchy_wavelet(k, chi, r, kweight=0))
     >>> i, j = np.unravel_index(power.argmax(), power.shape)
     >>> round(float(r[i]), 1), round(float(k[j]))
     (2.5, 9)
@@ -72,5 +73,5 @@ def cauchy_wavelet(k, chi, r, *, k_weight=2, order=200):
         x = order * omega / (2 * r[:, None])
         filters = np.log(2 * np.pi) - gammaln(order + 1) + order * np.log(x) - x
     filters = np.exp(np.nan_to_num(filters, nan=-np.inf))
-    spectrum = np.fft.fft(chi * k**k_weight, LENGTH)[..., None, : LENGTH // 2]
+    spectrum = np.fft.fft(chi * k**kweight, LENGTH)[..., None, : LENGTH // 2]
     return np.fft.ifft(spectrum * filters, LENGTH)[..., : len(k)]

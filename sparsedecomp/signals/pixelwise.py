@@ -1,69 +1,96 @@
-"""Functions of rows of spectra, applied to the pixels of eager and lazy signals.
+"""Application of functions to all spectra of a signal, eager or lazy.
 
-A function gets spectra of shape (..., n_channels), and for each extra quantity of a
-pixel an array of shape (...), and returns spectra or one number for each. Lazy data
-are met a block at a time and stay lazy.
+A function takes spectra of shape (..., n_channels), and for each extra quantity per
+pixel an array of shape (...), and returns spectra or one number per spectrum. Lazy data
+are processed block by block and stay lazy.
 """
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
-NOT_OF_THE_SAMPLE = ("Signal.Noise_properties", "Markers", "_HyperSpy")
-"""Metadata that describe the data of a signal, not what was measured."""
+if TYPE_CHECKING:
+    import dask.array as da
+    from hyperspy.signals import BaseSignal, Signal1D
+
+    Array = np.ndarray | da.Array
+
+DATA_METADATA = ("Signal.Noise_properties", "Markers", "_HyperSpy")
+"""Metadata that describe the data of a signal and not the sample."""
 
 
-def spectra_of(signal, function, n_out, *extras, dtype=None):
+def spectra_of(
+    signal: Signal1D,
+    function: Callable[..., np.ndarray],
+    n_out: int,
+    *extras: ArrayLike,
+    dtype: DTypeLike = None,
+) -> Array:
     """Apply a function to all spectra.
 
     Parameters
     ----------
     signal : hyperspy.api.signals.Signal1D
-    function : callable (spectra, *extras) -> spectra
+        Signal of the spectra.
+    function : callable
+        ``function(spectra, *extras)`` returns spectra.
     n_out : int
-        Channels of the result.
+        Number of channels of the result.
     *extras : array_like of navigation shape, in array order
+        Quantities of each pixel.
     dtype : dtype, optional
-        Of the result; that of floating data by default.
+        Type of the result; by default that of floating data, else float64.
 
     Returns
     -------
     numpy.ndarray or dask.array.Array of shape (*navigation, n_out)
+        Results in array order.
     """
     data = signal._data_aligned_with_axes
     dtype = np.dtype(dtype or floating(data.dtype))
     if not signal._lazy:
         return np.asarray(function(data, *extras), dtype=dtype)
     data = data.rechunk({-1: -1})
-    extras = [_beside(extra, data) for extra in extras]
+    blocks = [_in_chunks_of(extra, data) for extra in extras]
 
-    def of_block(spectra, *values):
+    def of_block(spectra: np.ndarray, *values: np.ndarray) -> np.ndarray:
         return np.asarray(
             function(spectra, *(value[..., 0] for value in values)), dtype=dtype
         )
 
     return data.map_blocks(
         of_block,
-        *extras,
+        *blocks,
         dtype=dtype,
         chunks=(*data.chunks[:-1], (n_out,)),
         meta=np.empty((0,) * data.ndim, dtype=dtype),
     )
 
 
-def numbers_of(signal, function, *extras):
-    """Apply a function that gives one float64 for each pixel.
+def numbers_of(
+    signal: Signal1D, function: Callable[..., np.ndarray], *extras: ArrayLike
+) -> BaseSignal | float:
+    """Apply a function that returns one number per spectrum.
 
     Parameters
     ----------
     signal : hyperspy.api.signals.Signal1D
-    function : callable (spectra, *extras) -> numbers
+        Signal of the spectra.
+    function : callable
+        ``function(spectra, *extras)`` returns one number per spectrum.
     *extras : array_like of navigation shape, in array order
+        Quantities of each pixel.
 
     Returns
     -------
     hyperspy.api.signals.BaseSignal or float
-        A map with the navigation axes of the signal; a float for a single spectrum.
+        Map of float64 with the navigation axes of the signal; a float for a single
+        spectrum.
     """
     numbers = spectra_of(
         signal,
@@ -77,24 +104,33 @@ def numbers_of(signal, function, *extras):
     return signal._get_navigation_signal(data=numbers)
 
 
-def signal_on(signal, data, axis, signal_type, quantity, processing):
-    """Signal of spectra on another axis, with what is known of the sample.
+def signal_on(
+    signal: Signal1D,
+    data: Array,
+    axis: dict[str, Any],
+    signal_type: str,
+    quantity: str,
+    processing: dict[str, Any],
+) -> Signal1D:
+    """Make a signal with another signal axis and the metadata of the sample.
 
     Parameters
     ----------
     signal : hyperspy.api.signals.Signal1D
         Gives the navigation axes and the metadata.
     data : numpy.ndarray or dask.array.Array of shape (*navigation, n)
+        Data of the new signal.
     axis : dict
-        Describes the new signal axis, as HyperSpy does.
+        The new signal axis, described as HyperSpy does.
     signal_type, quantity : str
+        HyperSpy's signal type, and the quantity with which plots are labelled.
     processing : dict
-        Added to ``metadata.XAS``.
+        Entries added to ``metadata.XAS``; None is skipped.
 
     Returns
     -------
     hyperspy.api.signals.Signal1D
-        Of the class that HyperSpy has for the type; lazy if the signal is.
+        Signal of the class that HyperSpy has for the type; lazy if `signal` is.
     """
     from hyperspy.api import signals
 
@@ -114,12 +150,12 @@ def signal_on(signal, data, axis, signal_type, quantity, processing):
     return new
 
 
-def mean_spectrum(signal):
-    """Mean of the finite values of all pixels, (n_channels,): one pass."""
+def mean_spectrum(signal: Signal1D) -> np.ndarray:
+    """Mean spectrum of all pixels without NaN, (n_channels,); reads the data once."""
     data = signal._data_aligned_with_axes
     pixels = tuple(range(data.ndim - 1))
     with warnings.catch_warnings():
-        # A channel in which every pixel is NaN has no mean.
+        # A channel that is NaN in every pixel gives NaN without NumPy's warning.
         warnings.simplefilter("ignore", RuntimeWarning)
         if signal._lazy:
             import dask.array as da
@@ -128,19 +164,22 @@ def mean_spectrum(signal):
         return np.nanmean(data.astype(float), axis=pixels) if pixels else data * 1.0
 
 
-def map_of(value, signal, name):
-    """A quantity of every pixel, given as number, array or signal, in array order.
+def map_of(value: Any, signal: Signal1D, name: str) -> Array:
+    """Broadcast a number, array or signal to one value per pixel, in array order.
 
     Parameters
     ----------
     value : float, array_like or hyperspy.api.signals.BaseSignal
+        One number for all pixels, or one for each.
     signal : hyperspy.api.signals.Signal1D
+        Signal of the pixels.
     name : str
-        For the message.
+        Name of the quantity, used in the error message.
 
     Returns
     -------
     numpy.ndarray or dask.array.Array of navigation shape
+        Value of each pixel.
 
     Raises
     ------
@@ -161,8 +200,22 @@ def map_of(value, signal, name):
     return values
 
 
-def axis_values(signal, name, units):
-    """Positions of the signal axis, which must be in the right units.
+def axis_values(signal: Signal1D, name: str, units: tuple[str, ...]) -> np.ndarray:
+    """Return the values of the signal axis after checking its units.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.Signal1D
+        Signal with the axis.
+    name : str
+        Name of the quantity, used in the error message.
+    units : tuple of str
+        Accepted spellings of the units; no units are accepted too.
+
+    Returns
+    -------
+    numpy.ndarray
+        Values in the first of the units.
 
     Raises
     ------
@@ -181,8 +234,8 @@ def axis_values(signal, name, units):
     return np.asarray(axis.axis, dtype=float)
 
 
-def warn_of_missing(data, what):
-    """Say how many pixels are NaN in data that are in memory."""
+def warn_of_missing(data: Array, what: str) -> None:
+    """Warn how many pixels are NaN, if the data are in memory."""
     if isinstance(data, np.ndarray) and data.size:
         missing = ~np.isfinite(data).all(axis=-1)
         if missing.any():
@@ -193,22 +246,22 @@ def warn_of_missing(data, what):
             )
 
 
-def floating(dtype):
-    """The floating type that a computation with data of this type returns."""
+def floating(dtype: np.dtype) -> np.dtype:
+    """Floating type in which data of a type are processed."""
     return dtype if dtype.kind == "f" else np.dtype(float)
 
 
-def _beside(extra, data):
-    """Extra quantity of each pixel with a last axis, in the chunks of the data."""
+def _in_chunks_of(extra: ArrayLike, data: da.Array) -> da.Array:
+    """Quantity of each pixel with a last axis of one, chunked like the data."""
     import dask.array as da
 
     extra = da.asarray(extra)[..., None]
     return extra.rechunk((*data.chunks[:-1], (1,)))
 
 
-def _metadata_of(signal):
+def _metadata_of(signal: Signal1D) -> dict[str, Any]:
     metadata = signal.metadata.deepcopy()
-    for path in NOT_OF_THE_SAMPLE:
+    for path in DATA_METADATA:
         if metadata.has_item(path):
             parent, _, name = path.rpartition(".")
             delattr(metadata.get_item(parent) if parent else metadata, name)

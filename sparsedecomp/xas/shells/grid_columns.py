@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from .off_grid import has_half_way, meet_shells
+from .off_grid import columns_with_midpoint, meet_shells
 from .results import Shells
-from .support_problem import SupportProblem
+from .spike_and_slab import SpikeAndSlab
 
 
 def grid_problem(basis, coordinates, prior, hyper, r_end, model=None, fit=None):
@@ -24,7 +24,7 @@ def grid_problem(basis, coordinates, prior, hyper, r_end, model=None, fit=None):
 
     Returns
     -------
-    problem : SupportProblem
+    problem : SpikeAndSlab
     atoms : (p, n_inside) array
         EXAFS of one atom of each column.
     used : (n_columns,) bool array
@@ -37,13 +37,13 @@ def grid_problem(basis, coordinates, prior, hyper, r_end, model=None, fit=None):
     else:
         r = meet_shells(model, fit, basis)
         atoms = basis.columns(coordinates.k, r, **hyper)
-        used = used & has_half_way(model, fit, basis)
+        used = used & columns_with_midpoint(model, fit, basis)
     elements = {label.split(" via ")[0] for label in basis.labels}
     low, high = coordinates.k_range
-    problem = SupportProblem.from_columns(
+    problem = SpikeAndSlab.from_columns(
         atoms[used] @ coordinates.matrix.T,
         r[used],
-        basis.kinds[used],
+        basis.channel_index[used],
         density=prior.density,
         intensity=np.full(len(basis.labels), prior.shells_per_angstrom / len(elements)),
         resolution=np.pi / (2 * (high - low)),
@@ -57,7 +57,7 @@ def grid_shells(basis, problem, hyper, used, r_end):
     Parameters
     ----------
     basis : FeffBasis, FourierBasis or ArrayBasis
-    problem : SupportProblem
+    problem : SpikeAndSlab
     hyper : dict
     used : (n_columns,) bool array
         As of `grid_problem`.
@@ -76,7 +76,7 @@ def grid_shells(basis, problem, hyper, used, r_end):
         return np.broadcast_to(values, len(used))[used]
 
     return Shells(
-        np.array(basis.labels)[problem.kinds],
+        np.array(basis.labels)[problem.channel_index],
         problem.r,
         np.full(len(problem.r), np.median(np.diff(problem.r)) / 2),
         of_column("sigma2"),

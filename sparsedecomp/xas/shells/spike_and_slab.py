@@ -9,7 +9,7 @@ from ...kernels.sparse_bayesian_selection import greedy_supports
 
 
 @dataclass(frozen=True)
-class SupportProblem:
+class SpikeAndSlab:
     r"""Spike-and-slab model on a grid of distances.
 
     The weight of a column is w = N / R^2: ``y ~ N(X' w, v I)``, ``w_j ~ N(0, d)`` for
@@ -21,7 +21,7 @@ class SupportProblem:
     ----------
     columns : (p, n) array
         Coordinates of one atom times R^2, for each distance.
-    r, kinds : (p,) arrays
+    r, channel_index : (p,) arrays
         Distance in angstrom and channel of each column.
     prior : (p,) array
         Variance d of the weights.
@@ -33,14 +33,14 @@ class SupportProblem:
 
     columns: np.ndarray
     r: np.ndarray
-    kinds: np.ndarray
+    channel_index: np.ndarray
     prior: np.ndarray
     log_odds: np.ndarray
     blocked: np.ndarray
     gram: np.ndarray
 
     @classmethod
-    def from_columns(cls, atoms, r, kinds, *, density, intensity, resolution):
+    def from_columns(cls, atoms, r, channel_index, *, density, intensity, resolution):
         """Problem for columns of single atoms.
 
         Parameters
@@ -48,7 +48,7 @@ class SupportProblem:
         atoms : (p, n) array
             Coordinates of one atom, columns of a channel one after the other and by
             increasing distance.
-        r, kinds : (p,) arrays
+        r, channel_index : (p,) arrays
             Distance in angstrom and channel.
         density : float
             Prior standard deviation of N / R^2 in 1/angstrom^2.
@@ -59,17 +59,19 @@ class SupportProblem:
 
         Returns
         -------
-        SupportProblem
+        SpikeAndSlab
         """
-        r, kinds = np.asarray(r, dtype=float), np.asarray(kinds)
-        step = _steps(r, kinds)
-        part = np.clip(np.asarray(intensity)[kinds] * step, 1e-12, 0.5)
-        near = (kinds[:, None] == kinds) & (np.abs(r[:, None] - r) < resolution)
+        r, channel_index = np.asarray(r, dtype=float), np.asarray(channel_index)
+        step = _steps(r, channel_index)
+        part = np.clip(np.asarray(intensity)[channel_index] * step, 1e-12, 0.5)
+        near = (channel_index[:, None] == channel_index) & (
+            np.abs(r[:, None] - r) < resolution
+        )
         columns = atoms * r[:, None] ** 2
         return cls(
             columns,
             r,
-            kinds,
+            channel_index,
             np.full(len(r), float(density) ** 2),
             np.log(part / (1 - part)),
             np.column_stack(
@@ -168,7 +170,8 @@ class SupportProblem:
                 [*(i for i in support if i != j), j + step]
                 for j in support
                 for step in (-2, -1, 1, 2)
-                if 0 <= j + step < len(self.r) and self.kinds[j + step] == self.kinds[j]
+                if 0 <= j + step < len(self.r)
+                and self.channel_index[j + step] == self.channel_index[j]
             ]
             trials = [trial for trial in trials if len(trial) <= max_size]
             values = [
@@ -261,10 +264,10 @@ class SupportProblem:
         return supports, values[found] - total
 
 
-def _steps(r, kinds):
+def _steps(r, channel_index):
     """Width of the grid at each column."""
     step = np.empty(len(r))
-    for kind in np.unique(kinds):
-        of = kinds == kind
+    for channel in np.unique(channel_index):
+        of = channel_index == channel
         step[of] = np.gradient(r[of]) if of.sum() > 1 else 0.02
     return step

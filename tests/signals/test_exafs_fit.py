@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import sparsedecomp
-from sparsedecomp.extension.exafs_fit import exafs_sparse_fit
+from sparsedecomp.signals.exafs_fit import exafs_sparse_fit
 from sparsedecomp.xas import FeffBasis
 
 K = np.arange(0, 14.01, 0.05)
@@ -180,6 +180,6 @@ def test_bad_options_are_refused(image, basis, options, message):
 
 
 def test_intervals_need_a_probability(image, basis):
-    result = image[0].exafs_sparse_fit(basis, polish=False)
+    result = image[0].exafs_sparse_fit(basis, refine=False)
     with pytest.raises(ValueError, match="expected between 0 and 1"):
         result.interval(95)

@@ -15,7 +15,7 @@ from sparsedecomp.xas.shells.lasso import (
     lasso_path,
 )
 from sparsedecomp.xas.shells.mcmc import sample_supports
-from sparsedecomp.xas.shells.support_problem import SupportProblem
+from sparsedecomp.xas.shells.spike_and_slab import SpikeAndSlab
 
 K = np.arange(0, 14.01, 0.05)
 AT = {"e0": 1.0, "sigma2": 0.006}
@@ -24,19 +24,19 @@ AT = {"e0": 1.0, "sigma2": 0.006}
 @pytest.fixture(scope="module")
 def nickel_oxide():
     """Problem of oxygen and nickel on a grid, and the spectrum of (O6, Ni12)."""
-    basis = FeffBasis.from_composition("Ni", ["O", "Ni"], focusing=False, r_max=4.5)
+    basis = FeffBasis.from_composition("Ni", ["O", "Ni"], focusing=False, rmax=4.5)
     coordinates = window_coordinates(K, (3, 13), (1.0, 4.2), noise=1, model_error=1e-3)
     atoms = basis.columns(coordinates.k, **AT)
-    problem = SupportProblem.from_columns(
+    problem = SpikeAndSlab.from_columns(
         atoms @ coordinates.matrix.T,
         basis.r,
-        basis.kinds,
+        basis.channel_index,
         density=2.0,
         intensity=[0.5, 0.5],
         resolution=0.15,
     )
     true = [
-        int(np.argmin(np.abs(basis.r - r) + 9 * (basis.kinds != kind)))
+        int(np.argmin(np.abs(basis.r - r) + 9 * (basis.channel_index != kind)))
         for kind, r in ((0, 2.08), (1, 2.96))
     ]
     chi = np.zeros((2, len(K)))
@@ -53,7 +53,7 @@ def pixels(nickel_oxide, rng, noise, count=60):
 
 def test_coordinates_have_unit_noise(rng):
     coordinates = window_coordinates(
-        K, (3, 13), (1.0, 4.2), k_weight=2, noise=0.01, model_error=0.3
+        K, (3, 13), (1.0, 4.2), kweight=2, noise=0.01, model_error=0.3
     )
     spread = np.hypot(0.01, 0.3 / np.maximum(K, 0.05) ** 2)
     Y = coordinates.project(spread * rng.normal(size=(4000, len(K))))
@@ -78,7 +78,7 @@ def test_noise_models_compare_by_their_volume(rng):
 
     right = likelihood(noise=0.01, model_error=1e-6)
     assert right > likelihood(noise=0.02, model_error=1e-6) + 3
-    assert right > likelihood(noise=1e-6, model_error=3.0, k_weight=3) + 3
+    assert right > likelihood(noise=1e-6, model_error=3.0, kweight=3) + 3
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_every_search_finds_the_two_shells(nickel_oxide, rng):
     sample = sample_supports(problem, y, [noise**2], n_sweeps=20000, random_state=1)
     near = [np.abs(problem.r - problem.r[j]) < 0.07 for j in true]
     for kind, where in enumerate(near):
-        of = where & (problem.kinds == kind)
+        of = where & (problem.channel_index == kind)
         assert 0.95 < sample.inclusion[of].sum() < 1.1
     assert sample.inclusion[~near[0] & ~near[1]].max() < 0.2
     again = sample_supports(problem, y, [noise**2], n_sweeps=20000, random_state=1)
@@ -127,24 +127,24 @@ def test_joint_support_is_exact_where_single_pixels_fail(nickel_oxide, rng):
         Y.T @ Y, Y.mean(axis=0), len(Y), noise**2 * np.array([0.25, 1, 4])
     )
     assert variance == noise**2
-    assert np.all(problem.kinds[support] == [0, 1])
+    assert np.all(problem.channel_index[support] == [0, 1])
     np.testing.assert_allclose(problem.r[support], problem.r[true], atol=0.05)
     W, *_ = problem.greedy(Y, np.full((len(Y), 1), noise**2))
-    assert np.mean((W[:, problem.kinds == 1] > 0).any(axis=1)) < 0.5
+    assert np.mean((W[:, problem.channel_index == 1] > 0).any(axis=1)) < 0.5
 
 
 def test_joint_search_leaves_a_column_that_takes_of_two_shells():
     # Two phases in noise: oxygen between the shells explains more than either alone,
     # and what it leaves of them is below zero in the mean.
-    basis = FeffBasis.from_composition("Ni", ["O", "Ni"], focusing=False, r_max=4.0)
+    basis = FeffBasis.from_composition("Ni", ["O", "Ni"], focusing=False, rmax=4.0)
     coordinates = window_coordinates(
         K, (3, 13.5), (1, 3.4), noise=0.08, model_error=0.3
     )
     at = {"e0": 3.0, "sigma2": 0.006}
-    problem = SupportProblem.from_columns(
+    problem = SpikeAndSlab.from_columns(
         basis.columns(coordinates.k, **at) @ coordinates.matrix.T,
         basis.r,
-        basis.kinds,
+        basis.channel_index,
         density=2.0,
         intensity=[0.5, 0.5],
         resolution=0.15,
@@ -159,7 +159,7 @@ def test_joint_search_leaves_a_column_that_takes_of_two_shells():
     Y = n @ atoms @ coordinates.matrix.T
     moment = Y.T @ Y + len(Y) * np.eye(coordinates.size)
     support, _, _ = problem.joint(moment, Y.mean(axis=0), len(Y), [1.0])
-    assert basis.kinds[support].tolist() == [0, 1]
+    assert basis.channel_index[support].tolist() == [0, 1]
     np.testing.assert_allclose(basis.r[support], [2.1, 2.96], atol=0.021)
 
 
@@ -206,7 +206,9 @@ def test_debiased_lasso_counts_the_atoms(nickel_oxide, rng):
     # One stick for each shell, and the numbers are not shrunk.
     n = w * problem.r**2
     near = [np.abs(problem.r - problem.r[j]) < 0.07 for j in true]
-    found = [n[of & (problem.kinds == kind)].sum() for kind, of in enumerate(near)]
+    found = [
+        n[of & (problem.channel_index == kind)].sum() for kind, of in enumerate(near)
+    ]
     np.testing.assert_allclose(found, [6, 12], rtol=0.15)
     assert not debias(problem, y, 0 * weights[0]).any()
 

@@ -1,0 +1,367 @@
+"""Result of a sparse EXAFS fit: maps, table of shells, model and residual."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import erfinv
+
+from sparsedecomp.signals import pixelwise
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+    from matplotlib.axes import Axes
+
+    from sparsedecomp.signals.exafs import EXAFSSpectrum
+    from sparsedecomp.signals.pixelwise import Array
+    from sparsedecomp.signals.rdf import RDFSpectrum
+    from sparsedecomp.xas import SparseEXAFS
+
+RARE = 0.005
+"""Columns of the grid with a smaller mean inclusion probability are ignored in the
+table: single Monte Carlo samples would otherwise join neighbouring shells."""
+
+GAP = 3.5
+"""Columns of the grid that are less than this many steps apart form one shell of the
+table."""
+
+RSTEP = 0.02
+"""Step of R in angstrom for bases without one."""
+
+
+class SparseEXAFSResult:
+    """Shells of an image and the number of atoms of each pixel in them.
+
+    Parameters
+    ----------
+    signal : EXAFSSpectrum
+        Signal that was fitted.
+    fits : list of SparseEXAFS
+        Fit of each part of the image.
+    labels : array of navigation shape
+        Index of the part of each pixel, -1 for pixels of none.
+
+    Attributes
+    ----------
+    fits : list of SparseEXAFS
+        Fits with the search on the mean spectrum, the Lasso path and the samples.
+    labels : array of navigation shape
+        Index of the part of each pixel.
+    elements : tuple of str
+        Labels of the channels of the basis.
+    """
+
+    def __init__(
+        self, signal: EXAFSSpectrum, fits: list[SparseEXAFS], labels: np.ndarray
+    ) -> None:
+        self.fits, self.labels = fits, labels
+        self.elements: tuple[str, ...] = fits[0].basis.labels
+        self._signal = signal
+        counts = [len(fit.shells_.r) for fit in fits]
+        self._starts = np.concatenate([[0], np.cumsum(counts)]).astype(int)
+        self._packed = self._predict()
+
+    @property
+    def n_shells(self) -> int:
+        """Number of shells of all parts: columns of the maps."""
+        return int(self._starts[-1])
+
+    @property
+    def n(self) -> Array:
+        """Number of atoms of each pixel and shell, (*navigation, n_shells)."""
+        return self._part(0)
+
+    @property
+    def n_std(self) -> Array:
+        """Standard deviations of `n`."""
+        return self._part(1)
+
+    @property
+    def inclusion(self) -> Array:
+        """Probability that a pixel has the shell (mcmc), else 1 where it has atoms."""
+        return self._part(2)
+
+    @property
+    def noise(self) -> BaseSignal | float:
+        """Map of the noise standard deviation, in units of the noise model."""
+        return self._map(self._packed[..., -2])
+
+    @property
+    def log_evidence(self) -> BaseSignal | float:
+        """Map of the log evidence of each pixel."""
+        return self._map(self._packed[..., -1])
+
+    def parameter(self, name: str) -> BaseSignal | float:
+        """Map of a parameter, averaged over the shells of each pixel's part.
+
+        Parameters
+        ----------
+        name : {"e0", "sigma2"}
+            Energy shift in eV or mean square displacement in square angstrom.
+
+        Returns
+        -------
+        BaseSignal or float
+            Mean over the shells with the weights 1 / R^2.
+        """
+        shells = [fit.shells_ for fit in self.fits]
+        means = [np.average(getattr(s, name), weights=s.r**-2.0) for s in shells]
+        values = np.array(means)[self.labels]
+        return self._map(np.where(self.labels >= 0, values, np.nan))
+
+    def shells(self) -> list[dict[str, Any]]:
+        """Table of the shells, nearest first.
+
+        Returns
+        -------
+        list of dict
+            For each shell: ``part``, ``element``, ``R`` and ``R_std`` (angstrom),
+            ``N`` and ``N_std`` (mean over the pixels of the part, and standard
+            deviation of one pixel), ``sigma2`` (square angstrom), ``E0`` (eV) and
+            ``found`` (fraction of the pixels that have it, or mean probability).
+            Shells beyond the window of R, which only model leakage into it, are not
+            listed; neighbouring columns of the grid are summed to one shell.
+        """
+        maps = [np.asarray(v) for v in (self.n, self.n_std, self.inclusion)]
+        table = []
+        for part, fit in enumerate(self.fits):
+            columns = slice(self._starts[part], self._starts[part + 1])
+            pixels = self.labels == part
+            for shell in _table(fit, *(values[pixels][:, columns] for values in maps)):
+                table.append({"part": part, **shell})
+        return table
+
+    def interval(self, credible: float = 0.95) -> tuple[Array, Array]:
+        """Credible intervals of the numbers of atoms.
+
+        Parameters
+        ----------
+        credible : float, default 0.95
+            Probability of the interval.
+
+        Returns
+        -------
+        low, high : arrays of the shape of `n`
+            Bounds of the interval; the lower one is not negative.
+
+        Raises
+        ------
+        ValueError
+            If credible is not between 0 and 1.
+        """
+        if not 0 < credible < 1:
+            raise ValueError(f"credible={credible!r}: expected between 0 and 1.")
+        width = np.sqrt(2) * erfinv(credible) * self.n_std
+        return (self.n - width).clip(0, None), self.n + width
+
+    def rdf(self) -> RDFSpectrum:
+        """Number of atoms as a function of distance, for each pixel and element.
+
+        Returns
+        -------
+        RDFSpectrum or LazyRDFSpectrum
+            Signal with the navigation axes of the image, an axis of the elements, and
+            the signal axis R.
+        """
+        step = getattr(self.fits[0].basis, "rstep", RSTEP)
+        shells = [fit.shells_ for fit in self.fits]
+        last = max(s.r.max(initial=1.0) for s in shells)
+        size = int(np.ceil(last / step)) + 2
+        names = list(self.elements)
+        onto_grid = np.zeros((self.n_shells, len(names), size))
+        column = 0
+        for s in shells:
+            for label, r, leaks in zip(s.labels, s.r, s.is_leakage, strict=True):
+                onto_grid[column, names.index(label), round(r / step)] = not leaks
+                column += 1
+        data = _tensordot(self.n, onto_grid.reshape(self.n_shells, -1))
+        data = data.reshape(*data.shape[:-1], len(names), size)
+        return self._rdf_signal(data, step, size)
+
+    def model(self) -> EXAFSSpectrum:
+        """EXAFS of the fit.
+
+        Returns
+        -------
+        EXAFSSpectrum or LazyEXAFSSpectrum
+            chi(k) in the range of k that was fitted.
+        """
+        atoms = np.concatenate([fit.atoms_ for fit in self.fits])
+        return self._chi(_tensordot(self.n, atoms), "model")
+
+    def residual(self) -> EXAFSSpectrum:
+        """Data minus model.
+
+        Returns
+        -------
+        EXAFSSpectrum or LazyEXAFSSpectrum
+            chi(k) in the range of k that was fitted.
+        """
+        data = self._signal._data_aligned_with_axes[..., self._inside]
+        return self._chi(data - self.model()._data_aligned_with_axes, "residual")
+
+    def plot(
+        self, pixel: tuple[int, ...] | None = None, axes: Sequence[Axes] | None = None
+    ) -> np.ndarray:
+        """Plot one pixel: k-weighted chi and fit, chi(R), and the shells.
+
+        Parameters
+        ----------
+        pixel : tuple of int, optional
+            Indices in array order; the first pixel by default.
+        axes : sequence of three matplotlib.axes.Axes, optional
+            Axes to plot in; by default those of a new figure.
+
+        Returns
+        -------
+        array of matplotlib.axes.Axes
+            The three axes.
+        """
+        import sparsedecomp
+
+        return sparsedecomp.plotting.plot_exafs_fit(self, pixel, axes)
+
+    def __repr__(self) -> str:
+        lines = [f"<SparseEXAFSResult, {len(self.fits)} part(s)>"]
+        lines += [
+            f"{row['element']:>10s}  R = {row['R']:.3f} +- {row['R_std']:.3f}  "
+            f"N = {row['N']:.1f} +- {row['N_std']:.1f}  in {row['found']:.0%}"
+            for row in self.shells()
+        ]
+        return "\n".join(lines)
+
+    @property
+    def _inside(self) -> slice:
+        return self.fits[0].coordinates_.inside
+
+    def _part(self, index: int) -> Array:
+        m = self.n_shells
+        return self._packed[..., index * m : (index + 1) * m]
+
+    def _predict(self) -> Array:
+        """Numbers, deviations, inclusion, noise and evidence along the last axis."""
+        labels = self.labels[..., None]
+        data = self._signal._data_aligned_with_axes
+        if not self._signal._lazy:
+            return _predict_block(data, labels, self.fits, self._starts)
+        import dask.array as da
+
+        data = data.rechunk({-1: -1})
+        labels = da.from_array(labels, chunks=(*data.chunks[:-1], (1,)))
+        return data.map_blocks(
+            _predict_block,
+            labels,
+            fits=self.fits,
+            starts=self._starts,
+            dtype=float,
+            chunks=(*data.chunks[:-1], (3 * self.n_shells + 2,)),
+            meta=np.empty((0,) * data.ndim),
+        )
+
+    def _map(self, data: Array) -> BaseSignal | float:
+        if self._signal.axes_manager.navigation_dimension == 0:
+            return float(data)
+        return self._signal._get_navigation_signal(data=data)
+
+    def _chi(self, data: Array, what: str) -> EXAFSSpectrum:
+        k = self.fits[0].coordinates_.k
+        axis = {
+            "name": "k",
+            "units": "1/Angstrom",
+            "scale": float(k[1] - k[0]),
+            "offset": float(k[0]),
+            "size": len(k),
+            "navigate": False,
+        }
+        return pixelwise.signal_on(
+            self._signal, data, axis, "EXAFS", "chi", {"fit": what}
+        )
+
+    def _rdf_signal(self, data: Array, step: float, size: int) -> RDFSpectrum:
+        from hyperspy.api import signals
+
+        lazy = self._signal._lazy
+        cls = signals.LazySignal1D if lazy else signals.Signal1D
+        element = {"name": "element", "size": len(self.elements), "navigate": True}
+        distance = {
+            "name": "R",
+            "units": "Angstrom",
+            "scale": step,
+            "offset": 0.0,
+            "size": size,
+            "navigate": False,
+        }
+        navigation = self._signal.axes_manager._get_navigation_axes_dicts()
+        rdf = cls(data, axes=[*navigation, element, distance])
+        rdf.metadata.add_dictionary(self._signal.metadata.as_dictionary())
+        rdf.metadata.set_item("Signal.quantity", "N")
+        rdf.metadata.set_item("XAS.shells", list(self.elements))
+        rdf.set_signal_type("RDF")
+        return rdf
+
+
+def _predict_block(
+    chi: np.ndarray, parts: np.ndarray, fits: list[SparseEXAFS], starts: np.ndarray
+) -> np.ndarray:
+    """Predictions of a block of pixels, each by the fit of its part."""
+    m = starts[-1]
+    shape = chi.shape[:-1]
+    chi, parts = chi.reshape(-1, chi.shape[-1]), parts.reshape(-1)
+    out = np.full((len(chi), 3 * m + 2), np.nan)
+    for part, fit in enumerate(fits):
+        pixels = np.flatnonzero(parts == part)
+        fitted = fit.predict(chi[pixels])
+        # Pixels of this part have no atoms in the shells of the other parts.
+        packed = np.zeros((len(pixels), 3 * m + 2))
+        packed[~np.isfinite(fitted.noise)] = np.nan
+        for i, values in enumerate((fitted.n, fitted.n_std, fitted.inclusion)):
+            packed[:, i * m + starts[part] : i * m + starts[part + 1]] = values
+        packed[:, -2], packed[:, -1] = fitted.noise, fitted.log_evidence
+        out[pixels] = packed
+    return out.reshape(*shape, -1)
+
+
+def _tensordot(n: Array, matrix: np.ndarray) -> Array:
+    """Numbers of atoms times the contribution of one atom of each shell."""
+    if isinstance(n, np.ndarray):
+        return n @ matrix
+    import dask.array as da
+
+    return da.tensordot(n, matrix, axes=(-1, 0))
+
+
+def _table(
+    fit: SparseEXAFS, n: np.ndarray, n_std: np.ndarray, inclusion: np.ndarray
+) -> list[dict[str, Any]]:
+    """Shells of one part, with adjacent columns of the grid summed."""
+    s = fit.shells_
+    total = np.nansum(n, axis=0)
+    on_grid = fit.problem_ is not None
+    gap = GAP * getattr(fit.basis, "rstep", RSTEP) if on_grid else 0
+    probable = np.nanmean(inclusion, axis=0) > RARE if len(inclusion) else total > 0
+    used = np.flatnonzero((total > 0) & probable & ~s.is_leakage)
+    used = used[np.lexsort((s.r[used], s.labels[used]))]
+    apart = (s.labels[used][1:] != s.labels[used][:-1]) | ~(np.diff(s.r[used]) < gap)
+    groups = np.split(used, np.flatnonzero(apart) + 1) if len(used) else []
+    table = []
+    for group in groups:
+        weight = total[group] / total[group].sum()
+        r = float(weight @ s.r[group])
+        scatter = weight @ (s.r[group] - r) ** 2
+        n_group = n[:, group].sum(axis=1)
+        std_group = np.sqrt(np.sum(n_std[:, group] ** 2, axis=1))
+        table.append(
+            {
+                "element": str(s.labels[group[0]]),
+                "R": r,
+                "R_std": float(np.sqrt(weight @ s.r_std[group] ** 2 + scatter)),
+                "N": float(np.nanmean(n_group)),
+                "N_std": float(np.nanmean(std_group)),
+                "sigma2": float(weight @ s.sigma2[group]),
+                "E0": float(weight @ s.e0[group]),
+                "found": float(np.nanmean(inclusion[:, group].sum(axis=1).clip(0, 1))),
+            }
+        )
+    return sorted(table, key=lambda shell: shell["R"])
