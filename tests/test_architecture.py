@@ -40,8 +40,10 @@ LAYER = {
 # The same within a room of groups: a name stands for a module or a group of them.
 GROUPS = {
     "decomposition": {
-        "base": 0,
+        "progress": 0,
+        "iterate": 1,
         "abundances": 0,
+        "base": 1,
         "geometric": 2,
         "initialisation": 3,
         "nmf": 4,

@@ -5,7 +5,6 @@ Estimators follow scikit-learn; they take arrays, SciPy sparse matrices, dask ar
 """
 
 from sparsedecomp.decomposition.abundances import abundances
-from sparsedecomp.decomposition.base import Progress
 from sparsedecomp.decomposition.geometric.min_volume import MinimumVolume
 from sparsedecomp.decomposition.geometric.simplex import nfindr, simplex_volume
 from sparsedecomp.decomposition.geometric.sss_vca import SSSVCA
@@ -16,6 +15,7 @@ from sparsedecomp.decomposition.mcr.mcr_als import MCRALS
 from sparsedecomp.decomposition.nmf.nmf_so import NMFSO, NMFSOARD
 from sparsedecomp.decomposition.poisson.nmf_kl import PoissonNMF
 from sparsedecomp.decomposition.poisson.nmf_kl_ard import PoissonNMFARD
+from sparsedecomp.decomposition.progress import Progress
 from sparsedecomp.decomposition.rank import RankEstimate, estimate_rank
 from sparsedecomp.decomposition.segmentation.kmeans import CompositionKMeans
 from sparsedecomp.decomposition.segmentation.mixture import PottsMixture

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import time
 import warnings
 from numbers import Integral
-from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import (
@@ -20,40 +17,9 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sparsedecomp.blocks import BlockMatrix, as_blocks
+from sparsedecomp.decomposition.progress import Monitor
 
-_logger = logging.getLogger(__name__)
 _INTEGERS = [np.dtype(code).type for code in "BHILQbhilq"]
-
-
-class Progress(NamedTuple):
-    """What a callback is told after every outer iteration.
-
-    Parameters
-    ----------
-    iteration : int
-        Iterations so far, of all starts together.
-    max_iter : int
-        Bound on the iterations of one descent.
-    objective : float
-        In nats.
-    n_components : int
-        Components that are left.
-    start, n_starts : int
-        Number of the start, from 0, and how many there are.
-    passes : int
-        Reads of the whole data so far.
-    seconds : float
-        Since the fit began.
-    """
-
-    iteration: int
-    max_iter: int
-    objective: float
-    n_components: int
-    start: int
-    n_starts: int
-    passes: int
-    seconds: float
 
 
 class BlockFactorisation(
@@ -154,6 +120,10 @@ class BlockFactorisation(
             check_random_state(self.random_state).randint(2**31)
         )
 
+    def _monitor(self, blocks: BlockMatrix, max_iter: int, n_starts: int = 1):
+        """Counts the iterations of a fit and passes them to the callback."""
+        return Monitor(self.callback, blocks, max_iter, n_starts)
+
     def _watch(self, blocks, max_iter, n_starts=1):
         """``watch(start, objective, n_components)``; true when a fit is to stop."""
         return _Watch(self.callback, blocks, max_iter, n_starts)
@@ -182,42 +152,9 @@ class BlockFactorisation(
         return tags
 
 
-class _Watch:
-    """Counts the iterations of a fit and tells its callback of them."""
+class _Watch(Monitor):
+    """A monitor that is called with the index of the start."""
 
-    def __init__(self, callback, blocks, max_iter, n_starts):
-        self.count = 0
-        self._callback = callback
-        self._max_iter = max_iter
-        self._n_starts = n_starts
-        self._blocks = blocks
-        self._read_before = blocks.passes
-        self._began = time.perf_counter()
-
-    @property
-    def passes(self):
-        """Reads of the data since the fit began."""
-        return self._blocks.passes - self._read_before
-
-    @property
-    def seconds(self):
-        """Wall time since the fit began."""
-        return time.perf_counter() - self._began
-
-    def __call__(self, start, objective, n_components):
-        self.count += 1
-        _logger.debug(
-            "step %d: objective %.8g, %d", self.count, objective, n_components
-        )
-        return self._callback is not None and self._callback(
-            Progress(
-                iteration=self.count,
-                max_iter=self._max_iter,
-                objective=objective,
-                n_components=n_components,
-                start=start,
-                n_starts=self._n_starts,
-                passes=self.passes,
-                seconds=self.seconds,
-            )
-        )
+    def __call__(self, start: int, objective: float, n_components: int) -> bool:
+        self.start = start
+        return self.report(objective, n_components)

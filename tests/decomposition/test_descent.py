@@ -6,54 +6,54 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparsedecomp.blocks import as_blocks, compress
-from sparsedecomp.decomposition.nmf.clipping import descend_clipped
-from sparsedecomp.decomposition.nmf.descent import (
-    Factors,
-    Settings,
-    View,
-    descend,
-    step,
-)
-from sparsedecomp.decomposition.nmf.relevance import (
-    cheapest_reduction,
+from sparsedecomp.decomposition.iterate import iterate
+from sparsedecomp.decomposition.nmf.clipping import ClippedNMF
+from sparsedecomp.decomposition.nmf.model import (
+    CompressedMatrix,
+    NMFState,
+    PenalisedNMF,
     initial_state,
-    select,
 )
+from sparsedecomp.decomposition.nmf.relevance import cheapest_reduction, select
 from sparsedecomp.noise.scree import noise_edge
 
 
-def exact_view(X):
-    return View(as_blocks(X), None, float(np.square(X.astype(float)).sum()))
+def exact_matrix(X):
+    squares = float(np.square(X.astype(float)).sum())
+    return CompressedMatrix(as_blocks(X), None, squares)
 
 
-def compressed_view(X, rank):
+def compressed_matrix(X, rank):
     low = compress(X, rank, random_state=0)
-    return View(as_blocks(low.scores), low.basis, low.summary.sum_of_squares)
+    return CompressedMatrix(
+        as_blocks(low.scores), low.basis, low.summary.sum_of_squares
+    )
 
 
-def random_state(X, k, generator, under=False):
+def random_state(X, k, generator, penalised=False):
     S = generator.random((k, X.shape[1]))
     S /= np.linalg.norm(S, axis=1, keepdims=True)
     C = generator.random((len(X), k)).astype(X.dtype)
-    return Factors(C, S, 1.0, C.mean(axis=0, dtype=float) + 1, np.full(k, under))
+    relevance = C.mean(axis=0, dtype=float) + 1
+    return NMFState(C, S, 1.0, relevance, np.full(k, penalised))
 
 
-def settings(orthogonality=0.01, floor=None, max_iter=50, tol=1e-12, watch=None):
-    return Settings(orthogonality, floor, max_iter, tol, watch)
+def nmf(matrix, orthogonality=0.01, least_relevance=None, tol=1e-12):
+    return PenalisedNMF(matrix, orthogonality, least_relevance, tol)
 
 
-def objective_of(X, state, settings):
+def objective_of(X, state, method):
     """The objective of the module's docstring, from dense matrices."""
     C, S = state.C.astype(float), state.S
     n, m = X.shape
     overlap = C.T @ C
     Q = np.square(X - C @ S).sum()
-    Q += settings.orthogonality * (overlap.sum() - np.trace(overlap))
+    Q += method.orthogonality * (overlap.sum() - np.trace(overlap))
     J = X.size / 2 * np.log(state.noise_variance) + Q / (2 * state.noise_variance)
-    if settings.floor is not None:
+    if method.least_relevance is not None:
         c = n + 2
-        log_ratio = np.log(1 + C.sum(axis=0) / (c * settings.floor))
-        J += c * log_ratio[state.under].sum()
+        log_ratio = np.log(1 + C.sum(axis=0) / (c * method.least_relevance))
+        J += c * log_ratio[state.penalised].sum()
         J += len(S) * 0.5 * (np.sqrt(n) + np.sqrt(m)) ** 2
     return J
 
@@ -62,10 +62,10 @@ def objective_of(X, state, settings):
 @pytest.mark.parametrize("floor", [None, 0.1])
 def test_step_reports_the_objective(rng, orthogonality, floor):
     X = rng.random((40, 25))
-    state = random_state(X, 3, rng, under=True)
-    options = settings(orthogonality, floor)
-    new, objective = step(exact_view(X), state, options)
-    assert objective == pytest.approx(objective_of(X, new, options), rel=1e-10)
+    state = random_state(X, 3, rng, penalised=True)
+    method = nmf(exact_matrix(X), orthogonality, floor)
+    new, objective = method.step(state)
+    assert objective == pytest.approx(objective_of(X, new, method), rel=1e-10)
 
 
 @given(
@@ -80,21 +80,21 @@ def test_descent_never_rises(seed, k, orthogonality, floor, compressed, dtype):
     generator = np.random.default_rng(seed)
     X = generator.random((30, 3)) @ generator.random((3, 20))
     X = (X + 0.1 * generator.random(X.shape)).astype(dtype)
-    view = compressed_view(X, 8) if compressed else exact_view(X)
-    state = random_state(X, k, generator, under=floor is not None)
-    found = descend(view, state, settings(orthogonality, floor))
+    matrix = compressed_matrix(X, 8) if compressed else exact_matrix(X)
+    state = random_state(X, k, generator, penalised=floor is not None)
+    found = iterate(nmf(matrix, orthogonality, floor), state, 50)
     assert len(found.history) > 1
     assert np.all(np.diff(found.history) <= 0)
-    assert np.all(found.factors.C >= 0) and np.all(found.factors.S >= 0)
-    np.testing.assert_allclose(np.linalg.norm(found.factors.S, axis=1), 1)
+    assert np.all(found.state.C >= 0) and np.all(found.state.S >= 0)
+    np.testing.assert_allclose(np.linalg.norm(found.state.S, axis=1), 1)
 
 
 def test_compressed_steps_are_exact_steps_on_the_picture(rng):
     # For data that are of low rank the two are one.
     X = rng.random((40, 4)) @ rng.random((4, 30))
     state = random_state(X, 3, rng)
-    exact, _ = step(exact_view(X), state, settings())
-    quick, _ = step(compressed_view(X, 4), state, settings())
+    exact, _ = nmf(exact_matrix(X)).step(state)
+    quick, _ = nmf(compressed_matrix(X, 4)).step(state)
     np.testing.assert_allclose(quick.C, exact.C, atol=1e-10)
     np.testing.assert_allclose(quick.S, exact.S, atol=1e-10)
     assert quick.noise_variance == pytest.approx(exact.noise_variance)
@@ -102,12 +102,12 @@ def test_compressed_steps_are_exact_steps_on_the_picture(rng):
 
 def test_descent_ends_when_it_stands_still(rng):
     X = rng.random((40, 3)) @ rng.random((3, 20)) + 0.1 * rng.random((40, 20))
-    view, state = exact_view(X), random_state(X, 3, rng)
-    coarse = descend(view, state, settings(max_iter=5000, tol=1e-3))
-    fine = descend(view, state, settings(max_iter=5000, tol=1e-8))
+    matrix, state = exact_matrix(X), random_state(X, 3, rng)
+    coarse = iterate(nmf(matrix, tol=1e-3), state, 5000)
+    fine = iterate(nmf(matrix, tol=1e-8), state, 5000)
     assert coarse.converged and fine.converged
     assert len(coarse.history) < len(fine.history) < 5000
-    few = descend(view, state, settings(max_iter=3))
+    few = iterate(nmf(matrix), state, 3)
     assert not few.converged and len(few.history) == 3
 
 
@@ -116,14 +116,13 @@ def test_prior_takes_the_superfluous_out(rng):
     spectra = np.zeros((2, 40))
     spectra[0, 5:15] = spectra[1, 22:35] = 10
     X = maps @ spectra + rng.normal(0, 0.1, (300, 40)) + 0.5
-    view, k = exact_view(X), 6
-    state = initial_state(view, random_state(X, k, rng).S, 0.01)
+    matrix, k = exact_matrix(X), 6
+    state = initial_state(matrix, random_state(X, k, rng).S, 0.01)
     # A few free steps give the abundances that the prior then judges.
-    state = descend(view, state, settings(0.0, max_iter=10)).factors
-    state.under = np.ones(k, bool)
-    state.relevance = 0.1 + state.C.mean(axis=0)
-    found = select(view, state, settings(0.0, 0.1, 500, 1e-8))
-    assert found.factors.n_components in (2, 3)
+    state = iterate(nmf(matrix, 0.0), state, 10).state
+    method = nmf(matrix, 0.0, 0.1, 1e-8)
+    found = select(method, method.under_prior(state), 500)
+    assert found.state.n_components in (2, 3)
     assert np.all(np.diff(found.history) <= 0)
 
 
@@ -132,18 +131,18 @@ def test_components_without_abundance_are_left_out(rng):
     state = random_state(X, 2, rng)
     state.S[0] = np.r_[np.ones(10), np.zeros(10)] / np.sqrt(10)
     state.S[1] = np.r_[np.zeros(10), np.ones(10)] / np.sqrt(10)
-    found = descend(exact_view(X), state, settings())
-    assert found.factors.n_components == 1
-    assert found.factors.S.shape == (1, 20) and found.factors.C.shape == (50, 1)
+    found = iterate(nmf(exact_matrix(X)), state, 50)
+    assert found.state.n_components == 1
+    assert found.state.S.shape == (1, 20) and found.state.C.shape == (50, 1)
 
 
 def test_duplicates_merge_without_loss(rng):
     X = rng.random((30, 20))
-    state = random_state(X, 3, rng, under=True)
+    state = random_state(X, 3, rng, penalised=True)
     model = state.C @ state.S
     # The second spectrum once more, with a part of its abundance.
     part = rng.random((30, 1))
-    split = Factors(
+    split = NMFState(
         np.hstack([state.C, state.C[:, [1]] * part]),
         np.vstack([state.S, state.S[1]]),
         1.0,
@@ -158,9 +157,9 @@ def test_duplicates_merge_without_loss(rng):
 
 def test_mixture_goes_back_to_its_parts(rng):
     X = rng.random((30, 20))
-    state = random_state(X, 3, rng, under=True)
+    state = random_state(X, 3, rng, penalised=True)
     mixture = 0.3 * state.S[0] + 0.7 * state.S[2]
-    more = Factors(
+    more = NMFState(
         np.hstack([state.C, np.ones((30, 1))]),
         np.vstack([state.S, mixture / np.linalg.norm(mixture)]),
         1.0,
@@ -186,8 +185,8 @@ def test_descent_on_clipped_data_never_rises(seed, floor):
     generator = np.random.default_rng(seed)
     mean = generator.random((60, 2)) @ generator.random((2, 30))
     X = np.maximum(mean + generator.normal(0, 0.3, mean.shape), 0)
-    state = random_state(X, 2, generator, under=floor is not None)
-    found = descend_clipped(as_blocks(X), state, settings(1e-3, floor, 40))
+    state = random_state(X, 2, generator, penalised=floor is not None)
+    found = iterate(ClippedNMF(exact_matrix(X), 1e-3, floor, 1e-12), state, 40)
     assert np.all(np.diff(found.history) <= 0)
     assert found.history[-1] < found.history[0]
 
@@ -197,10 +196,9 @@ def test_clipped_objective_is_the_censored_likelihood(rng):
 
     mean = rng.random((50, 2)) @ rng.random((2, 30))
     X = np.maximum(mean + rng.normal(0, 0.3, mean.shape), 0)
-    found = descend_clipped(
-        as_blocks(X), random_state(X, 2, rng), settings(0.02, None, 30)
-    )
-    state = found.factors
+    method = ClippedNMF(exact_matrix(X), 0.02, None, 1e-12)
+    found = iterate(method, random_state(X, 2, rng), 30)
+    state = found.state
     model, sigma = state.C @ state.S, np.sqrt(state.noise_variance)
     logs = np.where(
         X > 0,

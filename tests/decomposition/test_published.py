@@ -6,7 +6,7 @@ import pytest
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition import NMFSO, NMFSOARD
 from sparsedecomp.decomposition.nmf import published as ours
-from sparsedecomp.decomposition.nmf.descent import View
+from sparsedecomp.decomposition.nmf.model import CompressedMatrix
 
 from ..naive import published as naive
 
@@ -57,18 +57,19 @@ def start(rng):
     return X, rng.random((30, 3)), rng.random((20, 3))
 
 
-def view_of(X):
-    return View(as_blocks(X), None, np.square(X).sum())
+def matrix_of(X):
+    return CompressedMatrix(as_blocks(X), None, np.square(X).sum())
 
 
 @pytest.mark.parametrize("orthogonality", [0.0, 0.1, 1.0])
 def test_plain_updates_agree_with_the_oracle(start, orthogonality):
     X, C, S = start
     C /= np.linalg.norm(C, axis=0)
-    view, state = view_of(X), ours._State(C.copy(), S.T.copy(), 0.0, None)
+    method = ours.PublishedNMFSO(matrix_of(X), orthogonality, 0.0)
+    state = ours.PublishedState(C.copy(), S.T.copy(), 0.0)
     for _ in range(20):
         C, S = naive.nmf_so_step(X, C, S, orthogonality)
-        objective = ours._update_plain(view, state, orthogonality)
+        state, objective = method.step(state)
         np.testing.assert_allclose(state.C, C, atol=1e-10)
         np.testing.assert_allclose(state.S, S.T, atol=1e-9)
         assert objective == pytest.approx(np.mean((X - C @ S.T) ** 2), rel=1e-8)
@@ -80,13 +81,15 @@ def test_updates_with_relevance_agree_with_the_oracle(start, orthogonality):
     S /= np.linalg.norm(S, axis=0)
     relevance = C.sum(axis=0) / (len(C) + 2)
     noise = np.mean((X - C @ S.T) ** 2)
-    view, state = view_of(X), ours._State(C.copy(), S.T.copy(), noise, relevance)
+    method = ours.PublishedNMFARDSO(matrix_of(X), orthogonality, 0.0)
+    state = ours.PublishedState(C.copy(), S.T.copy(), noise, relevance)
     before = None
     for _ in range(20):
+        state.iteration = 0  # alike components merge only after the third iteration
         C, S, relevance, noise = naive.nmf_ard_so_step(
             X, C, S, relevance, noise, orthogonality
         )
-        objective = ours._update_relevant(view, state, orthogonality)
+        state, objective = method.step(state)
         np.testing.assert_allclose(state.C, C, atol=1e-10)
         np.testing.assert_allclose(state.S, S.T, atol=1e-10)
         np.testing.assert_allclose(state.relevance, relevance, rtol=1e-10)

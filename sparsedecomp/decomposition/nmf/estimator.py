@@ -11,7 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 from sparsedecomp.blocks.summary import root_of_sums
 from sparsedecomp.decomposition.base import BlockFactorisation
 from sparsedecomp.decomposition.initialisation import INITIALISATIONS
-from sparsedecomp.decomposition.nmf.fitting import Request, fit_penalised
+from sparsedecomp.decomposition.nmf.factorisation import Factorisation, NMFOptions
+from sparsedecomp.decomposition.nmf.fit import fit_penalised
 from sparsedecomp.decomposition.nmf.published import fit_published
 from sparsedecomp.noise.weights import NOISE_MODELS, refuse_negative
 
@@ -90,12 +91,12 @@ class SoftOrthogonalNMF(BlockFactorisation):
         self._validate_params()
         blocks = self._blocks(X, reset=True)
         self._check_size(blocks)
-        watch = self._watch(blocks, self.max_iter, self.n_init)
+        monitor = self._monitor(blocks, self.max_iter, self.n_init)
         orthogonality = self.orthogonality
         if orthogonality is None:
             orthogonality = ORTHOGONALITY[self.updates]
-        course = fit_published if self.updates == "published" else fit_penalised
-        request = Request(
+        fit = fit_published if self.updates == "published" else fit_penalised
+        options = NMFOptions(
             n_components=self._bound_on_components(blocks),
             relevance=self._relevance,
             orthogonality=orthogonality,
@@ -107,15 +108,15 @@ class SoftOrthogonalNMF(BlockFactorisation):
             noise=self.noise,
             clipping=self.clipping,
             generator=self._generator(),
-            watch=watch,
+            monitor=monitor,
         )
-        solution = course(blocks, request)
-        self._keep(solution)
-        self.n_iter_ = watch.count
-        self.passes_ = watch.passes
-        self.seconds_ = watch.seconds
-        self._warn(solution.stopped)
-        return solution.C
+        found = fit(blocks, options)
+        self._keep(found)
+        self.n_iter_ = monitor.count
+        self.passes_ = monitor.passes
+        self.seconds_ = monitor.seconds
+        self._warn(found.outcome.stopped)
+        return found.C
 
     def transform(self, X):
         """Find the abundances of pixels, the spectra fixed.
@@ -150,25 +151,23 @@ class SoftOrthogonalNMF(BlockFactorisation):
             return min(blocks.shape)
         return self.n_components
 
-    def _keep(self, solution):
-        self.components_ = solution.S.astype(solution.C.dtype)
-        self.n_components_ = len(solution.S)
-        self.objective_ = solution.objective
-        self.objective_history_ = np.array(solution.history)
-        self.residual_norm_ = float(np.sqrt(solution.residual))
-        self.relative_residual_ = float(
-            np.sqrt(solution.residual / solution.sum_of_squares)
-        )
-        self.noise_variance_ = float(solution.noise_variance)
-        self.overlap_weight_ = solution.overlap_weight
-        self.noise_model_ = solution.noise_model
-        self.clipped_ = solution.clipped
-        self.converged_ = solution.converged
-        self.interrupted_ = solution.interrupted
-        self._abundance_model = solution.abundance_model
-        self._column_scale = solution.column_scale
-        self._scale = solution.scale
-        self._mean_row_sum = solution.mean_row_sum
+    def _keep(self, found: Factorisation) -> None:
+        self.components_ = found.S.astype(found.C.dtype)
+        self.n_components_ = len(found.S)
+        self.objective_ = found.objective
+        self.objective_history_ = np.array(found.outcome.history)
+        self.residual_norm_ = float(np.sqrt(found.residual))
+        self.relative_residual_ = float(np.sqrt(found.residual / found.sum_of_squares))
+        self.noise_variance_ = float(found.noise_variance)
+        self.overlap_weight_ = found.overlap_weight
+        self.noise_model_ = found.noise_model
+        self.clipped_ = found.clipped
+        self.converged_ = found.outcome.converged
+        self.interrupted_ = found.outcome.interrupted
+        self._abundance_model = found.abundance_model
+        self._column_scale = found.column_scale
+        self._scale = found.scale
+        self._mean_row_sum = found.mean_row_sum
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

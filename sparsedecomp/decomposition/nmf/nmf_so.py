@@ -1,8 +1,11 @@
 """NMF with soft orthogonality, with and without automatic relevance determination."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from sparsedecomp.decomposition.nmf.estimator import SoftOrthogonalNMF
+from sparsedecomp.decomposition.nmf.factorisation import Factorisation
 
 
 class NMFSO(SoftOrthogonalNMF):
@@ -174,7 +177,7 @@ converged_, interrupted_, passes_, seconds_
 
     _relevance = True
 
-    def _keep(self, solution):
-        super()._keep(solution)
-        self.relevance_ = np.asarray(solution.relevance)
-        self.selection_history_ = np.array(solution.selection_history)
+    def _keep(self, found: Factorisation) -> None:
+        super()._keep(found)
+        self.relevance_ = np.asarray(found.relevance)
+        self.selection_history_ = np.array(found.selection_history)

@@ -28,168 +28,250 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
+from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.blocks.compression import gram_of
 from sparsedecomp.decomposition.initialisation import initial_spectra
-from sparsedecomp.decomposition.nmf.descent import interruptible
-from sparsedecomp.decomposition.nmf.fitting import (
-    AbundanceModel,
-    Solution,
-    most_components,
-    views,
+from sparsedecomp.decomposition.iterate import (
+    IterativeMethod,
+    Outcome,
+    Phases,
+    best_of,
+    iterate,
 )
+from sparsedecomp.decomposition.nmf.factorisation import (
+    AbundanceModel,
+    Factorisation,
+    NMFOptions,
+)
+from sparsedecomp.decomposition.nmf.fit import matrices, most_components
+from sparsedecomp.decomposition.nmf.model import CompressedMatrix
 from sparsedecomp.noise.scree import noise_edge
-from sparsedecomp.noise.weights import weigh
+from sparsedecomp.noise.weights import Weighted, weigh
 
+# Cosine above which two spectra are compared with the noise, and the number of
+# iterations before the first comparison; both from the authors' scripts.
 ALIKE = 0.99
 MERGE_AFTER = 3
 EXACT_ITERATIONS = 10
 
 
 @dataclass
-class _State:
-    C: np.ndarray
-    S: np.ndarray
+class PublishedState:
+    """Abundances and spectra between two iterations.
+
+    Attributes
+    ----------
+    C : (n_pixels, k) array
+        Abundances.
+    S : (k, n_channels) float64 array
+        Spectra.
+    noise_variance : float
+        Mean square of the residual.
+    relevance : (k,) array or None
+        Relevances, None without automatic relevance determination.
+    iteration : int
+        Number of iterations before.
+    """
+
+    C: NDArray
+    S: NDArray
     noise_variance: float
-    relevance: np.ndarray | None
-    history: list = field(default_factory=list)
-    converged: bool = False
-    stopped: bool = False
-    interrupted: bool = False
+    relevance: NDArray | None = None
+    iteration: int = 0
 
     @property
-    def objective(self):
-        """The last objective."""
-        return self.history[-1] if self.history else np.inf
+    def n_components(self) -> int:
+        """Number of components."""
+        return len(self.S)
 
 
-def fit_published(blocks, request):
-    """Fit by the published rules; parameters and result are those of `fit_penalised`.
+@dataclass(frozen=True)
+class PublishedNMFSO(IterativeMethod[PublishedState]):
+    """The update rule of NMF-SO: maps of unit norm, the scale in the spectra.
 
-    The orthogonality is the removed fraction of the projection, 0 to 1; noise "auto"
-    means "uniform" here, and clipping is not looked at.
+    Attributes
+    ----------
+    matrix : CompressedMatrix
+        The data.
+    orthogonality : float
+        Part of the projection on the other maps that is removed, 0 to 1.
+    tol : float
+        The iteration ends when the spectra move by less than this part of their norm.
+    """
+
+    matrix: CompressedMatrix
+    orthogonality: float
+    tol: float
+
+    monotone = False
+
+    def start(self, S: NDArray, generator: np.random.Generator) -> PublishedState:
+        """Start of the authors: equal maps, and the given spectra of unit norm."""
+        n = self.matrix.n_pixels
+        C = np.full((n, len(S)), 1 / np.sqrt(n), self.matrix.blocks.dtype)
+        return PublishedState(
+            C, S * np.sqrt(self.matrix.sum_of_squares / len(S)), 0.0, None
+        )
+
+    def step(self, state: PublishedState) -> tuple[PublishedState, float]:
+        """Update spectra and maps once, component by component."""
+        matrix, C, S = self.matrix, state.C.copy(), state.S.copy()
+        gram = gram_of(C)
+        XC = matrix.expand(matrix.blocks.rmatmul(C).T).T
+        for j in range(len(S)):
+            S[j] = np.maximum(_without(XC, gram, S.T, j), 0.0)
+        gram = S @ S.T
+        XS = matrix.blocks.matmul(matrix.project(S))
+        total = C.sum(axis=1)
+        for j in range(len(S)):
+            total -= C[:, j]
+            c = _cleared(_without(XS, gram, C, j), total, self.orthogonality)
+            c = np.maximum(c, 0.0)
+            norm = np.linalg.norm(c)
+            C[:, j] = c / norm if norm > 0 else 0.0
+            total += C[:, j]
+        noise_variance = _residual(matrix, C, S, XS) / matrix.size
+        new = PublishedState(C, S, noise_variance, None, state.iteration + 1)
+        return new, noise_variance
+
+    def is_small(
+        self,
+        old: PublishedState,
+        new: PublishedState,
+        decrease: float,
+        objective: float,
+    ) -> bool:
+        """Whether the spectra have moved by less than `tol` of their norm."""
+        if old.S.shape != new.S.shape:
+            return False
+        moved = np.linalg.norm(new.S - old.S)
+        return bool(moved <= self.tol * np.linalg.norm(old.S))
+
+
+@dataclass(frozen=True)
+class PublishedNMFARDSO(PublishedNMFSO):
+    """The update rule of NMF-ARD-SO: spectra of unit norm, the scale in the maps."""
+
+    def start(self, S: NDArray, generator: np.random.Generator) -> PublishedState:
+        """Random maps at the scale of the data, and the given spectra."""
+        matrix = self.matrix
+        k, n = len(S), matrix.n_pixels
+        size = np.sqrt(matrix.sum_of_squares / n)
+        C = (generator.random((n, k)) + 1) * size / k
+        C = C.astype(matrix.blocks.dtype)
+        XS = matrix.blocks.matmul(matrix.project(S))
+        noise_variance = _residual(matrix, C, S, XS) / matrix.size
+        relevance = C.sum(axis=0, dtype=np.float64) / (n + 2.0)
+        return PublishedState(C, S, noise_variance, relevance)
+
+    def step(self, state: PublishedState) -> tuple[PublishedState, float]:
+        """Update spectra, maps and relevances once, component by component."""
+        matrix, C, S = self.matrix, state.C.copy(), state.S.copy()
+        assert state.relevance is not None
+        gram = gram_of(C)
+        XC = matrix.expand(matrix.blocks.rmatmul(C).T).T
+        for j in range(len(S)):
+            s = np.maximum(_without(XC, gram, S.T, j), 0.0)
+            norm = np.linalg.norm(s)
+            S[j] = s / norm if norm > 0 else 1 / np.sqrt(len(s))
+        gram = S @ S.T
+        XS = matrix.blocks.matmul(matrix.project(S))
+        total = C.sum(axis=1)
+        for j in range(len(S)):
+            total -= C[:, j]
+            c = _without(XS, gram, C, j) - state.noise_variance / state.relevance[j]
+            C[:, j] = np.maximum(_cleared(c, total, self.orthogonality), 0.0)
+            total += C[:, j]
+        if state.iteration >= MERGE_AFTER:
+            _merge(matrix, C, S, XS, state.noise_variance)
+        n = matrix.n_pixels
+        noise_variance = _residual(matrix, C, S, XS) / matrix.size
+        totals = C.sum(axis=0, dtype=np.float64)
+        alive = np.flatnonzero(totals > 0)
+        if alive.size < len(totals):
+            C, S, totals = np.ascontiguousarray(C[:, alive]), S[alive], totals[alive]
+        relevance = totals / (n + 2.0)
+        ratio = relevance / np.sqrt(noise_variance)
+        objective = 0.5 * matrix.size * np.log(noise_variance) + n * np.log(ratio).sum()
+        new = PublishedState(C, S, noise_variance, relevance, state.iteration + 1)
+        return new, float(objective)
+
+
+def fit_published(blocks: BlockMatrix, options: NMFOptions) -> Factorisation:
+    """Fit by the published rules.
+
+    Parameters
+    ----------
+    blocks : BlockMatrix
+        The data.
+    options : NMFOptions
+        Parameters of the fit. The orthogonality is the removed part of the projection,
+        0 to 1; noise "auto" means "uniform" here, and clipping is ignored.
+
+    Returns
+    -------
+    Factorisation
     """
     data = weigh(
         blocks,
-        request.rank,
-        noise="uniform" if request.noise == "auto" else request.noise,
+        options.rank,
+        noise="uniform" if options.noise == "auto" else options.noise,
         clipping=False,
-        random_state=request.generator,
+        random_state=options.generator,
     )
-    low = data.low_rank
-    exact, view = views(data, request.compression)
-    n_components = request.n_components or most_components(low)
-    init = "random" if request.init == "auto" else request.init
-    begin, update = _start_plain, _update_plain
-    if request.relevance:
-        begin, update = _start_relevant, _update_relevant
-    update = partial(update, orthogonality=request.orthogonality)
-    best = None
-    for number in range(request.n_init):
-        S = initial_spectra(low, n_components, init, request.generator)
-        found = _iterate(
-            view,
-            begin(view, S, request.generator),
-            update,
-            request,
-            partial(request.watch, number),
+    exact, matrix = matrices(data, options.compression)
+    n_components = options.n_components or most_components(data.low_rank)
+    rule = PublishedNMFARDSO if options.relevance else PublishedNMFSO
+    method = rule(matrix, options.orthogonality, options.tol)
+
+    def outcomes(_: object) -> Iterator[Outcome[PublishedState]]:
+        init = "random" if options.init == "auto" else options.init
+        for number in range(options.n_init):
+            options.monitor.start = number
+            S = initial_spectra(data.low_rank, n_components, init, options.generator)
+            start = method.start(S, options.generator)
+            yield iterate(method, start, options.max_iter, options.monitor)
+
+    phases: Phases[PublishedState] = Phases(options.monitor)
+    best = phases.run("starts", lambda before: best_of(outcomes(before)))
+    if matrix is not exact and not best.stopped:
+        # Iterations on the data themselves remove the error of the compression.
+        polish = iterate(
+            replace(method, matrix=exact, tol=0.0), best.state, EXACT_ITERATIONS
         )
-        if best is None or found.objective < best.objective:
-            best = found
-        if found.stopped:
-            best.stopped, best.interrupted = True, found.interrupted
-            break
-    if view is not exact and not best.stopped:
-        # The compression is taken out again by iterating on the data themselves.
-        for _ in range(EXACT_ITERATIONS):
-            update(exact, best)
-    return _solution(data, best)
+        best.state = polish.state
+        if polish.interrupted:
+            best.interrupt()
+    return _factorisation(data, best)
 
 
-def _cleared(c, others, orthogonality):
+def _cleared(c: NDArray, others: NDArray, orthogonality: float) -> NDArray:
     """The abundances without a part of their projection on the other maps."""
     size = others @ others
     return c - orthogonality * (others @ c) / size * others if size > 0 else c
 
 
-def _without(F, gram, factors, j):
+def _without(F: NDArray, gram: NDArray, factors: NDArray, j: int) -> NDArray:
     """``F_j - sum over k != j of gram_jk factors_k``, factors in columns."""
     return F[:, j] - factors @ gram[j] + gram[j, j] * factors[:, j]
 
 
-def _residual(view, C, S, XS):
+def _residual(matrix: CompressedMatrix, C: NDArray, S: NDArray, XS: NDArray) -> float:
     cross = 2 * np.sum(C * XS, dtype=np.float64)
-    return view.sum_of_squares - cross + np.sum(gram_of(C) * (S @ S.T))
+    return matrix.sum_of_squares - cross + np.sum(gram_of(C) * (S @ S.T))
 
 
-def _update_plain(view, state, orthogonality):
-    """One sweep of NMF-SO: maps of unit norm, the scale in the spectra."""
-    C, S = state.C, state.S
-    gram = gram_of(C)
-    XC = view.expand(view.blocks.rmatmul(C).T).T
-    for j in range(len(S)):
-        S[j] = np.maximum(_without(XC, gram, S.T, j), 0.0)
-    gram = S @ S.T
-    XS = view.blocks.matmul(view.project(S))
-    total = C.sum(axis=1)
-    for j in range(len(S)):
-        total -= C[:, j]
-        c = _cleared(_without(XS, gram, C, j), total, orthogonality)
-        c = np.maximum(c, 0.0)
-        norm = np.linalg.norm(c)
-        C[:, j] = c / norm if norm > 0 else 0.0
-        total += C[:, j]
-    state.noise_variance = _residual(view, C, S, XS) / view.size
-    return state.noise_variance
-
-
-def _start_plain(view, S, generator):
-    # The published start: maps that are all alike, spectra of random pixels.
-    n = view.n_pixels
-    C = np.full((n, len(S)), 1 / np.sqrt(n), view.blocks.dtype)
-    return _State(C, S * np.sqrt(view.sum_of_squares / len(S)), 0.0, None)
-
-
-def _update_relevant(view, state, orthogonality):
-    """One sweep of NMF-ARD-SO: spectra of unit norm, the scale in the maps."""
-    C, S = state.C, state.S
-    gram = gram_of(C)
-    XC = view.expand(view.blocks.rmatmul(C).T).T
-    for j in range(len(S)):
-        s = np.maximum(_without(XC, gram, S.T, j), 0.0)
-        norm = np.linalg.norm(s)
-        S[j] = s / norm if norm > 0 else 1 / np.sqrt(len(s))
-    gram = S @ S.T
-    XS = view.blocks.matmul(view.project(S))
-    total = C.sum(axis=1)
-    for j in range(len(S)):
-        total -= C[:, j]
-        c = _without(XS, gram, C, j) - state.noise_variance / state.relevance[j]
-        C[:, j] = np.maximum(_cleared(c, total, orthogonality), 0.0)
-        total += C[:, j]
-    _merge(view, state, XS)
-    n = view.n_pixels
-    state.noise_variance = _residual(view, state.C, state.S, XS) / view.size
-    totals = state.C.sum(axis=0, dtype=np.float64)
-    alive = np.flatnonzero(totals > 0)
-    if alive.size < len(totals):
-        state.C = np.ascontiguousarray(state.C[:, alive])
-        state.S, totals = state.S[alive], totals[alive]
-    state.relevance = totals / (n + 2.0)
-    ratio = state.relevance / np.sqrt(state.noise_variance)
-    return 0.5 * view.size * np.log(state.noise_variance) + n * np.log(ratio).sum()
-
-
-def _merge(view, state, XS):
-    """Put two components of one spectrum together if noise explains the difference."""
-    if len(state.history) < MERGE_AFTER:
-        return
-    C, S = state.C, state.S
-    edge = noise_edge(state.noise_variance, view.n_pixels, view.n_channels)
+def _merge(
+    matrix: CompressedMatrix, C: NDArray, S: NDArray, XS: NDArray, noise_variance: float
+) -> None:
+    """Merge components of one spectrum, in place, if noise explains the difference."""
+    edge = noise_edge(noise_variance, matrix.n_pixels, matrix.n_channels)
     gram = gram_of(C)
     cosine = S @ S.T
     for i in range(len(S)):
@@ -204,38 +286,12 @@ def _merge(view, state, XS):
             S[i] = s / np.linalg.norm(s)
             C[:, i] += C[:, j]
             C[:, j] = 0.0
-            XS[:, [i]] = view.blocks.matmul(view.project(S[[i]]))
+            XS[:, [i]] = matrix.blocks.matmul(matrix.project(S[[i]]))
             gram, cosine = gram_of(C), S @ S.T
 
 
-def _start_relevant(view, S, generator):
-    k, n = len(S), view.n_pixels
-    size = np.sqrt(view.sum_of_squares / n)
-    C = ((generator.random((n, k)) + 1) * size / k).astype(view.blocks.dtype)
-    state = _State(C, S, 0.0, C.sum(axis=0, dtype=np.float64) / (n + 2.0))
-    XS = view.blocks.matmul(view.project(S))
-    state.noise_variance = _residual(view, C, S, XS) / view.size
-    return state
-
-
-def _iterate(view, state, update, request, watch):
-    with interruptible(state):
-        for _ in range(request.max_iter):
-            before = state.S.copy()
-            objective = update(view, state)
-            state.history.append(objective)
-            if watch(objective, len(state.S)):
-                state.stopped = True
-                break
-            if state.S.shape == before.shape:
-                moved = np.linalg.norm(state.S - before)
-                if moved <= request.tol * np.linalg.norm(before):
-                    state.converged = True
-                    break
-    return state
-
-
-def _solution(data, state):
+def _factorisation(data: Weighted, best: Outcome[PublishedState]) -> Factorisation:
+    state = best.state
     S = state.S * data.column_scale
     norm = np.linalg.norm(S, axis=1)
     alive = np.flatnonzero(norm > 0)
@@ -252,19 +308,16 @@ def _solution(data, state):
     relevance = state.relevance
     if relevance is not None:
         relevance = (relevance / np.sqrt(state.noise_variance))[alive][order]
-    return Solution(
+    return Factorisation(
         C=C,
         S=S,
         noise_variance=state.noise_variance * mean_variance,
         relevance=relevance,
-        history=state.history,
         selection_history=[],
-        objective=state.objective,
+        objective=best.objective,
         residual=max(residual, 0.0),
         sum_of_squares=data.low_rank.summary.sum_of_squares,
-        converged=state.converged,
-        stopped=state.stopped,
-        interrupted=state.interrupted,
+        outcome=best,
         overlap_weight=0.0,
         noise_model=data.noise_model,
         clipped=False,

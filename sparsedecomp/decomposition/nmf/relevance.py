@@ -1,101 +1,108 @@
-"""How many components there are: automatic relevance, and a test against the noise.
+"""Number of components by automatic relevance determination and a noise test.
 
-Descent under the prior prunes what it can, but many components may share one place
-between them, each of them relevant. So components are taken out one by one: the one
-that the others make up best, and the descent goes on without it. Pure noise of variance
-``s2`` in ``N`` pixels and ``M`` channels gives one more component at most
-``s2 (sqrt N + sqrt M)^2`` to explain (the edge of Marchenko and Pastur); a component
-that explains less than this is not kept.
+Descent under the prior removes components that have no abundance, but several
+components may share one spectrum, each of them relevant. So components are removed one
+by one: the one that the others replace best, after which the descent goes on without
+it. Pure noise of variance ``s2`` in ``N`` pixels and ``M`` channels lets one more
+component explain at most ``s2 (sqrt N + sqrt M)^2`` (the edge of Marchenko and Pastur);
+a component that explains less than this is not kept.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 
 import numpy as np
 import scipy.optimize
 
 from sparsedecomp.blocks.compression import gram_of
-from sparsedecomp.decomposition.nmf.descent import Factors, descend
+from sparsedecomp.decomposition.iterate import Outcome, iterate, keep_on_interrupt
+from sparsedecomp.decomposition.nmf.model import NMFState, PenalisedNMF
+from sparsedecomp.decomposition.progress import Monitor
 from sparsedecomp.noise.scree import noise_edge
 
 _logger = logging.getLogger(__name__)
 
-SETTLE = 60
+# Upper bound on the iterations after a component has been removed.
+REDUCED_ITERATIONS = 60
 
 
-def select(view, state, settings):
-    """Descend under the prior and take out components until each one is needed.
+def select(
+    method: PenalisedNMF,
+    state: NMFState,
+    max_iter: int,
+    monitor: Monitor | None = None,
+) -> Outcome[NMFState]:
+    """Descend under the prior and remove components until each one is needed.
 
     Parameters
     ----------
-    view, state, settings
-        As in `sparsedecomp.decomposition.nmf.descent.descend`.
+    method : PenalisedNMF
+        With a prior.
+    state : NMFState
+        Where to start.
+    max_iter : int
+        Upper bound on the iterations of the first and of the last descent.
+    monitor : Monitor, optional
+        As for `iterate`.
 
     Returns
     -------
-    Descent
+    Outcome
         With the history of the whole search, which never rises.
     """
-
-    brief = replace(settings, max_iter=SETTLE)
-    result = descend(view, state, settings)
-    while result.factors.n_components > 1 and not result.stopped:
-        full = result.factors
-        edge = noise_edge(full.noise_variance, view.n_pixels, view.n_channels)
-        fewer = descend(view, cheapest_reduction(full), brief)
-        if fewer.stopped:
-            result.stopped, result.interrupted = True, fewer.interrupted
-            break
-        explained = view.size * (fewer.factors.noise_variance - full.noise_variance)
-        if explained > edge or fewer.objective > result.objective:
-            break
-        _logger.debug(
-            "%d components: one explains %.2f of the noise edge, taken out",
-            full.n_components,
-            explained / edge,
-        )
-        # Only what lies below the last objective belongs to one falling history.
-        history = [j for j in fewer.history if j <= result.objective]
-        fewer.history = result.history + history
-        result = fewer
+    matrix = method.matrix
+    result = iterate(method, state, max_iter, monitor)
+    while result.state.n_components > 1 and not result.stopped:
+        with keep_on_interrupt(result):
+            full = result.state
+            edge = noise_edge(full.noise_variance, matrix.n_pixels, matrix.n_channels)
+            start = cheapest_reduction(full)
+            fewer = iterate(method, start, REDUCED_ITERATIONS, monitor)
+            if fewer.stopped:
+                result.stopped, result.interrupted = True, fewer.interrupted
+                break
+            variance = fewer.state.noise_variance
+            explained = matrix.size * (variance - full.noise_variance)
+            if explained > edge or fewer.objective > result.objective:
+                break
+            _logger.debug(
+                "%d components: one explains %.2f of the noise edge and is removed",
+                full.n_components,
+                explained / edge,
+            )
+            # Keep the history falling: leave out what lies above the last objective.
+            fewer.history = result.history + [
+                objective
+                for objective in fewer.history
+                if objective <= result.objective
+            ]
+            result = fewer
     if not result.stopped:
-        last = descend(view, result.factors, settings)
+        last = iterate(method, result.state, max_iter, monitor)
         last.history = result.history + last.history
         result = last
     return result
 
 
-def cheapest_reduction(state):
+def cheapest_reduction(state: NMFState) -> NMFState:
     """The state with one component less that describes the data nearly as well.
 
-    It is shared out among the others in the proportions in which their spectra make
-    up its own: duplicates merge, and a mixture goes back to its parts.
+    The abundance of the removed component goes to the others, in the proportions in
+    which their spectra make up its own: duplicates merge, and a mixture is split into
+    its parts.
     """
     gram = gram_of(state.C)
     k = state.n_components
-    best = (np.inf, None)
+    least_cost = np.inf
     for i in range(k):
         others = [j for j in range(k) if j != i]
         share, distance = scipy.optimize.nnls(state.S[others].T, state.S[i])
         cost = gram[i, i] * distance**2
-        if cost < best[0]:
-            best = cost, (i, others, share)
-    i, others, share = best[1]
+        if cost < least_cost:
+            least_cost, best = cost, (i, others, share)
+    i, others, share = best
     reduced = state.take(others)
     reduced.C += state.C[:, [i]] * share.astype(state.C.dtype)
     reduced.relevance = reduced.relevance + state.relevance[i] * share
     return reduced
-
-
-def initial_state(view, S, noise_variance):
-    """Spectra to start from, with abundances of nothing and no prior yet."""
-    k = len(S)
-    return Factors(
-        C=np.zeros((view.n_pixels, k), view.blocks.dtype),
-        S=S,
-        noise_variance=noise_variance,
-        relevance=np.full(k, np.inf),
-        under=np.zeros(k, bool),
-    )

@@ -7,14 +7,12 @@ import scipy.sparse
 
 from sparsedecomp.blocks import as_blocks, compress
 from sparsedecomp.decomposition.initialisation import initial_spectra
-from sparsedecomp.decomposition.nmf.descent import (
-    Descent,
-    Settings,
-    View,
-    interruptible,
+from sparsedecomp.decomposition.iterate import Outcome, iterate, keep_on_interrupt
+from sparsedecomp.decomposition.nmf.model import (
+    CompressedMatrix,
+    PenalisedNMF,
+    initial_state,
 )
-from sparsedecomp.decomposition.nmf.descent import descend as descend_squares
-from sparsedecomp.decomposition.nmf.relevance import initial_state
 
 # Factors stay above this part of their mean, where the loss has a slope.
 _FLOOR = 1e-9
@@ -94,8 +92,8 @@ def fit_beta(blocks, n_components, beta, init, max_iter, tol, generator, watch):
 
     Returns
     -------
-    Descent
-        Its factors are ``(C, S, floor, residual)``.
+    Outcome
+        Its state is ``(C, S, floor, residual)``.
     """
     low = compress(blocks, n_components + OVERSAMPLING, random_state=generator)
     squares = low.summary.sum_of_squares
@@ -103,23 +101,23 @@ def fit_beta(blocks, n_components, beta, init, max_iter, tol, generator, watch):
         raise ValueError("The data are zero everywhere; there is nothing to decompose.")
     variance = max(low.noise_variance, 1e-12 * squares / np.prod(blocks.shape))
     S = initial_spectra(low, n_components, init, generator)
-    view = View(as_blocks(low.scores), low.basis, squares)
-    brief = Settings(0.0, None, START_ITERATIONS, 0.0)
-    start = descend_squares(view, initial_state(view, S, variance), brief).factors
-    mean = np.sqrt(max(low.summary.row_sums.mean(), 0) / blocks.shape[1])
+    matrix = CompressedMatrix(as_blocks(low.scores), low.basis, squares)
+    method = PenalisedNMF(matrix)
+    start = iterate(method, initial_state(matrix, S, variance), START_ITERATIONS).state
     C, S = start.C.astype(float), start.S
+    mean = np.sqrt(max(low.summary.row_sums.mean(), 0) / blocks.shape[1])
     scale = np.sqrt(C.mean() / S.mean())
     floor = _FLOOR * mean
     C, S = np.maximum(C / scale, 1e-2 * mean), np.maximum(S * scale, 1e-2 * mean)
-    result = Descent((C, S, floor, squares))
-    with interruptible(result):
+    result = Outcome((C, S, floor, squares))
+    with keep_on_interrupt(result):
         for _ in range(max_iter):
             (C,), (up, down, loss, residual) = blocks.run(
                 beta_step, rows=(C,), shared=(S, beta, 1, floor)
             )
             gain = result.objective - loss
             result.history.append(float(loss))
-            result.factors = (C, S, floor, float(residual))
+            result.state = (C, S, floor, float(residual))
             if watch(0, float(loss), len(S)):
                 result.stopped = True
                 break

@@ -22,7 +22,7 @@ import numpy as np
 import scipy.sparse
 from scipy.special import polygamma, psi
 
-from sparsedecomp.decomposition.nmf.descent import Descent, interruptible
+from sparsedecomp.decomposition.iterate import Outcome, keep_on_interrupt
 from sparsedecomp.decomposition.poisson.counts import csr_of_array
 from sparsedecomp.kernels.counts import likelihood_rows, posterior_rows
 
@@ -261,19 +261,19 @@ def descend(blocks, state, model, budget):
 
     Returns
     -------
-    sparsedecomp.decomposition.nmf.descent.Descent
-        Its factors are a `PoissonState`; ``moved`` is what the last step moved.
+    Outcome
+        Its state is a `PoissonState`; ``moved`` is what the last step moved.
 
     References
     ----------
     .. [1] A. M. S. Ang and N. Gillis, Neural Comput. 31 (2019) 417.
        https://doi.org/10.1162/neco_a_01157
     """
-    result = Descent(state)
+    result = Outcome(state)
     result.moved = np.inf
     momentum, ceiling = 0.5, 1.0
     ahead = None
-    with interruptible(result):
+    with keep_on_interrupt(result):
         for _ in range(budget.max_iter):
             new, objective, moved = step(blocks, ahead or state, model)
             if ahead is not None and not objective <= result.objective:
@@ -287,12 +287,12 @@ def descend(blocks, state, model, budget):
                 ceiling = min(1.0, ceiling * 1.01)
                 momentum = min(ceiling, momentum * 1.1)
             ahead = _extrapolated(state, new, momentum, model)
-            state = result.factors = new
+            state = result.state = new
             result.history.append(objective)
             result.moved = moved
             alive = state.C.sum(axis=0) > 1e-6 * state.C.sum() / state.n_components
             if not alive.all():
-                state = result.factors = state.take(np.flatnonzero(alive))
+                state = result.state = state.take(np.flatnonzero(alive))
                 ahead = None
             if budget.stops(objective, state.n_components):
                 result.stopped = True

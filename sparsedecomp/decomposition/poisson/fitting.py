@@ -9,7 +9,8 @@ import numpy as np
 
 from sparsedecomp.blocks.sources import one_blas_thread
 from sparsedecomp.decomposition.initialisation import inits
-from sparsedecomp.decomposition.nmf.descent import Descent, Factors, best_of
+from sparsedecomp.decomposition.iterate import Outcome, best_of
+from sparsedecomp.decomposition.nmf.model import NMFState
 from sparsedecomp.decomposition.nmf.relevance import cheapest_reduction
 from sparsedecomp.decomposition.poisson.counts import (
     Counts,
@@ -91,7 +92,7 @@ class Found:
         Its ``A`` may belong to other pixels.
     model : PoissonModel
         With the weights that were used.
-    descent : Descent
+    descent : Outcome
     relevance : (k,) array
     residual, sum_of_squares, deviance : float
     """
@@ -99,7 +100,7 @@ class Found:
     C: np.ndarray
     state: PoissonState
     model: PoissonModel
-    descent: Descent
+    descent: Outcome
     relevance: np.ndarray
     residual: float
     sum_of_squares: float
@@ -165,20 +166,20 @@ def _one_start(X, model, init, request, watch):
     if request.relevance:
         C, S, interrupted = start(k, relevance=True)
         if interrupted:
-            return Descent(start_state(C, S, model), stopped=True, interrupted=True)
+            return Outcome(start_state(C, S, model), stopped=True, interrupted=True)
         group, coarse = grouped(X, S)
         plain = PoissonModel(floor=1.0)
         state = start_state(C, sums_of_groups(S, group), plain)
         found = _select(coarse, state, plain, request.tol, watch)
-        state = start_state(found.factors.C, found.factors.S, model)
+        state = start_state(found.state.C, found.state.S, model)
         if found.stopped:
-            found.factors = state
+            found.state = state
             return _on_channels(found, X, group)
         # The search tells the number; spectra are better from a start with that many.
-        k = found.factors.n_components
+        k = found.state.n_components
     C, S, interrupted = start(k, relevance=False)
     if interrupted:
-        return Descent(start_state(C, S, model), stopped=True, interrupted=True)
+        return Outcome(start_state(C, S, model), stopped=True, interrupted=True)
     group, coarse = grouped(X, S)
     state = start_state(C, sums_of_groups(S, group), model)
     state.A = _share_of_counts(state.A, X, model)
@@ -190,7 +191,7 @@ def _one_start(X, model, init, request, watch):
     rough = _on_channels(rough, X, group)
     if rough.stopped:
         return rough
-    return descend(Counts(X, np.float32), rough.factors, model, budget)
+    return descend(Counts(X, np.float32), rough.state, model, budget)
 
 
 def _share_of_counts(A, X, model):
@@ -207,7 +208,7 @@ def _on_channels(descent, X, group):
     Weighted least squares for the abundances that there are, and a tenth of the sum of
     the group shared out as the counts are, so that nothing is zero.
     """
-    state = descent.factors
+    state = descent.state
     counts = np.maximum(X.sum(axis=1, dtype=float), 1.0)[:, None]
     weighted = state.C / counts
     S = np.zeros((X.shape[1], state.n_components))
@@ -218,7 +219,7 @@ def _on_channels(descent, X, group):
     part = weight / np.where(total > 0, total, 1.0)[group]
     S = 0.9 * S.T + 0.1 * state.S[:, group] * part
     S *= (state.S.sum(axis=1) / S.sum(axis=1))[:, None]
-    descent.factors = PoissonState(state.A, S, state.alpha)
+    descent.state = PoissonState(state.A, S, state.alpha)
     return descent
 
 
@@ -230,16 +231,16 @@ def _select(coarse, state, model, tol, watch):
 
     Returns
     -------
-    Descent
+    Outcome
     """
     budget = Budget(SETTLE, tol, watch)
     result = descend(coarse, state, model, budget)
     edge = noise_edge(1.0, *coarse.shape)
-    while result.factors.n_components > 1 and not result.stopped:
-        full = result.factors
+    while result.state.n_components > 1 and not result.stopped:
+        full = result.state
         # Where only the prior holds the total down, the likelihood is compared alone.
         reduced = cheapest_reduction(
-            Factors(full.C, full.S, 1.0, full.C.mean(axis=0), np.ones(len(full.S)))
+            NMFState(full.C, full.S, 1.0, full.C.mean(axis=0), np.ones(len(full.S)))
         )
         S = reduced.S / reduced.S.sum(axis=1, keepdims=True)
         start = PoissonState(
@@ -249,7 +250,7 @@ def _select(coarse, state, model, tol, watch):
         if fewer.stopped:
             result.stopped, result.interrupted = True, fewer.interrupted
             break
-        gain = _misfit(coarse, fewer.factors) - _misfit(coarse, full)
+        gain = _misfit(coarse, fewer.state) - _misfit(coarse, full)
         if 2 * gain > edge:
             break
         result = fewer
@@ -269,11 +270,11 @@ def _misfit(blocks, state):
 
 def _on_all_pixels(blocks, found, model, request):
     """Go on from the pixels in memory to all of them, one pass a step."""
-    state = found.factors
+    state = found.state
     A = np.tile(state.A.mean(axis=0), (blocks.shape[0], 1))
     state = PoissonState(A, state.S, state.alpha)
     if found.stopped:
-        found.factors = state
+        found.state = state
         return found
     watch = partial(request.watch, request.n_init - 1)
     return descend(blocks, state, model, Budget(request.max_iter, request.tol, watch))
@@ -281,13 +282,13 @@ def _on_all_pixels(blocks, found, model, request):
 
 def _finish(blocks, final, model):
     """Settle every pixel, score the fit and sort the components."""
-    state = final.factors
+    state = final.state
     A, (squares, cross, gram, deviance) = settle(blocks, state, model)
     S = state.S
     residual = squares - 2 * np.sum(cross * S) + np.sum(gram * (S @ S.T))
     order = np.argsort(-np.diag(gram) * np.square(S).sum(axis=1), kind="stable")
     state = state.take(order)
-    final.factors = state
+    final.state = state
     C = np.ascontiguousarray(A[:, order])
     return Found(
         C=C,

@@ -9,9 +9,13 @@ import scipy.sparse
 
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition.initialisation import initial_spectra
-from sparsedecomp.decomposition.nmf.descent import Settings, View, descend
-from sparsedecomp.decomposition.nmf.fitting import SEARCH_GAIN, WARM_UP
-from sparsedecomp.decomposition.nmf.relevance import initial_state, select
+from sparsedecomp.decomposition.iterate import iterate
+from sparsedecomp.decomposition.nmf.fit import SEARCH_GAIN, search_components
+from sparsedecomp.decomposition.nmf.model import (
+    CompressedMatrix,
+    PenalisedNMF,
+    initial_state,
+)
 from sparsedecomp.decomposition.poisson.counts import Counts, group_channels
 from sparsedecomp.noise.scree import noise_edge
 
@@ -48,14 +52,14 @@ def least_squares(picture, k, init, generator, relevance):
     left = max(squares - np.square(low.singular_values).sum(), 0.0)
     variance = max(left / (n * m), np.finfo(np.float32).eps * squares / (n * m))
     S = initial_spectra(low, k, init, generator)
-    view = View(as_blocks(low.scores), low.basis, squares)
-    state = initial_state(view, S, variance)
+    matrix = CompressedMatrix(as_blocks(low.scores), low.basis, squares)
+    state = initial_state(matrix, S, variance)
     if relevance:
-        found = _search(view, state, variance * n / squares)
-        k = found.factors.n_components
+        found = _search(matrix, state, variance * n / squares)
+        k = found.state.n_components
     else:
-        found = descend(view, state, Settings(0.0, None, START_ITERATIONS, 0.0))
-    C, S = found.factors.C, found.factors.S
+        found = iterate(PenalisedNMF(matrix), state, START_ITERATIONS)
+    C, S = found.state.C, found.state.S
     if len(S) < k:
         # What least squares emptied comes back as the mean, to be told apart again.
         mean = np.tile(C.sum(axis=0) @ S, (k - len(S), 1))
@@ -65,26 +69,21 @@ def least_squares(picture, k, init, generator, relevance):
     return C * row_scale[:, None], S * column_scale, found.interrupted
 
 
-def _search(view, state, unit):
+def _search(matrix, state, unit):
     """As many components as rise above the noise; ``unit`` is one nat of overlap."""
-    settings = Settings(
+    method = PenalisedNMF(
+        matrix,
         orthogonality=SEARCH_ORTHOGONALITY * unit,
-        floor=float(np.sqrt(state.noise_variance)),
-        max_iter=SEARCH_ITERATIONS,
+        least_relevance=float(np.sqrt(state.noise_variance)),
         tol=SEARCH_TOL,
     )
-    warm = descend(view, state, replace(settings, floor=None, max_iter=WARM_UP))
-    if warm.stopped:
-        return warm
-    prior = settings.prior(view.n_pixels, view.n_channels)
-    state = warm.factors
-    state.under = np.ones(state.n_components, bool)
-    state.relevance = prior.relevance(state.C.sum(axis=0, dtype=float))
-    settings = replace(settings, least_gain=SEARCH_GAIN * prior.price)
-    found = select(view, state, settings)
-    if not found.stopped:
-        found = descend(view, found.factors, replace(settings, floor=None))
-    return found
+    least_decrease = SEARCH_GAIN * method.prior.component_cost
+    method = replace(method, least_decrease=least_decrease)
+    found = search_components(method, state, SEARCH_ITERATIONS)
+    if found.stopped:
+        return found
+    method = replace(method, least_relevance=None)
+    return iterate(method, found.state, SEARCH_ITERATIONS)
 
 
 def grouped(X, S):

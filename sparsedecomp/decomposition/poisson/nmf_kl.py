@@ -368,7 +368,7 @@ class PoissonNMF(BlockFactorisation):
             generator,
             watch,
         )
-        C, S, self._floor, residual = descent.factors
+        C, S, self._floor, residual = descent.state
         total = S.sum(axis=1)
         C, S = C * total, S / total[:, None]
         order = np.argsort(-np.square(C).sum(0) * np.square(S).sum(1), kind="stable")

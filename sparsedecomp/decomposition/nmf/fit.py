@@ -1,0 +1,353 @@
+"""The course of a penalised NMF: compress once, iterate small, finish exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+
+import numpy as np
+
+from sparsedecomp.blocks import BlockMatrix, LowRank, as_blocks
+from sparsedecomp.decomposition.initialisation import initial_spectra, inits
+from sparsedecomp.decomposition.iterate import (
+    Outcome,
+    Phases,
+    best_of,
+    iterate,
+)
+from sparsedecomp.decomposition.nmf.clipping import ClippedNMF, sample_of
+from sparsedecomp.decomposition.nmf.factorisation import (
+    MOST_COMPONENTS,
+    AbundanceModel,
+    Factorisation,
+    NMFOptions,
+    settled_rows,
+)
+from sparsedecomp.decomposition.nmf.model import (
+    CompressedMatrix,
+    NMFState,
+    PenalisedNMF,
+    coupling,
+    initial_state,
+    squares_of_model,
+)
+from sparsedecomp.decomposition.nmf.relevance import select
+from sparsedecomp.decomposition.progress import Monitor
+from sparsedecomp.noise.scree import noise_edge
+from sparsedecomp.noise.weights import Weighted, weigh
+
+# Number of pixels on which the number of components is determined.
+SEARCH_PIXELS = 2**16
+WARM_UP = 10
+# A step that gains less ends the search; relative to what a component must gain.
+SEARCH_GAIN = 1e-3
+# Iterations on all pixels after the spectra were found on some of them.
+ALL_PIXELS_ITERATIONS = 30
+# The final descent starts from the minimum for a soft orthogonality that is larger by
+# this factor (chosen on simulated EELS cubes).
+FIRM_ORTHOGONALITY = 30
+FIRM_ITERATIONS = 300
+EXACT_PASSES = 2
+SPARE = 4
+
+
+def matrices(
+    data: Weighted, compression: str | int | None
+) -> tuple[CompressedMatrix, CompressedMatrix]:
+    """The data as they are, and the matrix that the iterations run on."""
+    low = data.low_rank
+    squares = low.summary.sum_of_squares
+    if squares == 0:
+        raise ValueError("The data are zero everywhere; there is nothing to decompose.")
+    scales = data.row_scale, data.column_scale
+    exact = CompressedMatrix(data.blocks, None, squares, *scales)
+    if compression is None:
+        return exact, exact
+    return exact, CompressedMatrix(as_blocks(low.scores), low.basis, squares, *scales)
+
+
+def fit_penalised(blocks: BlockMatrix, options: NMFOptions) -> Factorisation:
+    """Fit NMF with soft orthogonality, with or without automatic relevance.
+
+    Parameters
+    ----------
+    blocks : BlockMatrix
+        The data.
+    options : NMFOptions
+        Parameters of the fit.
+
+    Returns
+    -------
+    Factorisation
+    """
+    monitor = options.monitor
+    data = weigh(
+        blocks,
+        options.rank,
+        noise=options.noise,
+        clipping=options.clipping,
+        random_state=options.generator,
+    )
+    low = data.low_rank
+    exact, matrix = matrices(data, options.compression)
+    n_components = options.n_components or most_components(low)
+    noise_variance = _noise_floor(low)
+    # In these units maps that overlap fully cost `orthogonality` nats per pixel,
+    # however strong the signal is.
+    signal = low.summary.sum_of_squares / low.scores.shape[0]
+    seen = low.spread(SEARCH_PIXELS)
+    method = PenalisedNMF(
+        _search_matrix(matrix, seen),
+        orthogonality=options.orthogonality * noise_variance / signal,
+        least_relevance=float(np.sqrt(noise_variance)) if options.relevance else None,
+        tol=options.tol,
+    )
+    phases: Phases[NMFState] = Phases(monitor)
+    starts = partial(_starts, method.matrix, seen, options)
+    best = phases.run(
+        "starts",
+        lambda _: best_of(
+            _one_start(method, state, options, number)
+            for number, state in enumerate(starts(n_components, noise_variance))
+        ),
+    )
+    selection_history: list[float] = []
+    if options.relevance:
+        selection_history = best.history
+        best.state = _without_wrong_prior(best.state)
+        if not best.state.penalised.any():
+            phases.run(
+                "starts with this number of components",
+                lambda best: best_of(
+                    iterate(method, state, options.max_iter, monitor)
+                    for state in chain(
+                        [best.state],
+                        starts(best.state.n_components, best.state.noise_variance),
+                    )
+                ),
+            )
+    phases.run("final descent", partial(_final_descent, method, options))
+    if method.matrix is not matrix:
+        method = replace(method, matrix=matrix)
+        _go_on_with_all_pixels(phases, method)
+    if data.clipped:
+        phases.run(
+            "clipped noise", partial(_descend_clipped, data.blocks, method, options)
+        )
+    return _finish(phases, data, replace(method, matrix=exact), selection_history)
+
+
+def _noise_floor(low_rank: LowRank) -> float:
+    """Variance of the noise; noise-free data still have their rounding."""
+    precision = np.finfo(low_rank.scores.dtype).eps
+    size = len(low_rank.scores) * len(low_rank.basis)
+    rounding = precision * low_rank.summary.sum_of_squares / size
+    return max(low_rank.noise_variance, rounding)
+
+
+def most_components(low_rank: LowRank) -> int:
+    """Upper bound on the number of components: those above the noise and `SPARE`."""
+    shape = len(low_rank.scores), len(low_rank.basis)
+    edge = noise_edge(_noise_floor(low_rank), *shape)
+    above = int(np.count_nonzero(np.square(low_rank.singular_values) > edge))
+    return min(above + SPARE, MOST_COMPONENTS, *shape)
+
+
+def _search_matrix(matrix: CompressedMatrix, seen: LowRank) -> CompressedMatrix:
+    """The matrix, or a sample of its pixels when there are very many."""
+    n, n_seen = matrix.n_pixels, len(seen.scores)
+    if n == n_seen or matrix.basis is None:
+        return matrix
+    assert matrix.row_scale is not None
+    rows = np.linspace(0, n - 1, n_seen).round().astype(int)
+    return CompressedMatrix(
+        as_blocks(seen.scores),
+        seen.basis,
+        seen.summary.sum_of_squares,
+        matrix.row_scale[rows],
+        matrix.column_scale,
+    )
+
+
+def _starts(
+    matrix: CompressedMatrix,
+    seen: LowRank,
+    options: NMFOptions,
+    n_components: int,
+    noise_variance: float,
+) -> Iterator[NMFState]:
+    """States to start from, one after another."""
+    for init in inits(options.init, options.n_init):
+        S = initial_spectra(seen, n_components, init, options.generator)
+        yield initial_state(matrix, S, noise_variance)
+
+
+def _one_start(
+    method: PenalisedNMF, state: NMFState, options: NMFOptions, number: int
+) -> Outcome[NMFState]:
+    options.monitor.start = number
+    if method.prior is None:
+        return iterate(method, state, options.max_iter, options.monitor)
+    # What the search finds is only where the last descent starts.
+    least_decrease = SEARCH_GAIN * method.prior.component_cost
+    search = replace(method, least_decrease=least_decrease)
+    return search_components(search, state, options.max_iter, options.monitor)
+
+
+def search_components(
+    method: PenalisedNMF,
+    state: NMFState,
+    max_iter: int,
+    monitor: Monitor | None = None,
+) -> Outcome[NMFState]:
+    """Find the number of components from one start.
+
+    From a poor start the prior would remove the wrong components, so the first
+    iterations run without it.
+
+    Parameters
+    ----------
+    method : PenalisedNMF
+        With a prior.
+    state : NMFState
+        Where to start.
+    max_iter : int
+        Upper bound on the iterations of one descent.
+    monitor : Monitor, optional
+        As for `iterate`.
+
+    Returns
+    -------
+    Outcome
+    """
+    free = replace(method, least_relevance=None)
+    warm = iterate(free, state, WARM_UP, monitor)
+    if warm.stopped:
+        return warm
+    return select(method, method.under_prior(warm.state), max_iter, monitor)
+
+
+def _without_wrong_prior(state: NMFState) -> NMFState:
+    """The state, without the prior where the assumptions of the prior fail.
+
+    The prior that selects the components also pulls their spectra apart. Its
+    assumption of exponential abundances (their spread is their mean) fails for a
+    component that is present everywhere. It is not wanted either for a component that
+    shares more than half of its spectrum with another: the two can be exchanged at no
+    cost, and the prior alone would decide. Where it fails for one component it is
+    switched off for all, since unpenalised components would absorb penalised ones.
+    """
+    C = state.C.astype(np.float64)
+    sparse = C.std(axis=0) > C.mean(axis=0)
+    shared = np.square(state.S @ state.S.T) - np.eye(state.n_components)
+    holds = sparse.all() and shared.max() < 0.5
+    return replace(state, penalised=np.full(state.n_components, holds))
+
+
+def _final_descent(
+    method: PenalisedNMF, options: NMFOptions, best: Outcome[NMFState]
+) -> Outcome[NMFState]:
+    max_iter, monitor = options.max_iter, options.monitor
+    state = best.state
+    if method.orthogonality:
+        # Convergence is slow along flat valleys of equal fits; approach them from the
+        # side where the maps overlap least.
+        firm = replace(method, orthogonality=FIRM_ORTHOGONALITY * method.orthogonality)
+        approach = iterate(firm, state, min(FIRM_ITERATIONS, max_iter), monitor)
+        if approach.stopped:
+            return approach
+        state = approach.state
+    return iterate(method, state, max_iter, monitor)
+
+
+def _go_on_with_all_pixels(phases: Phases[NMFState], method: PenalisedNMF) -> None:
+    """Extend the state from a sample of the pixels to all of them and descend."""
+    matrix, found = method.matrix, phases.outcome
+    state = found.state
+    gram = coupling(state.S, method.orthogonality)
+    # Exact abundances first: those after the few sweeps of one step from zero would
+    # spoil the spectra.
+    (C,), _ = phases.complete(
+        lambda: matrix.blocks.run(
+            settled_rows, shared=(matrix.project(state.S), gram, state.threshold)
+        )
+    )
+    found.state = replace(state, C=C)
+    converged = found.converged
+    phases.run(
+        "all pixels",
+        lambda found: iterate(
+            method, found.state, ALL_PIXELS_ITERATIONS, phases.monitor
+        ),
+    )
+    phases.outcome.converged |= converged
+
+
+def _descend_clipped(
+    blocks: BlockMatrix,
+    method: PenalisedNMF,
+    options: NMFOptions,
+    best: Outcome[NMFState],
+) -> Outcome[NMFState]:
+    sample, chosen = sample_of(blocks)
+    scales = method.matrix.row_scale[chosen], method.matrix.column_scale
+    clipped = ClippedNMF(
+        CompressedMatrix(sample, None, np.nan, *scales),
+        orthogonality=method.orthogonality,
+        least_relevance=method.least_relevance,
+        tol=method.tol,
+    )
+    state = replace(best.state, C=best.state.C[chosen])
+    return iterate(clipped, state, options.max_iter, options.monitor)
+
+
+def _finish(
+    phases: Phases[NMFState],
+    data: Weighted,
+    method: PenalisedNMF,
+    selection_history: list[float],
+) -> Factorisation:
+    """A few exact passes over the data, and back to the units of the data."""
+    final = phases.outcome
+    state, objective = final.state, final.objective
+    if not data.clipped:
+        exact = iterate(replace(method, momentum=None), state, EXACT_PASSES)
+        if exact.interrupted:
+            final.interrupt()
+        if exact.history:
+            state, objective = exact.state, exact.objective
+    model = AbundanceModel(
+        S=state.S,
+        gram=coupling(state.S, method.orthogonality),
+        threshold=state.threshold,
+        sigma=float(np.sqrt(state.noise_variance)) if data.clipped else None,
+    )
+    C, gram, CX = phases.complete(lambda: model.solve(data.blocks, data.row_scale))
+    # In the units of the data, with the norm of the spectra in the abundances.
+    S = state.S * data.column_scale
+    norm = np.linalg.norm(S, axis=1)
+    squares = data.summary.sum_of_squares
+    residual = squares + squares_of_model(S, CX * data.column_scale, gram, 0.0)
+    C *= (data.row_scale[:, None] * norm).astype(C.dtype)
+    order = np.argsort(-np.diag(gram) * norm**2, kind="stable")
+    mean_variance = np.mean(data.row_scale**2) * np.mean(data.column_scale**2)
+    return Factorisation(
+        C=np.ascontiguousarray(C[:, order]),
+        S=(S / norm[:, None])[order],
+        noise_variance=state.noise_variance * mean_variance,
+        relevance=(state.relevance / np.sqrt(state.noise_variance))[order],
+        selection_history=selection_history,
+        objective=objective,
+        residual=max(float(residual), 0.0),
+        sum_of_squares=squares,
+        outcome=final,
+        overlap_weight=method.orthogonality,
+        noise_model=data.noise_model,
+        clipped=data.clipped,
+        abundance_model=model.take(order),
+        column_scale=data.column_scale,
+        scale=norm[order],
+        mean_row_sum=data.mean_row_sum,
+    )
