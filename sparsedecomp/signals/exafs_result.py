@@ -329,7 +329,8 @@ def _tensordot(n: Array, matrix: np.ndarray) -> Array:
         return n @ matrix
     import dask.array as da
 
-    return da.tensordot(n, matrix, axes=(-1, 0))
+    # A negative axis gives a wrong shape in dask 2024.1 to 2024.5.
+    return da.tensordot(n, matrix, axes=(n.ndim - 1, 0))
 
 
 def _table(

@@ -312,7 +312,7 @@ def test_blocks_of_sparse_arrays(counts):
 
 def test_explicit_zeros_and_duplicates_change_nothing(counts):
     X = scipy.sparse.coo_array(counts)
-    rows, columns = np.tile(X.coords, 3)
+    rows, columns = np.tile((X.row, X.col), 3)
     values = np.concatenate([X.data - 1, np.ones(X.nnz), np.zeros(X.nnz)])
     order = np.argsort(rows, kind="stable")
     indptr = np.searchsorted(rows[order], np.arange(301))

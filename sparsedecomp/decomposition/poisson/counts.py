@@ -49,10 +49,7 @@ def in_memory(blocks, budget):
     if size > budget or any(counts is None for _, counts in full):
         return None
     rows = np.concatenate([numbers for numbers, _ in full])
-    # SciPy before 1.12 stacks sparse arrays to a sparse matrix.
-    counts = scipy.sparse.csr_array(
-        scipy.sparse.vstack([counts for _, counts in full], format="csr")
-    )
+    counts = scipy.sparse.vstack([counts for _, counts in full], format="csr")
     if not np.array_equal(rows, np.arange(n)):
         counts = counts[np.argsort(rows)]
     _refuse_bad(counts, blocks)
