@@ -51,6 +51,7 @@ GROUPS = {
         "mcr": 4,
         "poisson": 5,
         "rank": 5,
+        "energy_drift": 6,
         "identifiability": 5,
         "tensor": 6,
     },

@@ -7,7 +7,7 @@ import copy
 import numpy as np
 import scipy.sparse
 
-from sparsedecomp.blocks.reading import Reading, Replacements, on_tiles
+from sparsedecomp.blocks.reading import Corrections, Reading, on_tiles
 from sparsedecomp.blocks.sources import as_source
 from sparsedecomp.blocks.summary import Summary, root_of_sums, row_summary
 
@@ -136,7 +136,7 @@ class BlockMatrix:
         self.dtype = np.dtype(dtype)
         self.row_scale = None
         self.column_scale = None
-        self._replaced = None
+        self._corrections = Corrections()
         self._source = source
         self.navigation_shape = tuple(navigation_shape)
         self._count = [0]
@@ -219,7 +219,7 @@ class BlockMatrix:
                 self.dtype,
                 scale,
                 self.column_scale,
-                self._replaced and self._replaced.within(where),
+                self._corrections.within(where),
             )
             tasks.append(
                 (on_tiles, data, (read, function, [r[where] for r in rows], shared))
@@ -325,8 +325,7 @@ class BlockMatrix:
         part.rows = self.rows[chosen]
         if self.row_scale is not None:
             part.row_scale = self.row_scale[chosen]
-        if self._replaced is not None:
-            part._replaced = self._replaced.select(chosen)
+        part._corrections = self._corrections.select(chosen)
         part._blocks = part._cut()
         return part
 
@@ -351,16 +350,16 @@ class BlockMatrix:
         scaled.column_scale = np.asarray(column_scale, float)
         return scaled
 
-    def replaced(self, rows, columns, values):
-        """The matrix with single entries replaced whenever it is read.
+    def corrected(self, replacements=None, shift=None):
+        """The matrix with entries replaced, or spectra moved, whenever it is read.
 
         Parameters
         ----------
-        rows, columns : (n,) int arrays
-            Row and column of each entry in this matrix.
-        values : (n,) array
-            What is read there instead, in the units of the data: it is scaled like
-            them.
+        replacements : Replacements, optional
+            Single entries that are read in the place of what is stored.
+        shift : (n_pixels,) array, optional
+            Channels by which each spectrum lies too far up; it is interpolated by a
+            quadratic B-spline, which blurs all spectra alike.
 
         Returns
         -------
@@ -373,9 +372,9 @@ class BlockMatrix:
             For a sparse matrix.
         """
         if self.sparse:
-            raise ValueError("Entries of a sparse matrix cannot be replaced.")
+            raise ValueError("A sparse matrix cannot be corrected.")
         whole = copy.copy(self)
-        whole._replaced = Replacements.of(rows, columns, values, self._replaced)
+        whole._corrections = self._corrections.then(replacements, shift)
         return whole
 
     def unscaled(self):

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse
 
 from sparsedecomp.blocks.sources import tile_rows
+from sparsedecomp.kernels.alignment import shift_spectra
 
 
 class Replacements(NamedTuple):
@@ -25,15 +26,6 @@ class Replacements(NamedTuple):
     columns: np.ndarray
     values: np.ndarray
 
-    @classmethod
-    def of(cls, rows, columns, values, earlier=None):
-        """Entries in any order, after those that were replaced earlier."""
-        new = tuple(np.asarray(each) for each in (rows, columns, values))
-        if earlier is not None:
-            new = tuple(np.concatenate(pair) for pair in zip(earlier, new, strict=True))
-        order = np.argsort(new[0], kind="stable")
-        return cls(*(each[order] for each in new))
-
     def select(self, chosen):
         """The entries of some rows, given in rising order, with their new numbers."""
         kept = np.isin(self.rows, chosen)
@@ -49,6 +41,56 @@ class Replacements(NamedTuple):
         return Replacements(rows, self.columns[part], self.values[part])
 
 
+class Corrections(NamedTuple):
+    """What is changed in the data when they are read.
+
+    Attributes
+    ----------
+    replacements : Replacements or None
+        Single entries that are read in the place of what is stored.
+    shift : (n,) array or None
+        Channels by which spectra are moved down afterwards.
+    """
+
+    replacements: Replacements | None = None
+    shift: np.ndarray | None = None
+
+    def then(self, replacements, shift):
+        """These corrections with others in the place of those that are given."""
+        if shift is not None:
+            shift = np.asarray(shift, float)
+        return Corrections(
+            self.replacements if replacements is None else replacements,
+            self.shift if shift is None else shift,
+        )
+
+    def select(self, chosen):
+        """The corrections of some rows, given in rising order."""
+        return Corrections(
+            None if self.replacements is None else self.replacements.select(chosen),
+            None if self.shift is None else self.shift[chosen],
+        )
+
+    def within(self, where):
+        """The corrections of a block, given as a slice or as rising row numbers."""
+        return Corrections(
+            None if self.replacements is None else self.replacements.within(where),
+            None if self.shift is None else self.shift[where],
+        )
+
+    def of(self, X, tile):
+        """A tile of the block with the corrections applied."""
+        if self.replacements is not None:
+            rows, columns, values = self.replacements.within(tile)
+            if rows.size:
+                X = X.copy()  # it may be the user's own array
+                X[rows, columns] = values
+        if self.shift is not None:
+            X, stored = np.empty_like(X), X
+            shift_spectra(stored, self.shift[tile], X)
+        return X
+
+
 class Reading(NamedTuple):
     """How a stored block becomes the block that is worked on.
 
@@ -62,8 +104,8 @@ class Reading(NamedTuple):
         Type of the entries that are handed out.
     row_scale, column_scale : (n,) and (m,) arrays or None
         Entries are divided by both.
-    replaced : Replacements or None
-        Entries that are replaced, before the scaling.
+    corrections : Corrections
+        What is changed before the scaling.
     """
 
     kept: np.ndarray | None
@@ -71,7 +113,7 @@ class Reading(NamedTuple):
     dtype: np.dtype
     row_scale: np.ndarray | None
     column_scale: np.ndarray | None
-    replaced: Replacements | None
+    corrections: Corrections
 
     def tile(self, data, tile):
         """Some of the rows, cast, with entries replaced, and scaled."""
@@ -86,11 +128,7 @@ class Reading(NamedTuple):
                 X = X.astype(self.dtype)
             return X
         X = np.ascontiguousarray(X, dtype=self.dtype)
-        if self.replaced is not None:
-            rows, columns, values = self.replaced.within(tile)
-            if rows.size:
-                X = X.copy()  # it may be the user's own array
-                X[rows, columns] = values
+        X = self.corrections.of(X, tile)
         if self.row_scale is not None:
             X = X / self.row_scale[tile, None].astype(self.dtype)
             X /= self.column_scale.astype(self.dtype)

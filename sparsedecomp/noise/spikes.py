@@ -15,6 +15,7 @@ import scipy.sparse
 import scipy.stats
 
 from sparsedecomp.blocks import BlockMatrix
+from sparsedecomp.blocks.reading import Replacements
 from sparsedecomp.kernels.spikes import spectrum_roughness, spike_candidates
 
 # Channels that a ray fills at most: the spread of the charge in a detector.
@@ -75,7 +76,8 @@ class Spikes:
         """
         if not len(self):
             return blocks
-        return blocks.replaced(self.rows, self.columns, self.replacements)
+        entries = Replacements(self.rows, self.columns, self.replacements)
+        return blocks.corrected(entries)
 
 
 NO_SPIKES = Spikes(*np.zeros((2, 0), int), *np.zeros((2, 0)))

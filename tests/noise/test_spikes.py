@@ -134,4 +134,4 @@ def test_no_rays_are_looked_for_where_a_line_cannot_be_told(rng):
     blocks = as_blocks(sparse)
     assert len(find_spikes(blocks, 1.0)) == 0
     with pytest.raises(ValueError, match="sparse"):
-        blocks.replaced([0], [0], [0.0])
+        blocks.corrected(shift=np.zeros(50))
