@@ -14,7 +14,7 @@ from sklearn.utils import estimator_checks
 from sparsedecomp import datasets
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition import PoissonNMF, PoissonNMFARD
-from sparsedecomp.decomposition.poisson import fitting as poisson_fitting
+from sparsedecomp.decomposition.poisson import fit as poisson_fit
 from sparsedecomp.decomposition.poisson.beta import divergence
 from sparsedecomp.decomposition.poisson.counts import grid_neighbours, group_channels
 from sparsedecomp.metrics import abundance_rmse, match_components, relative_residual
@@ -353,7 +353,7 @@ def test_counts_that_do_not_fit_in_memory_are_streamed(counts, parameters, monke
         reads.append(1)
         return block
 
-    monkeypatch.setattr(poisson_fitting, "SAMPLE", 200)
+    monkeypatch.setattr(poisson_fit, "SAMPLE", 200)
     lazy = da.from_array(counts, chunks=(100, 80)).map_blocks(
         watched, dtype=counts.dtype, meta=np.empty((0, 0), counts.dtype)
     )

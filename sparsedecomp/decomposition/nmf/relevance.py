@@ -14,6 +14,7 @@ import logging
 
 import numpy as np
 import scipy.optimize
+from numpy.typing import NDArray
 
 from sparsedecomp.blocks.compression import gram_of
 from sparsedecomp.decomposition.iterate import Outcome, iterate, keep_on_interrupt
@@ -85,6 +86,37 @@ def select(
     return result
 
 
+def cheapest_component(C: NDArray, S: NDArray) -> tuple[int, list[int], NDArray]:
+    """The component that the others replace at the lowest cost.
+
+    Parameters
+    ----------
+    C : (n_pixels, k) array
+        Abundances.
+    S : (k, n_channels) array
+        Spectra.
+
+    Returns
+    -------
+    index : int
+        Number of the component.
+    others : list of int
+        The other components.
+    share : (k - 1,) float64 array
+        Non-negative combination of the spectra of the others nearest to its own.
+    """
+    gram = gram_of(C)
+    k = len(S)
+    least_cost = np.inf
+    for i in range(k):
+        others = [j for j in range(k) if j != i]
+        share, distance = scipy.optimize.nnls(S[others].T, S[i])
+        cost = gram[i, i] * distance**2
+        if cost < least_cost:
+            least_cost, cheapest = cost, (i, others, share)
+    return cheapest
+
+
 def cheapest_reduction(state: NMFState) -> NMFState:
     """The state with one component less that describes the data nearly as well.
 
@@ -92,16 +124,7 @@ def cheapest_reduction(state: NMFState) -> NMFState:
     which their spectra make up its own: duplicates merge, and a mixture is split into
     its parts.
     """
-    gram = gram_of(state.C)
-    k = state.n_components
-    least_cost = np.inf
-    for i in range(k):
-        others = [j for j in range(k) if j != i]
-        share, distance = scipy.optimize.nnls(state.S[others].T, state.S[i])
-        cost = gram[i, i] * distance**2
-        if cost < least_cost:
-            least_cost, best = cost, (i, others, share)
-    i, others, share = best
+    i, others, share = cheapest_component(state.C, state.S)
     reduced = state.take(others)
     reduced.C += state.C[:, [i]] * share.astype(state.C.dtype)
     reduced.relevance = reduced.relevance + state.relevance[i] * share

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import scipy.sparse
+from numpy.typing import NDArray
 
-from sparsedecomp.blocks import as_blocks, compress
+from sparsedecomp.blocks import BlockMatrix, as_blocks, compress
 from sparsedecomp.decomposition.initialisation import initial_spectra
-from sparsedecomp.decomposition.iterate import Outcome, iterate, keep_on_interrupt
+from sparsedecomp.decomposition.iterate import IterativeMethod, Outcome, iterate
 from sparsedecomp.decomposition.nmf.model import (
     CompressedMatrix,
     PenalisedNMF,
     initial_state,
 )
+from sparsedecomp.decomposition.progress import Monitor
 
-# Factors stay above this part of their mean, where the loss has a slope.
+# Lower bound on all entries relative to their mean: the derivative of the loss does
+# not exist at zero.
 _FLOOR = 1e-9
 LAST_STEPS = 200
 OVERSAMPLING = 10
 START_ITERATIONS = 30
 
 
-def divergence(X, M, beta):
+def divergence(X: NDArray, M: NDArray, beta: float) -> float:
     """Sum of the beta-divergences between data and model.
 
     ``x/y - log(x/y) - 1`` for 0, ``x log(x/y) - x + y`` for 1, and between and beyond
@@ -38,7 +43,7 @@ def divergence(X, M, beta):
     return float(mixed.sum() / (beta * (beta - 1)))
 
 
-def exponent(beta):
+def exponent(beta: float) -> float:
     """Power of a multiplicative update under which the loss never rises [1]_.
 
     References
@@ -74,26 +79,122 @@ def beta_step(X, C, S, beta, steps, floor):
     return (C,), sums
 
 
-def fit_beta(blocks, n_components, beta, init, max_iter, tol, generator, watch):
-    """Multiplicative updates for a beta-divergence, a pass over the data each.
+@dataclass(frozen=True)
+class BetaState:
+    """Abundances and spectra of the multiplicative updates.
+
+    Attributes
+    ----------
+    C : (n_pixels, k) float64 array
+        Abundances.
+    S : (k, n_channels) float64 array
+        Spectra.
+    least : float
+        Lower bound on all entries of both.
+    residual : float
+        ``||X - C S||^2``.
+    ratio : (k, n_channels) array or None
+        Factor of the next update of the spectra, None before the first iteration.
+    first_loss : float or None
+        Divergence after the first iteration, to which `tol` is relative.
+    """
+
+    C: NDArray
+    S: NDArray
+    least: float
+    residual: float
+    ratio: NDArray | None = None
+    first_loss: float | None = None
+
+    @property
+    def n_components(self) -> int:
+        """Number of components."""
+        return len(self.S)
+
+
+@dataclass(frozen=True)
+class BetaNMF(IterativeMethod[BetaState]):
+    """Multiplicative updates, each of which is one pass over the data.
+
+    Attributes
+    ----------
+    blocks : BlockMatrix
+        The data.
+    beta : float
+        Exponent of the divergence.
+    tol : float
+        The iteration ends when the divergence falls by less than this part of the
+        first one.
+    """
+
+    blocks: BlockMatrix
+    beta: float
+    tol: float
+
+    def step(self, state: BetaState) -> tuple[BetaState, float]:
+        """Update the spectra, then the abundances; the divergence after that."""
+        S = state.S
+        if state.ratio is not None:
+            S = np.maximum(S * state.ratio, state.least)
+        (C,), (up, down, loss, residual) = self.blocks.run(
+            beta_step, rows=(state.C,), shared=(S, self.beta, 1, state.least)
+        )
+        ratio = (up / down) ** exponent(self.beta)
+        first = float(loss) if state.first_loss is None else state.first_loss
+        new = BetaState(C, S, state.least, float(residual), ratio, first)
+        return new, float(loss)
+
+    def is_small(
+        self, old: BetaState, new: BetaState, decrease: float, objective: float
+    ) -> bool:
+        """Whether the divergence fell by less than `tol` of the first one."""
+        assert new.first_loss is not None
+        return decrease <= self.tol * new.first_loss
+
+    def maps(self, state: BetaState) -> NDArray:
+        """Abundances for spectra that add up to one."""
+        return state.C * state.S.sum(axis=1)
+
+    def spectra(self, state: BetaState) -> NDArray:
+        """Spectra that add up to one."""
+        return state.S / state.S.sum(axis=1, keepdims=True)
+
+
+def fit_beta(
+    blocks: BlockMatrix,
+    n_components: int,
+    beta: float,
+    init: str,
+    max_iter: int,
+    tol: float,
+    generator: np.random.Generator,
+    monitor: Monitor,
+) -> Outcome[BetaState]:
+    """Minimise a beta-divergence by multiplicative updates.
 
     Parameters
     ----------
     blocks : BlockMatrix
-        Non-negative; positive for ``beta = 0``.
+        The data, non-negative; positive for ``beta = 0``.
     n_components : int
+        Number of components.
     beta : float
+        Exponent of the divergence, see `divergence`.
     init : str
+        Start, see `initial_spectra`.
     max_iter : int
+        Upper bound on the iterations.
     tol : float
-        The descent ends when the loss falls by less than this part of the first.
+        The iteration ends when the divergence falls by less than this part of the
+        first one.
     generator : numpy.random.Generator
-    watch : callable
+        Source of random starts.
+    monitor : Monitor
+        Receives every iteration.
 
     Returns
     -------
     Outcome
-        Its state is ``(C, S, floor, residual)``.
     """
     low = compress(blocks, n_components + OVERSAMPLING, random_state=generator)
     squares = low.summary.sum_of_squares
@@ -107,22 +208,7 @@ def fit_beta(blocks, n_components, beta, init, max_iter, tol, generator, watch):
     C, S = start.C.astype(float), start.S
     mean = np.sqrt(max(low.summary.row_sums.mean(), 0) / blocks.shape[1])
     scale = np.sqrt(C.mean() / S.mean())
-    floor = _FLOOR * mean
     C, S = np.maximum(C / scale, 1e-2 * mean), np.maximum(S * scale, 1e-2 * mean)
-    result = Outcome((C, S, floor, squares))
-    with keep_on_interrupt(result):
-        for _ in range(max_iter):
-            (C,), (up, down, loss, residual) = blocks.run(
-                beta_step, rows=(C,), shared=(S, beta, 1, floor)
-            )
-            gain = result.objective - loss
-            result.history.append(float(loss))
-            result.state = (C, S, floor, float(residual))
-            if watch(0, float(loss), len(S)):
-                result.stopped = True
-                break
-            if gain <= tol * result.history[0]:
-                result.converged = True
-                break
-            S = np.maximum(S * (up / down) ** exponent(beta), floor)
-    return result
+    monitor.phase = "multiplicative updates"
+    state = BetaState(C, S, _FLOOR * mean, squares)
+    return iterate(BetaNMF(blocks, beta, tol), state, max_iter, monitor)

@@ -9,12 +9,20 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.decomposition.base import BlockFactorisation
 from sparsedecomp.decomposition.initialisation import INITIALISATIONS
+from sparsedecomp.decomposition.iterate import Outcome
 from sparsedecomp.decomposition.poisson.beta import LAST_STEPS, beta_step, fit_beta
 from sparsedecomp.decomposition.poisson.counts import grid_neighbours, refuse_bad_blocks
-from sparsedecomp.decomposition.poisson.descent import PoissonModel
-from sparsedecomp.decomposition.poisson.fitting import Request, fit_counts, settle
+from sparsedecomp.decomposition.poisson.fit import (
+    PoissonFactorisation,
+    PoissonOptions,
+    fit_counts,
+    settle,
+)
+from sparsedecomp.decomposition.poisson.model import PoissonModel
+from sparsedecomp.decomposition.progress import Monitor
 
 
 class PoissonNMF(BlockFactorisation):
@@ -237,9 +245,9 @@ class PoissonNMF(BlockFactorisation):
         if n_components is None and not self._relevance:
             n_components = min(blocks.shape)
         generator = self._generator()
-        watch = self._watch(blocks, self.max_iter, self.n_init)
+        monitor = self._monitor(blocks, self.max_iter, self.n_init)
         if self.beta == 1:
-            request = Request(
+            options = PoissonOptions(
                 n_components=n_components,
                 relevance=self._relevance,
                 model=model,
@@ -249,15 +257,15 @@ class PoissonNMF(BlockFactorisation):
                 tol=self.tol,
                 memory=self.memory,
                 generator=generator,
-                watch=watch,
+                monitor=monitor,
             )
-            C, stopped = self._keep(fit_counts(blocks, request), blocks.dtype)
+            C, stopped = self._keep(fit_counts(blocks, options), blocks.dtype)
         else:
-            C, stopped = self._fit_beta(blocks, n_components, generator, watch)
+            C, stopped = self._fit_beta(blocks, n_components, generator, monitor)
         self.noise_variance_ = self.residual_norm_**2 / np.prod(blocks.shape)
-        self.n_iter_ = watch.count
-        self.passes_ = watch.passes
-        self.seconds_ = watch.seconds
+        self.n_iter_ = monitor.count
+        self.passes_ = monitor.passes
+        self.seconds_ = monitor.seconds
         self._warn(stopped)
         return C
 
@@ -289,8 +297,8 @@ class PoissonNMF(BlockFactorisation):
         )
         return C.astype(blocks.dtype)
 
-    def _model(self):
-        """What is minimised, with everything that does not go together refused."""
+    def _model(self) -> PoissonModel:
+        """Priors and penalties; raises for combinations that are not possible."""
         penalties = {
             "orthogonality": self.orthogonality,
             "smoothness": self.smoothness,
@@ -330,27 +338,35 @@ class PoissonNMF(BlockFactorisation):
             )
         return blocks
 
-    def _keep(self, found, dtype):
-        descent = found.descent
+    def _keep(
+        self, found: PoissonFactorisation, dtype: np.dtype
+    ) -> tuple[np.ndarray, bool]:
+        outcome = found.outcome
         self._state = replace(found.state, A=np.empty((0, len(found.state.S))))
         self._fitted_model = replace(found.model, neighbours=None)
         self.components_ = found.state.S.astype(dtype)
         self.alpha_ = found.state.alpha
         self.concentration_ = found.model.concentration
         self.deviance_ = found.deviance
-        self._keep_course(descent, found.residual, found.sum_of_squares)
-        return found.C, descent.stopped
+        self._keep_outcome(outcome, found.residual, found.sum_of_squares)
+        return found.C, outcome.stopped
 
-    def _keep_course(self, descent, residual, squares):
+    def _keep_outcome(self, outcome: Outcome, residual: float, squares: float) -> None:
         self.n_components_ = len(self.components_)
-        self.objective_ = descent.objective
-        self.objective_history_ = np.array(descent.history)
+        self.objective_ = outcome.objective
+        self.objective_history_ = np.array(outcome.history)
         self.residual_norm_ = float(np.sqrt(residual))
         self.relative_residual_ = float(np.sqrt(residual / squares))
-        self.converged_ = descent.converged
-        self.interrupted_ = descent.interrupted
+        self.converged_ = outcome.converged
+        self.interrupted_ = outcome.interrupted
 
-    def _fit_beta(self, blocks, n_components, generator, watch):
+    def _fit_beta(
+        self,
+        blocks: BlockMatrix,
+        n_components: int,
+        generator: np.random.Generator,
+        monitor: Monitor,
+    ) -> tuple[np.ndarray, bool]:
         summary = refuse_bad_blocks(blocks)
         if self.beta == 0 and summary.minimum <= 0:
             raise ValueError(
@@ -358,7 +374,7 @@ class PoissonNMF(BlockFactorisation):
                 f"{summary.minimum_at}. Use a larger beta, or mask what is zero."
             )
         init = "spa" if self.init == "auto" else self.init
-        descent = fit_beta(
+        outcome = fit_beta(
             blocks,
             n_components,
             self.beta,
@@ -366,18 +382,19 @@ class PoissonNMF(BlockFactorisation):
             self.max_iter,
             self.tol,
             generator,
-            watch,
+            monitor,
         )
-        C, S, self._floor, residual = descent.state
+        state = outcome.state
+        C, S, self._floor = state.C, state.S, state.least
         total = S.sum(axis=1)
         C, S = C * total, S / total[:, None]
         order = np.argsort(-np.square(C).sum(0) * np.square(S).sum(1), kind="stable")
         self.components_ = S[order].astype(blocks.dtype)
         self.alpha_ = np.zeros(len(S))
         self.concentration_ = None
-        self.deviance_ = 2 * descent.objective
-        self._keep_course(descent, residual, summary.sum_of_squares)
-        return np.ascontiguousarray(C[:, order].astype(blocks.dtype)), descent.stopped
+        self.deviance_ = 2 * outcome.objective
+        self._keep_outcome(outcome, state.residual, summary.sum_of_squares)
+        return np.ascontiguousarray(C[:, order].astype(blocks.dtype)), outcome.stopped
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,5 +1,10 @@
 """Poisson NMF that finds the number of components itself."""
 
+from __future__ import annotations
+
+import numpy as np
+
+from sparsedecomp.decomposition.poisson.fit import PoissonFactorisation
 from sparsedecomp.decomposition.poisson.nmf_kl import PoissonNMF
 
 
@@ -56,6 +61,8 @@ n_iter_, converged_, interrupted_, passes_, seconds_
 
     _relevance = True
 
-    def _keep(self, found, dtype):
+    def _keep(
+        self, found: PoissonFactorisation, dtype: np.dtype
+    ) -> tuple[np.ndarray, bool]:
         self.relevance_ = found.relevance
         return super()._keep(found, dtype)

@@ -1,0 +1,413 @@
+"""The course of a Poisson fit: from few channels to all, from few pixels to all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from sparsedecomp.blocks import BlockMatrix
+from sparsedecomp.blocks.sources import one_blas_thread
+from sparsedecomp.decomposition.initialisation import inits
+from sparsedecomp.decomposition.iterate import (
+    Outcome,
+    Phases,
+    best_of,
+    complete,
+    iterate,
+    keep_on_interrupt,
+)
+from sparsedecomp.decomposition.nmf.relevance import cheapest_component
+from sparsedecomp.decomposition.poisson.counts import (
+    Counts,
+    as_csr,
+    in_memory,
+    refuse_bad_blocks,
+    weighted_picture,
+)
+from sparsedecomp.decomposition.poisson.initialisation import (
+    MOST_COMPONENTS,
+    grouped,
+    least_squares,
+    most_components,
+    sums_of_groups,
+)
+from sparsedecomp.decomposition.poisson.model import (
+    LAST_SWEEPS,
+    PoissonModel,
+    PoissonNMFMethod,
+    PoissonState,
+    abundance_step,
+    start_state,
+)
+from sparsedecomp.decomposition.progress import Monitor
+from sparsedecomp.kernels.coordinate import nonnegative_rows
+from sparsedecomp.noise.scree import noise_edge
+
+OVERSAMPLING = 5
+# Pixels on which the spectra are started when the counts do not fit in memory.
+SAMPLE = 2**14
+LEAST_SAMPLE = 2**11
+# Bytes of an entry of a sparse matrix: a float32 value and an int32 index.
+ENTRY = 8
+# Upper bound on the iterations after a component has been removed.
+REDUCED_ITERATIONS = 100
+# Groups of channels only give the start of the fit to all channels.
+COARSE_TOL = 2e-4
+COARSE_ITERATIONS = 40
+
+
+@dataclass(frozen=True)
+class PoissonOptions:
+    """Parameters of a Poisson fit.
+
+    Attributes
+    ----------
+    n_components : int or None
+        Number of components, or their upper bound with relevance (None: chosen).
+    relevance : bool
+        Whether components must be needed to be kept.
+    model : PoissonModel
+        With weights per squared mean count of a pixel.
+    init, n_init, max_iter, tol, memory
+        As in `sparsedecomp.decomposition.PoissonNMF`.
+    generator : numpy.random.Generator
+        Source of all random numbers of the fit.
+    monitor : Monitor
+        Receives every iteration.
+    """
+
+    n_components: int | None
+    relevance: bool
+    model: PoissonModel
+    init: str
+    n_init: int
+    max_iter: int
+    tol: float
+    memory: float
+    generator: np.random.Generator
+    monitor: Monitor
+
+
+@dataclass(frozen=True)
+class PoissonFactorisation:
+    """A factorisation of counts, strongest component first.
+
+    Attributes
+    ----------
+    C : (n_pixels, k) array
+        Abundances.
+    state : PoissonState
+        Spectra and parameters of the prior; its ``A`` may belong to other pixels.
+    model : PoissonModel
+        With the weights that were used.
+    outcome : Outcome
+        How the last descent ended.
+    relevance : (k,) array
+        Mean number of counts of a component in a pixel, plus one.
+    residual, sum_of_squares, deviance : float
+        ``||X - C S||^2``, ``||X||^2`` and the deviance of the counts.
+    """
+
+    C: NDArray
+    state: PoissonState
+    model: PoissonModel
+    outcome: Outcome[PoissonState]
+    relevance: NDArray
+    residual: float
+    sum_of_squares: float
+    deviance: float
+
+
+def fit_counts(blocks: BlockMatrix, options: PoissonOptions) -> PoissonFactorisation:
+    """Fit Poisson NMF, with or without automatic relevance determination.
+
+    Parameters
+    ----------
+    blocks : BlockMatrix
+        The counts.
+    options : PoissonOptions
+        Parameters of the fit.
+
+    Returns
+    -------
+    PoissonFactorisation
+    """
+    X = in_memory(blocks, options.memory)
+    sample, exact = X, None if X is None else Counts(X, blocks.dtype)
+    if X is None:
+        refuse_bad_blocks(blocks)
+        exact = blocks
+        sample = in_memory(_sample_of(blocks, options.memory), np.inf)
+    if sample.nnz == 0:
+        raise ValueError("The data are zero everywhere; there is nothing to decompose.")
+    model = _scaled(options.model, sample)
+    sample_model = model if sample is X else model.alone()
+    phases: Phases[PoissonState] = Phases(options.monitor)
+    best = phases.run(
+        "starts",
+        lambda _: best_of(
+            _one_start(sample, sample_model, init, options, number)
+            for number, init in enumerate(inits(options.init, options.n_init))
+        ),
+    )
+    if exact.shape[0] != sample.shape[0]:
+        model = model.alone() if best.stopped else model
+        # One iteration gives every pixel its own abundances.
+        A = np.tile(best.state.A.mean(axis=0), (blocks.shape[0], 1))
+        best.state = replace(best.state, A=A)
+        method = PoissonNMFMethod(exact, model, options.tol)
+        phases.run(
+            "all pixels",
+            lambda best: iterate(method, best.state, options.max_iter, options.monitor),
+        )
+    return _finish(exact, phases, model)
+
+
+def _sample_of(blocks: BlockMatrix, budget: float) -> BlockMatrix:
+    """Evenly spread pixels; as many as fit in `budget` bytes if no entry is zero."""
+    n, n_channels = blocks.shape
+    size = min(SAMPLE, max(LEAST_SAMPLE, int(budget / (ENTRY * n_channels))))
+    return blocks.select(np.unique(np.linspace(0, n - 1, size).round().astype(int)))
+
+
+def _scaled(model: PoissonModel, X: scipy.sparse.csr_array) -> PoissonModel:
+    """The model with its penalties relative to the mean count of a pixel."""
+    square = (X.sum(dtype=float) / X.shape[0]) ** 2
+    if model.closed:
+        square = 1.0
+    return replace(
+        model, overlap=model.overlap / square, smoothness=model.smoothness / square
+    )
+
+
+def _one_start(
+    X: scipy.sparse.csr_array,
+    model: PoissonModel,
+    init: str,
+    options: PoissonOptions,
+    number: int,
+) -> Outcome[PoissonState]:
+    options.monitor.start = number
+    rank = (options.n_components or MOST_COMPONENTS) + OVERSAMPLING
+    with one_blas_thread():
+        picture = weighted_picture(X, rank, options.generator)
+    k = options.n_components or most_components(picture, X.shape)
+    start = partial(least_squares, picture, init=init, generator=options.generator)
+    if not options.relevance:
+        return _descend(X, model, options, *start(k, relevance=False))
+    C, S, interrupted = start(k, relevance=True)
+    if interrupted:
+        return Outcome(start_state(C, S, model), stopped=True, interrupted=True)
+    options.monitor.phase = "number of components"
+    group, coarse = grouped(X, S)
+    plain = PoissonModel(least_relevance=1.0)
+    state = start_state(C, sums_of_groups(S, group), plain)
+    method = PoissonNMFMethod(coarse, plain, options.tol, group)
+    found = _select(method, state, options.monitor)
+    if not found.stopped:
+        with keep_on_interrupt(found):
+            # The search gives the number of components; spectra are better from a
+            # start with this number.
+            k = found.state.n_components
+            return _descend(X, model, options, *start(k, relevance=False))
+    found.state = start_state(found.state.C, found.state.S, model)
+    return complete(found, lambda: _on_channels(found, X, group))
+
+
+def _descend(
+    X: scipy.sparse.csr_array,
+    model: PoissonModel,
+    options: PoissonOptions,
+    C: NDArray,
+    S: NDArray,
+    interrupted: bool,
+) -> Outcome[PoissonState]:
+    """Descend from a start, on groups of channels first."""
+    if interrupted:
+        return Outcome(start_state(C, S, model), stopped=True, interrupted=True)
+    group, coarse = grouped(X, S)
+    state = start_state(C, sums_of_groups(S, group), model)
+    state.A = _share_of_counts(state.A, X, model)
+    max_iter, tol, monitor = options.max_iter, options.tol, options.monitor
+    rough = PoissonNMFMethod(coarse, model, max(tol, COARSE_TOL), group)
+    phases: Phases[PoissonState] = Phases(monitor)
+    outcome = phases.run(
+        "groups of channels",
+        lambda _: iterate(rough, state, min(max_iter, COARSE_ITERATIONS), monitor),
+    )
+    complete(outcome, lambda: _on_channels(outcome, X, group))
+    method = PoissonNMFMethod(Counts(X, np.float32), model, tol)
+    return phases.run(
+        "all channels",
+        lambda outcome: iterate(method, outcome.state, max_iter, monitor),
+    )
+
+
+def _share_of_counts(
+    A: NDArray, X: scipy.sparse.csr_array, model: PoissonModel
+) -> NDArray:
+    """Parameters or abundances that add up to the counts of every pixel."""
+    if model.closed:
+        return A
+    counts = X.sum(axis=1, dtype=float)
+    return A * (np.maximum(counts, 1e-12) / A.sum(axis=1))[:, None]
+
+
+def _on_channels(
+    outcome: Outcome[PoissonState], X: scipy.sparse.csr_array, group: NDArray
+) -> Outcome[PoissonState]:
+    """Replace the spectra of groups of channels by spectra of the channels.
+
+    They come from weighted least squares for the given abundances; a tenth is the sum
+    of the group in the proportions of all counts, so that nothing is zero.
+    """
+    state = outcome.state
+    counts = np.maximum(X.sum(axis=1, dtype=float), 1.0)[:, None]
+    weighted = state.C / counts
+    S = np.zeros((X.shape[1], state.n_components))
+    gram = state.C.T @ weighted
+    nonnegative_rows(S, X.T @ weighted, gram, np.zeros(len(gram)), 100, 1e-6)
+    weight = X.sum(axis=0, dtype=float)
+    total = np.bincount(group, weight)
+    part = weight / np.where(total > 0, total, 1.0)[group]
+    S = 0.9 * S.T + 0.1 * state.S[:, group] * part
+    S *= (state.S.sum(axis=1) / S.sum(axis=1))[:, None]
+    outcome.state = PoissonState(state.A, S, state.alpha)
+    return outcome
+
+
+def _select(
+    method: PoissonNMFMethod, state: PoissonState, monitor: Monitor
+) -> Outcome[PoissonState]:
+    """Remove components until each explains more than noise could.
+
+    As `sparsedecomp.decomposition.nmf.relevance.select`, with twice the log-likelihood
+    in the place of the sum of squares.
+    """
+    coarse = method.blocks
+    result = iterate(method, state, REDUCED_ITERATIONS, monitor)
+    edge = noise_edge(1.0, *coarse.shape)
+    while result.state.n_components > 1 and not result.stopped:
+        with keep_on_interrupt(result):
+            full = result.state
+            # The prior alone fixes the total of some states, so the likelihoods are
+            # compared without it.
+            i, others, share = cheapest_component(full.C, full.S)
+            C = full.C[:, others] + full.C[:, [i]] * share
+            S = full.S[others]
+            S = S / S.sum(axis=1, keepdims=True)
+            start = PoissonState(np.maximum(C, 1e-12), S, np.zeros(len(S)))
+            fewer = iterate(method, start, REDUCED_ITERATIONS, monitor)
+            if fewer.stopped:
+                result.stopped, result.interrupted = True, fewer.interrupted
+                break
+            gain = _misfit(coarse, fewer.state) - _misfit(coarse, full)
+            if 2 * gain > edge:
+                break
+            result = fewer
+    return result
+
+
+def _misfit(blocks: BlockMatrix | Counts, state: PoissonState) -> float:
+    """Negative log-likelihood up to a constant, for the scale that fits best."""
+    n, k = state.A.shape
+    (_,), (_, bound) = blocks.run(
+        abundance_step,
+        rows=(state.C, np.zeros(n), np.zeros((n, k))),
+        shared=(state.S, state.alpha, state.S.sum(axis=1), 0.0, False, 20),
+    )
+    return -float(bound)
+
+
+def _finish(
+    blocks: BlockMatrix | Counts, phases: Phases[PoissonState], model: PoissonModel
+) -> PoissonFactorisation:
+    """Converge every pixel, compute the quality of the fit, sort the components."""
+    final = phases.outcome
+    state = final.state
+    A, sums = phases.complete(lambda: settle(blocks, state, model))
+    squares, cross, gram, deviance = sums
+    S = state.S
+    residual = squares - 2 * np.sum(cross * S) + np.sum(gram * (S @ S.T))
+    order = np.argsort(-np.diag(gram) * np.square(S).sum(axis=1), kind="stable")
+    state = state.take(order)
+    final.state = state
+    C = np.ascontiguousarray(A[:, order])
+    return PoissonFactorisation(
+        C=C,
+        state=state,
+        model=model,
+        outcome=final,
+        relevance=1 + C.mean(axis=0, dtype=float) * state.S.sum(axis=1),
+        residual=max(float(residual), 0.0),
+        sum_of_squares=float(squares),
+        deviance=float(deviance),
+    )
+
+
+def settle(
+    blocks: BlockMatrix | Counts, state: PoissonState, model: PoissonModel
+) -> tuple[NDArray, tuple[NDArray, ...]]:
+    """Converged abundances of all pixels for given spectra, in one pass.
+
+    With smoothness, which couples the pixels, abundances are left as they are.
+
+    Parameters
+    ----------
+    blocks : BlockMatrix or Counts
+        The counts.
+    state : PoissonState
+        Spectra and parameters of the prior.
+    model : PoissonModel
+        Priors and penalties.
+
+    Returns
+    -------
+    C : (n_pixels, k) array
+        Abundances in the dtype of the blocks.
+    sums : tuple
+        Sum of squares, ``C' X``, ``C' C`` and the deviance.
+    """
+    rows = (state.A,) if model.smoothness else ()
+    function = _score if model.smoothness else _settled
+    state = replace(state, A=state.A[:0])
+    (C,), sums = blocks.run(function, rows, (state, model, blocks.dtype))
+    return C, sums
+
+
+def _settled(X, state, model, dtype):
+    S, alpha = state.S, state.alpha
+    n, k = X.shape[0], len(S)
+    # Start from equal shares: every maximum can be reached from there, and transform
+    # repeats the result of the fit.
+    total = np.maximum(np.asarray(X.sum(axis=1, dtype=float)).ravel(), 1e-12)
+    if model.closed:
+        total = np.ones(n)
+    A = alpha + np.tile(total[:, None] / k, (1, k))
+    rate = None if model.concentration is not None else S.sum(axis=1)
+    none = np.zeros(n), np.zeros((n, k))
+    (A,), _ = abundance_step(
+        X, A, *none, S, alpha, rate, model.overlap, model.closed, LAST_SWEEPS
+    )
+    return _score(X, A, state, model, dtype)
+
+
+def _score(X, A, state, model, dtype):
+    counts = as_csr(X)
+    S, alpha = state.S, state.alpha
+    n, k = A.shape
+    C = np.maximum(A - alpha, 0.0).astype(dtype)
+    wide = C.astype(float)
+    rows = np.repeat(np.arange(n), np.diff(counts.indptr))
+    expected = np.zeros(counts.nnz)
+    for j in range(k):
+        expected += wide[rows, j] * S[j, counts.indices]
+    x = counts.data.astype(float)
+    model_sum = wide.sum(axis=0) @ S.sum(axis=1)
+    with np.errstate(divide="ignore"):
+        deviance = 2 * (x @ np.log(x / expected) - x.sum() + model_sum)
+    return (C,), (x @ x, (counts.T @ wide).T, wide.T @ wide, deviance)
