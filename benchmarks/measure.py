@@ -8,12 +8,16 @@ import gc
 import importlib
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+try:
+    import resource
+except ImportError:  # on Windows
+    resource = None
 
 ROOT = Path(__file__).resolve().parents[1]
 MIB = 2**20
@@ -132,6 +136,11 @@ def resident_bytes():
     try:
         text = Path("/proc/self/status").read_text()
     except OSError:
+        if resource is None:
+            import psutil
+
+            memory = psutil.Process().memory_info()
+            return memory.rss, getattr(memory, "peak_wset", memory.rss)
         unit = 1 if sys.platform == "darwin" else 1024
         highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
         return highest, highest

@@ -59,7 +59,8 @@ def fingerprint(path):
         inside = sorted(p for p in path.rglob("*") if p.is_file())
         size = sum(p.stat().st_size for p in inside)
         for p in inside:
-            digest.update(f"{p.relative_to(path)} {p.stat().st_size}\n".encode())
+            name = p.relative_to(path).as_posix()
+            digest.update(f"{name} {p.stat().st_size}\n".encode())
         return f"{size}-{digest.hexdigest()}"
     size = path.stat().st_size
     if size <= _PIECE * _PIECES:
@@ -209,7 +210,8 @@ def _replacing(path, overwrite):
     ]
     try:
         yield temporary
-        with temporary[0].open("rb") as file:
+        # Windows writes the buffers only of files that are open for writing.
+        with temporary[0].open("r+b") as file:
             os.fsync(file.fileno())
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} appeared meanwhile; it was not overwritten")
