@@ -1,4 +1,4 @@
-"""Segmentation of counted compositions, and how noise moves the centres."""
+"""Segmentation of counted compositions: phases, their number, bias by noise."""
 
 import dask.array as da
 import numpy as np
@@ -50,15 +50,15 @@ NEGATIVE = {"check_clustering": "its data are negative, which no counts are"}
         {} if getattr(estimator, "scaling", None) == "uniform" else NEGATIVE
     ),
 )
-def test_scikit_learn_accepts_it(estimator, check):
+def test_scikit_learn_checks_pass(estimator, check):
     check(estimator)
 
 
-# The study: two oxides that merge as the noise rises
+# Study of two oxides that merge as the noise rises
 
 
-# Counts a pixel: least agreement of the mixture, most error of its ratios, and what
-# k-means of the ratio cannot exceed; seeds that no parameter was chosen on.
+# Counts per pixel: smallest agreement of the mixture, largest error of its ratios, and
+# largest agreement of k-means of the ratio. No parameter was chosen on these seeds.
 DOSES = {
     30: (0.55, 0.012, 0.1),
     300: (0.9, 0.004, 0.3),
@@ -67,7 +67,7 @@ DOSES = {
 
 
 @pytest.mark.parametrize("counts", DOSES)
-def test_regions_tell_phases_apart_that_pixels_cannot(counts):
+def test_mixture_separates_phases_that_single_pixels_cannot(counts):
     least, error, pixelwise = DOSES[counts]
     truth, image = two_phases(counts, seed=1000 + counts)
     model = PottsMixture(2, random_state=0).fit(as_blocks(image))
@@ -75,7 +75,7 @@ def test_regions_tell_phases_apart_that_pixels_cannot(counts):
     np.testing.assert_allclose(ratios(model), sorted(RATIOS), atol=error)
     single = CompositionKMeans(2, n_init=2, random_state=0).fit(as_blocks(image))
     assert agreement(truth, single) < pixelwise
-    # The centres of k-means take halves of the noise, not phases.
+    # k-means splits the noise, not the phases.
     spread = np.diff(ratios(single))[0]
     assert spread > np.diff(ratios(model))[0] - 0.003
     if counts == 30:
@@ -83,8 +83,8 @@ def test_regions_tell_phases_apart_that_pixels_cannot(counts):
 
 
 @pytest.mark.study
-def test_table_of_the_noise():
-    """Means of six seeds; the prototype's agreement of the design is the target."""
+def test_agreement_over_the_range_of_noise():
+    """Means of six seeds; the targets are those of the design's prototype."""
     target = {30: 0.71, 100: 0.87, 300: 0.94, 1000: 0.98, 3000: 0.995, 10**4: 1.0}
     table = []
     for counts in target:
@@ -107,7 +107,7 @@ def test_table_of_the_noise():
     # Standard deviations between seeds are up to 0.04.
     assert np.all(table[:, 0] > np.array(list(target.values())) - 0.03), table.round(3)
     np.testing.assert_allclose(table[1:, 1:3], [sorted(RATIOS)] * 5, atol=0.006)
-    # Pixel by pixel the phases merge: half the noise to either side of 0.74.
+    # Single pixels: the phases merge, the centres are half the noise from 0.74.
     assert np.all(np.diff(table[:, 5] - table[:, 4]) < 0)
     assert table[0, 5] - table[0, 4] > 0.4 and table[-1, 5] - table[-1, 4] < 0.09
 
@@ -125,7 +125,7 @@ def test_one_phase_is_not_split_by_noise(method):
 @pytest.mark.parametrize(
     ("method", "counts"), [(PottsMixture, 300), (CompositionKMeans, 10**4)]
 )
-def test_number_of_phases_is_found_where_counts_allow(method, counts):
+def test_number_of_phases_is_found_with_enough_counts(method, counts):
     truth, image = two_phases(counts, 6, shape=(64, 64))
     model = method(max_clusters=3, random_state=0).fit(as_blocks(image))
     assert model.n_clusters_ == 2
@@ -145,7 +145,7 @@ def three_phases(rng, counts=60, n_channels=200, shape=(30, 40)):
 
 
 @pytest.mark.parametrize("method", [PottsMixture, CompositionKMeans])
-def test_whole_spectra_lazy_sparse_and_eager(rng, method):
+def test_spectra_give_the_same_labels_lazy_sparse_and_eager(rng, method):
     truth, spectra, cube = three_phases(rng)
     eager = method(max_clusters=5, random_state=0).fit(as_blocks(cube))
     assert eager.n_clusters_ == 3
@@ -167,7 +167,7 @@ def test_whole_spectra_lazy_sparse_and_eager(rng, method):
     assert adjusted_rand_score(sparse.labels_, again.labels_) > 0.99
 
 
-def test_amounts_of_data_that_are_no_counts(rng):
+def test_uniform_scaling_clusters_negative_data(rng):
     truth, spectra, _ = three_phases(rng)
     data = spectra[truth] - 0.5 + rng.normal(0, 0.2, (30, 40, 200))
     model = CompositionKMeans(scaling="uniform", random_state=0).fit(as_blocks(data))
@@ -177,7 +177,7 @@ def test_amounts_of_data_that_are_no_counts(rng):
 # The prior
 
 
-def test_small_inclusions_are_there_without_neighbours():
+def test_small_inclusions_are_found_without_coupling():
     truth = np.zeros((40, 40), int)
     truth[4:36:8, 4:36:8] = 1
     truth[30, 20:26] = 1
@@ -189,7 +189,7 @@ def test_small_inclusions_are_there_without_neighbours():
     assert agreement(truth, model) > 0.9
 
 
-def test_plain_matrices_have_no_neighbours_unless_told():
+def test_plain_matrices_need_a_navigation_shape_for_coupling():
     truth, image = two_phases(300, 7, shape=(48, 48))
     flat = image.reshape(-1, 2)
     alone = PottsMixture(2, random_state=0).fit(flat)
@@ -203,7 +203,7 @@ def test_plain_matrices_have_no_neighbours_unless_told():
     assert adjusted_rand_score(mixed.labels_, alone.labels_[shuffled]) > 0.95
 
 
-def test_masked_pixels_are_no_neighbours():
+def test_masked_pixels_do_not_couple():
     truth, image = two_phases(300, 8, shape=(40, 50))
     mask = np.zeros((40, 50), bool)
     mask[:, 20:25] = True
@@ -213,7 +213,7 @@ def test_masked_pixels_are_no_neighbours():
     assert adjusted_rand_score(truth[~mask], model.labels_) > 0.8
 
 
-def test_lines_and_volumes_have_neighbours_too(rng):
+def test_line_scans_and_volumes_are_coupled(rng):
     truth = np.repeat([0, 1], 200)
     line = rng.binomial(100, np.where(truth, 0.4, 0.5))
     line = np.stack([line, 100 - line], axis=-1)
@@ -223,18 +223,18 @@ def test_lines_and_volumes_have_neighbours_too(rng):
         assert agreement(truth, model) > 0.8 > alone + 0.3
 
 
-# What a fit promises, and bad input
+# Reproducibility and bad input
 
 
 @pytest.mark.parametrize("method", [PottsMixture, CompositionKMeans])
-def test_same_seed_same_labels(method):
+def test_same_seed_gives_the_same_labels(method):
     _, image = two_phases(200, 9, shape=(32, 32))
     first, again = (method(2, random_state=3).fit(as_blocks(image)) for _ in range(2))
     np.testing.assert_array_equal(first.labels_, again.labels_)
 
 
 @pytest.mark.parametrize("method", [PottsMixture, CompositionKMeans])
-def test_empty_pixels_belong_nowhere(method):
+def test_empty_pixels_have_no_cluster(method):
     truth, image = two_phases(3000, 10, shape=(32, 32))
     image[3, 4:9] = 0
     model = method(2, random_state=0).fit(as_blocks(image))
@@ -251,7 +251,7 @@ def test_empty_pixels_belong_nowhere(method):
 
 
 @pytest.mark.parametrize("method", [PottsMixture, CompositionKMeans])
-def test_pixels_that_are_all_alike_are_one_cluster(method):
+def test_identical_pixels_are_one_cluster(method):
     image = np.full((10, 12, 3), 7)
     assert method(random_state=0, max_clusters=3).fit(as_blocks(image)).n_clusters_ == 1
     with pytest.warns(ConvergenceWarning, match="clusters have no pixel"):
@@ -278,9 +278,9 @@ def test_bad_data_are_refused(method):
         method(0).fit(X)
 
 
-def test_what_the_mixture_alone_refuses():
+def test_mixture_refuses_data_without_whole_numbers_and_wrong_shapes():
     _, image = two_phases(30, 11, shape=(8, 9))
-    with pytest.raises(ValueError, match="are no whole numbers. Give n_clusters"):
+    with pytest.raises(ValueError, match="are not whole numbers. Give n_clusters"):
         PottsMixture().fit(0.5 * image.reshape(-1, 2))
     with pytest.raises(ValueError, match=r"shape \(8, 8\) was given for 72 pixels"):
         PottsMixture(2, navigation_shape=(8, 8)).fit(image.reshape(-1, 2))
@@ -288,13 +288,13 @@ def test_what_the_mixture_alone_refuses():
         PottsMixture(2, max_iter=1, random_state=0).fit(as_blocks(image))
 
 
-def test_noise_of_few_channels_cannot_be_told(rng):
-    with pytest.raises(ValueError, match="5 channels do not tell their noise"):
+def test_noise_of_few_channels_cannot_be_estimated(rng):
+    with pytest.raises(ValueError, match="5 channels cannot be estimated"):
         CompositionKMeans(scaling="uniform").fit(rng.normal(size=(30, 5)))
 
 
 def test_noise_scaling_beats_plain_k_means(rng):
-    """Shares of dark pixels and weak channels are noise: they must not decide."""
+    """Noisy shares of dark pixels and weak channels must have little weight."""
     truth = rng.integers(2, size=2000)
     shares = np.array([[0.02, 0.49, 0.49], [0.06, 0.47, 0.47]])
     counts = rng.poisson(rng.uniform(50, 800, (2000, 1)) * shares[truth])

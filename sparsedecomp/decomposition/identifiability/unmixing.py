@@ -129,7 +129,7 @@ def unmixing_report(
         model, stopped = fit(sample.matrix())
         components = model.components_
         maps = model.transform(blocks)
-    components = np.asarray(components, float)
+    components, maps = np.asarray(components, float), np.asarray(maps, float)
     starts: list[BlockFactorisation] = []
     resamples: list[Refit] = []
     while not stopped and len(starts) < n_starts:

@@ -1,1 +1,1 @@
-"""Phases of like composition: clusters and mixtures."""
+"""Segmentation: k-means of compositions, and mixtures with a Potts prior."""

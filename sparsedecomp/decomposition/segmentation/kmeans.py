@@ -1,9 +1,10 @@
-"""Clusters of like composition by k-means, in units of the noise."""
+"""Clusters of pixels of similar composition by k-means, in units of the noise."""
 
 from __future__ import annotations
 
 import warnings
 from numbers import Integral
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
@@ -14,63 +15,73 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from sparsedecomp.blocks import BlockMatrix, as_blocks
+from sparsedecomp.blocks.summary import Summary
 from sparsedecomp.decomposition.geometric.simplex import OVERSAMPLING
 from sparsedecomp.noise.signal_space import signal_space
 from sparsedecomp.noise.weights import refuse_negative
 
-# Data of as few channels are taken as they are, others in their signal space.
+if TYPE_CHECKING:
+    import dask.array as da
+    import scipy.sparse
+
+# Data of up to this many channels are clustered as they are, others in their signal
+# space of about ten directions: the cost of k-means grows with the dimension.
 _FEW_CHANNELS = 32
 
 
 class CompositionKMeans(ClusterMixin, BaseEstimator):
-    """k-means of spectra or line windows, every difference in units of its noise.
+    """k-means of spectra or line windows, with differences in units of the noise.
 
-    With ``scaling="poisson"`` pixels are compared by their composition, the shares of
-    their counts, and a squared difference is divided by what Keenan and Kotula's
-    weights [1]_ expect of the noise: a bright pixel weighs as much more than a dark
-    one as its shares are surer, and a channel of few counts does not drown in the
-    noise of a strong one. Spectra of many channels are met in their signal space: a few
-    passes over the data, then ``n_pixels`` times some ten numbers in memory.
+    With ``scaling="poisson"`` pixels are compared by composition (shares of their
+    counts), and squared differences are divided by the noise variance that Keenan and
+    Kotula's weights [1]_ predict: bright pixels weigh more than dark ones, since their
+    shares are more precise, and channels with few counts are not hidden by the noise
+    of intense ones. Spectra with many channels are clustered in their signal space,
+    after a few passes over the data and with about ten numbers per pixel in memory.
 
-    The number of clusters, if it is not given, is the one with the least
+    If the number of clusters is not given, it is the one that minimises
 
         inertia + 2 n sum_c -f_c log f_c + (k d + k - 1) log n,
 
     the classification likelihood of [2]_ for noise of variance one in ``d``
-    dimensions, where ``f_c`` are the shares of the clusters: two clusters whose
-    distance is below about two standard deviations of a pixel count as one.
+    dimensions, where ``f_c`` are the shares of the clusters. Two clusters closer than
+    about two standard deviations of a pixel count as one.
 
-    What it can decide: phases that single pixels tell apart. Where noise is larger than
-    the difference, the centres move apart (each takes its half of the noise) and are
-    no estimates of the compositions: see `PottsMixture`.
+    The method separates phases that single pixels can tell apart. Where the noise is
+    larger than the difference of the phases, it splits the noise: the centres move
+    apart and do not estimate the compositions. Use `PottsMixture` then.
 
     Parameters
     ----------
     n_clusters : int, optional
+        Number of clusters. Default: chosen by the criterion above.
     max_clusters : int, default 8
-        Most that are tried where no number is given.
+        Largest number of clusters tried if `n_clusters` is not given.
     scaling : {"poisson", "uniform"}
-        "uniform" compares amounts, in units of the noise outside of the signal space:
-        for data that are no counts, and may be negative.
+        With "poisson" compositions of counts are compared. With "uniform" amounts are
+        compared, in units of the noise outside of the signal space; for data that are
+        not counts and may be negative.
     n_init : int, default 10
-        Starts of k-means++.
+        Number of k-means++ starts; the best of them is kept.
     random_state : int, RandomState instance or None
+        Seed of the starts and of the compression.
 
     Attributes
     ----------
     labels_ : (n_pixels,) int array
-        Cluster of each pixel, the largest 0; -1 for pixels without counts.
+        Cluster of each pixel, numbered by falling size; -1 for pixels without counts.
     n_clusters_ : int
+        Number of clusters that have pixels.
     cluster_centers_ : (n_clusters_, n_channels) array
         Mean spectra of the pixels of each cluster, in the units of X.
     sizes_ : (n_clusters_,) int array
-        Pixels, falling.
+        Number of pixels of each cluster, falling.
     inertia_ : float
         Sum of squared differences to the centres, in units of the noise.
     scores_ : dict of int to float
-        The criterion for each number of clusters tried.
+        Value of the criterion for each number of clusters tried.
     passes_ : int
-        Reads of the whole of X.
+        Number of times the whole of X was read.
 
     References
     ----------
@@ -100,55 +111,61 @@ class CompositionKMeans(ClusterMixin, BaseEstimator):
 
     def __init__(
         self,
-        n_clusters=None,
+        n_clusters: int | None = None,
         *,
-        max_clusters=8,
-        scaling="poisson",
-        n_init=10,
-        random_state=None,
-    ):
+        max_clusters: int = 8,
+        scaling: Literal["poisson", "uniform"] = "poisson",
+        n_init: int = 10,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_clusters = n_clusters
         self.max_clusters = max_clusters
         self.scaling = scaling
         self.n_init = n_init
         self.random_state = random_state
 
-    def fit(self, X, y=None):
+    def fit(
+        self,
+        X: np.ndarray | scipy.sparse.sparray | da.Array | BlockMatrix,
+        y: None = None,
+    ) -> CompositionKMeans:
         """Find the clusters.
 
         Parameters
         ----------
         X : array, SciPy sparse matrix, dask array or BlockMatrix
-            Of shape (n_pixels, n_channels).
+            Data of shape (n_pixels, n_channels).
         y : None
             Ignored.
 
         Returns
         -------
         self
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            For NaN and infinity, and for negative data with "poisson", naming the
-            place; where all pixels are empty, or are fewer than the clusters.
+            For NaN and infinity, and for negative data with "poisson" (the message
+            names the place); if all pixels are empty, or fewer than the clusters.
         """
         self._validate_params()
         blocks = segmentation_blocks(self, X)
         read_before = blocks.passes
         seed = check_random_state(self.random_state).randint(2**31)
-        points, weights = self._points(blocks, seed)
+        points, weights = self._whitened_points(blocks, seed)
         seen = weights > 0
         n, d = points[seen].shape
         if self.n_clusters is None:
-            candidates = range(1, min(self.max_clusters, n) + 1)
+            candidates = list(range(1, min(self.max_clusters, n) + 1))
         else:
-            candidates = (self.n_clusters,)
+            candidates = [self.n_clusters]
         self.scores_, best = {}, None
         for k in candidates:
             means = KMeans(k, n_init=self.n_init, random_state=seed)
             with warnings.catch_warnings():
-                # Fewer distinct pixels than clusters: those left over stay empty.
+                # With fewer distinct pixels than clusters, some clusters stay empty;
+                # `by_size` warns of them.
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 means.fit(points[seen], sample_weight=weights[seen])
             share = np.bincount(means.labels_, minlength=k) / n
@@ -166,8 +183,10 @@ class CompositionKMeans(ClusterMixin, BaseEstimator):
         self.passes_ = blocks.passes - read_before
         return self
 
-    def _points(self, blocks, seed):
-        """Pixels with unit noise times the root of their weights, and these weights."""
+    def _whitened_points(
+        self, blocks: BlockMatrix, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Coordinates of the pixels in units of the noise, and their weights."""
         summary = blocks.describe()
         require_pixels(
             summary, self.n_clusters, empty_allowed=self.scaling == "uniform"
@@ -179,26 +198,26 @@ class CompositionKMeans(ClusterMixin, BaseEstimator):
             refuse_negative(summary)
             blocks = blocks.poisson_scaled(summary)
             weights = total / total.mean()
-            # The weights leave the mean count as variance everywhere.
+            # After Keenan and Kotula's scaling every entry has the variance of the mean
+            # count.
             noise = total.mean() / m
         if m <= _FEW_CHANNELS:
             scores = blocks.matmul(np.eye(m)).astype(float)
             if noise is None and self.n_clusters is None:
                 raise ValueError(
-                    f"Data of {m} channels do not tell their noise, which the number "
-                    "of clusters depends on: give n_clusters, or counts with "
-                    "scaling='poisson'."
+                    f"The noise of data with {m} channels cannot be estimated, and the "
+                    "number of clusters depends on it: give n_clusters, or counts "
+                    "with scaling='poisson'."
                 )
             noise = noise or 1.0
         else:
             rank = (self.n_clusters or self.max_clusters) + OVERSAMPLING
-            low = signal_space(blocks, rank, seed)
-            scores = low.scores.astype(float)
-            noise = noise or low.noise_variance or 1.0
+            compressed = signal_space(blocks, rank, seed)
+            scores = compressed.scores.astype(float)
+            noise = noise or compressed.noise_variance or 1.0
         points = scores / np.sqrt(noise)
         if self.scaling == "poisson":
-            mean = np.where(weights > 0, weights, 1.0)
-            points /= np.sqrt(mean)[:, None]
+            points /= np.sqrt(np.where(weights > 0, weights, 1.0))[:, None]
         return points, weights
 
     def __sklearn_tags__(self):
@@ -208,8 +227,11 @@ class CompositionKMeans(ClusterMixin, BaseEstimator):
         return tags
 
 
-def segmentation_blocks(estimator, X):
-    """The data as a matrix of blocks; sets ``n_features_in_`` of the estimator."""
+def segmentation_blocks(
+    estimator: BaseEstimator,
+    X: np.ndarray | scipy.sparse.sparray | da.Array | BlockMatrix,
+) -> BlockMatrix:
+    """The data as a `BlockMatrix`; sets ``n_features_in_`` of the estimator."""
     if not (isinstance(X, BlockMatrix) or hasattr(X, "dask")):
         X = validate_data(
             estimator, X, accept_sparse="csr", dtype="numeric", ensure_all_finite=False
@@ -219,44 +241,51 @@ def segmentation_blocks(estimator, X):
     return blocks
 
 
-def require_pixels(summary, n_clusters, *, empty_allowed=False):
-    """Raise ValueError where there are too few pixels that hold anything.
+def require_pixels(
+    summary: Summary, n_clusters: int | None, *, empty_allowed: bool = False
+) -> None:
+    """Raise ValueError if too few pixels hold anything.
 
     Parameters
     ----------
     summary : Summary
+        Summary of the data.
     n_clusters : int or None
+        Number of clusters that was asked for.
     empty_allowed : bool, default False
-        Whether negative and empty pixels are pixels like others.
+        Whether negative and empty pixels are accepted and counted.
     """
-    seen = len(summary.row_sums)
+    n_pixels = len(summary.row_sums)
     if not empty_allowed:
         refuse_negative(summary)
-        seen = int(np.count_nonzero(summary.row_sums))
-    if not seen:
+        n_pixels = int(np.count_nonzero(summary.row_sums))
+    if not n_pixels:
         raise ValueError("The data are zero everywhere; there is nothing to segment.")
-    if n_clusters is not None and n_clusters > seen:
+    if n_clusters is not None and n_clusters > n_pixels:
         raise ValueError(
-            f"n_clusters = {n_clusters} was given for n_samples = {seen} pixels that "
-            f"hold counts, expected at most {seen}."
+            f"n_clusters = {n_clusters} was given for n_samples = {n_pixels} pixels "
+            f"that hold counts, expected at most {n_pixels}."
         )
 
 
-def by_size(labels, k):
+def by_size(labels: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Number clusters by falling size and drop empty ones.
 
     Parameters
     ----------
     labels : (n_pixels,) int array
-        From 0 to ``k - 1``, -1 for none.
+        Cluster of each pixel, from 0 to ``k - 1``, or -1 for none.
     k : int
+        Number of clusters before empty ones are dropped.
 
     Returns
     -------
     order : (k2,) int array
-        Old numbers of the clusters.
+        Former number of each cluster.
     labels : (n_pixels,) int array
+        New number of the cluster of each pixel, -1 for none.
     sizes : (k2,) int array
+        Number of pixels of each cluster, falling.
     """
     sizes = np.bincount(labels[labels >= 0], minlength=k)
     order = np.argsort(-sizes, kind="stable")
@@ -272,7 +301,9 @@ def by_size(labels, k):
     return order, new[labels], sizes[order]
 
 
-def mean_spectra(blocks, labels, sizes):
-    """Mean spectra (k, n_channels) of labelled pixels, in one pass."""
+def mean_spectra(
+    blocks: BlockMatrix, labels: np.ndarray, sizes: np.ndarray
+) -> np.ndarray:
+    """Mean spectrum (k, n_channels) of each cluster, in one pass over the data."""
     one_hot = labels[:, None] == np.arange(len(sizes))
     return blocks.rmatmul(one_hot.astype(float)).T / sizes[:, None]

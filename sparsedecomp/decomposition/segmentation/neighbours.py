@@ -1,4 +1,4 @@
-"""Pixels of an image or a volume, their neighbours, and the mean field of these."""
+"""Neighbours of the pixels of an image or volume, and the mean field over them."""
 
 from __future__ import annotations
 
@@ -7,27 +7,32 @@ from scipy.ndimage import gaussian_filter
 
 from sparsedecomp.kernels.potts import mean_field_sweep, neighbour_field
 
-_SWEEPS = 50
+# Sweeps of the mean field at most, and the mean change of a pixel's probabilities that
+# ends them; the outer iterations continue from where the sweeps end.
+_MAX_SWEEPS = 50
+_TOLERANCE = 1e-4
 
 
-class Image:
-    """Where the pixels are, and who are their neighbours.
+class PixelNeighbourhood:
+    """Positions of the pixels that take part, and their neighbours.
 
     Parameters
     ----------
     shape : tuple of int
-        One to three axes.
+        Shape of the image, one to three axes.
     rows : (n_pixels,) int array
-        Flat place of each pixel.
+        Flat position of each pixel in the image.
     kept : (n_pixels,) bool array
-        Pixels that take part.
+        Whether each pixel takes part.
     """
 
-    def __init__(self, shape, rows, kept):
+    def __init__(
+        self, shape: tuple[int, ...], rows: np.ndarray, kept: np.ndarray
+    ) -> None:
         self.kept = kept
         self._places = rows[kept]
         self.shape = (1,) * (3 - len(shape)) + shape
-        self.connected = np.prod(shape) > 1
+        self.connected = bool(np.prod(shape) > 1)
         index = np.full(self.shape, -1)
         index.ravel()[self._places] = np.arange(len(self._places))
         self._index = index
@@ -38,30 +43,30 @@ class Image:
         self._weights = weights / max(weights.sum(), 1e-300)
 
     @classmethod
-    def without_neighbours(cls, kept):
-        """An image whose pixels are strangers."""
-        image = cls((len(kept),), np.arange(len(kept)), kept)
-        image.connected = False
-        image._offsets, image._weights = image._offsets[:0], image._weights[:0]
-        return image
+    def without_coupling(cls, kept: np.ndarray) -> PixelNeighbourhood:
+        """Pixels without neighbours: no spatial coupling."""
+        pixels = cls((len(kept),), np.arange(len(kept)), kept)
+        pixels.connected = False
+        pixels._offsets, pixels._weights = pixels._offsets[:0], pixels._weights[:0]
+        return pixels
 
-    def field(self, Q):
+    def field(self, Q: np.ndarray) -> np.ndarray:
         """Weighted mean of the probabilities (n, k) of the neighbours."""
         field = np.empty_like(Q)
         neighbour_field(Q, self._index, self._offsets, self._weights, field)
         return field
 
-    def settle(self, Q, L, coupling):
-        """Sweep the mean field until it stands still; changes ``Q``."""
-        for _ in range(_SWEEPS):
+    def solve_mean_field(self, Q: np.ndarray, L: np.ndarray, coupling: float) -> None:
+        """Iterate the mean-field equations; overwrites the probabilities ``Q``."""
+        for _ in range(_MAX_SWEEPS):
             change = mean_field_sweep(
                 Q, L, self._index, self._offsets, self._weights, coupling
             )
-            if change <= 1e-4 * len(Q):
+            if change <= _TOLERANCE * len(Q):
                 break
 
-    def smoothed(self, counts, sigma):
-        """Counts (n, m) under a Gaussian of ``sigma`` pixels."""
+    def smoothed(self, counts: np.ndarray, sigma: float) -> np.ndarray:
+        """Counts (n, m) after a Gaussian filter of ``sigma`` pixels in the image."""
         if not (self.connected and sigma):
             return counts
         smooth = np.empty_like(counts)
