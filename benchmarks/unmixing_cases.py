@@ -203,6 +203,7 @@ def find_corners(n_components, n_pixels=6400, n_channels=1000):
     from sparsedecomp.blocks import as_blocks
     from sparsedecomp.decomposition.geometric import sss_vca
     from sparsedecomp.decomposition.geometric.simplex import OVERSAMPLING
+    from sparsedecomp.decomposition.iterate import Phases
     from sparsedecomp.metrics import match_components
 
     rng = np.random.default_rng(SEED)
@@ -219,7 +220,7 @@ def find_corners(n_components, n_pixels=6400, n_channels=1000):
 
     def search():
         generator = np.random.default_rng(SEED)
-        return model._find(blocks, None, generator, lambda *step: False)[0]
+        return model._find(blocks, None, generator, Phases())[0]
 
     search()
     found, times = quickest(search, 5)

@@ -79,6 +79,18 @@ GROUPS = {
 SOLVERS = {"kernels", "blocks", "noise", "decomposition", "superresolution", "xas"}
 FRONT_ENDS = {"hyperspy", "exspy", "matplotlib", "ipywidgets", "traits"}
 MAX_LINES = 450
+# Ctrl-C and extrapolation are written once: in decomposition/iterate.py. These modules
+# still have a loop of their own.
+OWN_LOOPS = {
+    "mcr/alternating.py",
+    "tensor/descent.py",
+    "tensor/nonnegative_tucker.py",
+    "tensor/orthogonal_tucker.py",
+    "tensor/parafac2.py",
+    "tensor/poisson.py",
+    "tensor/search.py",
+    "tensor/smoothing.py",
+}
 
 # Rooms and modules whose public signatures are not annotated yet. To see what one of
 # them lacks: `pytest --runxfail -k "annotated and NAME"`. Kernels stay exempt: numba
@@ -300,6 +312,30 @@ def test_groups_of_a_room_import_downwards(path):
 def test_solvers_know_no_front_end(path):
     known = {name.split(".")[0] for name in imports_of(path)} & FRONT_ENDS
     assert not known, f"{named(path)} imports {known}: solvers work on plain arrays"
+
+
+def own_loop(tree):
+    """Lines of a module that handle Ctrl-C or adapt the momentum of a descent."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id == "KeyboardInterrupt":
+            yield node.lineno
+        elif isinstance(node, ast.While | ast.For):
+            for part in ast.walk(node):
+                if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+                    if part.id in ("momentum", "ceiling"):
+                        yield part.lineno
+
+
+@pytest.mark.parametrize(
+    "path", sorted((PACKAGE / "decomposition").rglob("*.py")), ids=named
+)
+def test_one_loop_handles_interrupts_and_extrapolation(path):
+    place = path.relative_to(PACKAGE / "decomposition").as_posix()
+    lines = sorted({*own_loop(tree_of(path))})
+    if place in OWN_LOOPS:
+        assert lines, f"{place} has no loop of its own: take it out of OWN_LOOPS"
+    elif place != "iterate.py":
+        assert not lines, f"{named(path)}: iterate.py does this (lines {lines})"
 
 
 @pytest.mark.parametrize("path", KERNELS, ids=named)

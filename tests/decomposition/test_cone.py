@@ -5,13 +5,16 @@ import pytest
 from scipy.optimize import linprog
 
 from sparsedecomp.decomposition.geometric.cone import (
+    SWEEPS,
     Bounds,
     Cone,
+    CornerSearch,
+    CornerState,
     Slice,
     farthest,
-    grow_corners,
     start_corners,
 )
+from sparsedecomp.decomposition.iterate import iterate
 from sparsedecomp.metrics import match_components
 
 
@@ -31,12 +34,17 @@ def scene(k, noise=0.0, n_channels=120, n=1500, seed=0):
     return S, V, points, Bounds.of_windows(V, moments)
 
 
+def grown(where, bounds, corners, margin):
+    search = CornerSearch(where, bounds, corners, margin)
+    return iterate(search, CornerState(corners, np.inf), SWEEPS).state
+
+
 @pytest.mark.parametrize("k", [2, 3, 5, 8])
 def test_corners_are_the_sources_without_noise(k):
     S, V, points, bounds = scene(k)
     where = Slice.through(points)
     corners = start_corners(Cone(where, bounds.values), np.random.default_rng(0))
-    *_, (corners, moved) = grow_corners(where, bounds, corners, 4.0)
+    corners, moved = grown(where, bounds, corners, 4.0)
     assert moved < 1e-6
     np.testing.assert_allclose(corners @ bounds.total, 1.0)
     assert match_components(S, corners @ V.T)[2].max() < 1e-6
@@ -115,7 +123,7 @@ def test_noise_moves_corners_by_about_itself():
         where = Slice.through(points)
         cone = Cone(where, bounds.widened(points[:9], bounds.default_margin))
         corners = start_corners(cone, np.random.default_rng(0))
-        *_, (corners, _) = grow_corners(where, bounds, corners, bounds.default_margin)
+        corners, _ = grown(where, bounds, corners, bounds.default_margin)
         angles.append(match_components(S, corners @ V.T)[2].max())
     assert angles[0] < 0.1 and angles[1] < 1
 

@@ -1,4 +1,4 @@
-"""What estimators share that find spectra first and abundances after."""
+"""Base class of estimators that find spectra first and abundances afterwards."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from sklearn.utils.validation import check_is_fitted
 
 from sparsedecomp.decomposition.abundances import solve
 from sparsedecomp.decomposition.base import BlockFactorisation
+from sparsedecomp.decomposition.iterate import Phases
 from sparsedecomp.noise.scree import noise_edge
 
 
 class GeometricUnmixing(BlockFactorisation):
     """Spectra from the shape of the cloud of pixels, then abundances by least squares.
 
-    A subclass finds the spectra in ``_find(blocks, n_components, generator, watch)``,
-    which returns them and the low-rank picture it worked on, and has the parameters
-    ``n_components``, ``constraint``, ``random_state`` and ``callback``. It calls
-    ``watch(0, objective, n_components)`` at most ``_most_steps`` times.
+    A subclass finds the spectra in ``_find(blocks, n_components, generator, phases)``,
+    which returns them and the compressed data it worked on, and has the parameters
+    ``n_components``, ``constraint``, ``random_state`` and ``callback``. Its iterations
+    are phases of `sparsedecomp.decomposition.iterate.Phases`, with at most
+    ``_most_steps`` steps in all; it sets ``converged_``.
     """
 
-    # Most components that are looked for when no number is given.
+    # Upper bound on the number of components when none is given.
     _MOST = 20
 
     def fit_transform(self, X, y=None):
@@ -41,14 +43,17 @@ class GeometricUnmixing(BlockFactorisation):
         self._validate_params()
         blocks = self._blocks(X, reset=True)
         self._check_size(blocks)
-        watch = self._watch(blocks, self._most_steps)
-        S, low = self._find(blocks, self.n_components, self._generator(), watch)
+        monitor = self._monitor(blocks, self._most_steps)
+        phases: Phases = Phases(monitor)
+        S, low = self._find(blocks, self.n_components, self._generator(), phases)
         if low.summary.minimum >= 0:
-            # What projection and noise put below zero is nothing that could be there.
+            # Negative values come from the projection and from noise alone.
             S = np.maximum(S, 0.0)
         S = S.astype(blocks.dtype)
         self.constraint_ = self._constraint()
-        W, _, misfit = solve(blocks, S, self.constraint_)
+        constraint = self.constraint_
+        W, _, misfit = phases.complete(lambda: solve(blocks, S, constraint))
+        self.interrupted_ = phases.outcome.interrupted
         energy = np.square(W, dtype=float).sum(axis=0) * np.square(S, dtype=float).sum(
             1
         )
@@ -56,15 +61,15 @@ class GeometricUnmixing(BlockFactorisation):
         self._reorder(order)
         self.components_ = S[order]
         self.n_components_ = len(S)
+        self.objective_history_ = np.array(phases.outcome.history)
         self.n_iter_ = len(self.objective_history_)
-        self.objective_history_ = np.array(self.objective_history_)
         self.residual_norm_ = float(np.sqrt(misfit.sum()))
         self.relative_residual_ = float(
             np.sqrt(misfit.sum() / low.summary.sum_of_squares)
         )
         self.noise_variance_ = _noise_variance(low, len(S))
-        self.passes_ = watch.passes
-        self.seconds_ = watch.seconds
+        self.passes_ = monitor.passes
+        self.seconds_ = monitor.seconds
         self._warn(stopped=True)
         return np.ascontiguousarray(W[:, order])
 

@@ -9,11 +9,14 @@ constraints, for which the dual simplex method is exact and fast.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import HalfspaceIntersection
 from scipy.special import ndtri
 
+from sparsedecomp.decomposition.iterate import IterativeMethod
 from sparsedecomp.kernels.polytope import dual_simplex
 
 # A bound whose loadings are below this part of the largest holds rounding errors.
@@ -281,39 +284,72 @@ def farthest(cone, normal):
     return max(ends, key=lambda c: abs(normal @ c))
 
 
-def grow_corners(where, bounds, corners, margin):
-    """Exchange corners until the simplex stands still: N-FINDR on the cone.
+class CornerState(NamedTuple):
+    """Corners of the cone between two exchanges.
 
-    The determinant is linear in each corner, so each is two linear programmes. Every
-    corner has the margin of its own noise; where this leaves the slice open the corner
-    stays.
+    Attributes
+    ----------
+    corners : (k, k) array
+        One spectrum in every row, in coordinates of the signal space.
+    moved : float
+        Largest relative step of a corner in the last exchange.
+    """
+
+    corners: NDArray
+    moved: float
+
+    @property
+    def n_components(self) -> int:
+        """Number of corners."""
+        return len(self.corners)
+
+
+class CornerSearch(IterativeMethod[CornerState]):
+    """Exchange of corners until the simplex stands still: N-FINDR on the cone.
+
+    The determinant is linear in each corner, so each takes two linear programmes. Every
+    corner has the margin of its own noise; where this leaves the slice unbounded the
+    corner stays.
 
     Parameters
     ----------
     where : Slice
+        Plane of spectra of one total intensity.
     bounds : Bounds
-    corners : (K, K) array
-        To start from.
+        Sums over channels that must not be negative.
+    corners : (k, k) array
+        Corners to start from.
     margin : float
-        In standard deviations.
-
-    Yields
-    ------
-    corners : (K, K) array
-    moved : float
-        The largest step of a corner in this sweep, relative to the spectra.
+        Number of standard deviations by which a bound may be negative.
     """
-    corners = corners.copy()
-    for _ in range(SWEEPS):
-        before = corners.copy()
+
+    monotone = False
+
+    def __init__(
+        self, where: Slice, bounds: Bounds, corners: NDArray, margin: float
+    ) -> None:
+        self.where = where
+        self.bounds = bounds
+        self.margin = margin
+        self._first = abs(np.linalg.det(corners))
+
+    def step(self, state: CornerState) -> tuple[CornerState, float]:
+        """Exchange all corners once; the objective is the volume over the first one."""
+        corners = state.corners.copy()
         for j in range(len(corners)):
             normal = np.linalg.svd(np.delete(corners, j, axis=0))[2][-1]
-            relaxed = bounds.relaxed(corners[j], margin, where.centre, normal)
-            own = Cone(where, relaxed)
-            found = farthest(own, normal)
-            corners[j] = corners[j] if found is None else found
-        step = np.linalg.norm(corners - before, axis=1)
+            relaxed = self.bounds.relaxed(
+                corners[j], self.margin, self.where.centre, normal
+            )
+            exchanged = farthest(Cone(self.where, relaxed), normal)
+            corners[j] = corners[j] if exchanged is None else exchanged
+        step = np.linalg.norm(corners - state.corners, axis=1)
         moved = float((step / np.linalg.norm(corners, axis=1)).max())
-        yield corners.copy(), moved
-        if moved < SETTLED:
-            break
+        volume = float(abs(np.linalg.det(corners)) / self._first)
+        return CornerState(corners, moved), volume
+
+    def is_small(
+        self, old: CornerState, new: CornerState, decrease: float, objective: float
+    ) -> bool:
+        """Whether no corner has moved by more than rounding."""
+        return new.moved < SETTLED

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import warnings
 from numbers import Integral, Real
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sparsedecomp.blocks import BlockMatrix, LowRank
 from sparsedecomp.blocks.sources import one_blas_thread
 from sparsedecomp.decomposition.abundances import CONSTRAINTS
 from sparsedecomp.decomposition.geometric.base import GeometricUnmixing
 from sparsedecomp.decomposition.geometric.minimum_volume_simplex import (
     LEAST_NOISE,
+    Cloud,
     Matching,
     flatness,
     make_cloud,
@@ -26,6 +30,12 @@ from sparsedecomp.decomposition.geometric.simplex import (
     grow,
     require_dimensions,
 )
+from sparsedecomp.decomposition.iterate import (
+    IterativeMethod,
+    Outcome,
+    Phases,
+    iterate,
+)
 from sparsedecomp.noise.signal_space import signal_space
 
 NORMALISATIONS = ("auto", "none", "projective", "sum")
@@ -37,6 +47,88 @@ _ROUNDING = 0.3
 _FIRST_WIDTH = 0.02
 # Pixels lie in a plane if they are no farther from it than this times their noise.
 _FLAT = 1.5
+
+
+class SimplexState(NamedTuple):
+    """A simplex between two steps of the search.
+
+    Attributes
+    ----------
+    Q : (k, k) array
+        From pixels on the plane to abundances.
+    weight : (k,) array
+        Weights of the hinge that gave it; NaN before the first step.
+    widest : float
+        Width of the rounded corners of the hinge, which falls from step to step.
+    matched : bool
+        Whether the weights agree with the noise.
+    """
+
+    Q: NDArray
+    weight: NDArray
+    widest: float = _FIRST_WIDTH
+    matched: bool = False
+
+    @property
+    def n_components(self) -> int:
+        """Number of vertices."""
+        return len(self.Q)
+
+
+class SimplexSearch(IterativeMethod[SimplexState]):
+    """Find the smallest simplex for some weights, then adapt the weights.
+
+    Parameters
+    ----------
+    cloud : Cloud
+        The pixels on a plane.
+    Q : (k, k) array
+        Simplex to start from.
+    weight : float, optional
+        Weight of the hinge of all abundances. Default: matched to the noise.
+    """
+
+    monotone = False
+
+    def __init__(self, cloud: Cloud, Q: NDArray, weight: float | None = None) -> None:
+        n, k = cloud.T.shape
+        self.cloud = cloud
+        self.adapts = weight is None
+        self.matching = Matching(k, largest=10.0 * n * k)
+        if weight is not None:
+            self.matching.weight[:] = weight
+        self._typical = np.median(cloud.sigma)
+        self._first = np.linalg.slogdet(Q)[1]
+
+    def step(self, state: SimplexState) -> tuple[SimplexState, float]:
+        """One simplex; the objective is its volume relative to that of the start."""
+        T, sigma, matching = self.cloud.T, self.cloud.sigma, self.matching
+        Q, widest = state.Q, state.widest
+        noise = _ROUNDING * self._typical * np.linalg.norm(Q[:-1], axis=0)
+        Q = smallest_simplex(T, Q, np.maximum(noise, widest), matching.weight)
+        weight = matching.weight.copy()
+        settled = bool(np.all(noise >= widest)) or widest <= LEAST_NOISE
+        matched = False
+        widest = max(widest / 3, LEAST_NOISE)
+        if not self.adapts:
+            matched = settled
+        elif settled:
+            matched = matching.update(*overshoot(T, Q, sigma))
+        else:
+            matching.update(*overshoot(T, Q, np.maximum(sigma, widest)))
+            matching.pooled = True
+        volume = float(np.exp(self._first - np.linalg.slogdet(Q)[1]))
+        return SimplexState(Q, weight, widest, matched), volume
+
+    def is_small(
+        self,
+        old: SimplexState,
+        new: SimplexState,
+        decrease: float,
+        objective: float,
+    ) -> bool:
+        """Whether the weights agree with the noise."""
+        return new.matched
 
 
 class MinimumVolume(GeometricUnmixing):
@@ -183,7 +275,13 @@ class MinimumVolume(GeometricUnmixing):
         self.random_state = random_state
         self.callback = callback
 
-    def _find(self, blocks, n_components, generator, watch):
+    def _find(
+        self,
+        blocks: BlockMatrix,
+        n_components: int | None,
+        generator: np.random.Generator,
+        phases: Phases[SimplexState],
+    ) -> tuple[NDArray, LowRank]:
         rank = (n_components or self._MOST) + max(OVERSAMPLING, n_components or 0)
         low = signal_space(blocks, rank, generator, n_power=4)
         k = n_components or self._components_above_noise(low)
@@ -196,63 +294,51 @@ class MinimumVolume(GeometricUnmixing):
         cloud = make_cloud(low, k, self.normalisation_)
         # The matrices are small: threads would wait for one another.
         with one_blas_thread():
-            vertices = self._search(cloud, generator, watch)
+            vertices = self._search(cloud, generator, phases)
         S = cloud.spectra(vertices) @ low.basis[:, :k].T
         if self.normalisation_ != "none":
             S /= np.linalg.norm(S, axis=1, keepdims=True)
         return S, low
 
-    def _search(self, cloud, generator, watch):
-        T, sigma = cloud.T, cloud.sigma
-        n, k = T.shape
-        self.objective_history_, self.interrupted_ = [], False
-        self.converged_ = k == 1
-        self.regularisation_ = np.full(k, np.nan)
+    def _search(
+        self, cloud: Cloud, generator: np.random.Generator, phases: Phases[SimplexState]
+    ) -> NDArray:
+        T, k = cloud.T, cloud.T.shape[1]
         if k == 1:
-            self.objective_history_ = [1.0]
-            return np.ones((1, 1))
+            state = SimplexState(np.ones((1, 1)), np.full(1, np.nan), matched=True)
+            phases.outcome = Outcome(state, [1.0])
+            self.converged_, self.regularisation_ = True, state.weight
+            return state.Q
         start = T[grow(T, best_vertices(T, k, _STARTS, generator))]
         centre = start.mean(axis=0)
         Q = np.linalg.inv(centre + _BLOW_UP * (start - centre))
-        first = np.linalg.slogdet(Q)[1]
-        matching = Matching(k, largest=10.0 * n * k)
-        if self.regularisation != "matched":
-            matching.weight[:] = self.regularisation
-        typical, widest = np.median(sigma), _FIRST_WIDTH
-        try:
-            for _ in range(self.max_iter):
-                noise = _ROUNDING * typical * np.linalg.norm(Q[:-1], axis=0)
-                Q = smallest_simplex(T, Q, np.maximum(noise, widest), matching.weight)
-                self.regularisation_ = matching.weight.copy()
-                volume = float(np.exp(first - np.linalg.slogdet(Q)[1]))
-                self.objective_history_.append(volume)
-                settled = bool(np.all(noise >= widest)) or widest <= LEAST_NOISE
-                widest = max(widest / 3, LEAST_NOISE)
-                if self.regularisation == "matched" and settled:
-                    self.converged_ = matching.update(*overshoot(T, Q, sigma))
-                elif self.regularisation == "matched":
-                    matching.update(*overshoot(T, Q, np.maximum(sigma, widest)))
-                    matching.pooled = True
-                else:
-                    self.converged_ = settled
-                if watch(0, volume, k) or self.converged_:
-                    break
-            else:
-                warnings.warn(
-                    f"Maximum number of iterations {self.max_iter} reached. Increase "
-                    "max_iter to match the simplex to the noise.",
-                    ConvergenceWarning,
-                    stacklevel=4,
-                )
-        except KeyboardInterrupt:
-            self.interrupted_ = True
-        return np.linalg.inv(Q)
+        matched = self.regularisation == "matched"
+        search = SimplexSearch(cloud, Q, None if matched else self.regularisation)
+        outcome = phases.run(
+            "simplices",
+            lambda _: iterate(
+                search,
+                SimplexState(Q, np.full(k, np.nan)),
+                self.max_iter,
+                phases.monitor,
+            ),
+        )
+        self.converged_ = outcome.state.matched
+        self.regularisation_ = outcome.state.weight
+        if not (outcome.converged or outcome.stopped):
+            warnings.warn(
+                f"Maximum number of iterations {self.max_iter} reached. Increase "
+                "max_iter to match the simplex to the noise.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        return np.linalg.inv(outcome.state.Q)
 
-    def _constraint(self):
+    def _constraint(self) -> str:
         if self.constraint != "auto":
             return self.constraint
         closed = self.normalisation_ == "none"
         return "fully_constrained" if closed else "nonnegative"
 
-    def _reorder(self, order):
+    def _reorder(self, order: NDArray) -> None:
         self.regularisation_ = self.regularisation_[order]

@@ -7,8 +7,10 @@ from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sparsedecomp.blocks import BlockMatrix, LowRank
 from sparsedecomp.blocks.sources import one_blas_thread
 from sparsedecomp.decomposition.abundances import CONSTRAINTS
 from sparsedecomp.decomposition.geometric.base import GeometricUnmixing
@@ -17,8 +19,9 @@ from sparsedecomp.decomposition.geometric.cone import (
     SWEEPS,
     Bounds,
     Cone,
+    CornerSearch,
+    CornerState,
     Slice,
-    grow_corners,
     start_corners,
 )
 from sparsedecomp.decomposition.geometric.simplex import (
@@ -27,6 +30,11 @@ from sparsedecomp.decomposition.geometric.simplex import (
     best_vertices,
     grow,
     require_dimensions,
+)
+from sparsedecomp.decomposition.iterate import (
+    Outcome,
+    Phases,
+    iterate,
 )
 from sparsedecomp.metrics import match_components
 from sparsedecomp.noise.robust_pca import robust_pca
@@ -201,7 +209,13 @@ class SSSVCA(GeometricUnmixing):
         self.noise_variance_ = self._variance
         return W
 
-    def _find(self, blocks, n_components, generator, watch):
+    def _find(
+        self,
+        blocks: BlockMatrix,
+        n_components: int | None,
+        generator: np.random.Generator,
+        phases: Phases[CornerState],
+    ) -> tuple[NDArray, LowRank]:
         rank = max(n_components or 0, self._MOST) + OVERSAMPLING
         space = even_space(blocks, rank, self.noise, generator)
         with one_blas_thread():
@@ -226,23 +240,29 @@ class SSSVCA(GeometricUnmixing):
         points = _on_slice(low, V)
         moments = _moments(blocks, space, low, k)
         with one_blas_thread():
-            S = self._search(points, V, moments, generator, watch)
+            S = self._search(points, V, moments, generator, phases)
         if self.shared_background_:
             self._warn_of_background()
         self.signal_space_ = V.T
         # Residuals are compared with the data as they are, not as they were weighted.
         return S, replace(space.low_rank, summary=space.summary)
 
-    def _search(self, points, V, moments, generator, watch):
+    def _search(
+        self,
+        points: NDArray,
+        V: NDArray,
+        moments: NDArray,
+        generator: np.random.Generator,
+        phases: Phases[CornerState],
+    ) -> NDArray:
         k = V.shape[1]
-        self.objective_history_, self.interrupted_ = [], False
-        self.converged_ = k == 1
         self.shared_background_ = False
         self._purest = 1.0
         bounds = Bounds.of_windows(V, moments)
         self.margin_ = bounds.default_margin if self.margin == "auto" else self.margin
         if k == 1:
-            self.objective_history_ = [1.0]
+            self.converged_ = True
+            phases.outcome = Outcome(CornerState(np.ones((1, 1)), 0.0), [1.0])
             self.inner_, self.band_, self.cone_ = _spectra(points[:1], V), [0.0], None
             return self.inner_
         inner = points[grow(points, best_vertices(points, k, _STARTS, generator))]
@@ -250,17 +270,15 @@ class SSSVCA(GeometricUnmixing):
         cone = Cone(where, bounds.widened(inner, self.margin_))
         starts = [start_corners(cone, generator) for _ in range(self.n_init)]
         corners = max(starts, key=lambda C: abs(np.linalg.det(C)))
-        volume = abs(np.linalg.det(corners))
-        try:
-            for grown, moved in grow_corners(where, bounds, corners, self.margin_):
-                corners = grown
-                now = float(abs(np.linalg.det(corners)) / volume)
-                self.objective_history_.append(now)
-                self.converged_ = moved < SETTLED
-                if watch(0, now, k):
-                    break
-        except KeyboardInterrupt:
-            self.interrupted_ = True
+        search = CornerSearch(where, bounds, corners, self.margin_)
+        outcome = phases.run(
+            "corners",
+            lambda _: iterate(
+                search, CornerState(corners, np.inf), SWEEPS, phases.monitor
+            ),
+        )
+        self.converged_ = outcome.state.moved < SETTLED
+        corners = outcome.state.corners
         self.cone_ = Cone(where, bounds.widened(corners, self.margin_))
         self._look_for_background(points @ np.linalg.inv(corners))
         outer, inner = _spectra(corners, V), _spectra(inner, V)
@@ -321,7 +339,7 @@ def corners_of_cone(low, n_components, generator):
     V = low.basis[:, :n_components].astype(float)
     moments = _even_moments(low, np.ones(len(V)), n_components)
     try:
-        S = search._search(_on_slice(low, V), V, moments, generator, lambda *step: 0)
+        S = search._search(_on_slice(low, V), V, moments, generator, Phases())
     except ValueError:  # no bright pixels, or a cone without end
         return None
     return None if search.shared_background_ or search._purest > _PURE else S

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from numbers import Integral
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sparsedecomp.blocks import BlockMatrix, LowRank
 from sparsedecomp.decomposition.abundances import CONSTRAINTS
 from sparsedecomp.decomposition.geometric.base import GeometricUnmixing
 from sparsedecomp.decomposition.geometric.simplex import (
@@ -15,7 +18,64 @@ from sparsedecomp.decomposition.geometric.simplex import (
     signal_coordinates,
     vertices,
 )
+from sparsedecomp.decomposition.iterate import IterativeMethod, Phases, iterate
 from sparsedecomp.noise.signal_space import signal_space
+
+
+class Vertices(NamedTuple):
+    """The best simplex of pixels after some runs.
+
+    Attributes
+    ----------
+    pixels : (k,) int array or None
+        Vertices of the simplex; None before the first run.
+    volume, first : float
+        Its volume, and that of the first run, which is one where it was zero.
+    """
+
+    pixels: NDArray | None = None
+    volume: float = -1.0
+    first: float | None = None
+
+
+class VertexRuns(IterativeMethod[Vertices]):
+    """Runs of vertex component analysis; each step is one run from other directions.
+
+    Parameters
+    ----------
+    points : (n_pixels, k) array
+        Pixels in the coordinates of the signal space.
+    k : int
+        Number of vertices.
+    generator : numpy.random.Generator
+        Source of the directions.
+    """
+
+    monotone = False
+
+    def __init__(self, points: NDArray, k: int, generator: np.random.Generator) -> None:
+        self.points = points
+        self.k = k
+        self.generator = generator
+
+    def step(self, state: Vertices) -> tuple[Vertices, float]:
+        """One run; the objective is the largest volume relative to the first."""
+        chosen = vertices(self.points, self.k, self.generator)
+        volume = float(abs(np.linalg.det(self.points[chosen])))
+        first = state.first or volume or 1.0
+        if volume > state.volume:
+            state = Vertices(chosen, volume)
+        return state._replace(first=first), state.volume / first
+
+    def is_small(
+        self, old: Vertices, new: Vertices, decrease: float, objective: float
+    ) -> bool:
+        """Never: all runs are made."""
+        return False
+
+    def n_components(self, state: Vertices) -> int:
+        """Number of vertices."""
+        return self.k
 
 
 class VCA(GeometricUnmixing):
@@ -117,42 +177,44 @@ class VCA(GeometricUnmixing):
         self.random_state = random_state
         self.callback = callback
 
-    def _find(self, blocks, n_components, generator, watch):
+    def _find(
+        self,
+        blocks: BlockMatrix,
+        n_components: int | None,
+        generator: np.random.Generator,
+        phases: Phases[Vertices],
+    ) -> tuple[NDArray, LowRank]:
         low = self._compress(blocks, n_components, generator)
         k = n_components or self._components_above_noise(low)
         view = signal_coordinates(low, k)
-        best, largest, first = None, -1.0, None
-        self.objective_history_ = []
-        self.interrupted_ = False
-        try:
-            for _ in range(self.n_init):
-                chosen = vertices(view.points, k, generator)
-                volume = abs(np.linalg.det(view.points[chosen]))
-                first = first or volume or 1.0
-                if volume > largest:
-                    best, largest = chosen, volume
-                self.objective_history_.append(largest / first)
-                if watch(0, largest / first, k):
-                    break
-        except KeyboardInterrupt:
-            if best is None:
-                raise
-            self.interrupted_ = True
+        runs = VertexRuns(view.points, k, generator)
+        outcome = phases.run(
+            "runs",
+            lambda _: iterate(
+                runs, Vertices(), self.n_init, phases.monitor, keep_start=False
+            ),
+        )
+        best = outcome.state.pixels
         if self.refinement == "nfindr":
-            best = grow(view.points, best)
+            best = phases.complete(lambda: grow(view.points, outcome.state.pixels))
         self.pixels_ = best
         self.snr_ = float(view.snr)
         self.projective_ = view.projective
         self.converged_ = True
         return view.spectra[best] @ low.basis.T, low
 
-    def _compress(self, blocks, n_components, generator):
+    def _compress(
+        self,
+        blocks: BlockMatrix,
+        n_components: int | None,
+        generator: np.random.Generator,
+    ) -> LowRank:
         rank = (n_components or self._MOST) + OVERSAMPLING
         return signal_space(blocks, rank, generator)
 
     @property
-    def _most_steps(self):
+    def _most_steps(self) -> int:
         return self.n_init
 
-    def _reorder(self, order):
+    def _reorder(self, order: NDArray) -> None:
         self.pixels_ = self.pixels_[order]

@@ -189,7 +189,9 @@ def _one_start(
 ) -> Outcome[NMFState]:
     options.monitor.start = number
     if method.prior is None:
-        return iterate(method, state, options.max_iter, options.monitor)
+        return iterate(
+            method, state, options.max_iter, options.monitor, keep_start=False
+        )
     # What the search finds is only where the last descent starts.
     least_decrease = SEARCH_GAIN * method.prior.component_cost
     search = replace(method, least_decrease=least_decrease)
@@ -223,7 +225,7 @@ def search_components(
     Outcome
     """
     free = replace(method, least_relevance=None)
-    warm = iterate(free, state, WARM_UP, monitor)
+    warm = iterate(free, state, WARM_UP, monitor, keep_start=False)
     if warm.stopped:
         return warm
     return select(method, method.under_prior(warm.state), max_iter, monitor)

@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 
 from sparsedecomp.blocks import BlockMatrix, as_blocks, compress
 from sparsedecomp.decomposition.initialisation import initial_spectra
-from sparsedecomp.decomposition.iterate import IterativeMethod, Outcome, iterate
+from sparsedecomp.decomposition.iterate import (
+    IterativeMethod,
+    Outcome,
+    complete,
+    iterate,
+)
 from sparsedecomp.decomposition.nmf.model import (
     CompressedMatrix,
     PenalisedNMF,
@@ -203,12 +208,19 @@ def fit_beta(
     variance = max(low.noise_variance, 1e-12 * squares / np.prod(blocks.shape))
     S = initial_spectra(low, n_components, init, generator)
     matrix = CompressedMatrix(as_blocks(low.scores), low.basis, squares)
-    method = PenalisedNMF(matrix)
-    start = iterate(method, initial_state(matrix, S, variance), START_ITERATIONS).state
-    C, S = start.C.astype(float), start.S
+    start = initial_state(matrix, S, variance)
+    begun = iterate(PenalisedNMF(matrix), start, START_ITERATIONS, keep_start=False)
+    C, S = begun.state.C.astype(float), begun.state.S
     mean = np.sqrt(max(low.summary.row_sums.mean(), 0) / blocks.shape[1])
     scale = np.sqrt(C.mean() / S.mean())
     C, S = np.maximum(C / scale, 1e-2 * mean), np.maximum(S * scale, 1e-2 * mean)
     monitor.phase = "multiplicative updates"
     state = BetaState(C, S, _FLOOR * mean, squares)
-    return iterate(BetaNMF(blocks, beta, tol), state, max_iter, monitor)
+    method = BetaNMF(blocks, beta, tol)
+    if not begun.interrupted:
+        return iterate(method, state, max_iter, monitor)
+    # The start is kept, after one update that gives it its divergence.
+    outcome = Outcome(state, stopped=True, interrupted=True)
+    outcome.state, loss = complete(outcome, lambda: method.step(state))
+    outcome.history.append(loss)
+    return outcome

@@ -58,7 +58,8 @@ def least_squares(picture, k, init, generator, relevance):
         found = _search(matrix, state, variance * n / squares)
         k = found.state.n_components
     else:
-        found = iterate(PenalisedNMF(matrix), state, START_ITERATIONS)
+        method = PenalisedNMF(matrix)
+        found = iterate(method, state, START_ITERATIONS, keep_start=False)
     C, S = found.state.C, found.state.S
     if len(S) < k:
         # What least squares emptied comes back as the mean, to be told apart again.
