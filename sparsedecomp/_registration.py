@@ -41,6 +41,10 @@ METHODS = {
         "segment_composition": (
             "sparsedecomp.extension.segmentation:segment_composition"
         ),
+        "check_data": "sparsedecomp.extension.data_check:check_data",
+        "estimate_energy_drift": (
+            "sparsedecomp.extension.data_check:estimate_energy_drift"
+        ),
         "estimate_rank": "sparsedecomp.extension.rank:estimate_rank",
         "estimate_resolution": "sparsedecomp.extension.resolution:estimate_resolution",
         "unmixing_report": "sparsedecomp.extension.report:unmixing_report",

@@ -16,6 +16,7 @@ from scipy.sparse.linalg import LinearOperator, cg
 from sparsedecomp.blocks import BlockMatrix, as_blocks
 from sparsedecomp.decomposition.rank import estimate_rank
 from sparsedecomp.kernels.alignment import shift_spectra
+from sparsedecomp.noise import Finding
 
 # Pixels are put together until no more than this many are left: the drift is smooth.
 _MOST_CELLS = 2048
@@ -30,6 +31,10 @@ _LEAST_GAIN, _ALONE = 5.0, 15.0
 _LONGEST_STEP = 3.0
 # Ratios of the roughness penalty to the information of a pixel that are tried.
 _PENALTIES = 10.0 ** np.arange(-2, 7)
+# Channels of data that were interpolated or smoothed share their noise: then nothing
+# tells components from noise. Correlation of neighbouring channels, and components
+# that are taken out before it is measured.
+_CORRELATED, _BEFORE = 0.1, 12
 # Parts of the spectrum whose shifts are compared, and how many standard deviations
 # apart they are when the shift is not that of the whole axis.
 _BANDS, _RIGID = 3, 3.0
@@ -72,6 +77,40 @@ class EnergyDrift:
         return self.deviation_of_bands < _RIGID
 
 
+def drift_finding(blocks: BlockMatrix, drift: EnergyDrift) -> Finding | None:
+    """What a drift means for a decomposition, as a finding of a data check.
+
+    Parameters
+    ----------
+    blocks : BlockMatrix
+        The data that were looked at.
+    drift : EnergyDrift
+        What was found in them.
+
+    Returns
+    -------
+    Finding or None
+        None where there is no drift.
+    """
+    if not drift.found:
+        return None
+    span = np.ptp(drift.shift)
+    more = drift.n_components_unaligned - drift.n_components
+    message = f"The energy axis drifts by {span:.2g} channels over the scan"
+    if more > 0:
+        message += f", which adds {more} component{'s' * (more > 1)}"
+    if not drift.rigid:
+        message += (
+            f"; parts of the spectrum move differently ({drift.deviation_of_bands:.1f} "
+            "standard deviations), as in a chemical shift"
+        )
+    advice = (
+        "algorithm='nmf_so_ard' models it (energy_drift='auto'); for other methods "
+        "align the spectra first, with s.shift1D(-s.estimate_energy_drift().data)."
+    )
+    return Finding("energy_drift", message + ".", advice, blocks.rows)
+
+
 def estimate_energy_drift(
     blocks: BlockMatrix, unit: float = 0.0, random_state: int = 0
 ) -> EnergyDrift:
@@ -87,7 +126,9 @@ def estimate_energy_drift(
     blocks : BlockMatrix
         Data that are not scaled, on a line or a plane of pixels.
     unit : float, default 0
-        Size of one count; 0 for data with noise that is the same everywhere.
+        Size of one count; 0 for data with noise that is the same everywhere. Data
+        whose channels were interpolated or smoothed tell no drift from noise: none is
+        reported for them, and `EnergyDrift.n_components` is 0.
     random_state : int, default 0
         Seed of the reassignment of counts to channels.
 
@@ -98,6 +139,8 @@ def estimate_energy_drift(
     """
     pooled, cell, shape = _pool(blocks)
     present = pooled.sum(axis=1) > 0
+    if not unit and _noise_correlation(pooled[present]) > _CORRELATED:
+        return EnergyDrift(np.zeros(blocks.shape[0]), 0, 0, 0.0, 0.0)
     model = _Alignment(pooled, shape, unit, present)
     most = _rank(pooled[present], unit)
     none = EnergyDrift(np.zeros(blocks.shape[0]), most, most, 0.0, 0.0)
@@ -111,6 +154,17 @@ def estimate_energy_drift(
                 fine - fine.mean(), k, most, gain, model.deviation_of_bands(shift, k)
             )
     return none
+
+
+def _noise_correlation(X):
+    """Correlation of neighbouring channels in what strong components leave over."""
+    k = min(_BEFORE, min(X.shape) // 2)
+    V = np.linalg.eigh(X.T @ X)[1][:, : -k - 1 : -1]
+    residual = X - (X @ V) @ V.T
+    squares = np.square(residual).sum()
+    if squares <= 1e-20 * np.square(X).sum():
+        return 0.0
+    return float(np.sum(residual[:, 1:] * residual[:, :-1]) / squares)
 
 
 def _rank(X, unit):

@@ -138,7 +138,7 @@ def get_component_maps(self, scale="stored", source="decomposition"):
     if scale == "total":
         loadings = loadings * np.nansum(factors, axis=0)
     shape = self.axes_manager._navigation_shape_in_array
-    return _map_of(
+    return map_of(
         self,
         loadings.T.reshape(-1, *shape),
         f"Component maps of {self.metadata.General.title}",
@@ -196,11 +196,27 @@ def get_pixel_map(self, name):
             "instance 'sss_vca'."
         )
     values = np.asarray(getattr(self.learning_results, name))
-    return _map_of(self, values, f"{name} of {self.metadata.General.title}")
+    return map_of(self, values, f"{name} of {self.metadata.General.title}")
 
 
-def _map_of(signal, maps, title, *more_axes):
-    """Maps as a signal whose signal axes are the navigation axes of another."""
+def map_of(signal, maps, title, *more_axes):
+    """Maps as a signal whose signal axes are the navigation axes of another.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.BaseSignal
+        Signal whose navigation axes are taken over.
+    maps : array
+        In array order, with as many axes before as `more_axes`.
+    title : str
+        Title of the new signal.
+    *more_axes : dict
+        Axes before those of the map.
+
+    Returns
+    -------
+    hyperspy.api.signals.BaseSignal
+    """
     from hyperspy.api import signals
 
     axes = signal.axes_manager

@@ -28,7 +28,7 @@ class Finding:
     ----------
     kind : str
         "spikes", "dead_pixels", "hot_pixels", "vacuum", "dead_channels",
-        "hot_channels", "saturation" or "negative_values".
+        "hot_channels", "saturation", "negative_values" or "energy_drift".
     message : str
         What was found, how much of it and where.
     advice : str
@@ -53,10 +53,10 @@ class DataCheck:
         Empty for data that nothing is wrong with.
     spikes : Spikes
         Single entries that stand out, with what they are replaced by.
-    intensity : (n_pixels,) array
-        Sum of the spectrum of each pixel that is not masked.
+    intensity : (*navigation_shape) array
+        Sum of the spectrum of each pixel without spikes, NaN where masked.
     mean_spectrum : (n_channels,) array
-        Mean of these pixels.
+        Mean of the pixels, NaN in masked channels.
     passes : int
         Reads of the whole data that the check took.
     """
@@ -136,8 +136,8 @@ def check_data(
     return DataCheck(
         findings=tuple(each for each in findings if each is not None),
         spikes=spikes,
-        intensity=rows,
-        mean_spectrum=columns / blocks.shape[0],
+        intensity=blocks.on_pixels(rows),
+        mean_spectrum=blocks.on_channels(columns / blocks.shape[0]),
         passes=blocks.passes - before,
     )
 

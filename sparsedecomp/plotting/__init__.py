@@ -2,6 +2,7 @@
 
 from sparsedecomp.plotting.components import plot_components
 from sparsedecomp.plotting.cone import plot_cone
+from sparsedecomp.plotting.data_check import plot_data_check
 from sparsedecomp.plotting.exafs import (
     plot_exafs_fit,
     plot_lasso_path,
@@ -18,6 +19,7 @@ from sparsedecomp.plotting.tensor import plot_tensor
 __all__ = [
     "plot_components",
     "plot_cone",
+    "plot_data_check",
     "plot_exafs_fit",
     "plot_lasso_path",
     "plot_objective_history",
