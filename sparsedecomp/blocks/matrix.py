@@ -313,14 +313,6 @@ class BlockMatrix:
         pixel = ", ".join(str(int(i)) for i in pixel)
         return f"pixel ({pixel}), channel {int(self.columns[column])}"
 
-    def on_pixels(self, values):
-        """One number per row as a map of all pixels, NaN where masked."""
-        return _spread(values, self.rows, self.navigation_shape)
-
-    def on_channels(self, values):
-        """One number per column as a spectrum of all channels, NaN where masked."""
-        return _spread(values, self.columns, self._source.shape[1])
-
     def select(self, chosen):
         """The matrix of some of the rows; shares the data and the count of passes.
 
@@ -434,12 +426,6 @@ class BlockMatrix:
         return self.scaled(
             root_of_sums(summary.row_sums), root_of_sums(summary.column_sums)
         )
-
-
-def _spread(values, where, shape):
-    whole = np.full(shape, np.nan)
-    whole.flat[where] = values
-    return whole
 
 
 def _times(X, M):

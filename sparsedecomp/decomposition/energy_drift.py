@@ -21,6 +21,8 @@ from sparsedecomp.noise import Finding
 # Pixels are put together until no more than this many are left: the drift is smooth.
 _MOST_CELLS = 2048
 _ROUNDS = 40
+# More components than this are not looked for in aligned data.
+_MOST_COMPONENTS = 12
 # The shifts stand still when they change by less than this (channels, rms).
 _STILL = 0.002
 # The two variances of the smooth map are free parameters: a map has to be more probable
@@ -34,7 +36,7 @@ _PENALTIES = 10.0 ** np.arange(-2, 7)
 # Channels of data that were interpolated or smoothed share their noise: then nothing
 # tells components from noise. Correlation of neighbouring channels, and components
 # that are taken out before it is measured.
-_CORRELATED, _BEFORE = 0.1, 12
+_CORRELATED, _BEFORE = 0.1, 6
 # Parts of the spectrum whose shifts are compared, and how many standard deviations
 # apart they are when the shift is not that of the whole axis.
 _BANDS, _RIGID = 3, 3.0
@@ -144,7 +146,7 @@ def estimate_energy_drift(
     model = _Alignment(pooled, shape, unit, present)
     most = _rank(pooled[present], unit)
     none = EnergyDrift(np.zeros(blocks.shape[0]), most, most, 0.0, 0.0)
-    for k in range(1, most + 1):
+    for k in range(1, min(most, _MOST_COMPONENTS) + 1):
         shift, gain = model.fit(k)
         if gain < (_LEAST_GAIN if k < most else _ALONE):
             continue

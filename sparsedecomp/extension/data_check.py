@@ -131,6 +131,7 @@ def estimate_energy_drift(
     >>> bool(np.abs(found.data.ravel() - drift[:, 0]).max() < 0.2)
     True
     """
+    from ..noise.data_check import pixel_map
     from .components import map_of
 
     if self.axes_manager.signal_dimension != 1:
@@ -141,7 +142,7 @@ def estimate_energy_drift(
     blocks = _plain_blocks(self, navigation_mask, signal_mask)
     drift = _drift_of(blocks, blocks.describe())
     axis = self.axes_manager.signal_axes[0]
-    shifts = blocks.on_pixels(drift.shift * axis.scale)
+    shifts = pixel_map(blocks, drift.shift * axis.scale)
     title = f"Energy drift of {self.metadata.General.title}"
     result = map_of(self, shifts, title)
     result.metadata.Signal.quantity = f"Energy drift ({axis.units})"

@@ -56,7 +56,9 @@ class DataCheck:
     intensity : (*navigation_shape) array
         Sum of the spectrum of each pixel without spikes, NaN where masked.
     mean_spectrum : (n_channels,) array
-        Mean of the pixels, NaN in masked channels.
+        Mean of the pixels that are not masked.
+    channels : (n_channels,) int array
+        Channels of the data that are not masked.
     passes : int
         Reads of the whole data that the check took.
     """
@@ -65,6 +67,7 @@ class DataCheck:
     spikes: Spikes
     intensity: np.ndarray
     mean_spectrum: np.ndarray
+    channels: np.ndarray
     passes: int
 
     def __getitem__(self, kind: str) -> Finding | None:
@@ -136,10 +139,31 @@ def check_data(
     return DataCheck(
         findings=tuple(each for each in findings if each is not None),
         spikes=spikes,
-        intensity=blocks.on_pixels(rows),
-        mean_spectrum=blocks.on_channels(columns / blocks.shape[0]),
+        intensity=pixel_map(blocks, rows),
+        mean_spectrum=columns / blocks.shape[0],
+        channels=blocks.columns,
         passes=blocks.passes - before,
     )
+
+
+def pixel_map(blocks: BlockMatrix, values: np.ndarray) -> np.ndarray:
+    """One number for each row of a matrix as a map of all pixels.
+
+    Parameters
+    ----------
+    blocks : BlockMatrix
+        The matrix.
+    values : (n_pixels,) array
+        One number for each of its rows.
+
+    Returns
+    -------
+    (*navigation_shape) array
+        In array order, NaN where masked.
+    """
+    whole = np.full(blocks.navigation_shape, np.nan)
+    whole.flat[blocks.rows] = values
+    return whole
 
 
 def _of_spikes(blocks, spikes):

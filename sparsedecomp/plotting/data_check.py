@@ -51,14 +51,15 @@ def plot_data_check(check: DataCheck, axes: tuple[Axes, Axes] | None = None) -> 
     drawn = image.imshow(plane, aspect="auto" if len(plane) == 1 else "equal")
     image.figure.colorbar(drawn, ax=image, label="intensity")
     image.set(xlabel="x (pixels)", ylabel="y (pixels)")
-    spectrum.plot(check.mean_spectrum, color="0.3", lw=1)
+    spectrum.plot(check.channels, check.mean_spectrum, color="0.3", lw=1)
     spectrum.set(xlabel="channel", ylabel="mean intensity")
     spectrum.spines[["top", "right"]].set_visible(False)
     for number, finding in enumerate(check.findings):
         color = f"C{number + 1}"
         label = finding.kind.replace("_", " ")
         if finding.kind in _CHANNELS:
-            heights = check.mean_spectrum[finding.places]
+            at = np.searchsorted(check.channels, finding.places)
+            heights = check.mean_spectrum[at]
             spectrum.plot(
                 finding.places, heights, "o", mfc="none", c=color, label=label
             )
