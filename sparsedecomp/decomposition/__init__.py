@@ -5,7 +5,10 @@ Estimators follow scikit-learn; they take arrays, SciPy sparse matrices, dask ar
 """
 
 from sparsedecomp.decomposition.abundances import abundances
-from sparsedecomp.decomposition.energy_drift import EnergyDrift, estimate_energy_drift
+from sparsedecomp.decomposition.energy_drift.estimate import (
+    EnergyDrift,
+    estimate_energy_drift,
+)
 from sparsedecomp.decomposition.geometric.min_volume import MinimumVolume
 from sparsedecomp.decomposition.geometric.simplex import nfindr, simplex_volume
 from sparsedecomp.decomposition.geometric.sss_vca import SSSVCA

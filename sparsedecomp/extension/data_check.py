@@ -67,7 +67,7 @@ def check_data(
     ['spikes']
     """
     from .. import noise
-    from ..decomposition.energy_drift import drift_finding
+    from ..decomposition.energy_drift.estimate import drift_finding
 
     blocks = _plain_blocks(self, navigation_mask, signal_mask)
     before = blocks.passes

@@ -7,7 +7,8 @@ from scipy.ndimage import gaussian_filter
 
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition import estimate_energy_drift
-from sparsedecomp.decomposition.energy_drift import move_counts, smooth_map
+from sparsedecomp.decomposition.energy_drift.alignment import move_counts
+from sparsedecomp.decomposition.energy_drift.smooth_map import smooth_map
 
 
 def edge(e, position):

@@ -1,0 +1,1 @@
+"""Drift of the energy axis during a scan."""

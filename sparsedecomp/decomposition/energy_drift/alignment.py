@@ -1,0 +1,184 @@
+"""Shifts of the energy axis fitted together with a low-rank model of the spectra."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sparsedecomp.blocks import as_blocks
+from sparsedecomp.decomposition.energy_drift.smooth_map import smooth_map
+from sparsedecomp.decomposition.rank import estimate_rank
+from sparsedecomp.kernels.alignment import shift_spectra
+
+# Rounds of Gauss-Newton steps at most.
+_ROUNDS = 40
+# The shifts stand still when they change by less than this (channels, rms).
+_STILL = 0.002
+# Channels that one round moves a pixel by at most.
+_LONGEST_STEP = 3.0
+# Parts of the spectrum whose shifts are compared with that of the whole.
+_BANDS = 3
+
+
+class Alignment:
+    """Shifts and a low-rank model of spectra on a plane of cells."""
+
+    def __init__(self, X, shape, unit, present, least_gain):
+        self.X, self.shape, self.unit = X, shape, unit
+        self.least_gain = least_gain
+        self.present, self.weight = present, present.astype(float)
+        brightness = np.maximum(X.sum(axis=1), unit)
+        self.row_scale = np.ones(len(X))
+        if unit:
+            self.row_scale = np.sqrt(brightness / brightness[present].mean())
+        self.vectors = None
+
+    def fit(self, k):
+        """Shifts for ``k`` components and the gain of their smooth map in nats."""
+        shift = np.zeros(len(self.X))
+        gain = 0.0
+        for number in range(_ROUNDS):
+            slope, residual = self._linearised(shift, k)
+            information = np.einsum("ij,ij->i", slope, slope) * self.weight
+            floor = 1e-6 * information.mean()
+            information = np.maximum(information, floor + np.finfo(float).tiny)
+            step = -np.einsum("ij,ij->i", slope, residual) / information
+            target = shift + np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
+            new, gain = smooth_map(target, information, self.shape)
+            # What has no order in the first rounds does not come to order later.
+            if number == 1 and gain < 0.5 * self.least_gain:
+                break
+            change = np.sqrt(np.mean((new - shift) ** 2))
+            limit = 0.25 * self.X.shape[1]
+            shift = np.clip(new, -limit, limit)
+            if change < _STILL:
+                break
+        return shift, gain
+
+    def _linearised(self, shift, k):
+        """Derivative by the shift beside the components, and the residual, weighted."""
+        M, scale, V, Y = self._low_rank(shift, k)
+        slope = np.gradient(M * scale, axis=1) / scale
+        return slope - (slope @ V) @ V.T, Y - M
+
+    def _low_rank(self, shift, k):
+        """The aligned data of ``k`` components, weighted by the noise, trimmed."""
+        Y = np.empty_like(self.X)
+        shift_spectra(self.X, shift, Y)
+        Y = _trimmed(Y, shift)
+        scale = self.row_scale[:, None]
+        if self.unit:
+            mean = Y.mean(axis=0)
+            scale = scale * np.sqrt(np.maximum(mean, 1e-9 * mean.max()))
+        Y = Y / scale
+        V = self._leading(Y, k)
+        return (Y @ V) @ V.T, np.broadcast_to(scale, Y.shape), V, Y
+
+    def _leading(self, Y, k):
+        """Leading right singular vectors, iterated from those of the round before."""
+        start = self.vectors
+        if start is None or start.shape != (Y.shape[1], k):
+            gram = Y.T @ Y if Y.shape[1] <= len(Y) else None
+            if gram is None:
+                left = np.linalg.eigh(Y @ Y.T)[1][:, : -k - 1 : -1]
+                self.vectors = np.linalg.qr(Y.T @ left)[0]
+            else:
+                self.vectors = np.linalg.eigh(gram)[1][:, : -k - 1 : -1]
+        else:
+            for _ in range(2):
+                self.vectors = np.linalg.qr(Y.T @ (Y @ self.vectors))[0]
+        return self.vectors
+
+    def rank(self, shift, seed):
+        """Number of components of the aligned data, whose noise stays independent.
+
+        Counts move as counts. Of other data only every third channel is taken, whose
+        interpolation has no channel in common with that of the next.
+        """
+        if self.unit:
+            counts = np.round(self.X / self.unit).astype(np.int64)
+            moved = move_counts(counts, shift, np.random.default_rng(seed))
+            return rank_of(_trimmed(moved, shift)[self.present], 1.0)
+        out = np.empty_like(self.X)
+        shift_spectra(self.X, shift, out)
+        noise = np.sqrt(np.square(_spline_weights(shift)[1]).sum(axis=0))
+        out = (_trimmed(out, shift) / noise[:, None])[self.present, ::3]
+        return rank_of(out, 0.0)
+
+    def deviation_of_bands(self, shift, k):
+        """Largest deviation of the shift of a part of the spectrum, in its error."""
+        M, scale, V, Y = self._low_rank(shift, k)
+        slope = np.gradient(M * scale, axis=1) / scale
+        own = slope - (slope @ V) @ V.T
+        along = np.square(own).sum(axis=0).cumsum()
+        cuts = np.searchsorted(along / along[-1], np.arange(1, _BANDS) / _BANDS)
+        edges = [0, *cuts, Y.shape[1]]
+        weights = np.square(own).sum(axis=1)
+        x = shift - np.average(shift, weights=weights)
+        largest = 0.0
+        for first, last in zip(edges[:-1], edges[1:], strict=True):
+            if last - first < k + 2:
+                continue
+            Q = np.linalg.qr(V[first:last])[0]
+            p = slope[:, first:last] - (slope[:, first:last] @ Q) @ Q.T
+            residual = Y[:, first:last] - (Y[:, first:last] @ Q) @ Q.T
+            fit = np.sum(np.square(p) * (x * x)[:, None])
+            against = -np.sum(p * residual * x[:, None])
+            error = np.sqrt(np.mean(np.square(residual)) * fit)
+            largest = max(largest, abs(against) / max(error, 1e-300))
+        return float(largest)
+
+
+def _spline_weights(shift):
+    """Whole channels of a shift, and the weights of `shift_spectra` around them."""
+    whole = np.floor(shift + 0.5)
+    t = shift - whole
+    weights = [0.5 * (0.5 - t) ** 2, 0.75 - t**2, 0.5 * (0.5 + t) ** 2]
+    return whole.astype(int), np.array(weights)
+
+
+def move_counts(
+    counts: np.ndarray, shift: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
+    """Move every count by ``-shift`` channels, to one of three channels by chance.
+
+    The probabilities are the weights of a quadratic B-spline. What comes out are counts
+    with the expectation that the spline gives, Poisson distributed and independent as
+    before, which weighted sums of counts are not.
+
+    Parameters
+    ----------
+    counts : (n, m) int array
+        Spectra of counts.
+    shift : (n,) array
+        In channels.
+    generator : numpy.random.Generator
+        Draws the channels.
+
+    Returns
+    -------
+    (n, m) float array
+        Counts that leave the range stay in its first or last channel.
+    """
+    n, m = counts.shape
+    whole, (before, centre, after) = _spline_weights(-shift)
+    first = generator.binomial(counts, before[:, None])
+    second = generator.binomial(counts - first, (centre / (centre + after))[:, None])
+    moved = np.zeros((n, m))
+    rows = np.arange(n)[:, None]
+    parts = first, second, counts - first - second
+    for offset, part in zip((-1, 0, 1), parts, strict=True):
+        channel = np.clip(np.arange(m) + (whole + offset)[:, None], 0, m - 1)
+        np.add.at(moved, (rows, channel), part)
+    return moved
+
+
+def rank_of(X, unit):
+    """Number of components of some spectra in memory."""
+    noise, method = ("poisson", "bootstrap") if unit else ("uniform", "noise_edge")
+    return estimate_rank(as_blocks(X), method, noise=noise).n_components
+
+
+def _trimmed(X, shift):
+    """Without the channels into which something from beyond the ends was moved."""
+    margin = int(np.ceil(np.abs(shift).max())) + 2
+    return np.ascontiguousarray(X[:, margin : X.shape[1] - margin])

@@ -1,0 +1,216 @@
+"""Drift of the energy axis during a scan, from the spectra alone.
+
+The expected spectrum of pixel ``i`` is ``(A_i S)(e - d_i)`` with a smooth map of shifts
+``d``. Unmodelled, a shift of half a channel looks like one or two further components.
+The mean of the shifts cannot be known: it is one with the energy axis itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sparsedecomp.blocks import BlockMatrix
+from sparsedecomp.decomposition.energy_drift.alignment import Alignment, rank_of
+from sparsedecomp.noise import Finding
+
+# Pixels are put together until no more than this many are left: the drift is smooth.
+_MOST_CELLS = 2048
+# More components than this are not looked for in aligned data.
+_MOST_COMPONENTS = 12
+# The two variances of the smooth map are free parameters: a map has to be more probable
+# than white noise by more than this (nats). Of a drift that adds no component to the
+# data nothing else tells: more is asked of it.
+_LEAST_GAIN, _ALONE = 5.0, 15.0
+# Channels of data that were interpolated or smoothed share their noise: then nothing
+# tells components from noise. Correlation of neighbouring channels, and components
+# that are taken out before it is measured.
+_CORRELATED, _BEFORE = 0.1, 6
+# Standard deviations by which a part of the spectrum moves differently in a chemical
+# shift.
+_RIGID = 3.0
+
+
+@dataclass(frozen=True)
+class EnergyDrift:
+    """A map of shifts of the energy axis.
+
+    Attributes
+    ----------
+    shift : (n_pixels,) array
+        By how many channels the spectrum of each pixel lies further up than on
+        average; zeros where no drift was found.
+    n_components : int
+        Number of components of the aligned data.
+    n_components_unaligned : int
+        Number of components that the drift made of them.
+    gain : float
+        Log-likelihood ratio of the smooth map against shifts of no order, in nats.
+    deviation_of_bands : float
+        How differently parts of the spectrum move, in standard deviations. Above
+        three it is a chemical shift rather than a drift of the axis.
+    """
+
+    shift: np.ndarray
+    n_components: int
+    n_components_unaligned: int
+    gain: float
+    deviation_of_bands: float
+
+    @property
+    def found(self) -> bool:
+        """Whether there is a drift beyond doubt."""
+        return bool(np.any(self.shift))
+
+    @property
+    def rigid(self) -> bool:
+        """Whether all parts of the spectrum move alike."""
+        return self.deviation_of_bands < _RIGID
+
+
+def drift_finding(blocks: BlockMatrix, drift: EnergyDrift) -> Finding | None:
+    """What a drift means for a decomposition, as a finding of a data check.
+
+    Parameters
+    ----------
+    blocks : BlockMatrix
+        The data that were looked at.
+    drift : EnergyDrift
+        What was found in them.
+
+    Returns
+    -------
+    Finding or None
+        None where there is no drift.
+    """
+    if not drift.found:
+        return None
+    span = np.ptp(drift.shift)
+    more = drift.n_components_unaligned - drift.n_components
+    message = f"The energy axis drifts by {span:.2g} channels over the scan"
+    if more > 0:
+        message += f", which adds {more} component{'s' * (more > 1)}"
+    if not drift.rigid:
+        message += (
+            f"; parts of the spectrum move differently ({drift.deviation_of_bands:.1f} "
+            "standard deviations), as in a chemical shift"
+        )
+    advice = (
+        "algorithm='nmf_so_ard' models it (energy_drift='auto'); for other methods "
+        "align the spectra first, with s.shift1D(-s.estimate_energy_drift().data)."
+    )
+    return Finding("energy_drift", message + ".", advice, blocks.rows)
+
+
+def estimate_energy_drift(
+    blocks: BlockMatrix, unit: float = 0.0, random_state: int = 0
+) -> EnergyDrift:
+    """Find a drift of the energy axis over a scan, and its size in every pixel.
+
+    For every number of components up to that of the data as they are, the shifts are
+    fitted together with the components by Gauss-Newton steps, and smoothed by the most
+    probable roughness penalty. The smallest number is taken for which the aligned data
+    have no more components than that.
+
+    Parameters
+    ----------
+    blocks : BlockMatrix
+        Data that are not scaled, on a line or a plane of pixels.
+    unit : float, default 0
+        Size of one count; 0 for data with noise that is the same everywhere. Data
+        whose channels were interpolated or smoothed tell no drift from noise: none is
+        reported for them, and `EnergyDrift.n_components` is 0.
+    random_state : int, default 0
+        Seed of the reassignment of counts to channels.
+
+    Returns
+    -------
+    EnergyDrift
+        After one pass over the data.
+    """
+    pooled, cell, shape = _pool(blocks)
+    present = pooled.sum(axis=1) > 0
+    if not unit and _noise_correlation(pooled[present]) > _CORRELATED:
+        return EnergyDrift(np.zeros(blocks.shape[0]), 0, 0, 0.0, 0.0)
+    model = Alignment(pooled, shape, unit, present, _LEAST_GAIN)
+    most = rank_of(pooled[present], unit)
+    none = EnergyDrift(np.zeros(blocks.shape[0]), most, most, 0.0, 0.0)
+    for k in range(1, min(most, _MOST_COMPONENTS) + 1):
+        shift, gain = model.fit(k)
+        if gain < (_LEAST_GAIN if k < most else _ALONE):
+            continue
+        if model.rank(shift, random_state) <= k:
+            fine = _refined(shift, shape, blocks, cell)
+            return EnergyDrift(
+                fine - fine.mean(), k, most, gain, model.deviation_of_bands(shift, k)
+            )
+    return none
+
+
+def _noise_correlation(X):
+    """Correlation of neighbouring channels in what strong components leave over."""
+    k = min(_BEFORE, min(X.shape) // 2)
+    V = np.linalg.eigh(X.T @ X)[1][:, : -k - 1 : -1]
+    residual = X - (X @ V) @ V.T
+    squares = np.square(residual).sum()
+    if squares <= 1e-20 * np.square(X).sum():
+        return 0.0
+    return float(np.sum(residual[:, 1:] * residual[:, :-1]) / squares)
+
+
+def _plane(blocks):
+    """Sizes of the plane of pixels: axes before the last are put together."""
+    *slow, fast = blocks.navigation_shape
+    return int(np.prod(slow)) if slow else 1, fast
+
+
+def _pool(blocks):
+    """Sums of the spectra of neighbouring pixels, in one pass.
+
+    Returns
+    -------
+    pooled : (n_cells, n_channels) array
+    cell : (n_pixels,) int array
+        Which cell each pixel belongs to.
+    shape : tuple of int
+        Cells along both axes.
+    """
+    ny, nx = _plane(blocks)
+    size = [1, 1]
+    while -(-ny // size[0]) * -(-nx // size[1]) > _MOST_CELLS:
+        size[int(nx / size[1] > ny / size[0])] *= 2
+    shape = -(-ny // size[0]), -(-nx // size[1])
+    y, x = np.divmod(blocks.rows, nx)
+    cell = (y // size[0]) * shape[1] + x // size[1]
+    (parts,), _ = blocks.unscaled().run(_cell_sums, rows=(cell,))
+    pooled = np.zeros((shape[0] * shape[1], blocks.shape[1]))
+    for part in parts:
+        if part is not None:
+            pooled[part[0]] += part[1]
+    return pooled, cell, shape
+
+
+def _cell_sums(X, cell):
+    """Sums of some rows by cell; a function for `BlockMatrix.run`."""
+    part = np.full(len(cell), None, dtype=object)
+    cells, inverse = np.unique(cell, return_inverse=True)
+    sums = np.zeros((len(cells), X.shape[1]))
+    if hasattr(X, "toarray"):
+        X = X.toarray()
+    np.add.at(sums, inverse, X)
+    part[0] = cells, sums
+    return (part,), ()
+
+
+def _refined(shift, shape, blocks, cell):
+    """The shift of every pixel, between the centres of the cells."""
+    if len(shift) == np.prod(_plane(blocks)):
+        return shift[cell]
+    from scipy.ndimage import map_coordinates
+
+    ny, nx = _plane(blocks)
+    y, x = np.divmod(blocks.rows, nx)
+    size = -(-ny // shape[0]), -(-nx // shape[1])
+    places = [(y + 0.5) / size[0] - 0.5, (x + 0.5) / size[1] - 0.5]
+    return map_coordinates(shift.reshape(shape), places, order=1, mode="nearest")
