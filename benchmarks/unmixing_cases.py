@@ -259,12 +259,12 @@ def time_of_iterations(
     dict
         A row.
     """
-    from sparsedecomp.decomposition.nmf import descent
+    from sparsedecomp.decomposition.nmf import model
 
     start(method)
     cube = np.load(path)
     if sweeps is not None:
-        descent.ABUNDANCE_SWEEPS = descent.SPECTRUM_SWEEPS = sweeps
+        model.ABUNDANCE_SWEEPS = model.SPECTRUM_SWEEPS = sweeps
 
     def seconds(number):
         chosen = options | {bound: number}

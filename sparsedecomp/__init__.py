@@ -32,6 +32,7 @@ _PUBLIC = {
     "PoissonNMFARD": "sparsedecomp.decomposition:PoissonNMFARD",
     "PottsMixture": "sparsedecomp.decomposition:PottsMixture",
     "SSSVCA": "sparsedecomp.decomposition:SSSVCA",
+    "SimplexML": "sparsedecomp.decomposition:SimplexML",
     "VCA": "sparsedecomp.decomposition:VCA",
     "abundances": "sparsedecomp.decomposition:abundances",
     "as_blocks": "sparsedecomp.blocks:as_blocks",

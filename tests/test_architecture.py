@@ -52,6 +52,7 @@ GROUPS = {
         "poisson": 5,
         "rank": 5,
         "energy_drift": 6,
+        "simplex_likelihood": 6,
         "identifiability": 5,
         "tensor": 6,
     },

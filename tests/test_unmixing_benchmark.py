@@ -9,7 +9,7 @@ from benchmarks import unmixing, unmixing_cases
 from benchmarks.__main__ import main
 from benchmarks.methods import Fit
 from sparsedecomp.decomposition.geometric import sss_vca
-from sparsedecomp.decomposition.nmf import descent
+from sparsedecomp.decomposition.nmf import model as nmf_model
 
 from .test_benchmarks import in_this_process
 
@@ -127,9 +127,9 @@ def test_corners_are_exact_and_have_a_limit(monkeypatch):
 
 @pytest.mark.parametrize("sweeps", [None, 1])
 def test_iterations_of_one_sweep_are_told_from_others(monkeypatch, tmp_path, sweeps):
-    before = descent.ABUNDANCE_SWEEPS
+    before = nmf_model.ABUNDANCE_SWEEPS
     for name in ("ABUNDANCE_SWEEPS", "SPECTRUM_SWEEPS"):
-        monkeypatch.setattr(descent, name, getattr(descent, name))
+        monkeypatch.setattr(nmf_model, name, getattr(nmf_model, name))
     path = tmp_path / "cube.npy"
     np.save(path, np.random.default_rng(0).random((6, 7, 30)).astype(np.float32))
     row = unmixing_cases.time_of_iterations(
@@ -142,4 +142,4 @@ def test_iterations_of_one_sweep_are_told_from_others(monkeypatch, tmp_path, swe
     )
     assert row["iterations"] == 4 and np.isfinite(row["cpu_ms"])
     assert 0 < row["residual"] < 1
-    assert descent.ABUNDANCE_SWEEPS == (sweeps or before)
+    assert nmf_model.ABUNDANCE_SWEEPS == (sweeps or before)

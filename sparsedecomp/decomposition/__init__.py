@@ -23,6 +23,7 @@ from sparsedecomp.decomposition.progress import Progress
 from sparsedecomp.decomposition.rank import RankEstimate, estimate_rank
 from sparsedecomp.decomposition.segmentation.kmeans import CompositionKMeans
 from sparsedecomp.decomposition.segmentation.mixture import PottsMixture
+from sparsedecomp.decomposition.simplex_likelihood.simplex_ml import SimplexML
 from sparsedecomp.decomposition.tensor import (
     CPD,
     PARAFAC2,
@@ -49,6 +50,7 @@ __all__ = [
     "PottsMixture",
     "RankEstimate",
     "SSSVCA",
+    "SimplexML",
     "VCA",
     "Progress",
     "abundances",

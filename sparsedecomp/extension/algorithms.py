@@ -128,6 +128,16 @@ ALGORITHMS = {
             extras=_HISTORY,
         ),
         Algorithm(
+            name="simplex_ml",
+            target="sparsedecomp.decomposition:SimplexML",
+            summary="the simplex under which the cloud of pixels is most likely; no "
+            "pixel needs to be pure, and rare phases count. Without "
+            "`output_dimension`, the edge of the noise tells the number",
+            needs_dimension=False,
+            per_component={},
+            extras=_HISTORY,
+        ),
+        Algorithm(
             name="mcr_als",
             target="sparsedecomp.decomposition:MCRALS",
             summary="multivariate curve resolution by alternating least squares, with "

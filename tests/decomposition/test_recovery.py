@@ -6,7 +6,7 @@ import pytest
 from benchmarks.nmf_data import cube_of, truth_of
 from sparsedecomp.datasets import noisy_cube, oxide_interface_truth, particles_truth
 from sparsedecomp.decomposition import NMFSO, NMFSOARD
-from sparsedecomp.decomposition.nmf import fitting
+from sparsedecomp.decomposition.nmf import fit
 from sparsedecomp.metrics import match_components
 
 
@@ -56,7 +56,7 @@ def test_spectra_found_on_some_pixels_are_those_of_all(monkeypatch, cls):
     X = noisy_cube(truth, seed=0).reshape(-1, 512)
     k = 3 if cls is NMFSO else None
     every = cls(k, random_state=0).fit(X)
-    monkeypatch.setattr(fitting, "SEARCH_PIXELS", 800)
+    monkeypatch.setattr(fit, "SEARCH_PIXELS", 800)
     some = cls(k, random_state=0).fit(X)
     assert some.n_components_ == 3
     assert some.objective_ == pytest.approx(every.objective_, rel=1e-5)

@@ -1,0 +1,345 @@
+"""Likelihood of a simplex: each of its faces holds a share of the pixels, uniformly."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from sparsedecomp.decomposition.simplex_likelihood.faces import (
+    FaceGeometry,
+    edges,
+    face_geometry,
+    faces_of_simplex,
+    gram_inverse,
+    inverse_edges,
+    perpendicular,
+)
+from sparsedecomp.decomposition.simplex_likelihood.pixel_cloud import PixelCloud
+from sparsedecomp.kernels.face_density import face_log_densities, face_slopes
+
+# Small faces are summed over a lattice of at most this spacing, in units of the noise,
+# and at least so many cells along an edge, unless it takes more cells or points than
+# that.
+_SPACING, _LEAST_CELLS, _MOST_CELLS, _MOST_POINTS = 1.5, 4, 14, 600
+_EM_STEPS = 60
+# Steps between updates of the noise and shares, and updates: the study behind
+# `SimplexML`. A round that gains less than half a nat is the last.
+_STEPS, _ROUNDS, _GAIN = 25, 6, 0.5
+# Smallest eigenvalue of the error covariance of a face over its largest.
+_THINNEST = 1e-3
+
+
+class Fit(NamedTuple):
+    """A local maximum of the likelihood.
+
+    Attributes
+    ----------
+    vertices : (k, k - 1) array
+        Points of the cloud's plane.
+    objective : float
+        Logarithm of the likelihood less the penalty of negative spectra, in nats.
+    log_likelihood : (n,) array
+        Of each pixel of the sample, without its weight.
+    share : (n_faces,) array
+        Share of the pixels on each face.
+    """
+
+    vertices: NDArray[np.float64]
+    objective: float
+    log_likelihood: NDArray[np.float64]
+    share: NDArray[np.float64]
+
+
+class FaceMixture:
+    """Mixture of uniform densities on the faces of a simplex, seen through the noise.
+
+    Parameters
+    ----------
+    cloud : PixelCloud
+        The pixels.
+    """
+
+    def __init__(self, cloud: PixelCloud) -> None:
+        self.cloud = cloud
+        D = cloud.points.shape[1]
+        self.faces = faces_of_simplex(D + 1)
+        self.n_pixels = float(cloud.weight.sum())
+        self._sigma = float(np.sqrt(np.quantile(cloud.variance, 0.1)))
+        flat = np.zeros((1, D))
+        self._origin = cloud.spectra(flat)[0]
+        self._slope = np.array(
+            [cloud.spectra(row[None])[0] - self._origin for row in np.eye(D)]
+        )
+        # Variance of a channel of a spectrum of unit brightness that holds its part
+        # of all counts.
+        share = D + 1
+        if cloud.counts:
+            typical = np.square(cloud.column_scale)
+            typical = typical / typical.sum()
+            one_count = 1 / cloud.information
+            self._variance = (typical + one_count) * share / cloud.information
+        else:
+            self._variance = np.square(cloud.column_scale) * share / cloud.information
+
+    def whitening(
+        self, vertices: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Whitening of the noise on each face and the logarithms of its determinant.
+
+        The noise on a face is that of the mean of the spectra of its vertices.
+
+        Parameters
+        ----------
+        vertices : (k, k - 1) array
+            Vertices of the simplex.
+
+        Returns
+        -------
+        whiten : (n_faces, D, D) array
+        log_whiten : (n_faces,) array
+        """
+        S = self.cloud.spectra(vertices)
+        S = np.maximum(S, 0) if self.cloud.counts else S
+        S = S / S.sum(axis=1, keepdims=True)
+        single = np.array([[v in f for v in range(len(S))] for f in self.faces], float)
+        mean = (single / single.sum(axis=1, keepdims=True)) @ S
+        values, turn = np.linalg.eigh(self.cloud.covariance(mean))
+        values = np.maximum(values, _THINNEST * values[:, -1:])
+        whiten = (turn / np.sqrt(values)[:, None, :]).transpose(0, 2, 1)
+        return np.ascontiguousarray(whiten), -0.5 * np.log(values).sum(axis=1)
+
+    def lattice_cells(
+        self, vertices: NDArray[np.float64], whiten: NDArray[np.float64]
+    ) -> NDArray[np.int64]:
+        """Cells along the edges of each small face, zero for the other faces.
+
+        Parameters
+        ----------
+        vertices : (k, k - 1) array
+            Vertices of the simplex.
+        whiten : (n_faces, D, D) array
+            From `whitening`.
+
+        Returns
+        -------
+        (n_faces,) int array
+        """
+        cells = np.zeros(len(self.faces), int)
+        for f, face in enumerate(self.faces):
+            q = len(face)
+            # The density of points and edges is exact already.
+            if q < 3:
+                continue
+            Y = vertices[list(face)] @ whiten[f].T
+            edge = np.sqrt(np.square(Y[:, None] - Y[None]).sum(axis=-1).max())
+            count = max(math.ceil(edge / (_SPACING * self._sigma)), _LEAST_CELLS)
+            if count <= _MOST_CELLS and math.comb(count + q - 2, q - 1) <= _MOST_POINTS:
+                cells[f] = count
+        return cells
+
+    def log_densities(
+        self,
+        vertices: NDArray[np.float64],
+        geometry: FaceGeometry,
+        log_share: NDArray[np.float64],
+        log_whiten: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Log density of the pixels on each face, without the shares (n, n_faces)."""
+        cloud = self.cloud
+        L = np.empty((len(cloud.points), len(log_share)))
+        face_log_densities(
+            L, cloud.points, cloud.variance, log_share, log_whiten, *geometry.arrays()
+        )
+        return L
+
+    def score(self, vertices: NDArray[np.float64]) -> Fit:
+        """Likelihood of a simplex, with noise and shares of its own.
+
+        Parameters
+        ----------
+        vertices : (k, k - 1) array
+            Vertices of the simplex.
+
+        Returns
+        -------
+        Fit
+        """
+        return self._score(vertices)[0]
+
+    def _score(self, vertices):
+        whiten, log_whiten = self.whitening(vertices)
+        cells = self.lattice_cells(vertices, whiten)
+        chosen = np.arange(len(self.faces))
+        geometry = face_geometry(self.faces, vertices, chosen, whiten, cells)
+        L = self.log_densities(vertices, geometry, np.zeros(len(chosen)), log_whiten)
+        share, log_likelihood = fit_shares(L, self.cloud.weight)
+        objective = self.cloud.weight @ log_likelihood - self._penalty(vertices)[0]
+        fit = Fit(vertices, float(objective), log_likelihood, share)
+        return fit, whiten, log_whiten, cells
+
+    def maximise(self, vertices: NDArray[np.float64], rounds: int = _ROUNDS) -> Fit:
+        """Climb to a local maximum of the likelihood.
+
+        Parameters
+        ----------
+        vertices : (k, k - 1) array
+            Where to start.
+        rounds : int, optional
+            Most updates of the noise and of the shares.
+
+        Returns
+        -------
+        Fit
+        """
+        k, D = vertices.shape
+        best, last = None, -np.inf
+        for _ in range(rounds):
+            fit, whiten, log_whiten, cells = self._score(vertices)
+            if best is None or fit.objective > best.objective:
+                best = fit
+            if fit.objective - last < _GAIN:
+                break
+            last = fit.objective
+            vertices = self._climb(vertices, fit.share, whiten, log_whiten, cells)
+        else:
+            fit = self.score(vertices)
+            best = fit if fit.objective > best.objective else best
+        return best
+
+    def _climb(self, vertices, share, whiten, log_whiten, cells):
+        """Some steps of L-BFGS with the noise and the shares held fixed."""
+        k, D = vertices.shape
+        size = np.array([len(f) for f in self.faces])
+        used = (share > 2 / self.n_pixels) | (size == 1) | (size == k)
+        chosen = np.flatnonzero(used)
+        # Likely faces first: the kernel skips those that cannot matter any more.
+        chosen = chosen[np.argsort(-share[chosen], kind="stable")]
+        log_share = np.log(share[chosen])
+        scale = np.abs(vertices - vertices.mean(axis=0)).mean()
+        n = self.n_pixels
+
+        def negative(x):
+            V = x.reshape(k, D) * scale
+            value, slope = self._value_and_slope(
+                V, chosen, log_share, whiten, log_whiten[chosen], cells
+            )
+            return -value / n, -slope.ravel() * (scale / n)
+
+        result = minimize(
+            negative,
+            (vertices / scale).ravel(),
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": _STEPS, "maxcor": 20, "ftol": 1e-9},
+        )
+        return result.x.reshape(k, D) * scale
+
+    def _value_and_slope(self, V, chosen, log_share, whiten, log_whiten, cells):
+        geometry = face_geometry(self.faces, V, chosen, whiten, cells)
+        L = self.log_densities(V, geometry, log_share, log_whiten)
+        L += log_share
+        top = L.max(axis=1, keepdims=True)
+        np.exp(L - top, out=L)
+        total = L.sum(axis=1)
+        weight = self.cloud.weight
+        value = weight @ (top[:, 0] + np.log(total))
+        L *= (weight / total)[:, None]
+        slope = self._slopes(V, L, geometry, chosen)
+        penalty, penalty_slope = self._penalty(V)
+        return float(value - penalty), slope - penalty_slope
+
+    def _slopes(self, V, R, geometry, chosen):
+        """Gradient of the likelihood with respect to the vertices."""
+        k, D = V.shape
+        n, points = len(chosen), len(geometry.grid)
+        total, free, lattice_share = np.zeros(n), np.zeros(n), np.zeros(points)
+        normal_bary, normal_push = np.zeros((n, D, k)), np.zeros((n, D, k))
+        push_bary, curvature = np.zeros((n, k, k)), np.zeros((n, k))
+        point_share = np.zeros((n, D, k))
+        face_slopes(
+            total,
+            normal_bary,
+            push_bary,
+            normal_push,
+            curvature,
+            free,
+            point_share,
+            lattice_share,
+            R,
+            self.cloud.points,
+            self.cloud.variance,
+            *geometry.arrays(with_shares=True),
+        )
+        slope = np.zeros_like(V)
+        for q in np.unique(geometry.size):
+            rows = np.flatnonzero(geometry.size == q)
+            face = np.array([self.faces[chosen[i]] for i in rows])
+            W, d = geometry.whiten[rows], q - 1
+            Y = V[face] @ W.transpose(0, 2, 1)
+            M, _ = edges(Y)
+            B, _ = inverse_edges(M)
+            N = perpendicular(M)
+            back = N.transpose(0, 2, 1)
+            G = back @ normal_bary[rows, : D - d, :q]
+            if d:
+                # Columns of `MB` are the derivatives of the coordinates, of `DH` the
+                # rows of the edge coordinates.
+                MB = B.transpose(0, 2, 1)
+                G -= MB @ push_bary[rows, :q, :q]
+                bend = curvature[rows, :q] / np.square(geometry.bary_sd[rows, :q])
+                H1 = gram_inverse(M)
+                DH = np.concatenate([-H1.sum(axis=1, keepdims=True), H1], axis=1)
+                edge = back @ (normal_push[rows, : D - d, :q] @ DH)
+                edge -= free[rows, None, None] * (M.transpose(0, 2, 1) @ H1)
+                edge += (MB * bend[:, None, :]) @ DH
+                G[:, :, 1:] += edge
+                G[:, :, 0] -= edge.sum(axis=2)
+            for i, g, y in zip(rows, G, Y, strict=True):
+                first, last = geometry.grid_start[i], geometry.grid_stop[i]
+                if last > first:
+                    A = geometry.grid_share[first:last, :q]
+                    inner = (A * lattice_share[first:last, None]).T @ A
+                    g[:] = point_share[i, :, :q] - y.T @ inner
+            np.add.at(slope, face, (W.transpose(0, 2, 1) @ G).transpose(0, 2, 1))
+        return slope
+
+    def _penalty(self, vertices):
+        """Half the squared negative parts of the spectra over their variance."""
+        S = np.minimum(self._origin + vertices @ self._slope, 0)
+        over = S / self._variance
+        return 0.5 * float((over * S).sum()), over @ self._slope.T
+
+
+def fit_shares(
+    L: NDArray[np.float64], weight: NDArray[np.float64], steps: int = _EM_STEPS
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Shares of the faces by expectation maximisation.
+
+    Parameters
+    ----------
+    L : (n, n_faces) array
+        Log densities of the pixels.
+    weight : (n,) array
+        Number of pixels that each stands for.
+    steps : int, optional
+        Number of steps.
+
+    Returns
+    -------
+    share : (n_faces,) array
+        Positive, of sum one.
+    log_likelihood : (n,) array
+        Of each pixel.
+    """
+    top = L.max(axis=1, keepdims=True)
+    density = np.exp(L - top)
+    share = np.full(L.shape[1], 1 / L.shape[1])
+    part = weight / weight.sum()
+    for _ in range(steps):
+        share = share * (density.T @ (part / (density @ share))) + 1e-12
+        share /= share.sum()
+    return share, np.log(density @ share) + top[:, 0]
