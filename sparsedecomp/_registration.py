@@ -231,8 +231,9 @@ def _wrap_decomposition(cls):
             if isinstance(algorithm, str) and "not recognised" in str(error):
                 error.args = (f"{error} {_ours()}",)
             raise
-        for name in algorithms.EXTRAS:
-            vars(self.learning_results).pop(name, None)
+        from .extension.learning_results import remove_extras
+
+        remove_extras(self)
         return info
 
     decomposition._sparsedecomp = True

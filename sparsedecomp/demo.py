@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from sparsedecomp.extension.learning_results import read
+
 
 @dataclass
 class Finding:
@@ -40,7 +42,7 @@ class Finding:
     @property
     def n_components(self):
         """Number of components kept."""
-        return self.signal.learning_results.output_dimension
+        return read(self.signal, "output_dimension")
 
 
 def examine(signal, random_state=0):
@@ -78,15 +80,15 @@ def examine(signal, random_state=0):
         show_progressbar=False,
     )
     seconds = time.perf_counter() - start
-    learned, data = signal.learning_results, signal.data
+    data = signal.data
     counts = np.array_equal(data, np.floor(data))
     finding = Finding(
         signal,
         seconds,
-        noise=float(np.sqrt(learned.noise_variance)),
+        noise=float(np.sqrt(read(signal, "noise_variance"))),
         # The variance of a count is its mean.
         expected_noise=float(np.sqrt(data.mean())) if counts else None,
-        residual=float(learned.relative_residual),
+        residual=float(read(signal, "relative_residual")),
     )
     _compare(finding)
     return finding
@@ -101,8 +103,7 @@ def _compare(finding):
         known = truth(finding.signal)
     except ValueError:
         return
-    found = finding.signal.learning_results.factors.T
-    pairs = match_components(known.spectra, found)
+    pairs = match_components(known.spectra, read(finding.signal, "factors").T)
     finding.truth = known
     finding.angles = {
         known.names[i]: float(angle) for i, _, angle in zip(*pairs, strict=True)

@@ -115,10 +115,11 @@ def component_signals(decomposed, record):
         get_component_maps,
         get_component_spectra,
     )
+    from sparsedecomp.extension.learning_results import share
 
     maps = get_component_maps(decomposed)
     spectra = get_component_spectra(decomposed)
-    spectra.learning_results = decomposed.learning_results
+    share(decomposed, spectra)
     title = decomposed.metadata.General.get_item("title", "") or "untitled"
     # A lazily loaded file has lazy arrays in its metadata too.
     spectra.metadata.add_dictionary(_in_memory(spectra.metadata.as_dictionary()))

@@ -1,21 +1,26 @@
-"""Components as signals that still know what was measured.
+"""Components as signals with the metadata of the measurement.
 
 HyperSpy's ``get_decomposition_factors`` loses the elements of the sample and the
 parameters of the microscope; a spectrum without these cannot be quantified.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
-from . import algorithms
+from . import algorithms, learning_results
 
-RESULTS = {
-    "decomposition": ("factors", "loadings"),
-    "bss": ("bss_factors", "bss_loadings"),
-}
+if TYPE_CHECKING:
+    from hyperspy.api.signals import BaseSignal
+
 SCALES = ("stored", "total")
 
 
-def get_component_spectra(self, scale="stored", source="decomposition"):
+def get_component_spectra(
+    self: BaseSignal, scale: str = "stored", source: str = "decomposition"
+) -> BaseSignal:
     """Return the spectra of the components with the metadata of this signal.
 
     The result has the class of this signal (not lazy), its signal axes, and its
@@ -26,17 +31,17 @@ def get_component_spectra(self, scale="stored", source="decomposition"):
     Parameters
     ----------
     scale : {"stored", "total"}, default "stored"
-        A factorisation leaves open how intensity is shared between map and spectrum.
-        "stored" gives the spectra of ``learning_results``; "total" multiplies each
-        with the sum of its map, so that it is what the component contributes to the
-        sum spectrum of all pixels, in the units of the data.
+        Scale of the spectra, which a factorisation leaves open. "stored" gives the
+        spectra of ``learning_results``; "total" multiplies each with the sum of its
+        map, which gives the contribution of the component to the sum spectrum of all
+        pixels, in the units of the data.
     source : {"decomposition", "bss"}, default "decomposition"
-        Which results: of ``decomposition`` or of ``blind_source_separation``.
+        Results of ``decomposition`` or of ``blind_source_separation``.
 
     Returns
     -------
     hyperspy.api.signals.BaseSignal
-        One navigation axis, the component. NaN in masked channels.
+        Spectra with one navigation axis, the component. NaN in masked channels.
 
     Raises
     ------
@@ -66,23 +71,28 @@ def get_component_spectra(self, scale="stored", source="decomposition"):
     return spectra_like(self, factors)
 
 
-def spectra_like(signal, factors):
-    """Spectra as a signal with the class, signal axes and metadata of another.
+def spectra_like(
+    signal: BaseSignal, factors: np.ndarray, index: str = "Component"
+) -> BaseSignal:
+    """Make a signal of spectra with the class, signal axes and metadata of another.
 
     Parameters
     ----------
     signal : hyperspy.api.signals.BaseSignal
-        What was decomposed.
+        Signal that was decomposed.
     factors : (n_channels, k) array
+        Spectra, one in each column.
+    index : str, default "Component"
+        Name of the navigation axis of the result.
 
     Returns
     -------
     hyperspy.api.signals.BaseSignal
-        One navigation axis, the component; not lazy.
+        Spectra with one navigation axis; not lazy.
     """
     metadata = signal.metadata.deepcopy()
     for path in ("Signal.Noise_properties", "Markers", "_HyperSpy"):
-        # These hold a value for every pixel, or describe the data and not the sample.
+        # These hold one value for each pixel, or describe the data and not the sample.
         if metadata.has_item(path):
             parent, _, name = path.rpartition(".")
             delattr(metadata.get_item(parent) if parent else metadata, name)
@@ -91,28 +101,34 @@ def spectra_like(signal, factors):
     shape = signal.axes_manager._signal_shape_in_array
     return _eager_class(signal)(
         factors.T.reshape(-1, *shape),
-        axes=[_component_axis(factors), *signal.axes_manager._get_signal_axes_dicts()],
+        axes=[
+            _index_axis(index, factors.shape[1]),
+            *signal.axes_manager._get_signal_axes_dicts(),
+        ],
         metadata=metadata.as_dictionary(),
     )
 
 
-def get_component_maps(self, scale="stored", source="decomposition"):
+def get_component_maps(
+    self: BaseSignal, scale: str = "stored", source: str = "decomposition"
+) -> BaseSignal:
     """Return the maps of the components, calibrated like this signal.
 
     Parameters
     ----------
     scale : {"stored", "total"}, default "stored"
-        "stored" gives the maps of ``learning_results``; "total" multiplies each with
-        the sum of its spectrum, so that it is what the component contributes to each
-        pixel in all channels, in the units of the data (counts, for instance).
+        Scale of the maps, which a factorisation leaves open. "stored" gives the maps
+        of ``learning_results``; "total" multiplies each with the sum of its spectrum,
+        which gives the contribution of the component to each pixel, summed over the
+        channels, in the units of the data (counts, for instance).
     source : {"decomposition", "bss"}, default "decomposition"
-        Which results: of ``decomposition`` or of ``blind_source_separation``.
+        Results of ``decomposition`` or of ``blind_source_separation``.
 
     Returns
     -------
     hyperspy.api.signals.BaseSignal
-        One navigation axis, the component; the navigation axes of this signal are
-        its signal axes. NaN in masked pixels.
+        Maps with one navigation axis, the component; their signal axes are the
+        navigation axes of this signal. NaN in masked pixels.
 
     Raises
     ------
@@ -137,35 +153,32 @@ def get_component_maps(self, scale="stored", source="decomposition"):
     factors, loadings = _results(self, scale, source)
     if scale == "total":
         loadings = loadings * np.nansum(factors, axis=0)
-    shape = self.axes_manager._navigation_shape_in_array
-    return map_of(
-        self,
-        loadings.T.reshape(-1, *shape),
-        f"Component maps of {self.metadata.General.title}",
-        _component_axis(loadings),
-    )
+    return maps_like(self, loadings.T, "Component maps", "Component")
 
 
-def get_pixel_map(self, name):
-    """Return what the decomposition found for every pixel, calibrated like this signal.
+def get_pixel_map(self: BaseSignal, name: str) -> BaseSignal:
+    """Return a map that the last decomposition computed, calibrated like this signal.
 
     Parameters
     ----------
     name : str
-        Of what: "outlier_distance" or "score_distance" after "sss_vca". The first is
-        how far a pixel is from what the others explain, relative to what one regular
-        pixel in a thousand exceeds; the second how unusual its mixture is, in standard
-        deviations. See `sparsedecomp.SSSVCA`.
+        Quantity: "outlier_distance" or "score_distance" after "sss_vca". The first is
+        the distance of a pixel from the subspace of the others, relative to the
+        distance that one regular pixel in a thousand exceeds; the second is the
+        distance of its mixture from the mean mixture, in standard deviations. See
+        `sparsedecomp.SSSVCA`.
 
     Returns
     -------
     hyperspy.api.signals.BaseSignal
-        The navigation axes of this signal are its signal axes. NaN in masked pixels.
+        Map whose signal axes are the navigation axes of this signal. NaN in masked
+        pixels.
 
     Raises
     ------
     ValueError
-        When the last decomposition left nothing of that name: says what there is.
+        When the last decomposition has no map of that name; the message lists those
+        that exist.
 
     See Also
     --------
@@ -186,28 +199,60 @@ def get_pixel_map(self, name):
     >>> int(np.argmax(distance.data))
     17
     """
-    found = {each for a in algorithms.ALGORITHMS.values() for each in a.per_pixel}
-    found = sorted(found & set(vars(self.learning_results)))
-    if name not in found:
-        there = ", ".join(map(repr, found)) or "none"
+    known = {each for a in algorithms.ALGORITHMS.values() for each in a.per_pixel}
+    available = sorted(known & learning_results.entries(self))
+    if name not in available:
+        listed = ", ".join(map(repr, available)) or "none"
         raise ValueError(
             f"There is no map {name!r} of the last decomposition, expected one of: "
-            f"{there}. Call `s.decomposition` with an algorithm that makes it, for "
+            f"{listed}. Call `s.decomposition` with an algorithm that makes it, for "
             "instance 'sss_vca'."
         )
-    values = np.asarray(getattr(self.learning_results, name))
-    return map_of(self, values, f"{name} of {self.metadata.General.title}")
+    return maps_like(self, np.asarray(learning_results.read(self, name)), name)
 
 
-def map_of(signal, maps, title, *more_axes):
-    """Maps as a signal whose signal axes are the navigation axes of another.
+def maps_like(
+    signal: BaseSignal, maps: np.ndarray, title: str, index: str | None = None
+) -> BaseSignal:
+    """Make a signal whose signal axes are the navigation axes of another.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.BaseSignal
+        Signal that the maps belong to.
+    maps : array
+        One value for each pixel, or (k, n_pixels) values if `index` is given.
+    title : str
+        Quantity that the maps show; the title of `signal` is appended.
+    index : str, optional
+        Name of the navigation axis that counts the maps. Default: there is one map.
+
+    Returns
+    -------
+    hyperspy.api.signals.BaseSignal
+        The maps, not lazy.
+    """
+    counted = [] if index is None else [_index_axis(index, len(maps))]
+    shape = signal.axes_manager._navigation_shape_in_array
+    return map_of(
+        signal,
+        maps.reshape(*(axis["size"] for axis in counted), *shape),
+        f"{title} of {signal.metadata.General.title}",
+        *counted,
+    )
+
+
+def map_of(
+    signal: BaseSignal, maps: np.ndarray, title: str, *more_axes: dict[str, Any]
+) -> BaseSignal:
+    """Make a signal whose signal axes are the navigation axes of another.
 
     Parameters
     ----------
     signal : hyperspy.api.signals.BaseSignal
         Signal whose navigation axes are taken over.
     maps : array
-        In array order, with as many axes before as `more_axes`.
+        Values in array order, with as many axes before as `more_axes`.
     title : str
         Title of the new signal.
     *more_axes : dict
@@ -216,38 +261,58 @@ def map_of(signal, maps, title, *more_axes):
     Returns
     -------
     hyperspy.api.signals.BaseSignal
+        The maps, not lazy.
     """
-    from hyperspy.api import signals
-
-    axes = signal.axes_manager
-    kind = {1: signals.Signal1D, 2: signals.Signal2D}.get(
-        axes.navigation_dimension, signals.BaseSignal
-    )
-    own = [dict(axis, navigate=False) for axis in axes._get_navigation_axes_dicts()]
-    result = kind(maps, axes=[*more_axes, *own])
+    axes = signal.axes_manager._get_navigation_axes_dicts()
+    own = [dict(axis, navigate=False) for axis in axes]
+    result = signal_class(len(own))(maps, axes=[*more_axes, *own])
     result.metadata.General.title = title.rstrip()
     return result
 
 
-def _results(signal, scale, source):
-    for name, value, known in (("scale", scale, SCALES), ("source", source, RESULTS)):
+def signal_class(dimension: int) -> Any:
+    """Return HyperSpy's general signal class for a number of signal axes.
+
+    Parameters
+    ----------
+    dimension : int
+        Number of signal axes.
+
+    Returns
+    -------
+    type
+        ``Signal1D``, ``Signal2D`` or ``BaseSignal``.
+    """
+    from hyperspy.api import signals
+
+    known = {1: signals.Signal1D, 2: signals.Signal2D}
+    return known.get(dimension, signals.BaseSignal)
+
+
+def _results(
+    signal: BaseSignal, scale: str, source: str
+) -> tuple[np.ndarray, np.ndarray]:
+    for name, value, known in (
+        ("scale", scale, SCALES),
+        ("source", source, tuple(learning_results.SOURCES)),
+    ):
         if value not in known:
             raise ValueError(
                 f"`{name}` must be one of {', '.join(map(repr, known))}, not {value!r}."
             )
-    found = [getattr(signal.learning_results, name) for name in RESULTS[source]]
-    if any(each is None for each in found):
+    found = learning_results.matrices(signal, source)
+    if found is None:
         method = "blind_source_separation" if source == "bss" else "decomposition"
         raise RuntimeError(f"There are no components yet: call `s.{method}` first.")
-    # Loaded lazily from a file they are dask arrays.
-    return [np.asarray(each) for each in found]
+    return found
 
 
-def _component_axis(results):
-    return {"name": "Component", "size": results.shape[1], "navigate": True}
+def _index_axis(name: str, size: int) -> dict[str, Any]:
+    """Describe a navigation axis that counts components or clusters."""
+    return {"name": name, "size": size, "navigate": True}
 
 
-def _eager_class(signal):
+def _eager_class(signal: BaseSignal) -> Any:
     from hyperspy.api import signals
 
     if not signal._lazy:

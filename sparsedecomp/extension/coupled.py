@@ -190,7 +190,7 @@ def _labels(signals, names, shared):
 def _results(signals, tensors, modes, names, labels, fit):
     from ..decomposition.tensor.modes import Folding
     from .components import spectra_like
-    from .results import expanded
+    from .learning_results import expanded
     from .tensor import _mode_signal, _with_gaps, spectral_name
     from .tensor_results import TensorResults, _axes_of
 

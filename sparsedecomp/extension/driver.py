@@ -20,11 +20,11 @@ from .arguments import (
     check_signal,
     estimator_parameters,
 )
+from .learning_results import energies, expanded, extras_of, maps_of, store
 from .masks import in_array_order
 from .progress import progress_bar
 from .reference_arrays import plain_arrays
 from .reprojection import Fitted, factors_of, loadings_of, refuse_bad_values
-from .results import energies, expanded, extras_of, maps_of, store
 from .tensor_modes import with_modes
 
 _logger = logging.getLogger(__name__)

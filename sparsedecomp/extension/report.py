@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from . import algorithms
+from . import algorithms, learning_results
 from .arguments import estimator_parameters
 from .reference_arrays import plain_arrays
 
@@ -71,23 +71,24 @@ def unmixing_report(
     from ..decomposition import unmixing_report as report_on
     from .driver import blocks_of
 
-    results = self.learning_results
-    choice = algorithms.find(results.decomposition_algorithm)
-    if choice is None:
+    algorithm = learning_results.read(self, "decomposition_algorithm")
+    choice = algorithms.find(algorithm)
+    matrices = learning_results.matrices(self)
+    if choice is None or matrices is None:
         raise RuntimeError(
-            f"The last decomposition of {self} is {results.decomposition_algorithm!r}, "
+            f"The last decomposition of {self} is {algorithm!r}, "
             "expected one by an algorithm of sparsedecomp: call "
             '`s.decomposition(algorithm="nmf_so_ard")` first.'
         )
     parameters = plain_arrays(self, estimator_parameters(choice, parameters))
     blocks = blocks_of(
         self,
-        navigation_mask=results.navigation_mask,
-        signal_mask=results.signal_mask,
+        navigation_mask=learning_results.read(self, "navigation_mask"),
+        signal_mask=learning_results.read(self, "signal_mask"),
     )
-    factors = np.asarray(results.factors, float)[blocks.columns]
-    loadings = np.asarray(results.loadings, float)[blocks.rows]
-    if results.poissonian_noise_normalized:
+    factors = matrices[0].astype(float)[blocks.columns]
+    loadings = matrices[1].astype(float)[blocks.rows]
+    if learning_results.read(self, "poissonian_noise_normalized"):
         blocks = blocks.poisson_scaled()
         factors = factors / blocks.column_scale[:, None]
         loadings = loadings / blocks.row_scale[:, None]

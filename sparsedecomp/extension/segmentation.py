@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .components import spectra_like
+from . import learning_results
+from .components import maps_like, spectra_like
+from .learning_results import expanded
 from .masks import in_array_order
-from .results import expanded
 
 _logger = logging.getLogger(__name__)
 
@@ -262,14 +263,14 @@ def _sources(signal, source, windows, masks):
     shape = signal.axes_manager._navigation_shape_in_array
     pixels = {"navigation_mask": masks["navigation_mask"]}
     if source == "loadings":
-        results = signal.learning_results
-        if results.loadings is None:
+        matrices = learning_results.matrices(signal)
+        if matrices is None:
             raise RuntimeError(
                 "There are no loadings yet: call `s.decomposition` first."
             )
-        totals = np.nansum(np.asarray(results.factors, float), axis=0)
-        loadings = np.asarray(results.loadings) * totals
-        return blocks, as_blocks(loadings.reshape(*shape, -1), **pixels), ()
+        factors, loadings = matrices
+        counts = loadings * np.nansum(factors, axis=0, dtype=float)
+        return blocks, as_blocks(counts.reshape(*shape, -1), **pixels), ()
     names, inside = _windows(signal, windows)
     inside = inside[blocks.columns]
     if not inside.any(axis=0).all():

@@ -236,7 +236,7 @@ def results_of(signal, algorithm, estimator, W, blocks):
     blocks : BlockMatrix
         What it was fitted to.
     """
-    from .results import expanded
+    from .learning_results import expanded
 
     axes = signal.axes_manager
     names, factors = [], []
@@ -294,7 +294,7 @@ def results_of(signal, algorithm, estimator, W, blocks):
 
 def _evolving_signal(signal, step, spectra, columns):
     """Spectra (n_steps, n_channels, k) as a signal: component, step, channels."""
-    from .results import expanded
+    from .learning_results import expanded
 
     n_steps, _, k = spectra.shape
     axes = signal.axes_manager

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from sparsedecomp.extension.learning_results import matrices
+
 
 def plot_components(signal, *, truth=None, labels=None, figure=None):
     """Draw the map and the spectrum of every component of a decomposed signal.
@@ -80,16 +82,15 @@ def plot_components(signal, *, truth=None, labels=None, figure=None):
 
 def _components(signal):
     """Copies of the maps (k, *navigation) and spectra (k, *channels), as floats."""
-    results, axes = signal.learning_results, signal.axes_manager
-    if results.factors is None or results.loadings is None:
+    found, axes = matrices(signal), signal.axes_manager
+    if found is None:
         raise ValueError(f"{signal} has no components: run s.decomposition(...) first")
     if axes.navigation_dimension > 2 or axes.signal_dimension > 2:
         raise ValueError(
             f"{signal} has {axes.navigation_dimension} navigation and "
             f"{axes.signal_dimension} signal axes; at most two of each can be drawn"
         )
-    maps = np.array(results.loadings, dtype=float).T
-    spectra = np.array(results.factors, dtype=float).T
+    spectra, maps = (np.array(matrix, dtype=float).T for matrix in found)
     return (
         maps.reshape(-1, *axes._navigation_shape_in_array),
         spectra.reshape(-1, *axes._signal_shape_in_array),

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from sparsedecomp.extension.learning_results import read
+
 
 def plot_relevance(relevance, ax=None):
     """Draw the relevance of each component as bars on a logarithmic axis.
@@ -80,7 +82,7 @@ def _learned(source, name):
     """The numbers themselves, or those that a signal has learned."""
     if not hasattr(source, "learning_results"):
         return np.asarray(source, dtype=float)
-    values = getattr(source.learning_results, name, None)
+    values = read(source, name)
     if values is None:
         raise ValueError(
             f"{source} has no {name}: run decomposition(algorithm='nmf_so_ard') first"

@@ -1,0 +1,281 @@
+"""Reading and writing ``signal.learning_results``, HyperSpy's record of a decomposition.
+
+No other module of this package accesses that attribute. HyperSpy is about to rename
+the matrices of a decomposition (pull request 3669 of its repository): factors become
+components, and loadings become scores. In that version the old names are properties
+that only warn, so a value written under an old name into the instance dictionary would
+never be read. Here the names of the installed HyperSpy are used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import algorithms
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hyperspy.api.signals import BaseSignal
+    from numpy.typing import ArrayLike
+
+# Name in HyperSpy up to 2.5 -> name after its pull request 3669.
+NEW_NAMES = {
+    "factors": "components",
+    "loadings": "scores",
+    "bss_factors": "bss_components",
+    "bss_loadings": "bss_scores",
+}
+SOURCES = {
+    "decomposition": ("factors", "loadings"),
+    "bss": ("bss_factors", "bss_loadings"),
+}
+
+
+def _attribute(results: Any, name: str) -> str:
+    """Name under which the installed HyperSpy keeps an entry."""
+    new = NEW_NAMES.get(name, name)
+    return new if hasattr(results, new) else name
+
+
+def read(signal: BaseSignal, name: str) -> Any:
+    """Return one entry of the last decomposition of a signal.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.BaseSignal
+        Signal that may have been decomposed.
+    name : str
+        Attribute of ``learning_results`` by its name in HyperSpy 2.5, such as
+        "factors", or one that an algorithm of this package adds.
+
+    Returns
+    -------
+    object
+        The entry; None where there is none.
+    """
+    results = signal.learning_results
+    return getattr(results, _attribute(results, name), None)
+
+
+def matrices(
+    signal: BaseSignal, source: str = "decomposition"
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return spectra and maps of a decomposed signal as matrices in memory.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.BaseSignal
+        Signal that may have been decomposed.
+    source : {"decomposition", "bss"}, default "decomposition"
+        Results of ``decomposition`` or of ``blind_source_separation``.
+
+    Returns
+    -------
+    tuple of (n_channels, k) array and (n_pixels, k) array, or None
+        Factors and loadings, NaN where masked; None before that method was called.
+    """
+    found = [read(signal, name) for name in SOURCES[source]]
+    if any(each is None for each in found):
+        return None
+    # Results that were loaded lazily from a file are dask arrays.
+    factors, loadings = (np.asarray(each) for each in found)
+    return factors, loadings
+
+
+def entries(signal: BaseSignal) -> set[str]:
+    """Return the names of all entries that the last decomposition set.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.BaseSignal
+        Signal that may have been decomposed.
+
+    Returns
+    -------
+    set of str
+        Attributes of ``learning_results`` that belong to this signal.
+    """
+    return set(vars(signal.learning_results))
+
+
+def share(source: BaseSignal, target: BaseSignal) -> None:
+    """Give the results of one signal to another, without a copy.
+
+    Parameters
+    ----------
+    source : hyperspy.api.signals.BaseSignal
+        Decomposed signal.
+    target : hyperspy.api.signals.BaseSignal
+        Signal whose results are replaced.
+    """
+    target.learning_results = source.learning_results
+
+
+def remove_extras(signal: BaseSignal) -> None:
+    """Remove what only algorithms of this package write.
+
+    A decomposition by HyperSpy itself would leave these entries, which then describe
+    another fit.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.BaseSignal
+        Signal that was decomposed by HyperSpy.
+    """
+    for name in algorithms.EXTRAS:
+        vars(signal.learning_results).pop(name, None)
+
+
+def store(signal: BaseSignal, **results: Any) -> None:
+    """Write a decomposition into ``signal.learning_results`` in one step.
+
+    What an earlier decomposition or source separation left there is removed; results
+    of a clustering are kept, as HyperSpy keeps them.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.BaseSignal
+        Signal that was decomposed.
+    **results : object
+        ``decomposition_algorithm``, ``loadings``, ``factors`` (with NaN rows where
+        masked), ``explained_variance``, ``navigation_mask``, ``signal_mask``,
+        ``poissonian_noise_normalized`` and the extras of the algorithm.
+    """
+    variance = results["explained_variance"]
+    k = results["factors"].shape[1]
+    remove_extras(signal)
+    complete = {
+        "explained_variance_ratio": variance / variance.sum(),
+        "number_significant_components": k,
+        "output_dimension": k,
+        "mean": None,
+        "centre": None,
+        "unfolded": False,
+        "original_shape": None,
+        "unmixing_matrix": None,
+        "bss_algorithm": None,
+        "bss_factors": None,
+        "bss_loadings": None,
+        **results,
+    }
+    target = signal.learning_results
+    vars(target).update(
+        {_attribute(target, name): value for name, value in complete.items()}
+    )
+
+
+def energies(loadings: ArrayLike, factors: ArrayLike) -> np.ndarray:
+    """Return the energy of each component: ``||w_k||^2 ||h_k||^2``.
+
+    Parameters
+    ----------
+    loadings : (n_pixels, k) array
+        Maps, one in each column.
+    factors : (n_channels, k) array
+        Spectra, one in each column.
+
+    Returns
+    -------
+    (k,) float64 array
+        Energies in squared units of the data.
+
+    Examples
+    --------
+    >>> energies(np.array([[1.0], [2.0]]), np.array([[3.0], [0.0]]))
+    array([45.])
+    """
+    maps, spectra = (
+        np.einsum("ij,ij->j", matrix, matrix, dtype=float)
+        for matrix in (np.asarray(loadings), np.asarray(factors))
+    )
+    return maps * spectra
+
+
+def expanded(rows: np.ndarray, kept: np.ndarray, size: int) -> np.ndarray:
+    """Insert NaN rows at the positions that were masked.
+
+    Parameters
+    ----------
+    rows : (n, k) array
+        One row for each position that is not masked.
+    kept : (n,) int array
+        Flat index of these positions.
+    size : int
+        Number of all positions.
+
+    Returns
+    -------
+    (size, k) array
+        `rows` itself where nothing is masked.
+    """
+    if len(rows) == size:
+        return rows
+    everywhere = np.full((size, rows.shape[1]), np.nan, rows.dtype)
+    everywhere[kept] = rows
+    return everywhere
+
+
+def extras_of(
+    estimator: Any, algorithm: algorithms.Algorithm, order: np.ndarray
+) -> dict[str, Any]:
+    """Collect the further results of an estimator as plain arrays and numbers.
+
+    Parameters
+    ----------
+    estimator : object
+        Fitted estimator.
+    algorithm : sparsedecomp.extension.algorithms.Algorithm
+        Names the attributes to collect.
+    order : (k,) int array
+        Order in which the components are stored.
+
+    Returns
+    -------
+    dict
+        Entries for `store`; they survive both .npz and .hspy files.
+    """
+    single = {
+        name: np.asarray(getattr(estimator, attribute))[order]
+        for name, attribute in algorithm.per_component.items()
+    }
+    whole = {
+        name: np.asarray(getattr(estimator, attribute))[()]
+        for name, attribute in algorithm.extras.items()
+    }
+    return single | whole
+
+
+def maps_of(
+    estimator: Any,
+    algorithm: algorithms.Algorithm,
+    rows: np.ndarray,
+    navigation_shape: tuple[int, ...],
+) -> Mapping[str, np.ndarray]:
+    """Collect what the estimator reports for every pixel, as maps.
+
+    Parameters
+    ----------
+    estimator : object
+        Fitted estimator.
+    algorithm : sparsedecomp.extension.algorithms.Algorithm
+        Names the attributes to collect.
+    rows : (n,) int array
+        Flat C-order index of the pixels that were fitted.
+    navigation_shape : tuple of int
+        Shape of the maps, in array order.
+
+    Returns
+    -------
+    dict of str to array
+        Entries for `store`, each of `navigation_shape`; NaN in masked pixels.
+    """
+    size = int(np.prod(navigation_shape))
+    return {
+        name: expanded(
+            np.asarray(getattr(estimator, attribute), float)[:, None], rows, size
+        ).reshape(navigation_shape)
+        for name, attribute in algorithm.per_pixel.items()
+    }
