@@ -1,4 +1,4 @@
-"""Reading and writing ``signal.learning_results``, HyperSpy's record of a decomposition.
+"""Reading and writing HyperSpy's record of a decomposition, ``learning_results``.
 
 No other module of this package accesses that attribute. HyperSpy is about to rename
 the matrices of a decomposition (pull request 3669 of its repository): factors become

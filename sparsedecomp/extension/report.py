@@ -3,8 +3,6 @@
 from contextlib import contextmanager
 from dataclasses import replace
 
-import numpy as np
-
 from . import algorithms, learning_results
 from .arguments import estimator_parameters
 from .reference_arrays import plain_arrays

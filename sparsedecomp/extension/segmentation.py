@@ -191,14 +191,17 @@ def segment_composition(
     probabilities = getattr(estimator, "probabilities_", None)
     if probabilities is not None:
         everywhere = expanded(probabilities, blocks.rows, axes.navigation_size)
-        probabilities = _maps(self, everywhere.T, "Probabilities of clusters")
-    spectra = spectra_like(self, expanded(centres.T, blocks.columns, axes.signal_size))
-    spectra.axes_manager.navigation_axes[0].name = "Cluster"
+        probabilities = maps_like(
+            self, everywhere.T, "Probabilities of clusters", "Cluster"
+        )
+    spectra = spectra_like(
+        self, expanded(centres.T, blocks.columns, axes.signal_size), "Cluster"
+    )
     title = f"Mean spectra of clusters of {self.metadata.General.title}".rstrip()
     spectra.metadata.General.title = title
     _logger.info("%d clusters of %s pixels", len(estimator.sizes_), estimator.sizes_)
     return Segmentation(
-        labels=_maps(self, labels, "Clusters"),
+        labels=maps_like(self, labels, "Clusters"),
         probabilities=probabilities,
         mean_spectra=spectra,
         sizes=estimator.sizes_,
@@ -206,24 +209,6 @@ def segment_composition(
         counts=counts,
         estimator=estimator,
     )
-
-
-def _maps(signal, rows, what):
-    """Map (n_pixels,) or maps (k, n_pixels), calibrated like a signal."""
-    from hyperspy.api import signals
-
-    axes = signal.axes_manager
-    kind = {1: signals.Signal1D, 2: signals.Signal2D}.get(
-        axes.navigation_dimension, signals.BaseSignal
-    )
-    several = [{"name": "Cluster", "size": len(rows), "navigate": True}]
-    maps = kind(
-        rows.reshape(*rows.shape[:-1], *axes._navigation_shape_in_array),
-        axes=several * (rows.ndim - 1)
-        + [dict(axis, navigate=False) for axis in axes._get_navigation_axes_dicts()],
-    )
-    maps.metadata.General.title = f"{what} of {signal.metadata.General.title}".rstrip()
-    return maps
 
 
 def _check_choices(signal, method, source, windows):
