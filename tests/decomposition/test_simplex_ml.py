@@ -36,8 +36,7 @@ def largest_angle(spectra, model):
     return match_components(spectra, model.components_)[2].max()
 
 
-@pytest.mark.parametrize("seed", [61, 62])
-@pytest.mark.parametrize("k", [3, 6])
+@pytest.mark.parametrize(("k", "seed"), [(3, 61), (6, 62)])
 def test_edges_on_a_shared_background(seed, k):
     rng = np.random.default_rng(seed)
     spectra, shares = edges(rng, k), smooth_maps(rng, k)
@@ -50,7 +49,7 @@ def test_edges_on_a_shared_background(seed, k):
     assert abundance_rmse(shares, found) < 0.03
 
 
-@pytest.mark.parametrize("seed", [63, 64, 65])
+@pytest.mark.parametrize("seed", [63, 64])
 def test_a_phase_of_four_pixels_is_not_mixed_into_its_neighbour(seed):
     rng = np.random.default_rng(seed)
     spectra = edges(rng, 3)

@@ -97,8 +97,8 @@ def drift_finding(blocks: BlockMatrix, drift: EnergyDrift) -> Finding | None:
             "standard deviations), as in a chemical shift"
         )
     advice = (
-        "algorithm='nmf_so_ard' models it (energy_drift='auto'); for other methods "
-        "align the spectra first, with s.shift1D(-s.estimate_energy_drift().data)."
+        "Align the spectra before a decomposition, with "
+        "s.shift1D(-s.estimate_energy_drift().data)."
     )
     return Finding("energy_drift", message + ".", advice, blocks.rows)
 
