@@ -1,1 +1,1 @@
-"""From counted photons to chi(k)."""
+"""Reduction: from counted photons to mu(E) and chi(k)."""

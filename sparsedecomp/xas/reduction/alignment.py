@@ -6,42 +6,59 @@ A spectrum is compared with a reference r by least squares,
 
     \mu(E) \approx a\, r(E - s) + b + c (E - E_0),
 
-near the edge. The shift s is first sought on a grid, then refined by Gauss-Newton
-steps, so that it is found to a small part of the step of the scan.
+near the edge. The shift s is first searched on a grid, then refined by Gauss-Newton
+steps, to a small fraction of the step of the scan.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sparsedecomp.xas.grids import increasing, spectra_on
 
-STEPS = 12
-"""Of Gauss-Newton at most; they end when no shift changes by more than TOLERANCE."""
+if TYPE_CHECKING:
+    from scipy.interpolate import CubicSpline
 
-TOLERANCE = 1e-4
-"""In eV."""
+MAX_ITER = 12
+"""Largest number of Gauss-Newton steps. From the grid they converge in three to five
+on the spectra of the tests."""
+
+TOL = 1e-4
+"""The steps end when no shift changes by more, in eV: a hundredth of the best
+reproducibility of monochromators."""
 
 
-def shifts_to(energy, mu, reference, limits, max_shift=5.0):
-    """Energy shift of each spectrum against a reference.
+def shifts_to(
+    energy: ArrayLike,
+    mu: ArrayLike,
+    reference: ArrayLike,
+    limits: tuple[float, float],
+    max_shift: float = 5.0,
+) -> np.ndarray:
+    """Energy shift of each spectrum relative to a reference.
 
     Parameters
     ----------
     energy : array_like of shape (n_E,)
-        In eV, increasing.
+        Photon energies in eV, increasing.
     mu : array_like of shape (..., n_E)
+        Spectra, in any unit.
     reference : array_like of shape (n_E,)
         Spectrum of the same edge on the same energies.
     limits : tuple of two floats
-        Compare between these energies in eV: the edge, from before its rise to past
-        the first oscillation.
-    max_shift : float
-        Largest shift that is looked for, in eV.
+        Range of energies in eV that is compared: the edge, from before its rise to
+        past the first oscillation.
+    max_shift : float, default 5
+        Largest shift in eV that is searched.
 
     Returns
     -------
     numpy.ndarray of shape (...)
-        In eV, positive where the spectrum lies at higher energies than the reference;
-        NaN for spectra that hold NaN or match best beyond `max_shift`.
+        Shifts in eV, positive where the spectrum lies at higher energies than the
+        reference; NaN for spectra that hold NaN or match best beyond `max_shift`.
 
     Raises
     ------
@@ -51,9 +68,8 @@ def shifts_to(energy, mu, reference, limits, max_shift=5.0):
 
     Notes
     -----
-    Where the chemistry changes from pixel to pixel the edge moves with it, and an
-    alignment takes that away: align on a reference foil measured along, or on the
-    mean of a region of one phase.
+    Chemistry moves the edge too, and an alignment removes these chemical shifts. Where
+    they matter, align on a reference foil that was measured simultaneously.
 
     Examples
     --------
@@ -80,26 +96,27 @@ def shifts_to(energy, mu, reference, limits, max_shift=5.0):
             "to compare: widen the limits."
         )
     spline = CubicSpline(energy, reference)
-    near, rows = energy[used], mu[..., used].reshape(-1, used.sum())
+    near, spectra = energy[used], mu[..., used].reshape(-1, used.sum())
     x = (near - near.mean()) / np.ptp(near)
-    shift = _on_a_grid(spline, near, x, rows, max_shift)
-    good = np.isfinite(mu).all(axis=-1).ravel()
-    shift[good], height = _refined(spline, near, x, rows[good], shift[good])
-    good[good] = height > 0
-    shift[~good | (np.abs(shift) > max_shift)] = np.nan
+    shift = _on_a_grid(spline, near, x, spectra, max_shift)
+    valid = np.isfinite(mu).all(axis=-1).ravel()
+    shift[valid], height = _refined(spline, near, x, spectra[valid], shift[valid])
+    valid[valid] = height > 0
+    shift[~valid | (np.abs(shift) > max_shift)] = np.nan
     return shift.reshape(mu.shape[:-1])
 
 
-def shifted(energy, mu, shift):
-    """Spectra moved down in energy by their shift, on the same energies.
+def shifted(energy: ArrayLike, mu: ArrayLike, shift: ArrayLike) -> np.ndarray:
+    """Shift spectra down in energy and interpolate them on the same energies.
 
     Parameters
     ----------
     energy : array_like of shape (n_E,)
-        In eV, increasing.
+        Photon energies in eV, increasing.
     mu : array_like of shape (..., n_E)
+        Spectra, in any unit.
     shift : array_like of shape (...) or float
-        What to take away, in eV; NaN gives a spectrum of NaN.
+        Shift in eV by which each spectrum is moved down; NaN gives a spectrum of NaN.
 
     Returns
     -------
@@ -123,53 +140,66 @@ def shifted(energy, mu, shift):
 
     energy = increasing(energy, at_least=4)
     mu = spectra_on(mu, energy)
-    rows = mu.reshape(-1, len(energy))
+    spectra = mu.reshape(-1, len(energy))
     shift = np.broadcast_to(np.asarray(shift, dtype=float), mu.shape[:-1]).ravel()
-    good = np.isfinite(rows).all(axis=1) & np.isfinite(shift)
-    moved = np.full(rows.shape, np.nan, dtype=mu.dtype)
-    if good.any():
-        pieces = CubicSpline(energy, rows[good].T).c
-        at = np.clip(energy + shift[good, None], energy[0], energy[-1])
+    valid = np.isfinite(spectra).all(axis=1) & np.isfinite(shift)
+    moved = np.full(spectra.shape, np.nan, dtype=mu.dtype)
+    if valid.any():
+        pieces = CubicSpline(energy, spectra[valid].T).c
+        at = np.clip(energy + shift[valid, None], energy[0], energy[-1])
         piece = np.clip(np.searchsorted(energy, at, "right") - 1, 0, len(energy) - 2)
-        x, pixel = at - energy[piece], np.arange(good.sum())[:, None]
+        x, pixel = at - energy[piece], np.arange(valid.sum())[:, None]
         value = pieces[0, piece, pixel]
         for power in pieces[1:]:
             value = value * x + power[piece, pixel]
-        moved[good] = value
+        moved[valid] = value
     return moved.reshape(mu.shape)
 
 
-def _on_a_grid(spline, near, x, rows, max_shift):
-    """Shift of the smallest residual, among shifts half a typical step apart."""
+def _on_a_grid(
+    spline: CubicSpline,
+    near: np.ndarray,
+    x: np.ndarray,
+    spectra: np.ndarray,
+    max_shift: float,
+) -> np.ndarray:
+    """Shift of the smallest residual on a grid of half the median energy step."""
     step = max(0.5 * np.median(np.diff(near)), max_shift / 100)
     shifts = np.arange(-max_shift, max_shift + step / 2, step)
-    explained = np.empty((len(shifts), len(rows)))
-    for number, shift in enumerate(shifts):
+    explained = np.empty((len(shifts), len(spectra)))
+    for i, shift in enumerate(shifts):
         r = spline(near - shift)
         q = np.linalg.qr(np.stack([np.ones_like(x), x, r], axis=1))[0]
-        # What the reference adds to a line, where it adds with a positive sign.
+        # Part of the reference that is orthogonal to a line; its amplitude must be
+        # positive.
         own = q[:, 2] * np.sign(q[:, 2] @ r)
-        explained[number] = np.clip(rows @ own, 0, None)
+        explained[i] = np.clip(spectra @ own, 0, None)
     return shifts[np.nan_to_num(explained, nan=-np.inf).argmax(axis=0)]
 
 
-def _refined(spline, near, x, rows, shift):
-    """Gauss-Newton steps of the shift; also the height a of each edge."""
+def _refined(
+    spline: CubicSpline,
+    near: np.ndarray,
+    x: np.ndarray,
+    spectra: np.ndarray,
+    shift: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Shift after Gauss-Newton steps, and amplitude a of the reference."""
     slope = spline.derivative()
-    for _ in range(STEPS):
+    for _ in range(MAX_ITER):
         at = near - shift[:, None]
         r, dr = spline(at), slope(at)
         ones = np.ones_like(at)
         design = np.stack([r, -dr, ones, np.broadcast_to(x, at.shape)], axis=2)
         normal = np.einsum("pij,pik->pjk", design, design)
-        # A pixel without an edge has a singular system: it stays where it is.
+        # Regularise: the system of a pixel without an edge is singular.
         normal += 1e-12 * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(4)
-        wanted = np.einsum("pij,pi->pj", design, rows)[..., None]
-        a, a_step = np.linalg.solve(normal, wanted)[:, :2, 0].T
+        right = np.einsum("pij,pi->pj", design, spectra)[..., None]
+        a, a_step = np.linalg.solve(normal, right)[:, :2, 0].T
         step = np.divide(a_step, a, out=np.zeros_like(a), where=np.abs(a) > 0)
-        # No further than to the next shift of the grid at once.
+        # Limit the step to 1 eV: the linearisation holds near the start only.
         step = np.clip(step, -1, 1)
         shift = shift + step
-        if np.abs(step).max(initial=0) < TOLERANCE:
+        if np.abs(step).max(initial=0) < TOL:
             break
     return shift, a

@@ -1,12 +1,15 @@
 """Absorption from counted photons."""
 
+from __future__ import annotations
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 MODES = ("transmission", "fluorescence")
 
 
-def absorption(i0, i1, mode="transmission"):
-    r"""Absorption from the counts before and after (or beside) the sample.
+def absorption(i0: ArrayLike, i1: ArrayLike, mode: str = "transmission") -> np.ndarray:
+    r"""Absorption from the incident and the transmitted or fluorescence counts.
 
     .. math::
 
@@ -16,17 +19,18 @@ def absorption(i0, i1, mode="transmission"):
     Parameters
     ----------
     i0 : array_like
-        Incoming intensity; broadcasts against `i1`, so one row of (n_E,) serves all
-        pixels.
+        Incident intensity; it is broadcast against `i1`, so that shape (n_E,) serves
+        all pixels.
     i1 : array_like of shape (..., n_E)
-        Intensity behind the sample, or of the fluorescence.
+        Transmitted intensity, or that of the fluorescence.
     mode : {"transmission", "fluorescence"}
+        Kind of measurement.
 
     Returns
     -------
     numpy.ndarray of shape (..., n_E)
-        NaN where `i0` is not positive, and in transmission where `i1` is not: nothing
-        was counted there. Float32 for float32 counts, else float64.
+        Absorption; NaN where `i0` is not positive, and in transmission where `i1` is
+        not. Float32 for float32 counts, else float64.
 
     Raises
     ------
@@ -42,39 +46,42 @@ def absorption(i0, i1, mode="transmission"):
     """
     _check_mode(mode)
     i0, i1 = np.asarray(i0), np.asarray(i1)
-    kind = np.result_type(i0, i1)
-    kind = kind if kind.kind == "f" else np.dtype(float)
+    dtype = np.result_type(i0, i1)
+    dtype = dtype if dtype.kind == "f" else np.dtype(float)
     try:
-        i0, i1 = np.broadcast_arrays(i0.astype(kind), i1.astype(kind))
+        i0, i1 = np.broadcast_arrays(i0.astype(dtype), i1.astype(dtype))
     except ValueError as error:
         raise ValueError(
             f"i0 has shape {i0.shape}, which does not fit the counts of shape "
             f"{i1.shape}: give one number for each energy, or for each energy of each "
             "pixel."
         ) from error
-    good = (i0 > 0) & ((i1 > 0) | (mode == "fluorescence"))
-    if i1.size and not good.any():
+    counted = (i0 > 0) & ((i1 > 0) | (mode == "fluorescence"))
+    if i1.size and not counted.any():
         dark = "i0" if not (i0 > 0).any() else "the transmitted intensity"
         raise ValueError(
             f"{dark} is zero or negative at every point: nothing was counted. Check "
             "the order of the two intensities and the dark counts."
         )
-    mu = np.full(i1.shape, np.nan, dtype=kind)
+    mu = np.full(i1.shape, np.nan, dtype=dtype)
     if mode == "transmission":
-        mu[good] = np.log(i0[good] / i1[good])
+        mu[counted] = np.log(i0[counted] / i1[counted])
     else:
-        mu[good] = i1[good] / i0[good]
+        mu[counted] = i1[counted] / i0[counted]
     return mu
 
 
-def absorption_variance(i0, i1, mode="transmission"):
+def absorption_variance(
+    i0: ArrayLike, i1: ArrayLike, mode: str = "transmission"
+) -> np.ndarray:
     """Variance of `absorption` when both intensities are counted photons.
 
     Parameters
     ----------
     i0, i1 : array_like
-        As for `absorption`; counts, not currents.
+        Incident and transmitted or fluorescence intensity, as counts and not currents.
     mode : {"transmission", "fluorescence"}
+        Kind of measurement.
 
     Returns
     -------
@@ -84,7 +91,7 @@ def absorption_variance(i0, i1, mode="transmission"):
     Raises
     ------
     ValueError
-        As `absorption`.
+        As in `absorption`.
 
     Examples
     --------
@@ -101,6 +108,6 @@ def absorption_variance(i0, i1, mode="transmission"):
     return np.where(np.isfinite(mu) & np.isfinite(variance), variance, np.nan)
 
 
-def _check_mode(mode):
+def _check_mode(mode: str) -> None:
     if mode not in MODES:
         raise ValueError(f"mode={mode!r}: choose one of {', '.join(MODES)}.")

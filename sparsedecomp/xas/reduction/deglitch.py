@@ -1,41 +1,53 @@
-"""Single bad points of a scan: found by their neighbours, replaced by them."""
+"""Glitches: single bad points of a scan, detected and replaced by their neighbours."""
+
+from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sparsedecomp.xas.grids import applied, increasing, spectra_on
 from sparsedecomp.xas.reduction.noise import MAD_TO_SIGMA
 
-FEWEST = 9
-"""Points of a scan, or of a part beside protected energies, that can be judged."""
+MIN_POINTS = 9
+"""Smallest number of points, of a scan or of a part beside protected energies, in which
+glitches are searched."""
 
-MOST = 24
-"""Glitches that are looked for in one part, the strongest first."""
+MAX_GLITCHES = 24
+"""Largest number of glitches of one part; the strongest are found first."""
 
 SIDE = 2
-"""Neighbours on either side that predict a point."""
+"""Neighbours on either side through which the cubic is drawn."""
 
 REACH = 10
-"""Points on either side whose own distances tell how far is usual: where mu bends
-sharply all points lie off their cubic."""
+"""Points on either side whose residuals give the local standard deviation, which is
+large where mu bends sharply."""
 
 
-def find_glitches(energy, mu, threshold=8.0, protect=None):
-    """Points much farther from the cubic through their neighbours than those are.
+def find_glitches(
+    energy: ArrayLike,
+    mu: ArrayLike,
+    threshold: float = 8.0,
+    protect: tuple[float, float] | None = None,
+) -> np.ndarray:
+    """Find points that are far from the cubic through their neighbours.
 
     Parameters
     ----------
     energy : array_like of shape (n_E,)
-        In eV, increasing.
+        Photon energies in eV, increasing.
     mu : array_like of shape (..., n_E)
-    threshold : float
-        How many robust standard deviations of the distances nearby are too far.
+        Absorption, in any unit.
+    threshold : float, default 8
+        Residual in local robust standard deviations above which a point is a glitch.
+        Larger values find fewer.
     protect : tuple of two floats, optional
-        Energies in eV between which nothing is a glitch: the edge and its white line
-        bend as sharply.
+        Range of energies in eV in which no glitches are searched: the edge and its
+        white line are as sharp.
 
     Returns
     -------
     numpy.ndarray of bool, of shape (..., n_E)
+        True at the glitches.
 
     Raises
     ------
@@ -45,8 +57,8 @@ def find_glitches(energy, mu, threshold=8.0, protect=None):
 
     Notes
     -----
-    Finds glitches of one or two points. A wider one is not told from structure: name
-    its energies.
+    Glitches of one or two points are found. A wider one cannot be distinguished from
+    structure: replace its energies with `replace_points`.
 
     Examples
     --------
@@ -59,44 +71,43 @@ def find_glitches(energy, mu, threshold=8.0, protect=None):
     >>> np.flatnonzero(find_glitches(energy, mu)).tolist()
     [77]
     """
-    energy = increasing(energy, at_least=FEWEST)
+    energy = increasing(energy, at_least=MIN_POINTS)
     mu = spectra_on(mu, energy)
     if not threshold > 0:
         raise ValueError(f"threshold={threshold!r}: give a positive number.")
     parts = [slice(0, len(energy))]
     if protect is not None:
-        first = np.searchsorted(energy, min(protect))
-        last = np.searchsorted(energy, max(protect), side="right")
+        first = int(np.searchsorted(energy, min(protect)))
+        last = int(np.searchsorted(energy, max(protect), side="right"))
         parts = [slice(0, first), slice(last, len(energy))]
-    rows = mu.reshape(-1, len(energy))
-    bad = np.zeros(rows.shape, dtype=bool)
-    finite = np.isfinite(rows).all(axis=1)
+    spectra = mu.reshape(-1, len(energy))
+    bad = np.zeros(spectra.shape, dtype=bool)
+    finite = np.isfinite(spectra).all(axis=1)
     for part in parts:
-        if part.stop - part.start >= FEWEST:
-            design = _distances(energy[part])
-            gram = design.T @ design
-            for number in np.flatnonzero(finite):
-                bad[number, part] = _glitches_of(
-                    rows[number, part], design, gram, threshold
-                )
+        if part.stop - part.start >= MIN_POINTS:
+            filters = _residual_matrix(energy[part])
+            gram = filters.T @ filters
+            for i in np.flatnonzero(finite):
+                bad[i, part] = _glitches_of(spectra[i, part], filters, gram, threshold)
     return bad.reshape(mu.shape)
 
 
-def replace_points(energy, mu, bad):
-    """Replace points by the straight line between the good ones beside them.
+def replace_points(energy: ArrayLike, mu: ArrayLike, bad: ArrayLike) -> np.ndarray:
+    """Replace points by linear interpolation between the nearest good ones.
 
     Parameters
     ----------
     energy : array_like of shape (n_E,)
-        In eV, increasing.
+        Photon energies in eV, increasing.
     mu : array_like of shape (..., n_E)
+        Absorption, in any unit.
     bad : array_like of bool, of shape (n_E,) or that of mu
-        Which points.
+        True at the points that are replaced.
 
     Returns
     -------
     numpy.ndarray of shape (..., n_E)
-        A new array of the type of mu.
+        Corrected copy, of the type of mu.
 
     Raises
     ------
@@ -114,57 +125,61 @@ def replace_points(energy, mu, bad):
     bad = np.asarray(bad, dtype=bool)
     if (bad.shape[-1:] != (len(energy),)) or (~bad).sum(axis=-1).min() < 2:
         raise ValueError(
-            f"{bad.sum()} of {bad.size} points (shape {bad.shape}) shall be replaced: "
-            f"two of the {len(energy)} points of each spectrum must stay."
+            f"{bad.sum()} of {bad.size} points (shape {bad.shape}) are to be replaced: "
+            f"two of the {len(energy)} points of each spectrum must remain."
         )
-    mended = mu.copy()
+    corrected = mu.copy()
     if bad.ndim == 1:
-        # The same points everywhere: one small matrix.
-        onto = np.stack(
+        # The same points in all spectra: one small matrix.
+        interpolation = np.stack(
             [
                 np.interp(energy[bad], energy[~bad], point)
                 for point in np.eye((~bad).sum())
             ]
         )
-        mended[..., bad] = applied(onto.T, mu[..., ~bad])
-        return mended
+        corrected[..., bad] = applied(interpolation.T, mu[..., ~bad])
+        return corrected
     bad = np.broadcast_to(bad, mu.shape)
-    for place in np.argwhere(bad.any(axis=-1)):
-        row, good = tuple(place), ~bad[tuple(place)]
-        mended[row] = np.interp(energy, energy[good], mu[row][good])
-    return mended
+    for pixel in map(tuple, np.argwhere(bad.any(axis=-1))):
+        good = ~bad[pixel]
+        corrected[pixel] = np.interp(energy, energy[good], mu[pixel][good])
+    return corrected
 
 
-def _glitches_of(row, design, gram, threshold):
-    """Greedy search: the point, or pair of neighbours, that explains the most.
+def _glitches_of(
+    mu: np.ndarray, filters: np.ndarray, gram: np.ndarray, threshold: float
+) -> np.ndarray:
+    """Greedy search (matching pursuit) of the points that explain the residuals most.
 
-    A glitch of height a at point i adds ``a * design[:, i]`` to the distances. Beside
-    each other two glitches can look like a third one between or beside them, so pairs
-    compete with single points.
+    A glitch of height a at point i adds ``a * filters[:, i]`` to the residuals. Two
+    adjacent glitches can look like a third one between or beside them, so pairs of
+    neighbours compete with single points.
     """
-    distance = design @ row
-    # What white noise adds to a match, next to what it adds to a distance.
+    residual = filters @ mu
+    # Standard deviation of a match due to white noise, over that of a residual.
     spread = np.sqrt(np.sum(gram**2, axis=0))
-    floor = 1e-12 * np.abs(row).max()
-    bad = np.zeros(len(row), dtype=bool)
-    while bad.sum() < MOST:
-        usual = np.pad(_usual(np.abs(distance)), SIDE, mode="edge")
-        limit = threshold * np.maximum(usual, floor) * spread
-        match = np.where(bad, 0, design.T @ distance)
+    floor = 1e-12 * np.abs(mu).max()
+    bad = np.zeros(len(mu), dtype=bool)
+    while bad.sum() < MAX_GLITCHES:
+        std = np.pad(_local_std(np.abs(residual)), SIDE, mode="edge")
+        limit = threshold * np.maximum(std, floor) * spread
+        match = np.where(bad, 0, filters.T @ residual)
         place = int(np.argmax(np.abs(match) / limit))
         if np.abs(match[place]) <= limit[place]:
             break
         chosen = _single_or_pair(match, gram, place, limit[place])
         bad[chosen] = True
-        # From now on they are free: their best heights are taken away.
-        columns = design[:, bad]
-        heights = np.linalg.lstsq(columns, design @ row, rcond=None)[0]
-        distance = design @ row - columns @ heights
+        # Orthogonal matching pursuit: refit the heights of all glitches found so far.
+        columns = filters[:, bad]
+        heights = np.linalg.lstsq(columns, filters @ mu, rcond=None)[0]
+        residual = filters @ mu - columns @ heights
     return bad
 
 
-def _single_or_pair(match, gram, place, limit):
-    """Of the points near a place, the one or the two that explain most."""
+def _single_or_pair(
+    match: np.ndarray, gram: np.ndarray, place: int, limit: float
+) -> list[int]:
+    """The point, or the two neighbours, near an index that explain most."""
     near = range(max(place - SIDE, 0), min(place + SIDE + 1, len(match)))
     alone = {(i,): match[i] ** 2 / gram[i, i] for i in near if match[i]}
     pairs = {
@@ -175,25 +190,26 @@ def _single_or_pair(match, gram, place, limit):
     }
     single = max(alone, key=alone.get)
     pair = max(pairs, key=pairs.get, default=None)
-    # The second point must earn its place as the first one did.
-    earned = limit**2 / gram[place, place]
-    if pair is not None and pairs[pair] - alone[single] > earned:
+    # The second point must exceed the threshold as the first one did.
+    required = limit**2 / gram[place, place]
+    if pair is not None and pairs[pair] - alone[single] > required:
         return list(pair)
     return list(single)
 
 
-def _usual(distance):
-    """Robust standard deviation of the distances around each point."""
-    reach = min(REACH, len(distance) - 1)
-    padded = np.pad(distance, reach, mode="reflect")
+def _local_std(residual: np.ndarray) -> np.ndarray:
+    """Robust standard deviation of the absolute residuals around each point."""
+    reach = min(REACH, len(residual) - 1)
+    padded = np.pad(residual, reach, mode="reflect")
     around = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
     return MAD_TO_SIGMA * np.median(around, axis=1)
 
 
-def _distances(energy):
-    """Matrix of the distances of points from the cubic through their neighbours.
+def _residual_matrix(energy: np.ndarray) -> np.ndarray:
+    """Matrix that gives the residual of each point from the cubic through four others.
 
-    Shape (n_E - 4, n_E); scaled so that white noise keeps its standard deviation.
+    Its shape is (n_E - 4, n_E), its rows have unit norm, so that the residuals of
+    white noise keep its standard deviation.
     """
     width = 2 * SIDE + 1
     windows = np.lib.stride_tricks.sliding_window_view(energy, width)
@@ -202,7 +218,7 @@ def _distances(energy):
         if j == SIDE:
             continue
         others = [i for i in range(width) if i not in (j, SIDE)]
-        # Lagrange's polynomial of neighbour j, at the point in the middle.
+        # Lagrange polynomial of neighbour j, evaluated at the central point.
         weights[:, j] = -np.prod(
             (windows[:, [SIDE]] - windows[:, others])
             / (windows[:, [j]] - windows[:, others]),

@@ -1,4 +1,6 @@
-"""Energies of absorption edges, to know where to look for one."""
+"""Tabulated energies of absorption edges."""
+
+from __future__ import annotations
 
 TABLE = """
 H 13.6
@@ -100,7 +102,7 @@ Cm 128241 24526 23651 18970 6337 5937 4838 4224 4009
 Bk 131556 25256 24371 19435 6545 6138 4976 4353 4127
 Cf 134939 26010 25108 19907 6761 6345 5116 4484 4247
 """
-"""Element, then the edges in the order of `EDGES` in eV, so far as it has them.
+"""Element, then the energies of its edges in eV, in the order of `EDGES`.
 
 From the compilation of W. T. Elam, B. D. Ravel, J. R. Sieber, Radiat. Phys. Chem. 63
 (2002) 121, rounded to 0.1 eV. Chemistry moves an edge by some eV."""
@@ -108,20 +110,20 @@ From the compilation of W. T. Elam, B. D. Ravel, J. R. Sieber, Radiat. Phys. Che
 EDGES = ("K", "L1", "L2", "L3", "M1", "M2", "M3", "M4", "M5")
 
 
-def edge_energy(element, edge):
+def edge_energy(element: str, edge: str) -> float:
     """Tabulated energy of an absorption edge.
 
     Parameters
     ----------
     element : str
-        Symbol, as "Cu".
+        Symbol, such as "Cu".
     edge : str
-        "K", "L1" to "L3" or "M1" to "M5".
+        Name of the edge: "K", "L1" to "L3" or "M1" to "M5".
 
     Returns
     -------
     float
-        In eV, of the element itself.
+        Energy in eV, for the pure element.
 
     Raises
     ------
@@ -137,7 +139,7 @@ def edge_energy(element, edge):
     lines = {line.split()[0]: line.split()[1:] for line in TABLE.strip().splitlines()}
     if element not in lines:
         raise ValueError(
-            f"{element!r} is no element of the table: give its symbol, as 'Cu'."
+            f"{element!r} is no element of the table: give its symbol, such as 'Cu'."
         )
     if edge not in EDGES:
         raise ValueError(f"{edge!r} is no edge. Known: {', '.join(EDGES)}.")

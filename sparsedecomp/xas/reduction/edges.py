@@ -1,30 +1,36 @@
-"""Where the absorption edge is: the steepest rise of mu(E)."""
+"""Threshold energy of the absorption edge: the steepest rise of mu(E)."""
+
+from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sparsedecomp.xas.grids import applied, increasing, spectra_on
 
 STEEPEST = 0.6
-"""A rise counts when its slope, and that of both neighbours, is above this share of
-the span of slopes; glitches are steep at one point only."""
+"""A point is a candidate where its slope, and that of both neighbours, exceeds this
+fraction of the range of slopes (as in larch); glitches are steep at one point only."""
 
-FAR = 0.02
-"""Share of the points at either end of a scan in which no edge is looked for."""
+MARGIN = 0.02
+"""Fraction of the points at either end of a scan that is not searched (as in larch)."""
 
 NEAR = 75
-"""Points on either side of the first guess that are looked at more closely."""
+"""Points on either side of the first guess that the refined search covers (as in
+larch)."""
 
 OUTSTANDING = 5.0
-"""An edge is steeper than the median slope by this many robust standard deviations;
-fewer than one in a thousand spectra of pure noise hold such a slope."""
+"""An edge is steeper than the median slope by this many robust standard deviations.
+Fewer than one in a thousand simulated spectra of pure noise have such a slope."""
 
 
-def find_e0(energy, mu, search=None):
+def find_e0(
+    energy: ArrayLike, mu: ArrayLike, search: tuple[float, float] | None = None
+) -> np.ndarray:
     """Threshold energy of each spectrum: the measured point of steepest rise.
 
     The derivative is smoothed over some tenths of an eV. As in larch the result is a
-    measured energy; `sparsedecomp.xas.shifts_to` finds shifts between pixels to a
-    small part of a step.
+    measured energy; `sparsedecomp.xas.shifts_to` measures shifts between pixels to a
+    small fraction of the energy step.
 
     Parameters
     ----------
@@ -33,13 +39,14 @@ def find_e0(energy, mu, search=None):
     mu : array_like of shape (..., n_E)
         Absorption, in any unit.
     search : tuple of two floats, optional
-        Look between these energies in eV only: where a scan holds several edges.
+        Range of energies in eV that is searched, for scans with several edges; by
+        default all.
 
     Returns
     -------
     numpy.ndarray of shape (...)
-        In eV; NaN for spectra without an edge: no rise stands out of the noise, or
-        the spectrum holds NaN.
+        Thresholds in eV; NaN for spectra that hold NaN or in which no rise stands out
+        of the noise.
 
     Raises
     ------
@@ -49,9 +56,8 @@ def find_e0(energy, mu, search=None):
 
     Notes
     -----
-    The edge is not found when it is no steeper than the noise. It is found in the
-    wrong place when a white line after it, or a second edge, rises more steeply: give
-    `search`.
+    The edge is missed where it is no steeper than the noise. A second edge, or a white
+    line after the edge, that rises more steeply is taken for it: give `search`.
 
     Examples
     --------
@@ -79,30 +85,34 @@ def find_e0(energy, mu, search=None):
     return np.where(found, energy[place], np.nan)
 
 
-def e0_of(energy, mu, search=None):
-    """Threshold of one spectrum, or say why there is none.
+def e0_of(
+    energy: ArrayLike, mu: ArrayLike, search: tuple[float, float] | None = None
+) -> float:
+    """Threshold of one spectrum; an error where it has none.
 
     Parameters
     ----------
     energy : array_like of shape (n_E,)
-        In eV, increasing.
+        Photon energies in eV, increasing.
     mu : array_like of shape (n_E,)
+        Absorption, in any unit.
     search : tuple of two floats, optional
-        As for `find_e0`.
+        Range of energies in eV that is searched; by default all.
 
     Returns
     -------
     float
-        In eV.
+        Threshold in eV.
 
     Raises
     ------
     ValueError
-        If no edge is found, or for what `find_e0` refuses.
+        If no edge is found, or as in `find_e0`.
     """
     e0 = float(find_e0(energy, mu, search))
     if np.isnan(e0):
-        where = "{:g} to {:g} eV".format(*(search or (energy[0], energy[-1])))
+        ends = search or (np.min(energy), np.max(energy))
+        where = "{:g} to {:g} eV".format(*ends)
         reason = (
             "it holds NaN"
             if np.isnan(mu).any()
@@ -115,8 +125,9 @@ def e0_of(energy, mu, search=None):
     return e0
 
 
-def _allowed(energy, search):
-    margin = max(3, int(FAR * len(energy)))
+def _allowed(energy: np.ndarray, search: tuple[float, float] | None) -> np.ndarray:
+    """Mask of the points that are searched."""
+    margin = max(3, int(MARGIN * len(energy)))
     allowed = np.zeros(len(energy), dtype=bool)
     allowed[margin : len(energy) - margin] = True
     if search is not None:
@@ -133,21 +144,21 @@ def _allowed(energy, search):
     return allowed
 
 
-def _slopes(energy, mu):
+def _slopes(energy: np.ndarray, mu: np.ndarray) -> np.ndarray:
     return np.gradient(mu, axis=-1) / np.gradient(energy)
 
 
-def _width(energy, e0):
-    """Of the smoothing in eV: between the steps of the scan and the edge's width."""
+def _width(energy: np.ndarray, e0: float) -> float:
+    """Width of the smoothing in eV: mean of the finest steps and E0 / 25000."""
     steps = np.sort(np.diff(energy))
     skipped = len(steps) // 100
     finest = steps[skipped : skipped + 10].mean()
     return 0.5 * (np.clip(finest, 0.01, 1) + np.clip(e0 / 25000, 0.01, 1))
 
 
-def _smoothing(energy, width):
-    """Matrix that averages what is linear between the points with a Lorentzian."""
-    # Even grid with the width as step, of which energies are multiples (as larch's).
+def _smoothing(energy: np.ndarray, width: float) -> np.ndarray:
+    """Matrix that convolves linearly interpolated spectra with a Lorentzian."""
+    # As in larch, the convolution is a sum on an even grid with the width as step.
     first = int(energy[0] / width) - 5
     grid = width * np.arange(first, int(energy[-1] / width) + 6)
     place = energy / width - first
@@ -155,7 +166,7 @@ def _smoothing(energy, width):
     part = (place - before)[:, None]
     distance = np.arange(len(grid)) - before[:, None]
     weights = (1 - part) / (1 + distance**2) + part / (1 + (distance - 1) ** 2)
-    # The sum over all integers; what lies beyond the scan counts as level.
+    # Normalise by the sum over all integers.
     weights /= np.pi / np.tanh(np.pi)
     onto_grid = np.stack(
         [np.interp(grid, energy, point) for point in np.eye(len(energy))]
@@ -163,7 +174,7 @@ def _smoothing(energy, width):
     return weights @ onto_grid.T
 
 
-def _steepest(slopes, allowed):
+def _steepest(slopes: np.ndarray, allowed: np.ndarray) -> np.ndarray:
     """Index of the steepest slope that is not a single point."""
     slopes = np.where(allowed, slopes, np.nan)
     low, high = _span(slopes)
@@ -172,20 +183,21 @@ def _steepest(slopes, allowed):
     broad = steep.copy()
     broad[..., 1:-1] &= steep[..., :-2] & steep[..., 2:]
     broad[..., [0, -1]] = False
-    # A sharp step between two points has no steep neighbours.
+    # Accept single points where there are no others: a step between two points.
     broad |= steep & ~broad.any(axis=-1, keepdims=True)
     return np.where(broad, relative, -1.0).argmax(axis=-1)
 
 
-def _span(slopes):
+def _span(slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest and largest finite slope of each spectrum."""
     filled = np.nan_to_num(slopes, nan=np.inf, posinf=np.inf, neginf=np.inf)
     low = filled.min(axis=-1, keepdims=True)
     filled = np.nan_to_num(slopes, nan=-np.inf, posinf=-np.inf, neginf=-np.inf)
     return low, filled.max(axis=-1, keepdims=True)
 
 
-def _stands_out(slopes, place):
-    """Whether the slope at a place is a local maximum far above the others."""
+def _stands_out(slopes: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Whether the slope at an index is a local maximum far above the others."""
     with np.errstate(invalid="ignore"):
         centre = np.median(slopes, axis=-1)
         spread = 1.4826 * np.median(np.abs(slopes - centre[..., None]), axis=-1)

@@ -1,17 +1,23 @@
-r"""How noisy mu(E) and chi(k) are, judged from the data themselves."""
+r"""Estimates of the noise of mu(E) and chi(k) from the data themselves."""
+
+from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sparsedecomp.xas.grids import accept_old_names, applied, increasing, spectra_on
 from sparsedecomp.xas.transform.fourier import transform_matrix
 
 DEGREE = 3
-"""Polynomials of this degree through neighbouring points are not noise."""
+"""Degree of the polynomials through neighbouring points that do not count as noise."""
 
 MAD_TO_SIGMA = 1.4826
+"""Standard deviation of a normal distribution over its median absolute deviation."""
 
 
-def mu_noise(energy, mu, limits=None):
+def mu_noise(
+    energy: ArrayLike, mu: ArrayLike, limits: tuple[float, float] | None = None
+) -> np.ndarray:
     """Standard deviation of white noise in mu, for each spectrum.
 
     Five neighbouring points are combined so that a cubic gives 0 and white noise its
@@ -21,16 +27,17 @@ def mu_noise(energy, mu, limits=None):
     Parameters
     ----------
     energy : array_like of shape (n_E,)
-        In eV, increasing.
+        Photon energies in eV, increasing.
     mu : array_like of shape (..., n_E)
+        Absorption, in any unit.
     limits : tuple of two floats, optional
-        Use the energies between these only, in eV.
+        Range of energies in eV that is used; by default all.
 
     Returns
     -------
     numpy.ndarray of shape (...)
-        In the unit of mu. Too large for scans with fewer than some four points in the
-        shortest wiggle: these look like noise.
+        Standard deviations in the unit of mu. They are too large for scans with fewer
+        than about four points per period of the fastest oscillation.
 
     Raises
     ------
@@ -62,7 +69,17 @@ def mu_noise(energy, mu, limits=None):
 
 
 @accept_old_names
-def chi_noise(k, chi, *, kmin=2.0, kmax=None, kweight=1, rmin=15.0, rmax=30.0, dk=1.0):
+def chi_noise(
+    k: ArrayLike,
+    chi: ArrayLike,
+    *,
+    kmin: float = 2.0,
+    kmax: float | None = None,
+    kweight: float = 1,
+    rmin: float = 15.0,
+    rmax: float = 30.0,
+    dk: float = 1.0,
+) -> np.ndarray:
     r"""Standard deviation of white noise in chi(k), for each spectrum.
 
     Beyond 15 angstrom chi(R) holds no signal. White noise of standard deviation
@@ -75,19 +92,22 @@ def chi_noise(k, chi, *, kmin=2.0, kmax=None, kweight=1, rmin=15.0, rmax=30.0, d
     Parameters
     ----------
     k : array_like of shape (n_k,)
-        Even grid, in 1/angstrom.
+        Evenly spaced wavenumbers in 1/angstrom.
     chi : array_like of shape (..., n_k)
-    kmin, kmax : float
-        Range used, in 1/angstrom; to the end by default.
-    kweight : float
-    rmin, rmax : float
-        Where there is noise only, in angstrom.
-    dk : float
+        Spectra, not weighted by k.
+    kmin, kmax : float, default 2 and the end of the data
+        Range of k in 1/angstrom that is transformed.
+    kweight : float, default 1
+        Power of k that multiplies chi in the transform.
+    rmin, rmax : float, default 15 and 30
+        Range of R in angstrom that holds noise only.
+    dk : float, default 1
         Width of the sills of the window in 1/angstrom.
 
     Returns
     -------
     numpy.ndarray of shape (...)
+        Standard deviations of chi.
 
     Raises
     ------
@@ -97,8 +117,8 @@ def chi_noise(k, chi, *, kmin=2.0, kmax=None, kweight=1, rmin=15.0, rmax=30.0, d
 
     Notes
     -----
-    chi that was interpolated onto a grid finer than the measured points has less
-    noise at high R than near a shell, and the estimate is low.
+    Where chi was interpolated onto a grid finer than the measured points, it has less
+    noise at high R than at the shells, and the estimate is too low.
 
     References
     ----------
@@ -135,8 +155,8 @@ def chi_noise(k, chi, *, kmin=2.0, kmax=None, kweight=1, rmin=15.0, rmax=30.0, d
     return np.sqrt(power / np.sum(np.abs(transform[0]) ** 2))
 
 
-def _without_polynomials(energy, mu):
-    """Combinations of neighbours with unit norm that vanish for a cubic."""
+def _without_polynomials(energy: np.ndarray, mu: np.ndarray) -> np.ndarray:
+    """Combinations of five neighbours, of unit norm, that are zero for a cubic."""
     width = DEGREE + 2
     windows = np.lib.stride_tricks.sliding_window_view(energy, width)
     x = windows - windows.mean(axis=1, keepdims=True)

@@ -1,36 +1,47 @@
-"""Fewer energies, spaced as an absorption spectrum needs them: one matrix."""
+"""Rebinning of mu(E) to the three usual regions: coarse, edge, and even in k."""
+
+from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sparsedecomp.xas.grids import accept_old_names, increasing
 from sparsedecomp.xas.units import photon_energy, wavenumber
 
 PRE_EDGE, NEAR_EDGE = -30.0, 15.0
-"""Where the coarse region ends and that of even k begins, in eV relative to E0."""
+"""End of the pre-edge region and start of the EXAFS region, in eV relative to E0, as in
+Athena."""
 
 
 @accept_old_names
-def three_regions(energy, e0, *, pre_step=5.0, edge_step=None, kstep=0.05):
-    """Energies of a scan in three regions: coarse, fine at the edge, even in k.
+def three_regions(
+    energy: ArrayLike,
+    e0: float,
+    *,
+    pre_step: float = 5.0,
+    edge_step: float | None = None,
+    kstep: float = 0.05,
+) -> np.ndarray:
+    """Energies in three regions: coarse, fine at the edge, then even in k.
 
     Parameters
     ----------
     energy : array_like of shape (n_E,)
-        The energies measured, in eV.
+        Measured energies in eV.
     e0 : float
         Threshold in eV.
-    pre_step : float
-        Step in eV up to 30 eV before the threshold.
+    pre_step : float, default 5
+        Step in eV up to 30 eV below the threshold.
     edge_step : float, optional
-        Step in eV from there to 15 eV past it; E0 / 25000 by default, which is about
+        Step in eV from there to 15 eV above it; E0 / 25000 by default, which is about
         the width of the core level.
-    kstep : float
+    kstep : float, default 0.05
         Step in 1/angstrom from there on.
 
     Returns
     -------
     numpy.ndarray
-        Within the energies measured.
+        Energies in eV, within the measured range.
 
     Raises
     ------
@@ -61,7 +72,8 @@ def three_regions(energy, e0, *, pre_step=5.0, edge_step=None, kstep=0.05):
             raise ValueError(f"{name}={step!r}: give a positive number.")
     start = max(energy[0], e0 + PRE_EDGE)
     exafs = e0 + NEAR_EDGE
-    k = np.arange(wavenumber(exafs, e0), wavenumber(energy[-1], e0), kstep)
+    k_first, k_last = wavenumber([exafs, energy[-1]], e0)
+    k = np.arange(k_first, k_last, kstep)
     regions = [
         np.arange(start, energy[0] - 1e-9, -pre_step)[::-1],
         np.arange(start + edge_step, exafs - edge_step / 2, edge_step),
@@ -71,21 +83,24 @@ def three_regions(energy, e0, *, pre_step=5.0, edge_step=None, kstep=0.05):
     return new[(new >= energy[0]) & (new <= energy[-1])]
 
 
-def rebin_matrix(energy, new):
+def rebin_matrix(energy: ArrayLike, new: ArrayLike) -> np.ndarray:
     """Matrix that averages spectra onto other energies.
 
-    Each new value is the mean of the line through the measured points over a bin
-    about the new energy, as wide as its nearer neighbour allows; what is linear in
-    energy stays what it is.
+    Each new value is the mean, over a bin about the new energy, of the linear
+    interpolation of the measured points. The bin is as wide as the distance to the
+    nearer neighbour. Functions that are linear in energy are reproduced exactly.
 
     Parameters
     ----------
-    energy, new : array_like of shape (n_E,), (n_new,)
-        In eV, increasing; the new ones within the others.
+    energy : array_like of shape (n_E,)
+        Measured energies in eV, increasing.
+    new : array_like of shape (n_new,)
+        New energies in eV, increasing, within the measured range.
 
     Returns
     -------
     numpy.ndarray of shape (n_new, n_E)
+        Matrix that maps mu to its values at the new energies.
 
     Raises
     ------
@@ -110,7 +125,7 @@ def rebin_matrix(energy, new):
     half = 0.5 * np.minimum(np.append(gaps, gaps[-1]), np.insert(gaps, 0, gaps[0]))
     half = np.minimum(half, np.minimum(new - energy[0], energy[-1] - new))
     corners = np.unique(np.concatenate([energy, new - half, new + half]))
-    line = np.stack(
+    interpolation = np.stack(
         [np.interp(corners, energy, point) for point in np.eye(len(energy))]
     )
     weights = np.zeros((len(new), len(corners)))
@@ -119,8 +134,8 @@ def rebin_matrix(energy, new):
         if first == last:
             row[first] = 1
             continue
-        # Trapezes between the corners of the bin.
+        # Trapezoidal rule, exact for the piecewise linear interpolation.
         widths = np.diff(corners[first : last + 1]) / (high - low)
         row[first:last] += widths / 2
         row[first + 1 : last + 1] += widths / 2
-    return weights @ line.T
+    return weights @ interpolation.T
