@@ -26,6 +26,7 @@ from .progress import progress_bar
 from .reference_arrays import plain_arrays
 from .reprojection import Fitted, factors_of, loadings_of, refuse_bad_values
 from .tensor_modes import with_modes
+from .verdict import warn_of_doubt
 
 _logger = logging.getLogger(__name__)
 
@@ -98,6 +99,12 @@ def decompose(
         masks, for a number of components that the data do not allow, and for bad
         values in the data: the message names the place.
 
+    Warns
+    -----
+    DoubtfulResultWarning
+        Where an algorithm that finds the number of components kept another number than
+        rise above the noise, and where cosmic rays may be among them.
+
     Notes
     -----
     Ctrl-C during the fit keeps the best result so far. ``learning_results`` gets
@@ -148,6 +155,7 @@ def decompose(
     estimator, W = _fit(
         choice, fitted.scaled, output_dimension, parameters, show_progressbar
     )
+    warn_of_doubt(choice, estimator, plain)
     loadings = _multiplied(W, fitted.scaled.row_scale)
     factors = _multiplied(estimator.components_.T, fitted.scaled.column_scale)
     energy = energies(loadings, factors)
