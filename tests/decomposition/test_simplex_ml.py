@@ -126,3 +126,19 @@ def test_the_callback_stops_the_search(rng):
 def test_nothing_to_decompose_is_refused():
     with pytest.raises(ValueError, match="zero everywhere"):
         SimplexML(2).fit(np.zeros((20, 40)))
+
+
+def test_trial_steps_to_singular_simplices_are_refused(rng, monkeypatch):
+    from sparsedecomp.decomposition.simplex_likelihood import face_mixture
+
+    minimize, refused = face_mixture.minimize, []
+
+    def with_far_trial(function, start, **options):
+        refused.append(function(1e9 * start))
+        return minimize(function, start, **options)
+
+    monkeypatch.setattr(face_mixture, "minimize", with_far_trial)
+    counts = rng.poisson(1e4 * smooth_maps(rng, 3, (20, 20)) @ edges(rng, 3, 64))
+    model = SimplexML(3, random_state=0).fit(counts)
+    assert all(value > 1e5 and not slope.any() for value, slope in refused)
+    assert refused and np.isfinite(model.log_likelihood_)

@@ -29,6 +29,10 @@ _EM_STEPS = 60
 # Steps between updates of the noise and shares, and updates: the study behind
 # `SimplexML`. A round that gains less than half a nat is the last.
 _STEPS, _ROUNDS, _GAIN = 25, 6, 0.5
+# A trial step of the line search that puts vertices this many times the spread away
+# makes edges singular to machine precision; it is refused with this objective, in nats
+# a pixel, so that a shorter one is tried.
+_FARTHEST, _UNLIKELY = 1e3, 1e6
 # Smallest eigenvalue of the error covariance of a face over its largest.
 _THINNEST = 1e-3
 
@@ -223,6 +227,8 @@ class FaceMixture:
         n = self.n_pixels
 
         def negative(x):
+            if not np.abs(x).max() < _FARTHEST:
+                return _UNLIKELY, np.zeros_like(x)
             V = x.reshape(k, D) * scale
             value, slope = self._value_and_slope(
                 V, chosen, log_share, whiten, log_whiten[chosen], cells
