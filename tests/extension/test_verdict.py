@@ -56,12 +56,32 @@ def test_a_number_that_was_asked_for_is_not_judged(rng):
 
 
 @pytest.mark.parametrize("lazy", [False, True])
-@pytest.mark.parametrize("n_rays", [1, 5])
-def test_cosmic_rays_are_told(rng, lazy, n_rays):
+@pytest.mark.parametrize(
+    ("algorithm", "n_rays"),
+    [("nmf_so_ard", 1), ("nmf_so_ard", 5), ("simplex_ml", 1)],
+)
+def test_cosmic_rays_are_told(rng, lazy, algorithm, n_rays):
     peaks = np.exp(-0.5 * ((np.arange(100) - np.array([[30], [65]])) / 6) ** 2)
     counts = rng.poisson(rng.dirichlet([0.3] * 2, 600) @ (5 + 100 * peaks))
     counts.flat[rng.choice(counts.size, n_rays, replace=False)] = 60 * counts.max()
     signal = hs.signals.Signal1D(counts.reshape(20, 30, 100))
     signal = signal.as_lazy() if lazy else signal
     with pytest.warns(DoubtfulResultWarning, match=f"{n_rays} single entries"):
-        signal.decomposition(algorithm="nmf_so_ard", **QUIET)
+        signal.decomposition(algorithm=algorithm, **QUIET)
+
+
+@pytest.mark.parametrize("drift", [0.0, 1.0])
+def test_simplex_tells_of_a_drift(rng, drift):
+    channel = np.arange(100.0)
+    shift = np.linspace(-drift, drift, 600)[:, None]
+    a, b = (np.exp(-0.5 * ((channel - shift - at) / 4) ** 2) for at in (35, 65))
+    share = np.linspace(0, 1, 30)[None].repeat(20, axis=0).reshape(-1, 1)
+    counts = rng.poisson(20 + 300 * (share * a + (1 - share) * b))
+    signal = hs.signals.Signal1D(counts.reshape(20, 30, 100))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        signal.decomposition(algorithm="simplex_ml", **QUIET)
+    told = [w for w in caught if issubclass(w.category, DoubtfulResultWarning)]
+    assert bool(told) == bool(drift)
+    if drift:
+        assert "The energy axis drifts by" in str(told[0].message)
