@@ -58,9 +58,8 @@ class Momentum:
     initial : float, default 0.5
         Momentum of the first extrapolation; "beta_0" of the paper.
     growth : float, default 1.05
-        "gamma" of the paper. The paper requires ``1 < ceiling_growth < growth <
-        reduction``; these values lie in the ranges that it recommends and were kept
-        after comparisons on simulated EELS and EDX cubes.
+        "gamma" of the paper. The values are those with which the methods of this
+        package have been tested; others were not compared.
     ceiling_growth : float, default 1.01
         "gamma bar" of the paper.
     reduction : float, default 1.5
