@@ -15,6 +15,13 @@ LIBRARIES = (
 # Key of a row: heading and format. What a row does not have stays empty.
 COLUMNS = {
     "method": ("method", "{}"),
+    "seed": ("seed", "{}"),
+    "scenes": ("scenes", "{}"),
+    "right_share": ("right", "{:.2f}"),
+    "silently_wrong": ("silently wrong", "{}"),
+    "false_alarms": ("false alarms", "{:.2f}"),
+    "far_flagged": ("far off: flagged", "{:.2f}"),
+    "near_flagged": ("near: flagged", "{:.2f}"),
     "components": ("k", "{}"),
     "iterations": ("iter", "{}"),
     "passes": ("passes", "{}"),
@@ -39,6 +46,7 @@ COLUMNS = {
     "z_score": ("z", "{:.2f}"),
     "angle": ("SAD deg", "{:.2f}"),
     "worst_angle": ("worst", "{:.2f}"),
+    "best_given": ("best given k", "{:.2f}"),
     "abundance_rmse": ("RMSE", "{:.4f}"),
     "share_rmse": ("of shares", "{:.4f}"),
     "peak_mib": ("peak MiB", "{:.0f}"),
