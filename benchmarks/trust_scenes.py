@@ -27,10 +27,19 @@ class Scene:
         The data.
     spectra : (k, n_channels) array
         True spectra; their scale is arbitrary.
+    maps : (ny, nx, k) array
+        True contribution of each component to the sum over all channels.
     """
 
     cube: np.ndarray
     spectra: np.ndarray
+    maps: np.ndarray
+
+    @classmethod
+    def of_counts(cls, rng, maps, spectra, dose=1.0) -> Scene:
+        """Counts whose expectation is ``dose * maps @ spectra``."""
+        cube = rng.poisson(np.maximum(maps @ (dose * spectra), 0)).astype(np.float32)
+        return cls(cube, spectra, dose * maps * spectra.sum(axis=1))
 
 
 def make_scene(kind: str, seed: int) -> Scene:
@@ -160,10 +169,6 @@ def _unit_sum(spectra):
     return spectra / spectra.sum(axis=1, keepdims=True)
 
 
-def _counts(rng, maps, spectra):
-    return rng.poisson(np.maximum(maps @ spectra, 0)).astype(np.float32)
-
-
 def _noisy(rng, maps, spectra, decibels):
     clean = maps @ spectra
     sigma = np.sqrt(np.mean(clean**2) / 10 ** (decibels / 10))
@@ -176,14 +181,14 @@ def _noisy(rng, maps, spectra, decibels):
 def plain(rng):
     spectra = core_loss_spectra(rng, 3, 256)
     maps = softmax_maps(rng, (40, 40), 3, 3.0)
-    return Scene(_counts(rng, maps, spectra * 6e4), spectra)
+    return Scene.of_counts(rng, maps, spectra, 6e4)
 
 
 def few_channels(n_channels):
     def kind(rng):
         spectra = rng.uniform(1, 30, (3, n_channels))
         maps = rng.dirichlet([0.4] * 3, (40, 50))
-        return Scene(_counts(rng, maps, spectra), spectra)
+        return Scene.of_counts(rng, maps, spectra)
 
     return kind
 
@@ -196,7 +201,7 @@ def line_scan(n_pixels):
         bumps = np.exp(-(((position - middle) / rng.uniform(0.12, 0.18)) ** 2))
         step = 1 / (1 + np.exp(-(position - middle) / rng.uniform(0.03, 0.06)))
         maps = np.stack([(1 - bumps) * (1 - step), bumps, (1 - bumps) * step], -1)
-        return Scene(_counts(rng, maps[None], spectra * 2e6), spectra)
+        return Scene.of_counts(rng, maps[None], spectra, 2e6)
 
     return kind
 
@@ -205,7 +210,7 @@ def many_edges(n_edges):
     def kind(rng):
         spectra = core_loss_spectra(rng, n_edges, 400)
         maps = softmax_maps(rng, (48, 48), n_edges, 2.2, 3.0)
-        return Scene(_counts(rng, maps, spectra * 2e5), spectra)
+        return Scene.of_counts(rng, maps, spectra, 2e5)
 
     return kind
 
@@ -217,7 +222,7 @@ def small_phase(rng):
     row, column = rng.integers(4, 34, 2)
     maps[row : row + 2, column : column + 2] = [0, 0, 1]
     maps[..., 1] = 1 - maps.sum(axis=-1)
-    return Scene(_counts(rng, maps, spectra * 6e4), spectra)
+    return Scene.of_counts(rng, maps, spectra, 6e4)
 
 
 def inclusion(rng):
@@ -229,7 +234,7 @@ def inclusion(rng):
     square[row : row + 24, column : column + 24] = 1
     square = gaussian_filter(square, 1.0)
     maps = np.stack([(1 - square) * split, (1 - square) * (1 - split), square], -1)
-    return Scene(_counts(rng, maps, spectra * 6e4), spectra)
+    return Scene.of_counts(rng, maps, spectra, 6e4)
 
 
 def vacuum(rng):
@@ -238,7 +243,8 @@ def vacuum(rng):
     empty = smooth_noise(rng, (40, 40), 1, 4.0)[0]
     maps[empty < np.quantile(empty, 0.4)] = 0
     stray = np.full((1, 256), 0.2 / 256)
-    return Scene(rng.poisson(maps @ spectra + stray).astype(np.float32), spectra)
+    cube = rng.poisson(maps @ spectra + stray).astype(np.float32)
+    return Scene(cube, spectra, maps)
 
 
 def cosmic_rays(n_rays):
@@ -263,7 +269,7 @@ def energy_drift(channels):
         for pixel, shift in zip(expected, shifts, strict=True):
             pixel[:] = np.interp(at - shift, at, pixel)
         cube = rng.poisson(expected).reshape(40, 40, 256).astype(np.float32)
-        return Scene(cube, spectra)
+        return Scene(cube, spectra, maps.reshape(40, 40, 3) * 6e4)
 
     return kind
 
@@ -277,7 +283,8 @@ def plural_scattering(rng):
     thickness = np.linspace(0.2, 1.2, 40)[None, :, None]
     single = np.fft.rfft(maps @ spectra * 6e4, 512)
     expected = np.fft.irfft(single * np.exp(thickness * response), 512)[..., :256]
-    return Scene(rng.poisson(np.maximum(expected, 0)).astype(np.float32), spectra)
+    cube = rng.poisson(np.maximum(expected, 0)).astype(np.float32)
+    return Scene(cube, spectra, maps * 6e4)
 
 
 def no_pure_pixel(decibels):
@@ -285,7 +292,8 @@ def no_pure_pixel(decibels):
         k = int(rng.integers(4, 7))
         spectra = library_spectra(rng, k, 200)
         maps = capped_maps(rng, (50, 50), k)
-        return Scene(_noisy(rng, maps, spectra, decibels), spectra)
+        cube = _noisy(rng, maps, spectra, decibels)
+        return Scene(cube, spectra, maps * spectra.sum(axis=1))
 
     return kind
 
@@ -296,7 +304,7 @@ def particles_on_support(counts):
         maps = np.concatenate(
             [np.full((48, 48, 1), 0.4), disc_maps(rng, (48, 48), 2, 12)], axis=-1
         )
-        return Scene(_counts(rng, maps * counts, spectra), spectra)
+        return Scene.of_counts(rng, maps * counts, spectra)
 
     return kind
 
@@ -304,20 +312,20 @@ def particles_on_support(counts):
 def low_counts(rng):
     spectra = core_loss_spectra(rng, 3, 256)
     maps = region_maps(rng, (48, 48), 3)
-    return Scene(_counts(rng, maps * 200, spectra), spectra)
+    return Scene.of_counts(rng, maps * 200, spectra)
 
 
 def xanes_stack(rng):
     spectra = absorption_spectra(rng, 4, 120)
     maps = capped_maps(rng, (40, 40), 4)
     cube = maps @ spectra + 0.01 * rng.standard_normal((40, 40, 120))
-    return Scene(cube.astype(np.float32), spectra)
+    return Scene(cube.astype(np.float32), spectra, maps * spectra.sum(axis=1))
 
 
 def softmax(rng):
     spectra = core_loss_spectra(rng, 4, 300)
     maps = softmax_maps(rng, (48, 48), 4, 2.0)
-    return Scene(_counts(rng, maps, spectra * 1e5), spectra)
+    return Scene.of_counts(rng, maps, spectra, 1e5)
 
 
 KINDS = {
