@@ -144,6 +144,7 @@ ALGORITHMS = {
             "closure, unimodality, `known_spectra` and `known_maps` as constraints",
             needs_dimension=True,
             per_component={
+                "known_component": "known_",
                 "has_known_spectrum": "known_spectra_",
                 "has_known_map": "known_maps_",
             },

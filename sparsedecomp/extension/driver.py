@@ -167,7 +167,9 @@ def decompose(
     if channels := hidden.get("signal"):
         factors[channels.columns] = factors_of(channels, W, fitted)
 
-    order = np.argsort(-energy, kind="stable")
+    # Known components keep their places before the others.
+    known = getattr(estimator, "known_", np.full(len(energy), -1)) >= 0
+    order = np.argsort(np.where(known, -np.inf, -energy), kind="stable")
     store(
         signal,
         decomposition_algorithm=choice.name,

@@ -99,6 +99,31 @@ def test_known_spectra_free_the_others(mixed):
     np.testing.assert_allclose(W[:, found[0]], maps[:, 0], atol=0.05)
 
 
+def test_known_components_come_first_in_the_given_order(mixed):
+    maps, spectra, X = mixed
+    # The weakest reference is given first, the strongest last.
+    strength = np.square(maps).sum(axis=0) * np.square(spectra).sum(axis=1)
+    order = np.argsort(strength)
+    model = MCRALS(3, known_spectra=spectra[order], random_state=0)
+    W = model.fit_transform(X)
+    np.testing.assert_array_equal(model.components_, spectra[order])
+    np.testing.assert_array_equal(model.known_, [0, 1, 2])
+    np.testing.assert_allclose(W, maps[:, order], atol=0.03)
+
+    model = MCRALS(
+        3,
+        known_spectra=spectra[order[:1]],
+        known_maps=maps[:, order[1:2]],
+        random_state=0,
+    )
+    W = model.fit_transform(X)
+    np.testing.assert_array_equal(model.components_[0], spectra[order[0]])
+    np.testing.assert_array_equal(W[:, 1], maps[:, order[1]])
+    np.testing.assert_array_equal(model.known_, [0, 1, -1])
+    assert model.known_spectra_.tolist() == [True, False, False]
+    assert model.known_maps_.tolist() == [False, True, False]
+
+
 def test_known_maps_stay_and_take_their_part_of_the_sum(mixed):
     maps, spectra, X = mixed
     model = MCRALS(

@@ -68,6 +68,20 @@ def test_spectra_of_an_earlier_decomposition_are_a_start(truth, decompose):
     np.testing.assert_allclose(known, vca.data[1], rtol=1e-6)
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+def test_known_spectra_keep_their_places(truth, decompose, order):
+    maps, spectra, s = truth
+    results = decompose(s, "mcr_als", 3, known_spectra=spectra[list(order)])
+    np.testing.assert_allclose(results.factors.T, spectra[list(order)], rtol=1e-6)
+    np.testing.assert_array_equal(results.known_component, [0, 1, 2])
+    error = np.abs(results.loadings - maps[:, order]).max()
+    assert error < 0.1 * maps.max()
+
+    results = decompose(s, "mcr_als", 3, known_spectra=spectra[[order[2]]])
+    np.testing.assert_array_equal(results.known_component, [0, -1, -1])
+    np.testing.assert_allclose(results.factors[:, 0], spectra[order[2]], rtol=1e-6)
+
+
 def test_arrays_are_taken_in_array_order(truth, decompose):
     maps, spectra, s = truth
     results = decompose(

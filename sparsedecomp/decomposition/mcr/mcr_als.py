@@ -69,10 +69,11 @@ class MCRALS(GeometricUnmixing):
         the one most like it is left out.
     known_spectra : (q, n_channels) array, optional
         Spectra that are components as they are, in the units of X: a reference, a
-        background. In all channels or in those that are not masked.
+        background. In all channels or in those that are not masked. They become the
+        first components, in this order.
     known_maps : (n_pixels, q) array, optional
-        Abundances that are known, for components after those of known spectra. In
-        all pixels or in those that are not masked.
+        Abundances that are known, for the components after those of known spectra, in
+        this order. In all pixels or in those that are not masked.
     constraint : {"nonnegative", "sum_to_one", "fully_constrained"}
         Of the abundances: not negative, closed (they add up to one), or both.
     nonnegative_spectra : bool, default True
@@ -105,8 +106,12 @@ class MCRALS(GeometricUnmixing):
     Attributes
     ----------
     components_ : (n_components_, n_channels) array
-        Spectra, the strongest first by the energy of map and spectrum.
+        Spectra: known ones in the given order, those of known maps in the given order,
+        then the others, the strongest first by the energy of map and spectrum.
     n_components_ : int
+    known_ : (n_components_,) int array
+        Index of every known component, counted from 0 as given, spectra before maps;
+        -1 for the components that were found.
     known_spectra_, known_maps_ : (n_components_,) bool arrays
         Which components have a known spectrum, a known map.
     lack_of_fit_ : float
@@ -215,7 +220,7 @@ class MCRALS(GeometricUnmixing):
         Returns
         -------
         (n_pixels, n_components_) array
-            Abundances under the ``constraint``, the strongest component first.
+            Abundances under the ``constraint``, in the order of ``components_``.
 
         Raises
         ------
@@ -375,8 +380,11 @@ class MCRALS(GeometricUnmixing):
     def _keep(self, best, low, constraints):
         squares = low.summary.sum_of_squares
         energy = np.diag(best.gram) * np.square(best.S).sum(axis=1)
-        order = np.argsort(-energy, kind="stable")
-        k = len(order)
+        k = len(energy)
+        known = constraints.known_spectra | constraints.known_maps
+        # Known components keep their places before the others.
+        order = np.argsort(np.where(known, -np.inf, -energy), kind="stable")
+        self.known_ = np.where(known, np.arange(k), -1)[order]
         self.components_ = best.S[order].astype(low.scores.dtype)
         self.n_components_ = k
         self.known_spectra_ = constraints.known_spectra[order]
