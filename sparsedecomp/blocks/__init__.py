@@ -1,11 +1,13 @@
-"""A matrix seen through passes over its blocks.
+"""Matrices larger than memory, read block by block.
 
-Factorisations meet their data here only: `as_blocks` wraps a NumPy array, a dask
-array in its native navigation chunks or SciPy sparse counts, and `BlockMatrix`
-offers the few operations that need a read of the data, each of them one pass.
+Factorisations read their data through this package only: `as_blocks` wraps a NumPy
+array, a dask array in its native navigation chunks or SciPy sparse counts, and
+`BlockMatrix` has the few operations that need a read of the data, each of them one
+pass.
 """
 
 from sparsedecomp.blocks.compression import LowRank, compress
-from sparsedecomp.blocks.matrix import BlockMatrix, as_blocks
+from sparsedecomp.blocks.conversion import as_blocks
+from sparsedecomp.blocks.matrix import BlockMatrix
 
 __all__ = ["BlockMatrix", "LowRank", "as_blocks", "compress"]

@@ -1,65 +1,74 @@
-"""A low-rank picture of a matrix, found in a few passes: compress once."""
+"""Low-rank compression of a matrix in a few passes over its blocks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from sparsedecomp.blocks.matrix import as_blocks
+from sparsedecomp.blocks.conversion import as_blocks
+from sparsedecomp.blocks.matrix import BlockMatrix
 from sparsedecomp.blocks.summary import Summary, row_summary
 
-# Rows that are worked on at once where a copy of all of them would be large.
+if TYPE_CHECKING:
+    import dask.array as da
+    import scipy.sparse
+
+# Number of rows that are cast or multiplied at once; more rows take more memory.
 _ROWS = 8192
 
 
 @dataclass(frozen=True)
 class LowRank:
-    """``X ~ scores @ basis.T`` with an orthonormal basis of the channels.
+    """Low-rank approximation ``X ~ scores @ basis.T`` of a matrix.
 
     Attributes
     ----------
     scores : ndarray of shape (n_pixels, rank)
-        ``X @ basis``.
+        Product ``X @ basis``.
     basis : (n_channels, rank) float64 array
+        Orthonormal basis of the spectra.
     singular_values : (rank,) float64 array
-        Those of ``X @ basis``, falling.
+        Singular values of ``X @ basis``, falling.
     summary : Summary
-        Of the whole of ``X``; its sum of squares makes residuals exact.
+        Statistics of the whole of ``X``; its sum of squares makes residuals exact.
     """
 
-    scores: np.ndarray
-    basis: np.ndarray
-    singular_values: np.ndarray
+    scores: NDArray
+    basis: NDArray
+    singular_values: NDArray
     summary: Summary
 
     @property
-    def noise_variance(self):
-        """Mean square of what the basis leaves out, per degree of freedom left."""
+    def noise_variance(self) -> float:
+        """Mean square of the residual per degree of freedom."""
         (n, rank), m = self.scores.shape, len(self.basis)
-        left = self.summary.sum_of_squares - np.square(self.singular_values).sum()
-        return max(left, 0.0) / max((n - rank) * (m - rank), 1)
+        residual = self.summary.sum_of_squares - np.square(self.singular_values).sum()
+        return max(residual, 0.0) / max((n - rank) * (m - rank), 1)
 
-    def spread(self, n_pixels):
-        """The picture of evenly spread pixels, or of all when there are no more.
+    def spread(self, n_pixels: int) -> LowRank:
+        """Restrict the approximation to evenly spaced pixels.
 
         Parameters
         ----------
         n_pixels : int
+            Number of pixels; all are taken when there are no more.
 
         Returns
         -------
         LowRank
-            In the same basis; its singular values and sums are those of its pixels.
+            The same basis with the scores, singular values and sums of these pixels.
         """
         n = len(self.scores)
         if n <= n_pixels:
             return self
-        seen = np.linspace(0, n - 1, n_pixels).round().astype(int)
-        scores = self.scores[seen]
+        chosen = np.linspace(0, n - 1, n_pixels).round().astype(int)
+        scores = self.scores[chosen]
         values = np.linalg.eigvalsh(gram_of(scores))[::-1]
         rows = {
-            name: getattr(self.summary, name)[seen]
+            name: getattr(self.summary, name)[chosen]
             for name in ("row_sums", "row_squares", "row_smallest")
         }
         return LowRank(
@@ -72,25 +81,30 @@ class LowRank:
         )
 
 
-def random_basis(n_channels, rank, random_state):
-    """Orthonormal random directions, the start of the range finder."""
+def random_basis(
+    n_channels: int, rank: int, random_state: int | np.random.Generator | None
+) -> NDArray:
+    """Orthonormal random directions from which the range finder begins."""
     generator = np.random.default_rng(random_state)
     return np.linalg.qr(generator.standard_normal((n_channels, rank)))[0]
 
 
-def power_pass(blocks, basis):
-    """One pass: the basis after a power iteration, and the summary of the data.
+def power_pass(blocks: BlockMatrix, basis: NDArray) -> tuple[NDArray, Summary]:
+    """Do a power iteration and describe the data in the same pass.
 
     Parameters
     ----------
     blocks : BlockMatrix of shape (n_pixels, n_channels)
+        Matrix X.
     basis : (n_channels, rank) array
+        Directions before the iteration.
 
     Returns
     -------
     basis : (n_channels, rank) float64 array
         Orthonormal basis of ``X' (X basis)``.
     summary : Summary
+        Statistics of the data.
     """
     rows, (columns, product) = blocks.run(_power, shared=(basis.astype(blocks.dtype),))
     summary = Summary.of(rows, (columns,), blocks.place)
@@ -102,36 +116,36 @@ def _power(X, V):
     return rows, (columns, X.T @ (X @ V))
 
 
-def project(blocks, basis, summary):
-    """One pass: the low-rank picture in a given basis, turned to singular vectors."""
+def project(blocks: BlockMatrix, basis: NDArray, summary: Summary) -> LowRank:
+    """Project on a basis, in one pass, and rotate it to the singular vectors."""
     (scores,), (gram,) = blocks.run(_scores, shared=(basis,))
-    values, turn = np.linalg.eigh(gram)
-    values, turn = values[::-1], turn[:, ::-1]
-    _turn_rows(scores, turn)
+    values, rotation = np.linalg.eigh(gram)
+    values, rotation = values[::-1], rotation[:, ::-1]
+    _rotate_in_place(scores, rotation)
     return LowRank(
         scores=scores,
-        basis=basis @ turn,
+        basis=basis @ rotation,
         singular_values=np.sqrt(np.maximum(values, 0.0)),
         summary=summary,
     )
 
 
 def _scores(X, V):
-    # The noise is what the squares of the scores leave of the squares of the data, in
-    # clean data a billionth of them: single precision would lose it.
+    # The noise is the small difference of the squares of the data and of the scores,
+    # in clean data a billionth of them: single precision would lose it.
     Y = X.astype(np.float64) @ V
     return (Y.astype(X.dtype),), (Y.T @ Y,)
 
 
-def _turn_rows(A, turn):
-    """``A @ turn`` in the place of ``A``."""
-    turn = turn.astype(A.dtype)
+def _rotate_in_place(A, rotation):
+    """Replace ``A`` by ``A @ rotation``."""
+    rotation = rotation.astype(A.dtype)
     for start in range(0, len(A), _ROWS):
-        A[start : start + _ROWS] = A[start : start + _ROWS] @ turn
+        A[start : start + _ROWS] = A[start : start + _ROWS] @ rotation
 
 
-def gram_of(A):
-    """``A' A`` in float64, without a float64 copy of ``A``."""
+def gram_of(A: NDArray) -> NDArray:
+    """Gram matrix ``A' A`` in float64, without a float64 copy of ``A``."""
     gram = np.zeros((A.shape[1], A.shape[1]))
     for start in range(0, len(A), _ROWS):
         part = A[start : start + _ROWS].astype(np.float64)
@@ -140,12 +154,19 @@ def gram_of(A):
 
 
 def compress(
-    data, rank, *, n_power=2, basis=None, signal_dimension=1, random_state=None
-):
+    data: ArrayLike | da.Array | scipy.sparse.sparray | BlockMatrix,
+    rank: int,
+    *,
+    n_power: int = 2,
+    basis: NDArray | None = None,
+    signal_dimension: int = 1,
+    random_state: int | np.random.Generator | None = None,
+) -> LowRank:
     """Find the leading right singular vectors by a streamed randomised range finder.
 
     Every power iteration is one pass that forms ``X' (X V)``; one more pass gives the
-    scores. The first pass takes the summary too, so bad numbers are found at once.
+    scores [1]_. The first pass describes the data too, so that NaN and infinities are
+    found at once.
 
     Parameters
     ----------
@@ -155,16 +176,19 @@ def compress(
         Number of directions; at most ``min(shape)``. Ask for some ten more than you
         need: the last ones are less exact.
     n_power : int, default 2
-        Passes spent on the directions, at least 1.
+        Number of power iterations, at least 1; more of them make the directions more
+        exact.
     basis : (n_channels, rank) array, optional
-        Where to start instead of random directions.
+        Initial directions; random ones by default.
     signal_dimension : int, default 1
         Number of signal axes of an array with more than two axes.
     random_state : int or Generator, optional
+        Seed of the random directions, or generator that draws them.
 
     Returns
     -------
     LowRank
+        Approximation in the basis of the leading right singular vectors.
 
     References
     ----------

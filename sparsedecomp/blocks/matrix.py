@@ -1,141 +1,74 @@
-"""The out-of-core matrix: pixels times channels, met one pass at a time."""
+"""A matrix of pixels times channels, larger than memory, read block by block."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from sparsedecomp.blocks.reading import Corrections, Reading, on_tiles
-from sparsedecomp.blocks.sources import as_source
 from sparsedecomp.blocks.summary import Summary, root_of_sums, row_summary
 
-
-def as_blocks(
-    data, signal_dimension=1, navigation_mask=None, signal_mask=None, dtype=None
-):
-    """See an array as a matrix of pixels times channels, without copying it.
-
-    Parameters
-    ----------
-    data : ndarray, dask array, SciPy sparse matrix or BlockMatrix
-        Navigation axes first (array order), then ``signal_dimension`` signal axes.
-        A dask array is read in its own navigation chunks; a sparse matrix has one row
-        for each pixel. A `BlockMatrix` is returned as it is.
-    signal_dimension : int, default 1
-        Number of signal axes.
-    navigation_mask, signal_mask : bool array, optional
-        Of navigation and signal shape; True leaves a pixel or channel out.
-    dtype : float32 or float64, optional
-        In which blocks are computed. Default: float64 data stay so, anything else is
-        cast to float32 block by block.
-
-    Returns
-    -------
-    BlockMatrix
-
-    Raises
-    ------
-    TypeError
-        For data that are not real numbers.
-    ValueError
-        When a mask has another shape than the data or leaves nothing over.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sparsedecomp.blocks import as_blocks
-    >>> cube = np.arange(24.0).reshape(2, 3, 4)
-    >>> blocks = as_blocks(cube, signal_mask=[False, True, False, False])
-    >>> blocks.shape
-    (6, 3)
-    >>> float(blocks.describe().sum_of_squares)
-    3318.0
-    """
-    if isinstance(data, BlockMatrix):
-        return data
-    if not (hasattr(data, "dask") or scipy.sparse.issparse(data)):
-        data = np.asarray(data)
-    if data.dtype.kind not in "fiu":
-        raise TypeError(
-            f"The data have the dtype {data.dtype}, expected real floating point or "
-            "integer numbers. Convert them first, e.g. with s.change_dtype('float32')."
-        )
-    if data.ndim <= signal_dimension:
-        raise ValueError(
-            f"The data have the shape {data.shape} with {signal_dimension} signal "
-            "axes, expected at least one navigation axis before them."
-        )
-    navigation_shape = data.shape[: data.ndim - signal_dimension]
-    signal_shape = data.shape[data.ndim - signal_dimension :]
-    rows = _kept(navigation_mask, navigation_shape, "navigation")
-    columns = _kept(signal_mask, signal_shape, "signal")
-    if dtype is None:
-        dtype = np.float64 if data.dtype == np.float64 else np.float32
-    return BlockMatrix(
-        as_source(data, signal_dimension),
-        rows,
-        columns,
-        navigation_shape=navigation_shape,
-        dtype=dtype,
-    )
-
-
-def _kept(mask, shape, name):
-    """Flat indices of what a mask leaves over, or of everything."""
-    if mask is None:
-        return np.arange(np.prod(shape, dtype=int))
-    mask = np.asarray(mask)
-    if mask.shape != tuple(shape):
-        raise ValueError(
-            f"The {name} mask has the shape {mask.shape}, expected {tuple(shape)}, the "
-            f"{name} shape of the data in array order."
-        )
-    kept = np.flatnonzero(~mask.astype(bool))
-    if kept.size == 0:
-        raise ValueError("All the data are masked, change the mask.")
-    return kept
+if TYPE_CHECKING:
+    from sparsedecomp.blocks.reading import Replacements
+    from sparsedecomp.blocks.sources import ArraySource, DaskSource
 
 
 class BlockMatrix:
     """A matrix of pixels times channels that is read in passes over its blocks.
 
-    Made by `as_blocks`. Rows and columns that are masked do not exist for it; scaling
-    is applied to a block when it is read and never to the data.
+    `as_blocks` makes it. It has no rows and columns for masked pixels and channels.
+    Scaling is applied to a block when it is read and never to the data.
 
     Parameters
     ----------
     source : ArraySource or DaskSource
-        Where the blocks come from.
+        Source of the blocks.
     rows, columns : int arrays
         Flat C-order index of the pixel (channel) of each row (column).
     navigation_shape : tuple of int
-        To name pixels by.
+        Shape of the navigation axes of all the data, in array order.
     dtype : dtype
-        In which blocks are handed out.
+        Type of the entries of the blocks that are handed out.
 
     Attributes
     ----------
     shape : tuple of int
-        Pixels and channels that are not masked.
+        Numbers of pixels and channels that are not masked.
     navigation_shape : tuple of int
-        Of the data with all pixels, in array order.
+        Shape of the navigation axes of all the data, in array order.
     n_blocks : int
-    lazy, sparse : bool
+        Number of blocks that a pass reads.
+    lazy : bool
+        Whether every pass reads the data anew through dask.
+    sparse : bool
+        Whether blocks are handed out as CSR matrices.
     source_dtype : dtype
+        Type of the data as they are stored.
     row_scale, column_scale : float64 arrays or None
-        Entries are divided by both.
+        Numbers by which the entries of each row and column are divided.
     passes : int
-        Reads of the whole data so far; shared with every matrix derived from this one.
+        Number of reads of the whole data so far, together with those of every matrix
+        derived from this one.
     """
 
-    def __init__(self, source, rows, columns, *, navigation_shape, dtype):
+    def __init__(
+        self,
+        source: ArraySource | DaskSource,
+        rows: NDArray,
+        columns: NDArray,
+        *,
+        navigation_shape: Sequence[int],
+        dtype: DTypeLike,
+    ):
         self.rows = rows
         self.columns = columns
         self.dtype = np.dtype(dtype)
-        self.row_scale = None
-        self.column_scale = None
+        self.row_scale: NDArray | None = None
+        self.column_scale: NDArray | None = None
         self._corrections = Corrections()
         self._source = source
         self.navigation_shape = tuple(navigation_shape)
@@ -143,39 +76,38 @@ class BlockMatrix:
         self._blocks = self._cut()
 
     @property
-    def shape(self):
-        """Pixels and channels that are not masked."""
+    def shape(self) -> tuple[int, int]:
+        """Numbers of pixels and channels that are not masked."""
         return self.rows.size, self.columns.size
 
     @property
-    def passes(self):
-        """Reads of the whole data so far."""
+    def passes(self) -> int:
+        """Number of reads of the whole data so far."""
         return self._count[0]
 
     @property
-    def n_blocks(self):
+    def n_blocks(self) -> int:
         """Number of blocks that a pass reads."""
         return len(self._blocks)
 
     @property
-    def lazy(self):
+    def lazy(self) -> bool:
         """Whether every pass reads the data anew through dask."""
         return self._source.lazy
 
     @property
-    def sparse(self):
+    def sparse(self) -> bool:
         """Whether blocks are handed out as CSR matrices."""
         return self._source.sparse
 
     @property
-    def source_dtype(self):
-        """The dtype of the data as they are stored."""
+    def source_dtype(self) -> np.dtype:
+        """Type of the data as they are stored."""
         return self._source.dtype
 
-    def _cut(self):
-        """The blocks of the source with the rows that the mask leaves in each."""
-        everything = self.rows.size == self._source.shape[0]
-        if everything:
+    def _cut(self) -> list[tuple[Any, NDArray | None, Any]]:
+        """Rows that each block holds, their places in the stored block, its data."""
+        if self.rows.size == self._source.shape[0]:
             return [(pixels, None, data) for pixels, data in self._source.blocks()]
         position = np.full(self._source.shape[0], -1)
         position[self.rows] = np.arange(self.rows.size)
@@ -187,8 +119,13 @@ class BlockMatrix:
                 blocks.append((where[kept], kept, data))
         return blocks
 
-    def run(self, function, rows=(), shared=()):
-        """Read every block once and let ``function`` work on it.
+    def run(
+        self,
+        function: Callable[..., tuple[tuple, tuple]],
+        rows: Sequence[NDArray] = (),
+        shared: Sequence[Any] = (),
+    ) -> tuple[tuple[NDArray, ...], tuple[NDArray, ...]]:
+        """Read every block once and call a function with it: one pass.
 
         Parameters
         ----------
@@ -199,15 +136,17 @@ class BlockMatrix:
             row, and arrays that are added up over all rows. It may be called for
             parts of a block and on another machine, so it must be picklable.
         rows : sequence of arrays
-            With ``shape[0]`` entries each.
+            Arrays with ``shape[0]`` entries each, one for each row of the matrix.
         shared : sequence
-            Passed to every call unchanged.
+            Further arguments, passed to every call unchanged.
 
         Returns
         -------
-        row_results, sums : tuples of arrays
-            The row results in the order of `rows`, the sums in float64. The order of
-            summation is fixed by the blocks, so the same blocks give the same bits.
+        row_results : tuple of arrays
+            Row results of all blocks, in the order of the rows of the matrix.
+        sums : tuple of arrays
+            Sums over all rows in float64. The blocks fix the order of summation, so
+            the same blocks give the same bits.
         """
         columns = None if self.columns.size == self._source.shape[1] else self.columns
         tasks = []
@@ -224,7 +163,8 @@ class BlockMatrix:
             tasks.append(
                 (on_tiles, data, (read, function, [r[where] for r in rows], shared))
             )
-        row_results, sums = None, None
+        row_results: tuple[NDArray, ...] | None = None
+        sums: tuple[NDArray, ...] | None = None
         places = iter(self._blocks)
         for group, terms in self._source.run(tasks):
             if sums is None:
@@ -242,12 +182,13 @@ class BlockMatrix:
         self._count[0] += 1
         return row_results, sums
 
-    def matmul(self, M):
+    def matmul(self, M: ArrayLike) -> NDArray:
         """Multiply by a matrix from the right, in one pass.
 
         Parameters
         ----------
         M : (n_channels, k) array
+            Matrix with a row for each channel.
 
         Returns
         -------
@@ -258,12 +199,13 @@ class BlockMatrix:
         (product,), _ = self.run(_times, shared=(M,))
         return product
 
-    def rmatmul(self, A):
+    def rmatmul(self, A: ArrayLike) -> NDArray:
         """Multiply the transpose by a matrix from the right, in one pass.
 
         Parameters
         ----------
         A : (n_pixels, k) array
+            Matrix with a row for each pixel.
 
         Returns
         -------
@@ -274,7 +216,7 @@ class BlockMatrix:
         _, (product,) = self.run(_transposed_times, rows=(A,))
         return product
 
-    def _operand(self, M, expected, name):
+    def _operand(self, M: ArrayLike, expected: int, name: str) -> NDArray:
         M = np.asarray(M, self.dtype)
         if M.ndim != 2 or M.shape[0] != expected:
             raise ValueError(
@@ -283,43 +225,50 @@ class BlockMatrix:
             )
         return M
 
-    def describe(self):
+    def describe(self) -> Summary:
         """Sums, squares and minimum, in one pass.
 
         Returns
         -------
         Summary
+            Statistics of the entries that are not masked.
 
         Raises
         ------
         ValueError
-            If there is a NaN or an infinity: names the first pixel and channel.
+            If there is a NaN or an infinity; the message names its pixel and channel.
         """
         return Summary.of(*self.run(row_summary), self.place)
 
-    def place(self, row, column):
+    def place(self, row: int, column: int) -> str:
         """Name the pixel and channel of an entry, e.g. for an error message.
 
         Parameters
         ----------
         row, column : int
-            In this matrix, not in the data.
+            Row and column of this matrix, not of the data.
 
         Returns
         -------
         str
+            Pixel and channel of the data, such as ``"pixel (3, 4), channel 17"``.
         """
-        pixel = np.unravel_index(self.rows[row], self.navigation_shape)
-        pixel = ", ".join(str(int(i)) for i in pixel)
+        index = np.unravel_index(self.rows[row], self.navigation_shape)
+        pixel = ", ".join(str(int(i)) for i in index)
         return f"pixel ({pixel}), channel {int(self.columns[column])}"
 
-    def select(self, chosen):
-        """The matrix of some of the rows; shares the data and the count of passes.
+    def select(self, chosen: NDArray) -> BlockMatrix:
+        """Keep some of the rows.
 
         Parameters
         ----------
         chosen : int array
             Rows to keep, in rising order.
+
+        Returns
+        -------
+        BlockMatrix
+            Matrix of these rows; shares the data and the count of passes.
         """
         part = copy.copy(self)
         part.rows = self.rows[chosen]
@@ -329,13 +278,15 @@ class BlockMatrix:
         part._blocks = part._cut()
         return part
 
-    def scaled(self, row_scale, column_scale):
-        """The matrix with its entries divided by ``row_scale`` and ``column_scale``.
+    def scaled(self, row_scale: ArrayLike, column_scale: ArrayLike) -> BlockMatrix:
+        """Divide the entries by a number for each row and one for each column.
 
         Parameters
         ----------
         row_scale : (n_pixels,) array
+            Divisor of each row.
         column_scale : (n_channels,) array
+            Divisor of each column.
 
         Returns
         -------
@@ -350,16 +301,18 @@ class BlockMatrix:
         scaled.column_scale = np.asarray(column_scale, float)
         return scaled
 
-    def corrected(self, replacements=None, shift=None):
-        """The matrix with entries replaced, or spectra moved, whenever it is read.
+    def corrected(
+        self, replacements: Replacements | None = None, shift: ArrayLike | None = None
+    ) -> BlockMatrix:
+        """Replace entries, or move spectra, whenever the matrix is read.
 
         Parameters
         ----------
         replacements : Replacements, optional
-            Single entries that are read in the place of what is stored.
+            Single entries that replace what is stored.
         shift : (n_pixels,) array, optional
-            Channels by which each spectrum lies too far up; it is interpolated by a
-            quadratic B-spline, which blurs all spectra alike.
+            Number of channels by which each spectrum lies too far up. The spectra are
+            interpolated by a quadratic B-spline, which blurs all of them alike.
 
         Returns
         -------
@@ -369,7 +322,7 @@ class BlockMatrix:
         Raises
         ------
         ValueError
-            For a sparse matrix.
+            If the matrix is sparse.
         """
         if self.sparse:
             raise ValueError("A sparse matrix cannot be corrected.")
@@ -377,8 +330,8 @@ class BlockMatrix:
         whole._corrections = self._corrections.then(replacements, shift)
         return whole
 
-    def unscaled(self):
-        """The matrix as its source gives it, without the scaling of its entries.
+    def unscaled(self) -> BlockMatrix:
+        """Undo the scaling of the entries.
 
         Returns
         -------
@@ -389,7 +342,7 @@ class BlockMatrix:
         plain.row_scale = plain.column_scale = None
         return plain
 
-    def poisson_scaled(self, summary=None):
+    def poisson_scaled(self, summary: Summary | None = None) -> BlockMatrix:
         """Scale by Keenan and Kotula's weights, which make Poisson noise even.
 
         The variance of a count is taken as the product of its pixel's and its
@@ -400,16 +353,17 @@ class BlockMatrix:
         Parameters
         ----------
         summary : Summary, optional
-            From `describe`, to save the pass that it takes.
+            Result of `describe`, to save the pass that it takes.
 
         Returns
         -------
         BlockMatrix
+            Scaled matrix; shares the data and the count of passes with this one.
 
         Raises
         ------
         ValueError
-            For negative entries.
+            If there are negative entries.
 
         References
         ----------

@@ -1,39 +1,41 @@
-"""How a stored block becomes the matrix that is worked on: masks, cast and scaling."""
+"""Reading of a stored block: masks, cast, corrections and scaling."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import ArrayLike, NDArray
 
 from sparsedecomp.blocks.sources import tile_rows
 from sparsedecomp.kernels.alignment import shift_spectra
 
 
 class Replacements(NamedTuple):
-    """Single entries that are read in the place of what is stored.
+    """Single entries that replace what is stored when the data are read.
 
     Attributes
     ----------
     rows, columns : (n,) int arrays
-        Where they are, by rising rows.
+        Row and column of each entry, by rising rows.
     values : (n,) array
-        In the units of the data.
+        New values in the units of the data.
     """
 
-    rows: np.ndarray
-    columns: np.ndarray
-    values: np.ndarray
+    rows: NDArray
+    columns: NDArray
+    values: NDArray
 
-    def select(self, chosen):
-        """The entries of some rows, given in rising order, with their new numbers."""
+    def select(self, chosen: NDArray) -> Replacements:
+        """Keep the entries of some rows, given in rising order, and renumber them."""
         kept = np.isin(self.rows, chosen)
         rows = np.searchsorted(chosen, self.rows[kept])
         return Replacements(rows, self.columns[kept], self.values[kept])
 
-    def within(self, where):
-        """The entries of a block, given as a slice or as rising row numbers."""
+    def within(self, where: slice | NDArray) -> Replacements:
+        """Entries of a block, given as a slice or as rising row numbers."""
         if not isinstance(where, slice):
             return self.select(where)
         part = slice(*np.searchsorted(self.rows, (where.start, where.stop)))
@@ -42,48 +44,48 @@ class Replacements(NamedTuple):
 
 
 class Corrections(NamedTuple):
-    """What is changed in the data when they are read.
+    """Changes of the data that are made whenever they are read.
 
     Attributes
     ----------
     replacements : Replacements or None
-        Single entries that are read in the place of what is stored.
+        Single entries that replace what is stored.
     shift : (n,) array or None
-        Channels by which spectra are moved down afterwards.
+        Number of channels by which each spectrum is moved down afterwards.
     """
 
     replacements: Replacements | None = None
-    shift: np.ndarray | None = None
+    shift: NDArray | None = None
 
-    def then(self, replacements, shift):
-        """These corrections with others in the place of those that are given."""
-        if shift is not None:
-            shift = np.asarray(shift, float)
+    def then(
+        self, replacements: Replacements | None, shift: ArrayLike | None
+    ) -> Corrections:
+        """Exchange the replacements, the shift or both; None keeps what is there."""
         return Corrections(
             self.replacements if replacements is None else replacements,
-            self.shift if shift is None else shift,
+            self.shift if shift is None else np.asarray(shift, float),
         )
 
-    def select(self, chosen):
-        """The corrections of some rows, given in rising order."""
+    def select(self, chosen: NDArray) -> Corrections:
+        """Corrections of some rows, given in rising order."""
         return Corrections(
             None if self.replacements is None else self.replacements.select(chosen),
             None if self.shift is None else self.shift[chosen],
         )
 
-    def within(self, where):
-        """The corrections of a block, given as a slice or as rising row numbers."""
+    def within(self, where: slice | NDArray) -> Corrections:
+        """Corrections of a block, given as a slice or as rising row numbers."""
         return Corrections(
             None if self.replacements is None else self.replacements.within(where),
             None if self.shift is None else self.shift[where],
         )
 
-    def of(self, X, tile):
-        """A tile of the block with the corrections applied."""
+    def apply(self, X: NDArray, tile: slice) -> NDArray:
+        """Correct some rows of the block."""
         if self.replacements is not None:
             rows, columns, values = self.replacements.within(tile)
             if rows.size:
-                X = X.copy()  # it may be the user's own array
+                X = X.copy()  # The user's own array must not change.
                 X[rows, columns] = values
         if self.shift is not None:
             X, stored = np.empty_like(X), X
@@ -92,7 +94,7 @@ class Corrections(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """How a stored block becomes the block that is worked on.
+    """Steps from a stored block to the matrix that a function is called with.
 
     Attributes
     ----------
@@ -103,20 +105,20 @@ class Reading(NamedTuple):
     dtype : dtype
         Type of the entries that are handed out.
     row_scale, column_scale : (n,) and (m,) arrays or None
-        Entries are divided by both.
+        Numbers by which the entries of each row and column are divided.
     corrections : Corrections
-        What is changed before the scaling.
+        Changes that are made before the scaling.
     """
 
-    kept: np.ndarray | None
-    columns: np.ndarray | None
+    kept: NDArray | None
+    columns: NDArray | None
     dtype: np.dtype
-    row_scale: np.ndarray | None
-    column_scale: np.ndarray | None
+    row_scale: NDArray | None
+    column_scale: NDArray | None
     corrections: Corrections
 
-    def tile(self, data, tile):
-        """Some of the rows, cast, with entries replaced, and scaled."""
+    def tile(self, data: Any, tile: slice) -> Any:
+        """Read some of the rows: cast, corrected and scaled."""
         X = data[tile] if self.kept is None else data[self.kept[tile]]
         if self.columns is not None:
             X = X[:, self.columns]
@@ -128,15 +130,24 @@ class Reading(NamedTuple):
                 X = X.astype(self.dtype)
             return X
         X = np.ascontiguousarray(X, dtype=self.dtype)
-        X = self.corrections.of(X, tile)
+        X = self.corrections.apply(X, tile)
         if self.row_scale is not None:
             X = X / self.row_scale[tile, None].astype(self.dtype)
             X /= self.column_scale.astype(self.dtype)
         return X
 
 
-def on_tiles(data, read, function, rows, shared):
-    """Work through a block in tiles, so that a cast never doubles a large block."""
+def on_tiles(
+    data: Any,
+    read: Reading,
+    function: Callable[..., tuple[tuple, tuple]],
+    rows: Sequence[NDArray],
+    shared: Sequence[Any],
+) -> tuple[list[NDArray], list[NDArray]]:
+    """Call a function for a block, some rows at a time.
+
+    The cast of a few rows takes little memory; that of a large block would double it.
+    """
     n = data.shape[0] if read.kept is None else read.kept.size
     step = tile_rows(data.shape[1], 8)
     parts, sums = [], None
@@ -144,10 +155,10 @@ def on_tiles(data, read, function, rows, shared):
         tile = slice(start, min(start + step, n))
         part, terms = function(read.tile(data, tile), *[r[tile] for r in rows], *shared)
         parts.append(part)
-        terms = [np.array(term, float) for term in terms]
+        added = [np.array(term, float) for term in terms]
         sums = (
-            terms if sums is None else [a + b for a, b in zip(sums, terms, strict=True)]
+            added if sums is None else [a + b for a, b in zip(sums, added, strict=True)]
         )
-    if len(parts) > 1:
-        parts = [[np.concatenate(column) for column in zip(*parts, strict=True)]]
-    return list(parts[0]), sums
+    if len(parts) == 1:
+        return list(parts[0]), sums
+    return [np.concatenate(column) for column in zip(*parts, strict=True)], sums

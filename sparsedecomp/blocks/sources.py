@@ -1,9 +1,11 @@
-"""Where blocks come from: NumPy arrays, dask arrays, SciPy sparse matrices.
+"""Sources of blocks: NumPy arrays, dask arrays and SciPy sparse matrices.
 
 A source knows the shape of the whole matrix and cuts it into blocks. A block names
 the pixels it holds (flat, in C order) and gives them as an array of pixels times all
-channels; masks, casts and scaling are the business of `BlockMatrix`.
+channels. `BlockMatrix` does masks, casts and scaling.
 """
+
+from __future__ import annotations
 
 import functools
 import logging
@@ -11,19 +13,32 @@ import math
 import os
 import uuid
 from collections import deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
+
+if TYPE_CHECKING:
+    import dask.array as da
 
 _logger = logging.getLogger(__name__)
 
+# Size of a tile: a processor's level-2 cache holds it. Larger tiles are read from main
+# memory again in each step of a pass, smaller ones make more calls.
 TILE_BYTES = 2**21
-# Blocks of a dask array whose sums are added up at once.
+# Number of blocks of a dask array whose sums are added up by one task; with more of
+# them more sums are in memory at a time.
 _FAN_IN = 4
+# Function, stored data of a block, further arguments of the function.
+Task = tuple[Any, Any, tuple]
+# Row results of some tasks, and the sums over these tasks.
+Group = tuple[list, list]
 
 
 @functools.cache
@@ -32,8 +47,8 @@ def _libraries():
     return ThreadpoolController()
 
 
-def one_blas_thread():
-    """Context in which BLAS keeps to one thread: on tiles, two are slower than one."""
+def one_blas_thread() -> AbstractContextManager:
+    """Limit BLAS to one thread within a context; on tiles two are slower than one."""
     return _libraries().limit(limits=1, user_api="blas")
 
 
@@ -45,20 +60,24 @@ class Block(NamedTuple):
     pixels : slice or (n,) int array
         Flat C-order index of every pixel of the block.
     data : array or list
-        An array of shape (n, n_channels), or the keys of dask's pieces of it.
+        Array of shape (n, n_channels), or the keys of its pieces in dask's graph.
     """
 
-    pixels: object
-    data: object
+    pixels: slice | NDArray
+    data: Any
 
 
-def tile_rows(n_channels, itemsize):
-    """Rows of a tile of about two megabytes, which the processor's cache holds."""
+def tile_rows(n_channels: int, itemsize: int) -> int:
+    """Number of rows of a tile of about two megabytes."""
     return max(64, min(8192, TILE_BYTES // max(1, n_channels * itemsize)))
 
 
-def thread_count():
-    """Threads for data in memory: SPARSEDECOMP_NUM_THREADS, OMP_NUM_THREADS or all."""
+def thread_count() -> int:
+    """Number of threads for data in memory.
+
+    The environment variables SPARSEDECOMP_NUM_THREADS and OMP_NUM_THREADS give it,
+    otherwise it is the number of processors.
+    """
     for name in ("SPARSEDECOMP_NUM_THREADS", "OMP_NUM_THREADS"):
         value = os.environ.get(name, "")
         if value.isdigit() and int(value) > 0:
@@ -75,29 +94,32 @@ class ArraySource:
     Parameters
     ----------
     data : ndarray or sparse matrix of shape (n_pixels, n_channels)
+        The whole matrix.
     """
 
     lazy = False
 
-    def __init__(self, data):
+    def __init__(self, data: Any):
         self.data = data
         self.shape = data.shape
         self.dtype = data.dtype
         self.sparse = scipy.sparse.issparse(data)
 
-    def blocks(self):
-        """Cut the rows into tiles; the cut depends on the shape alone."""
+    def blocks(self) -> list[Block]:
+        """Cut the rows into tiles that depend on the shape alone."""
         step = tile_rows(self.shape[1], 8)
         tiles = [slice(start, start + step) for start in range(0, self.shape[0], step)]
         return [Block(tile, self.data[tile]) for tile in tiles]
 
-    def run(self, tasks):
+    def run(self, tasks: Sequence[Task]) -> Iterator[Group]:
         """Call ``function(data, *arguments)`` for every task on a pool of threads.
 
         Yields
         ------
-        row_results, sums
-            Of one task after another, as a list of one and a list of arrays.
+        row_results : list
+            List of the row results of a single task.
+        sums : list of arrays
+            Sums of this task.
         """
         n_threads = min(thread_count(), len(tasks))
         with one_blas_thread():
@@ -108,7 +130,7 @@ class ArraySource:
             with ThreadPoolExecutor(n_threads) as pool:
                 futures = deque(pool.submit(_alone, *task) for task in tasks)
                 try:
-                    # What is yielded is let go of: sums may be as large as the data.
+                    # Drop each reference to save memory: sums may be as large as X.
                     while futures:
                         yield futures.popleft().result()
                 except BaseException:
@@ -120,8 +142,8 @@ class ArraySource:
 class DaskSource:
     """A dask array in its native navigation chunks.
 
-    Every navigation chunk is one block. Chunks of the signal axes are put together
-    inside the task that uses them, so nothing is reshaped or rechunked in dask.
+    Every navigation chunk is one block. Chunks of the signal axes are merged inside
+    the task that uses them, so nothing is reshaped or rechunked in dask.
 
     Parameters
     ----------
@@ -134,7 +156,7 @@ class DaskSource:
     lazy = True
     sparse = False
 
-    def __init__(self, data, signal_dimension):
+    def __init__(self, data: da.Array, signal_dimension: int):
         import dask
 
         # Steps from the file to a chunk are fused once, not in every pass.
@@ -159,8 +181,8 @@ class DaskSource:
                 signal_axes,
             )
 
-    def blocks(self):
-        """One block for each navigation chunk, with the pixels that it holds."""
+    def blocks(self) -> list[Block]:
+        """Make a block of each navigation chunk."""
         nav = self.navigation_dimension
         bounds = [np.cumsum((0, *chunks)) for chunks in self.data.chunks[:nav]]
         pieces = self.data.__dask_keys__()
@@ -170,31 +192,32 @@ class DaskSource:
                 slice(edges[i], edges[i + 1])
                 for edges, i in zip(bounds, where, strict=True)
             )
-            keys = functools.reduce(lambda nested, i: nested[i], where, pieces)
+            keys: Any = functools.reduce(lambda nested, i: nested[i], where, pieces)
             blocks.append(Block(_flat(window, self.navigation_shape), keys))
         return blocks
 
-    def run(self, tasks):
+    def run(self, tasks: Sequence[Task]) -> Iterator[Group]:
         """Compute ``function(data, *arguments)`` with whatever scheduler is active.
 
-        Sums are added up in a tree of tasks, so that few are held at a time.
+        Sums are added up in a tree of tasks, so that few are in memory at a time.
 
         Yields
         ------
-        row_results, sums
-            Of some tasks after another: a list with the results of each of them, and
-            a list of arrays.
+        row_results : list
+            Row results of some successive tasks.
+        sums : list of arrays
+            Sums over these tasks.
         """
         import dask
         from dask.delayed import Delayed
         from dask.highlevelgraph import HighLevelGraph
 
-        # Written out, since calls of `dask.delayed` take a time that grows with the
-        # square of the number of blocks. In a partial, dask does not look into the
-        # arguments for keys.
+        # The graph is written out, since calls of `dask.delayed` take a time that
+        # grows with the square of the number of blocks. Dask does not search the
+        # arguments of a partial for keys.
         name = f"pass-{uuid.uuid4().hex}"
         nav = self.navigation_dimension
-        graph = {
+        graph: dict[Any, Any] = {
             (name, 0, i): (partial(_of_pieces, function, arguments, nav), keys)
             for i, (function, keys, arguments) in enumerate(tasks)
         }
@@ -209,38 +232,38 @@ class DaskSource:
             )
         graph[name] = (list, level)
         layers = HighLevelGraph.from_collections(name, graph, [self.data])
-        # Processes that distributed starts have one BLAS thread of themselves.
+        # Worker processes of dask.distributed have one BLAS thread by default.
         with one_blas_thread():
             (results,) = dask.compute(Delayed(name, layers))
-        # What is yielded is let go of, or two copies of the rows would be held.
+        # Drop each reference, or there would be two copies of the row results.
         results.reverse()
         while results:
             yield results.pop()
 
 
-def _flat(window, shape):
-    """Flat C-order indices of a window, a slice where they follow one another."""
+def _flat(window: tuple[slice, ...], shape: tuple[int, ...]) -> slice | NDArray:
+    """Flat C-order indices of a window, as a slice if they are consecutive."""
     sizes = [part.stop - part.start for part in window]
     steps = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
     first = sum(part.start * step for part, step in zip(window, steps, strict=True))
     uneven = next((axis for axis, size in enumerate(sizes) if size > 1), 0)
     if tuple(sizes[uneven + 1 :]) == tuple(shape[uneven + 1 :]):
         return slice(first, first + math.prod(sizes))
-    # Half the memory wherever it suffices: there is an index for every pixel.
+    # There is an index for every pixel: int32 takes half the memory.
     number = np.int32 if math.prod(shape) < 2**31 else np.int64
-    index = np.array(first, number)
+    index: NDArray = np.array(first, number)
     for size, step in zip(sizes, steps, strict=True):
         index = index[..., None] + np.arange(0, size * step, step, dtype=number)
     return index.ravel()
 
 
-def _alone(function, data, arguments):
+def _alone(function: Any, data: Any, arguments: tuple) -> Group:
     row_results, sums = function(data, *arguments)
     return [row_results], sums
 
 
 def _of_pieces(function, arguments, navigation_dimension, pieces):
-    """`_alone` on a block that is stored in pieces along the signal axes."""
+    """Apply `_alone` to a block that is stored in pieces along the signal axes."""
     return _alone(function, _merge(pieces, navigation_dimension), arguments)
 
 
@@ -253,7 +276,7 @@ def _together(groups):
 
 
 def _merge(pieces, navigation_dimension):
-    """Put the signal chunks of a block together and flatten it to a matrix.
+    """Merge the signal chunks of a block and flatten it to a matrix.
 
     Blocks of sparse arrays (of SciPy or of the package ``sparse``) become CSR matrices.
     """
@@ -276,8 +299,8 @@ def _concatenate(pieces, axis):
     return np.concatenate(parts, axis=axis)
 
 
-def as_source(data, signal_dimension):
-    """Choose the source for ``data``; see `sparsedecomp.blocks.as_blocks`."""
+def as_source(data: Any, signal_dimension: int) -> ArraySource | DaskSource:
+    """Choose the source for the data, see `sparsedecomp.blocks.as_blocks`."""
     if scipy.sparse.issparse(data):
         return ArraySource(data.tocsr())
     if hasattr(data, "dask"):
