@@ -1,70 +1,81 @@
-"""How much of every known spectrum a pixel holds: constrained least squares."""
+"""Abundances of known spectra in every pixel, by constrained least squares."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import ArrayLike, NDArray
 
-from sparsedecomp.blocks import as_blocks
+from sparsedecomp.blocks import BlockMatrix, as_blocks
 from sparsedecomp.kernels.simplex import solve_by_active_set, solve_by_supports
 
+if TYPE_CHECKING:
+    import dask.array as da
+
 CONSTRAINTS = ("nonnegative", "sum_to_one", "fully_constrained", "scaled")
-# Up to here there is a map for every set of spectra; 256 of them stay in the cache.
+# Up to this number of spectra the solution is looked up among all their subsets; the
+# maps of the 256 subsets of eight stay in the cache of the processor.
 _FEW = 8
-# Spectra whose Gram matrix is worse conditioned than this count as dependent.
+# Spectra count as dependent if the eigenvalues of their Gram matrix differ by more than
+# this factor, which is near the rounding of float64.
 _DEPENDENT = 1e-13
 
 
 def abundances(
-    X,
-    spectra,
-    constraint="nonnegative",
+    X: ArrayLike | scipy.sparse.sparray | da.Array | BlockMatrix,
+    spectra: ArrayLike,
+    constraint: str = "nonnegative",
     *,
-    signal_dimension=1,
-    navigation_mask=None,
-    signal_mask=None,
-    return_scale=False,
-):
+    signal_dimension: int = 1,
+    navigation_mask: ArrayLike | None = None,
+    signal_mask: ArrayLike | None = None,
+    return_scale: bool = False,
+) -> NDArray | tuple[NDArray, NDArray]:
     """Abundances of known spectra in every pixel, by exact constrained least squares.
 
     Minimises ``||x - w S||^2`` for every pixel ``x`` by itself, in one pass over the
     data. The solution is exact, not iterated to a tolerance: for up to eight spectra
     the right set of positive abundances is found among maps that are computed once,
-    for more by the active-set method of Lawson and Hanson [1]_. The data are met in an
-    orthonormal basis of the spectra, so that alike spectra cost no precision twice.
+    for more by the active-set method of Lawson and Hanson [1]_. The data are projected
+    on an orthonormal basis of the spectra, so that the condition number of similar
+    spectra is not squared.
 
-    Which constraint is right is for the user to decide, the misfit cannot tell: with
-    "fully_constrained" [2]_ a pixel that is thinner or darker than the spectra is
-    explained by whichever of them is darkest. Where thickness or illumination vary,
-    use "scaled", which leaves every pixel a factor of its own.
+    The misfit cannot tell which constraint is right. With "fully_constrained" [2]_ a
+    pixel that is thinner or darker than the spectra is explained by the darkest of
+    them. Where thickness or illumination vary, use "scaled", which gives every pixel
+    its own factor.
 
     Parameters
     ----------
     X : array, SciPy sparse matrix, dask array or BlockMatrix
-        Navigation axes first, then the signal axes. A dask array is read chunk by
-        chunk.
+        Data with the navigation axes first, then the signal axes. A dask array is
+        read chunk by chunk.
     spectra : (k, n_channels) array
-        In the units of X, in the channels that are not masked or in all of them.
+        Spectra in the units of X, in all channels or in those that are not masked.
     constraint : {"nonnegative", "sum_to_one", "fully_constrained", "scaled"}
-        "nonnegative": ``w >= 0``; "sum_to_one": ``sum(w) = 1``; "fully_constrained":
-        both; "scaled": ``w >= 0``, then divided by the sum, which is the scale of the
-        pixel. A pixel that holds nothing has abundances of zero there.
+        Constraint on the abundances ``w`` of a pixel. "nonnegative": ``w >= 0``;
+        "sum_to_one": ``sum(w) = 1``; "fully_constrained": both; "scaled": ``w >= 0``,
+        then divided by the sum, which is the scale of the pixel. Empty pixels have
+        abundances of zero with "scaled".
     signal_dimension : int, default 1
         Number of signal axes.
     navigation_mask, signal_mask : bool array, optional
-        Of navigation and signal shape; True leaves a pixel or channel out.
+        Masks of the navigation and of the signal shape; True leaves a pixel or a
+        channel out.
     return_scale : bool, default False
-        Return the sum by which "scaled" divides (one for the other constraints) too.
+        Whether to return the sum by which "scaled" divides too (one for the other
+        constraints).
 
     Returns
     -------
     W : (n_pixels, k) array
-        Rows in the C order of the pixels that are not masked; float64 for float64
-        data and float32 otherwise.
+        Abundances, with rows in the C order of the pixels that are not masked;
+        float64 for float64 data and float32 otherwise.
     scale : (n_pixels,) array
-        If `return_scale` is set.
+        Scale of every pixel, if `return_scale` is set.
 
     Raises
     ------
@@ -103,8 +114,8 @@ def abundances(
     return (W, scale) if return_scale else W
 
 
-def spectra_for(blocks, spectra):
-    """The spectra in the channels of the data, checked."""
+def spectra_for(blocks: BlockMatrix, spectra: ArrayLike) -> NDArray:
+    """Check spectra and return them in the channels of the data."""
     S = np.asarray(spectra, float)
     if S.ndim != 2 or not len(S):
         raise ValueError(
@@ -129,25 +140,35 @@ def spectra_for(blocks, spectra):
     return S
 
 
-def solve(blocks, S, constraint):
-    """Abundances, their sums before "scaled" divides, and what is left over.
+def solve(
+    blocks: BlockMatrix, S: NDArray, constraint: str
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Abundances of all pixels, their scales and their residuals, in one pass.
 
     Parameters
     ----------
-    blocks : BlockMatrix of shape (n_pixels, n_channels)
+    blocks : BlockMatrix
+        Data of shape (n_pixels, n_channels).
     S : (k, n_channels) array
+        Spectra.
     constraint : str
         One of `CONSTRAINTS`.
 
     Returns
     -------
     W : (n_pixels, k) array
+        Abundances.
     scale : (n_pixels,) array
+        Sums by which "scaled" divides; ones for the other constraints.
     misfit : (n_pixels,) float64 array
         Sum of the squared residuals of every pixel.
     """
-    problem = _Problem.of(S, constraint)
-    (W, scale, misfit, bad), _ = blocks.run(_solve_rows, shared=(problem,))
+    basis, R = np.linalg.qr(S.T)
+    inner = "nonnegative" if constraint == "scaled" else constraint
+    problem = RowProblem.from_gram(R.T @ R, inner)
+    (W, scale, misfit, bad), _ = blocks.run(
+        _solve_rows, shared=(S, basis, R, problem, constraint == "scaled")
+    )
     if np.any(bad >= 0):
         row = int(np.argmax(bad >= 0))
         raise ValueError(
@@ -159,50 +180,79 @@ def solve(blocks, S, constraint):
 
 
 @dataclass(frozen=True)
-class _Problem:
-    """The spectra and what depends on them alone.
+class RowProblem:
+    """Constrained least squares ``1/2 w G w' - f w'``, the same for all rows ``f``.
 
     Attributes
     ----------
-    S : (k, n_channels) float64 array
-    basis : (n_channels, r) array
-        Orthonormal; it spans the spectra.
-    R : (r, k) array
-        The spectra in the basis.
-    gram : (k, k) array
-    constraint : str
-    maps : tuple of arrays or None
-        From `support_maps` for few spectra, from `_minimum_inside` for "sum_to_one".
+    gram : (k, k) float64 array
+        Gram matrix ``G`` of the components.
+    constraint : {"nonnegative", "sum_to_one", "fully_constrained", "none"}
+        Constraint on every row ``w``; "fully_constrained" is ``w >= 0`` and
+        ``sum(w) = 1``.
+    maps : tuple of arrays
+        Everything that depends on the Gram matrix alone: from `support_maps` for few
+        components, else from the inverse; empty for the active-set method.
     """
 
-    S: np.ndarray
-    basis: np.ndarray
-    R: np.ndarray
-    gram: np.ndarray
+    gram: NDArray
     constraint: str
-    maps: tuple | None
+    maps: tuple[NDArray, ...]
 
     @classmethod
-    def of(cls, S, constraint):
-        basis, R = np.linalg.qr(S.T)
-        gram = R.T @ R
-        maps = None
-        if constraint == "sum_to_one":
-            maps = _minimum_inside(gram + _shift(gram), True)
-        elif len(S) <= _FEW:
+    def from_gram(cls, gram: NDArray, constraint: str) -> RowProblem:
+        """Prepare the problem for a Gram matrix."""
+        maps: tuple[NDArray, ...] = ()
+        if constraint in ("sum_to_one", "none"):
+            closed = constraint == "sum_to_one"
+            maps = _free_minimum(gram + (_shift(gram) if closed else 0.0), closed)
+        elif len(gram) <= _FEW:
             maps = support_maps(gram, constraint == "fully_constrained")
-        return cls(S, basis, R, gram, constraint, maps)
+        return cls(gram, constraint, maps)
+
+    def solve(self, F: NDArray) -> NDArray:
+        """Return the minimisers (n, k) for the rows of ``F`` (n, k)."""
+        if self.constraint in ("sum_to_one", "none"):
+            slopes, constant = self.maps
+            return F @ slopes + constant
+        closed = self.constraint == "fully_constrained"
+        W = np.empty_like(F)
+        if self.maps:
+            solve_by_supports(W, F, self.gram, closed, *self.maps)
+        else:
+            solve_by_active_set(W, F, self.gram, closed)
+        return W
 
 
-def _shift(gram):
-    """What the Gram matrix may grow by where abundances add up to one.
+def constrained_rows(F: NDArray, gram: NDArray, constraint: str) -> NDArray:
+    """Minimise ``1/2 w G w' - f w'`` for every row ``f`` of ``F``.
 
-    It moves no minimum then, and a spectrum of zeros, a shadow, is independent.
+    Parameters
+    ----------
+    F : (n, k) float64 array
+        Correlation of every row of the data with every component.
+    gram : (k, k) float64 array
+        Gram matrix of the components.
+    constraint : {"nonnegative", "sum_to_one", "fully_constrained", "none"}
+        As for `RowProblem`.
+
+    Returns
+    -------
+    (n, k) float64 array
+    """
+    return RowProblem.from_gram(gram, constraint).solve(F)
+
+
+def _shift(gram: NDArray) -> float:
+    """Constant that may be added to the Gram matrix where abundances add up to one.
+
+    It does not move the minimum, and it makes a spectrum of zeros (a shadow)
+    independent of the others.
     """
     return np.trace(gram) / len(gram)
 
 
-def _minimum_inside(H, closed):
+def _free_minimum(H: NDArray, closed: bool) -> tuple[NDArray, NDArray]:
     """Map and offset from correlations to the minimum without ``c >= 0``."""
     inverse = np.linalg.pinv(H, hermitian=True)
     if not closed:
@@ -211,21 +261,28 @@ def _minimum_inside(H, closed):
     return inverse - np.outer(row, row) / row.sum(), row / row.sum()
 
 
-def support_maps(gram, closed):
-    """Abundances inside and slopes outside of every set of spectra.
+def support_maps(gram: NDArray, closed: bool) -> tuple[NDArray, NDArray, NDArray]:
+    """Linear maps from correlations to abundances and slopes, for every set of spectra.
+
+    Applied to the correlations of a pixel, the map of a set gives the abundances of
+    the spectra of the set and the slopes of the objective along the others. The
+    arrays are those of `sparsedecomp.kernels.simplex.solve_by_supports`.
 
     Parameters
     ----------
     gram : (k, k) float64 array
+        Gram matrix of the spectra.
     closed : bool
         Whether abundances add up to one.
 
     Returns
     -------
     maps : (2**k, k, k) array
+        Map of every set; bit ``j`` of the first index says that ``j`` is in the set.
     offsets : (2**k, k) array
+        Constant terms of the maps.
     known : (2**k,) bool array
-        As `sparsedecomp.kernels.simplex.solve_by_supports` takes them.
+        Whether the spectra of the set are independent, so that there is a map.
     """
     k = len(gram)
     H = gram + (_shift(gram) if closed else 0.0)
@@ -239,11 +296,11 @@ def support_maps(gram, closed):
         known[number] = size[0] > _DEPENDENT * size[-1]
         if not known[number]:
             continue
-        P, q = _minimum_inside(H[np.ix_(s, s)], closed)
+        P, q = _free_minimum(H[np.ix_(s, s)], closed)
         slopes, constants = np.zeros((k, k)), H[:, s] @ q
         slopes[:, s] = H[:, s] @ P
         slopes -= np.eye(k)
-        # Inside, the slopes are all the same: the multiplier of the sum.
+        # The slopes inside the set are equal: the Lagrange multiplier of the sum.
         slopes -= slopes[s[0]].copy()
         constants -= constants[s[0]]
         slopes[s], constants[s] = 0.0, q
@@ -252,24 +309,15 @@ def support_maps(gram, closed):
     return maps, offsets, known
 
 
-def _solve_rows(X, problem):
-    Y = (X @ problem.basis.astype(X.dtype)).astype(np.float64)
+def _solve_rows(X, S, basis, R, problem, scaled):
+    Y = (X @ basis.astype(X.dtype)).astype(np.float64)
     bad = _first_bad(X, Y)
-    F = np.where(np.isfinite(Y), Y, 0.0) @ problem.R
-    closed = problem.constraint == "fully_constrained"
-    W = np.empty_like(F)
-    if problem.constraint == "sum_to_one":
-        P, q = problem.maps
-        W = F @ P + q
-    elif problem.maps is not None:
-        solve_by_supports(W, F, problem.gram, closed, *problem.maps)
-    else:
-        solve_by_active_set(W, F, problem.gram, closed)
+    W = problem.solve(np.where(np.isfinite(Y), Y, 0.0) @ R)
     dense = X.toarray() if scipy.sparse.issparse(X) else X
-    residual = dense - W.astype(X.dtype) @ problem.S.astype(X.dtype)
+    residual = dense - W.astype(X.dtype) @ S.astype(X.dtype)
     misfit = np.einsum("ij,ij->i", residual, residual, dtype=np.float64)
     scale = np.ones(len(W))
-    if problem.constraint == "scaled":
+    if scaled:
         scale = W.sum(axis=1)
         W /= np.where(scale > 0, scale, 1.0)[:, None]
     return (W.astype(X.dtype), scale.astype(X.dtype), misfit, bad), ()

@@ -11,12 +11,12 @@ from sparsedecomp import datasets
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition import MCRALS, VCA
 from sparsedecomp.decomposition.geometric.sss_vca import corners_of_cone
+from sparsedecomp.decomposition.initialisation import start_candidates
 from sparsedecomp.decomposition.mcr.constraints import (
     constrained_rows,
     maps_step,
     spectra_step,
 )
-from sparsedecomp.decomposition.mcr.initialisation import start_candidates
 from sparsedecomp.metrics import match_components
 from sparsedecomp.noise.signal_space import signal_space
 

@@ -9,47 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from sparsedecomp.decomposition.abundances import support_maps
-from sparsedecomp.kernels.simplex import solve_by_active_set, solve_by_supports
+from sparsedecomp.decomposition.abundances import constrained_rows
 from sparsedecomp.kernels.unimodal import nearest_unimodal
 
-# Up to here there is a map for every set of components.
-_FEW = 8
 _SWEEPS = 100
 _STILL = 1e-10
-
-
-def constrained_rows(F, gram, constraint):
-    """Minimise ``1/2 w G w' - f w'`` for every row ``f`` of ``F``.
-
-    Parameters
-    ----------
-    F : (n, k) float64 array
-        Correlation of every row of the data with every component.
-    gram : (k, k) float64 array
-        Gram matrix of the components.
-    constraint : {"nonnegative", "sum_to_one", "fully_constrained", "none"}
-        "fully_constrained" is ``w >= 0`` and ``sum(w) = 1``.
-
-    Returns
-    -------
-    (n, k) float64 array
-    """
-    if constraint == "none":
-        return F @ np.linalg.pinv(gram, hermitian=True)
-    if constraint == "sum_to_one":
-        # Where the sum is one, a constant added to the Gram matrix moves no minimum.
-        inverse = np.linalg.pinv(gram + np.trace(gram) / len(gram), hermitian=True)
-        ones = inverse.sum(axis=0)
-        free = F @ inverse
-        return free + np.outer(1 - free.sum(axis=1), ones / ones.sum())
-    closed = constraint == "fully_constrained"
-    W = np.empty_like(F)
-    if len(gram) <= _FEW:
-        solve_by_supports(W, F, gram, closed, *support_maps(gram, closed))
-    else:
-        solve_by_active_set(W, F, gram, closed)
-    return W
 
 
 def maps_step(F, gram, constraint, fixed, known, total):

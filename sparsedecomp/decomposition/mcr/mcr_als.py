@@ -12,6 +12,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sparsedecomp.decomposition.abundances import spectra_for
 from sparsedecomp.decomposition.geometric.base import GeometricUnmixing
 from sparsedecomp.decomposition.geometric.simplex import OVERSAMPLING
+from sparsedecomp.decomposition.initialisation import (
+    INITIALISATIONS,
+    start_candidates,
+    with_known,
+)
 from sparsedecomp.decomposition.mcr.alternating import (
     SCALES,
     Constraints,
@@ -21,16 +26,12 @@ from sparsedecomp.decomposition.mcr.alternating import (
     trial,
 )
 from sparsedecomp.decomposition.mcr.constraints import maps_for
-from sparsedecomp.decomposition.mcr.initialisation import (
-    INITIALISATIONS,
-    TRIAL,
-    start_candidates,
-    with_known,
-)
 from sparsedecomp.noise.scree import above_noise
 from sparsedecomp.noise.signal_space import signal_space
 
 CONSTRAINTS = ("nonnegative", "sum_to_one", "fully_constrained")
+# Iterations after which several starts are compared.
+_TRIAL_ITERATIONS = 5
 # Exact passes over the data after the iterations on compressed ones.
 _EXACT_PASSES = 5
 
@@ -59,12 +60,13 @@ class MCRALS(GeometricUnmixing):
     n_components : int, optional
         Number of components, the known ones included. Default: the number of singular
         values above the noise, if the noise is white.
-    init : {"auto", "vca", "spa", "nndsvd", "random"} or (k, n_channels) array
+    init : {"auto", "vca", "nfindr", "spa", "nndsvd", "random"} or (k, n_channels) array
         Spectra to start from. "auto": corners of the cone of `SSSVCA` where some of up
         to eight components is never more than four fifths of a pixel and no background
         seems to be shared (for non-negative spectra without closure); else the largest
         simplices of pixels, of which the one that fits best after five iterations is
-        taken. Otherwise purest pixels by `VCA` or by successive projection, positive
+        taken. Otherwise purest pixels by `VCA`, by `nfindr` or by successive
+        projection, positive
         parts of singular vectors, random pixels, or your own. For every known spectrum
         the one most like it is left out.
     known_spectra : (q, n_channels) array, optional
@@ -363,7 +365,7 @@ class MCRALS(GeometricUnmixing):
         if len(starts) == 1:
             return starts[0]
         view = Scores(low, constraints)
-        return min(starts, key=lambda S: trial(view, S, constraints, TRIAL))
+        return min(starts, key=lambda S: trial(view, S, constraints, _TRIAL_ITERATIONS))
 
     def _candidates(self, blocks, low, known, k, generator):
         if isinstance(self.init, str):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsedecomp.blocks import BlockMatrix
+from sparsedecomp.decomposition.initialisation import MOST_COMPONENTS
 from sparsedecomp.decomposition.iterate import Outcome
 from sparsedecomp.decomposition.nmf.clipping import clipped_abundances
 from sparsedecomp.decomposition.progress import Monitor
@@ -15,8 +16,6 @@ from sparsedecomp.kernels.coordinate import nonnegative_rows
 
 # Directions kept beyond the components: the last ones of a range finder are poor.
 OVERSAMPLING = 10
-# Upper bound on the number of components with relevance when none is given.
-MOST_COMPONENTS = 20
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,11 @@ from itertools import chain
 import numpy as np
 
 from sparsedecomp.blocks import BlockMatrix, LowRank, as_blocks
-from sparsedecomp.decomposition.initialisation import initial_spectra, inits
+from sparsedecomp.decomposition.initialisation import (
+    initial_spectra,
+    most_components,
+    start_kinds,
+)
 from sparsedecomp.decomposition.iterate import (
     Outcome,
     Phases,
@@ -19,7 +23,6 @@ from sparsedecomp.decomposition.iterate import (
 )
 from sparsedecomp.decomposition.nmf.clipping import ClippedNMF, sample_of
 from sparsedecomp.decomposition.nmf.factorisation import (
-    MOST_COMPONENTS,
     AbundanceModel,
     Factorisation,
     NMFOptions,
@@ -35,7 +38,6 @@ from sparsedecomp.decomposition.nmf.model import (
 )
 from sparsedecomp.decomposition.nmf.relevance import select
 from sparsedecomp.decomposition.progress import Monitor
-from sparsedecomp.noise.scree import noise_edge
 from sparsedecomp.noise.weights import Weighted, weigh
 
 # Number of pixels on which the number of components is determined.
@@ -50,7 +52,6 @@ ALL_PIXELS_ITERATIONS = 30
 FIRM_ORTHOGONALITY = 30
 FIRM_ITERATIONS = 300
 EXACT_PASSES = 2
-SPARE = 4
 
 
 def matrices(
@@ -92,8 +93,8 @@ def fit_penalised(blocks: BlockMatrix, options: NMFOptions) -> Factorisation:
     )
     low = data.low_rank
     exact, matrix = matrices(data, options.compression)
-    n_components = options.n_components or most_components(low)
-    noise_variance = _noise_floor(low)
+    noise_variance = noise_floor(low)
+    n_components = options.n_components or most_components(low, noise_variance)
     # In these units maps that overlap fully cost `orthogonality` nats per pixel,
     # however strong the signal is.
     signal = low.summary.sum_of_squares / low.scores.shape[0]
@@ -139,20 +140,12 @@ def fit_penalised(blocks: BlockMatrix, options: NMFOptions) -> Factorisation:
     return _finish(phases, data, replace(method, matrix=exact), selection_history)
 
 
-def _noise_floor(low_rank: LowRank) -> float:
+def noise_floor(low_rank: LowRank) -> float:
     """Variance of the noise; noise-free data still have their rounding."""
     precision = np.finfo(low_rank.scores.dtype).eps
     size = len(low_rank.scores) * len(low_rank.basis)
     rounding = precision * low_rank.summary.sum_of_squares / size
     return max(low_rank.noise_variance, rounding)
-
-
-def most_components(low_rank: LowRank) -> int:
-    """Upper bound on the number of components: those above the noise and `SPARE`."""
-    shape = len(low_rank.scores), len(low_rank.basis)
-    edge = noise_edge(_noise_floor(low_rank), *shape)
-    above = int(np.count_nonzero(np.square(low_rank.singular_values) > edge))
-    return min(above + SPARE, MOST_COMPONENTS, *shape)
 
 
 def _search_matrix(matrix: CompressedMatrix, seen: LowRank) -> CompressedMatrix:
@@ -179,7 +172,7 @@ def _starts(
     noise_variance: float,
 ) -> Iterator[NMFState]:
     """States to start from, one after another."""
-    for init in inits(options.init, options.n_init):
+    for init in start_kinds(options.init, options.n_init):
         S = initial_spectra(seen, n_components, init, options.generator)
         yield initial_state(matrix, S, noise_variance)
 

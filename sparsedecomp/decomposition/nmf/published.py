@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 
 from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.blocks.compression import gram_of
-from sparsedecomp.decomposition.initialisation import initial_spectra
+from sparsedecomp.decomposition.initialisation import initial_spectra, most_components
 from sparsedecomp.decomposition.iterate import (
     IterativeMethod,
     Outcome,
@@ -49,7 +49,7 @@ from sparsedecomp.decomposition.nmf.factorisation import (
     Factorisation,
     NMFOptions,
 )
-from sparsedecomp.decomposition.nmf.fit import matrices, most_components
+from sparsedecomp.decomposition.nmf.fit import matrices, noise_floor
 from sparsedecomp.decomposition.nmf.model import CompressedMatrix
 from sparsedecomp.noise.scree import noise_edge
 from sparsedecomp.noise.weights import Weighted, weigh
@@ -226,7 +226,9 @@ def fit_published(blocks: BlockMatrix, options: NMFOptions) -> Factorisation:
         random_state=options.generator,
     )
     exact, matrix = matrices(data, options.compression)
-    n_components = options.n_components or most_components(data.low_rank)
+    n_components = options.n_components
+    if n_components is None:
+        n_components = most_components(data.low_rank, noise_floor(data.low_rank))
     rule = PublishedNMFARDSO if options.relevance else PublishedNMFSO
     method = rule(matrix, options.orthogonality, options.tol)
 

@@ -1,44 +1,51 @@
-"""Counts in memory, their weighted low-rank picture, and channels put together."""
+"""Counts in memory as a sparse matrix, their neighbours, and groups of channels."""
 
 from __future__ import annotations
 
 import heapq
 import itertools
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import DTypeLike, NDArray
 
-from sparsedecomp.blocks import LowRank
-from sparsedecomp.blocks.compression import random_basis
+from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.blocks.sources import one_blas_thread, thread_count
-from sparsedecomp.blocks.summary import root_of_sums
+from sparsedecomp.blocks.summary import Summary
 from sparsedecomp.noise.weights import refuse_negative
 
-# A tile may hold this many times its part of the budget.
+# A block is kept only if it holds at most this many times its share of the memory. A
+# larger value admits counts that are less evenly spread, and more memory in between.
 _UNEVEN = 2
-# Of the counts in memory, for the threads to share.
+# Number of parts that counts in memory are cut into for the threads to share. More of
+# them balance the work better, at the cost of a call each.
 _PARTS = 16
+# Channels are put together to at most this many groups for each component. Fewer groups
+# make iterations faster and the spectra that they start from coarser.
+GROUPS = 20
 
 
-def in_memory(blocks, budget):
+def in_memory(blocks: BlockMatrix, budget: float) -> scipy.sparse.csr_array | None:
     """The counts as one CSR matrix, in one read of the data, if they are few enough.
 
     Parameters
     ----------
-    blocks : BlockMatrix of shape (n_pixels, n_channels)
+    blocks : BlockMatrix
+        The data, of shape (n_pixels, n_channels).
     budget : float
         Bytes that the matrix may take.
 
     Returns
     -------
     CSR array or None
-        Without explicit zeros; None when it would be too large.
+        Counts without explicit zeros; None if they would take more memory.
 
     Raises
     ------
     ValueError
-        For NaN, infinity and negative entries: names the place.
+        For NaN, infinity and negative entries; the message names the place.
     """
     n = blocks.shape[0]
     per_row = _UNEVEN * budget / n
@@ -57,31 +64,34 @@ def in_memory(blocks, budget):
 
 
 class Counts:
-    """Counts in memory: a CSR matrix that is met in parts, as a `BlockMatrix` is.
+    """Counts in memory: a CSR matrix that is read in parts, as a `BlockMatrix` is.
 
     The parts are cut once and not copied.
 
     Parameters
     ----------
-    X : CSR array of shape (n, m)
+    X : CSR array
+        Counts of shape (n_pixels, n_channels).
     dtype : dtype
-        Of results.
+        Type of floating-point results.
 
     Attributes
     ----------
     shape : tuple of int
+        Number of pixels and channels.
     dtype : dtype
+        Type of floating-point results.
     """
 
-    def __init__(self, X, dtype):
-        self.shape = X.shape
+    def __init__(self, X: scipy.sparse.csr_array, dtype: DTypeLike) -> None:
+        self.shape: tuple[int, int] = X.shape
         self.dtype = np.dtype(dtype)
-        # As many counts in each; the cut depends on the data alone.
+        # Parts of about equally many entries; they depend on the data alone.
         share = np.linspace(0, X.nnz, _PARTS + 1)
         edges = np.unique(np.searchsorted(X.indptr, share)).clip(0, X.shape[0])
         edges = np.unique(np.concatenate([[0], edges, [X.shape[0]]]))
         self._parts = []
-        # One type of indices: the kernels are compiled anew for every other.
+        # One type of indices, since numba compiles the kernels again for another one.
         number = _type_of_indices(X.nnz)
         for first, last in itertools.pairwise(edges):
             entries = slice(X.indptr[first], X.indptr[last])
@@ -96,8 +106,10 @@ class Counts:
             )
             self._parts.append((slice(first, last), part))
 
-    def run(self, function, rows=(), shared=()):
-        """As `sparsedecomp.blocks.BlockMatrix.run`."""
+    def run(
+        self, function: Callable, rows: tuple = (), shared: tuple = ()
+    ) -> tuple[tuple, tuple]:
+        """Apply a function to all parts; see `sparsedecomp.blocks.BlockMatrix.run`."""
 
         def work(rows_of_part, part):
             return function(part, *[r[rows_of_part] for r in rows], *shared)
@@ -117,7 +129,7 @@ class Counts:
 
 
 def _packed(X, numbers, per_row):
-    """A tile as CSR matrix in the first place of an array of objects."""
+    """A block as CSR matrix in the first place of an array of objects."""
     counts = as_csr(X)
     size = counts.data.nbytes + counts.indices.nbytes
     boxes = np.full(len(numbers), None, object)
@@ -125,8 +137,8 @@ def _packed(X, numbers, per_row):
     return (boxes,), (size,)
 
 
-def as_csr(X):
-    """A tile as a CSR matrix without explicit zeros and duplicates."""
+def as_csr(X: NDArray | scipy.sparse.sparray) -> scipy.sparse.csr_array:
+    """A block as a CSR matrix without explicit zeros and duplicates."""
     if not scipy.sparse.issparse(X):
         return csr_of_array(X)
     counts = scipy.sparse.csr_array(X, copy=True)
@@ -135,8 +147,8 @@ def as_csr(X):
     return counts
 
 
-def csr_of_array(X):
-    """What SciPy makes of an array, in a quarter of the time."""
+def csr_of_array(X: NDArray) -> scipy.sparse.csr_array:
+    """Convert an array to CSR, in a quarter of the time that SciPy takes."""
     n, m = X.shape
     places = np.flatnonzero(X != 0)
     indptr = np.searchsorted(places, m * np.arange(n + 1))
@@ -173,19 +185,22 @@ def _place(counts, which, blocks):
     return blocks.place(row, int(counts.indices[entry]))
 
 
-def grid_neighbours(rows, navigation_shape):
+def grid_neighbours(
+    rows: NDArray, navigation_shape: tuple[int, ...]
+) -> scipy.sparse.csr_array:
     """Which pixels are next to each other on the navigation grid.
 
     Parameters
     ----------
     rows : (n,) int array
-        Flat C-order indices of the pixels there are.
+        Flat C-order indices of the pixels that are not masked.
     navigation_shape : tuple of int
+        Shape of the navigation grid.
 
     Returns
     -------
     (n, n) CSR array
-        Symmetric; ones between neighbours along one axis.
+        Symmetric matrix with ones between neighbours along one axis.
     """
     number = np.full(int(np.prod(navigation_shape)), -1)
     number[rows] = np.arange(len(rows))
@@ -202,68 +217,33 @@ def grid_neighbours(rows, navigation_shape):
     return (half + half.T).tocsr()
 
 
-def refuse_bad_blocks(blocks):
-    """Refuse NaN, infinity and negative entries, in one pass; returns the summary."""
+def refuse_bad_blocks(blocks: BlockMatrix) -> Summary:
+    """Refuse NaN, infinity and negative entries, in one pass; return the summary."""
     summary = blocks.describe()
     refuse_negative(summary)
     return summary
 
 
-def weighted_picture(X, rank, generator, n_power=2):
-    """Leading directions of counts whose noise is made even by their margins.
+def group_channels(S: NDArray, weight: NDArray, n_groups: int) -> NDArray:
+    """Group channels in which the components have nearly the same shares.
 
-    Keenan and Kotula's weights and the range finder of
-    `sparsedecomp.blocks.compress`, on a matrix that is in memory.
-
-    Parameters
-    ----------
-    X : CSR matrix of shape (n, m)
-    rank : int
-    generator : numpy.random.Generator
-    n_power : int, default 2
-
-    Returns
-    -------
-    low_rank : LowRank
-        Of the weighted counts; without summary.
-    row_scale, column_scale : arrays
-        Roots of the weights.
-    sum_of_squares : float
-        Of the weighted counts.
-    """
-    row_scale = root_of_sums(X.sum(axis=1, dtype=float))
-    column_scale = root_of_sums(X.sum(axis=0, dtype=float))
-    weighted = X.astype(np.float64)
-    weighted.data /= np.repeat(row_scale, np.diff(X.indptr)) * column_scale[X.indices]
-    basis = random_basis(X.shape[1], min(rank, *X.shape), generator)
-    for _ in range(n_power):
-        basis = np.linalg.qr(weighted.T @ (weighted @ basis))[0]
-    scores = weighted @ basis
-    values, turn = np.linalg.eigh(scores.T @ scores)
-    values, turn = values[::-1], turn[:, ::-1]
-    low = LowRank(scores @ turn, basis @ turn, np.sqrt(np.maximum(values, 0)), None)
-    return low, row_scale, column_scale, float(weighted.data @ weighted.data)
-
-
-def group_channels(S, weight, n_groups):
-    """Put channels together in which the components have nearly the same shares.
-
-    The sum of two Poisson variables is one again, and where all spectra have the same
-    ratio in two channels their sum tells as much as the two. Groups are split where
-    the shares differ most, along the component in which they do.
+    The sum of two Poisson variables is a Poisson variable, and where all spectra have
+    the same ratio in two channels, their sum carries the same information as the two.
+    The group with the largest spread of shares is split, along the component in which
+    they differ most, until there are enough groups.
 
     Parameters
     ----------
-    S : (k, m) array
+    S : (k, n_channels) array
         Spectra.
-    weight : (m,) array
+    weight : (n_channels,) array
         Counts of the channels.
     n_groups : int
-        At most.
+        Upper bound on the number of groups.
 
     Returns
     -------
-    (m,) int array
+    (n_channels,) int array
         Group of every channel.
     """
     total = S.sum(axis=0)
@@ -279,6 +259,23 @@ def group_channels(S, weight, n_groups):
     for number, leaf in enumerate(heap):
         group[leaf[-1]] = number
     return group
+
+
+def grouped_counts(X: scipy.sparse.csr_array, S: NDArray) -> tuple[NDArray, Counts]:
+    """Groups of channels, see `group_channels`, and the counts in them."""
+    weight = X.sum(axis=0, dtype=float)
+    group = group_channels(S, weight, GROUPS * len(S))
+    size = group.max() + 1
+    ones = np.ones(len(group), X.dtype)
+    together = scipy.sparse.csr_array(
+        (ones, (np.arange(len(group)), group)), shape=(len(group), size)
+    )
+    return group, Counts((X @ together).tocsr(), np.float32)
+
+
+def sums_of_groups(S: NDArray, group: NDArray) -> NDArray:
+    """Spectra added up over the channels of every group."""
+    return np.array([np.bincount(group, row) for row in S])
 
 
 def _leaf(channels, shares, weight, serial):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.blocks.sources import one_blas_thread
-from sparsedecomp.decomposition.initialisation import inits
+from sparsedecomp.decomposition.initialisation import MOST_COMPONENTS, start_kinds
 from sparsedecomp.decomposition.iterate import (
     Outcome,
     Phases,
@@ -24,17 +24,12 @@ from sparsedecomp.decomposition.nmf.relevance import cheapest_component
 from sparsedecomp.decomposition.poisson.counts import (
     Counts,
     as_csr,
+    grouped_counts,
     in_memory,
     refuse_bad_blocks,
-    weighted_picture,
-)
-from sparsedecomp.decomposition.poisson.initialisation import (
-    MOST_COMPONENTS,
-    grouped,
-    least_squares,
-    most_components,
     sums_of_groups,
 )
+from sparsedecomp.decomposition.poisson.least_squares import WeightedCounts
 from sparsedecomp.decomposition.poisson.model import (
     LAST_SWEEPS,
     PoissonModel,
@@ -151,7 +146,7 @@ def fit_counts(blocks: BlockMatrix, options: PoissonOptions) -> PoissonFactorisa
         "starts",
         lambda _: best_of(
             _one_start(sample, sample_model, init, options, number)
-            for number, init in enumerate(inits(options.init, options.n_init))
+            for number, init in enumerate(start_kinds(options.init, options.n_init))
         ),
     )
     if exact.shape[0] != sample.shape[0]:
@@ -194,16 +189,16 @@ def _one_start(
     options.monitor.start = number
     rank = (options.n_components or MOST_COMPONENTS) + OVERSAMPLING
     with one_blas_thread():
-        picture = weighted_picture(X, rank, options.generator)
-    k = options.n_components or most_components(picture, X.shape)
-    start = partial(least_squares, picture, init=init, generator=options.generator)
+        weighted = WeightedCounts.compress(X, rank, options.generator)
+    k = options.n_components or weighted.most_components()
+    start = partial(weighted.fit, init=init, generator=options.generator)
     if not options.relevance:
         return _descend(X, model, options, *start(k, relevance=False))
     C, S, interrupted = start(k, relevance=True)
     if interrupted:
         return Outcome(start_state(C, S, model), stopped=True, interrupted=True)
     options.monitor.phase = "number of components"
-    group, coarse = grouped(X, S)
+    group, coarse = grouped_counts(X, S)
     plain = PoissonModel(least_relevance=1.0)
     state = start_state(C, sums_of_groups(S, group), plain)
     method = PoissonNMFMethod(coarse, plain, options.tol, group)
@@ -229,7 +224,7 @@ def _descend(
     """Descend from a start, on groups of channels first."""
     if interrupted:
         return Outcome(start_state(C, S, model), stopped=True, interrupted=True)
-    group, coarse = grouped(X, S)
+    group, coarse = grouped_counts(X, S)
     state = start_state(C, sums_of_groups(S, group), model)
     state.A = _share_of_counts(state.A, X, model)
     max_iter, tol, monitor = options.max_iter, options.tol, options.monitor
