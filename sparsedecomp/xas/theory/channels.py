@@ -1,9 +1,12 @@
-"""Channels of a fit: the elements, and scattering paths, whose shells it may find."""
+"""Channels of a fit: the kinds of shells, by element and scattering path."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.interpolate import CubicSpline
 
 from ...kernels.exafs import stick_columns
@@ -20,49 +23,57 @@ class Channel:
     element : str
         Symbol of the scattering atom.
     grids : tuple of ScatteringGrid
-        What is added up: single scattering, and the collinear paths where an atom
-        half way focuses the wave.
+        Paths whose EXAFS is summed: single scattering, and for an atom behind another
+        the collinear paths over the atom half way, which focuses the wave.
     multiplicities : tuple of float
-        How often each grid counts.
+        Factor of each grid in the sum.
     nearest : float
         Shortest distance at which a shell may lie, in angstrom.
-    s02 : float
+    s02 : float, default 1
         Amplitude reduction factor.
     """
 
     element: str
-    grids: tuple
-    multiplicities: tuple
+    grids: tuple[ScatteringGrid, ...]
+    multiplicities: tuple[float, ...]
     nearest: float
     s02: float = 1.0
 
     @cached_property
-    def _tables(self):
+    def _tables(self) -> tuple[tuple[np.ndarray, ...], ...]:
         return tuple(map(_table, self.grids))
 
     @property
-    def via(self):
+    def via(self) -> str:
         """Symbol of the atom half way, empty for single scattering."""
         return self.grids[-1].via
 
     @property
-    def label(self):
-        """Element, and the atom half way: "Cu", "Ni via O"."""
+    def label(self) -> str:
+        """Element and the atom half way, for example "Cu" and "Ni via O"."""
         return f"{self.element} via {self.via}" if self.via else self.element
 
     @property
-    def r_limits(self):
-        """Shortest and longest distance, in angstrom."""
+    def r_limits(self) -> tuple[float, float]:
+        """Shortest and longest distance of a shell, in angstrom."""
         first = max(grid.r[0] for grid in self.grids)
         return max(first, self.nearest), min(grid.r[-1] for grid in self.grids)
 
     @property
-    def kmax(self):
-        """Largest wavenumber FEFF computed, in 1/angstrom."""
+    def kmax(self) -> float:
+        """Largest wavenumber that FEFF computed, in 1/angstrom."""
         return min(grid.k[-1] for grid in self.grids)
 
-    def columns(self, k, r, *, e0=0.0, sigma2=0.0, third=0.0):
-        """EXAFS of one atom at each distance, with derivatives.
+    def columns(
+        self,
+        k: np.ndarray,
+        r: ArrayLike,
+        *,
+        e0: float | np.ndarray = 0.0,
+        sigma2: float | np.ndarray = 0.0,
+        third: float | np.ndarray = 0.0,
+    ) -> np.ndarray:
+        """EXAFS of one atom at each distance, and its derivatives.
 
         Parameters
         ----------
@@ -72,12 +83,12 @@ class Channel:
             Distances in angstrom.
         e0, sigma2, third : float or (n,) array
             Shift of the energy zero in eV, mean square displacement in square
-            angstrom and third cumulant in cubic angstrom.
+            angstrom and third cumulant in cubic angstrom; 0 by default.
 
         Returns
         -------
         (5, n, n_k) array
-            chi, and its derivatives by r, e0, sigma2 and third.
+            Spectrum chi, and its derivatives by r, e0, sigma2 and third.
         """
         r = np.ascontiguousarray(np.atleast_1d(r), dtype=float)
         e0, sigma2, third = (
@@ -92,12 +103,12 @@ class Channel:
         return total
 
 
-def _table(grid: ScatteringGrid):
-    """Grid as the kernel wants it: cubics in k at each distance."""
+def _table(grid: ScatteringGrid) -> tuple[np.ndarray, ...]:
+    """Distances, wavenumbers and cubic polynomials in k, for the kernel."""
     r = grid.r
     amplitude, phase = grid.amplitude, grid.phase
     if len(r) == 1:
-        # One path only: its amplitude and phase serve at every distance.
+        # A single path: its amplitude and phase are used at every distance.
         r = np.array([r[0], r[0] + 1.0])
         amplitude, phase = np.repeat(amplitude, 2, 0), np.repeat(phase, 2, 0)
 

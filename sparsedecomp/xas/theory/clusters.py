@@ -1,12 +1,14 @@
-"""Clusters of atoms from which FEFF takes its potentials.
+"""Clusters of atoms from which FEFF computes its potentials.
 
-The structure need not be that of the sample: the muffin-tin potentials depend on how
-densely the atoms are packed and on who is whose neighbour, hardly on where exactly.
-Uranium dioxide computed from a rock salt and a zinc blende cluster gave distances
-within 0.02 angstrom.
+The structure need not be that of the sample: muffin-tin potentials depend on the
+packing density and on the elements of the neighbours, little on exact positions.
+`ShellPrior.distance_error` and `ShellPrior.amplitude_error` allow for the difference.
 """
 
+from __future__ import annotations
+
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,8 +16,8 @@ from .elements import bond_length
 
 _FCC = ((0, 0, 0), (0, 0.5, 0.5), (0.5, 0, 0.5), (0.5, 0.5, 0))
 _CORNERS = tuple(itertools.product((0.25, 0.75), repeat=3))
-# Atoms of the cubic cell: absorber's sublattice, the others' sublattice, and the
-# bond between the two in units of the cell.
+# Atoms of the cubic cell: sublattice of the absorber, sublattice of the other atoms,
+# and the bond length in units of the cell.
 _LATTICES = {
     "fcc": (_FCC, (), 1 / np.sqrt(2)),
     "bcc": (((0, 0, 0), (0.5, 0.5, 0.5)), (), np.sqrt(3) / 2),
@@ -35,23 +37,30 @@ _LATTICES = {
 LATTICES = tuple(_LATTICES)
 
 
-def make_cluster(absorber, elements, *, lattice=None, bond=None, radius=6.5):
-    """Cluster around the absorber.
+def make_cluster(
+    absorber: str,
+    elements: Sequence[str],
+    *,
+    lattice: str | None = None,
+    bond: float | None = None,
+    radius: float = 6.5,
+) -> list[tuple[str, tuple[float, ...]]]:
+    """Build a cluster of atoms around the absorber.
 
     Parameters
     ----------
     absorber : str
         Symbol of the absorbing atom.
     elements : sequence of str
-        Symbols of the scattering atoms. Others than the absorber's alternate on the
-        second sublattice.
+        Symbols of the scattering atoms. Those that differ from the absorber alternate
+        on the second sublattice.
     lattice : {"fcc", "bcc", "rocksalt", "zincblende", "fluorite"}, optional
-        By default fcc where all atoms are of one element, else rock salt.
+        Crystal lattice, by default fcc if all atoms are of one element, else rock salt.
     bond : float, optional
         Distance of nearest neighbours in angstrom, by default the sum of the covalent
-        radii.
+        radii. A larger one spreads the atoms and flattens the potentials.
     radius : float, default 6.5
-        Of the cluster, in angstrom.
+        Radius of the cluster in angstrom. A larger one makes FEFF slower.
 
     Returns
     -------
@@ -82,7 +91,8 @@ def make_cluster(absorber, elements, *, lattice=None, bond=None, radius=6.5):
             f"with the atoms {', '.join([absorber, *others])}: choose another."
         )
     if bond is None:
-        bond = np.mean([bond_length(absorber, other) for other in others or [absorber]])
+        bonds = [bond_length(absorber, other) for other in others or [absorber]]
+        bond = float(np.mean(bonds))
     cell = bond / ratio
     reach = int(np.ceil(radius / cell)) + 1
     atoms = []

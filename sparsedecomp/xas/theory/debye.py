@@ -1,15 +1,20 @@
-"""Displacements of the atoms of a Debye solid."""
+"""Mean square relative displacements in the correlated Debye model."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 # hbar^2 / (k_B u) in square angstrom kelvin, CODATA 2018.
 _HBAR2_OVER_KB_U = 48.5087
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
 
 
-def debye_sigma2(r, temperature, theta, mass, density):
+def debye_sigma2(
+    r: ArrayLike, temperature: float, theta: float, mass: float, density: float
+) -> np.ndarray:
     r"""Correlated Debye model of the mean square relative displacement.
 
     .. math:: \sigma^2(R) = \frac{3 \hbar}{m \omega_D} \int_0^1 x
@@ -23,15 +28,15 @@ def debye_sigma2(r, temperature, theta, mass, density):
     temperature, theta : float
         Temperature and Debye temperature in kelvin.
     mass : float
-        Mass of an atom in atomic units; of unlike atoms twice the reduced mass.
+        Mass of an atom in atomic units; twice the reduced mass for unlike atoms.
     density : float
-        Atoms in a cubic angstrom.
+        Number density of the atoms in 1/angstrom^3.
 
     Returns
     -------
     (n,) array
-        In square angstrom. It is for solids of one element; in others theta is a
-        parameter of the fit and differs between the pairs of elements.
+        Displacements in square angstrom. The model holds for solids of one element; in
+        compounds theta is an effective parameter that differs between pairs.
 
     Raises
     ------
@@ -55,13 +60,17 @@ def debye_sigma2(r, temperature, theta, mass, density):
     for name, value in given.items():
         if not value > 0:
             raise ValueError(f"{name}={value!r}: expected a positive number.")
+    # Gauss-Legendre quadrature on 0 to 1.
     x, weight = (_NODES + 1) / 2, _WEIGHTS / 2
     phase = np.multiply.outer(np.asarray(r, dtype=float), x)
     phase = phase * (6 * np.pi**2 * density) ** (1 / 3)
-    together = np.sinc(phase / np.pi)
+    correlation = np.sinc(phase / np.pi)
     occupation = x / np.tanh(theta * x / (2 * temperature))
     return (
-        3 * _HBAR2_OVER_KB_U / (mass * theta) * ((1 - together) @ (occupation * weight))
+        3
+        * _HBAR2_OVER_KB_U
+        / (mass * theta)
+        * ((1 - correlation) @ (occupation * weight))
     )
 
 
@@ -69,9 +78,9 @@ def debye_sigma2(r, temperature, theta, mass, density):
 class Debye:
     """Displacements of a solid of one element, as a function of distance.
 
-    Give it to a fit as ``sigma2=Debye(...)``, where all displacements are then known,
-    or as ``prior=ShellPrior(sigma2=Debye(...))``, where they deviate as the prior says
-    and a wrong Debye temperature is made up for.
+    ``SparseEXAFS(sigma2=Debye(...))`` fixes all displacements to the model;
+    ``SparseEXAFS(prior=ShellPrior(sigma2=Debye(...)))`` uses it as the prior, from
+    which the fit deviates where the Debye temperature is wrong.
 
     Attributes
     ----------
@@ -80,7 +89,7 @@ class Debye:
     mass : float
         Mass of an atom in atomic units.
     density : float
-        Atoms in a cubic angstrom.
+        Number density of the atoms in 1/angstrom^3.
 
     Examples
     --------
@@ -95,6 +104,6 @@ class Debye:
     mass: float
     density: float
 
-    def __call__(self, r):
-        """Mean square relative displacement at distances, in square angstrom."""
+    def __call__(self, r: ArrayLike) -> np.ndarray:
+        """Mean square relative displacement in square angstrom at distances."""
         return debye_sigma2(r, self.temperature, self.theta, self.mass, self.density)

@@ -1,4 +1,6 @@
-"""Atoms: symbols, and how far apart two of them bond."""
+"""Symbols of the elements and their bond lengths."""
+
+from __future__ import annotations
 
 SYMBOLS = (
     "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn "
@@ -19,22 +21,23 @@ _RADII = (
 _RADIUS = dict(zip(SYMBOLS, map(int, _RADII.split()), strict=True))
 
 
-def atomic_number(symbol):
+def atomic_number(symbol: str) -> int:
     """Atomic number of an element.
 
     Parameters
     ----------
     symbol : str
-        As "Cu"; capitals as usual.
+        Symbol of the element, such as "Cu".
 
     Returns
     -------
     int
+        Atomic number Z.
 
     Raises
     ------
     ValueError
-        If there is no such element, or FEFF does not know it.
+        If the symbol is not that of an element from H to Cm, which FEFF knows.
 
     Examples
     --------
@@ -49,7 +52,7 @@ def atomic_number(symbol):
     return SYMBOLS.index(symbol) + 1
 
 
-def bond_length(first, second):
-    """Sum of the covalent radii of two elements, in angstrom."""
+def bond_length(first: str, second: str) -> float:
+    """Sum of the covalent radii of two elements in angstrom."""
     atomic_number(first), atomic_number(second)
     return (_RADIUS[first] + _RADIUS[second]) / 100

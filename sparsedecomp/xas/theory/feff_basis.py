@@ -1,12 +1,17 @@
-"""The basis of a structure-free EXAFS fit: every atom at every distance, by FEFF.
+"""FEFF basis of an EXAFS fit: one atom of each element at every distance.
 
-Grids are taken from what comes with the package, from the cache on disk, or from a run
-of FEFF6L, in that order.
+Grids of scattering amplitudes are read from the package or from the cache on disk, or
+else computed with FEFF6L.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..grids import accept_old_names
 from .channels import Channel
@@ -16,8 +21,9 @@ from .feff_path import read_feff_path
 from .grid_store import load_grids
 from .scattering import ScatteringGrid
 
-# Shells begin at this part of the sum of covalent radii: shorter bonds are not known
-# but for the hydrogen that EXAFS does not see and multiple bonds such as U=O, 0.67.
+# Shortest distance of a shell as a fraction of the sum of the covalent radii. Bonds to
+# atoms that EXAFS detects are longer, except multiple bonds such as U=O (0.67). A
+# larger fraction excludes short bonds, a smaller one lets residual background pass as shells.
 _CLOSEST = 0.75
 
 
@@ -28,14 +34,14 @@ class FeffBasis:
     Attributes
     ----------
     channels : tuple of Channel
-        Scattering elements and paths.
+        Kinds of shells: scattering elements and paths.
     rstep : float, default 0.02
-        Step of the distances in angstrom.
+        Step of the grid of distances in angstrom. Smaller: more columns, slower.
     rmax : float, default 5.8
-        Longest distance in angstrom.
+        Longest distance of the grid in angstrom.
     """
 
-    channels: tuple
+    channels: tuple[Channel, ...]
     rstep: float = 0.02
     rmax: float = 5.8
 
@@ -43,50 +49,56 @@ class FeffBasis:
     @accept_old_names
     def from_composition(
         cls,
-        absorber,
-        elements,
+        absorber: str,
+        elements: Sequence[str],
         *,
-        edge="K",
-        lattice=None,
-        bond=None,
-        focusing=True,
-        s02=0.9,
-        rstep=0.02,
-        rmax=5.8,
-        time_limit=120.0,
-    ):
-        """Basis of which only the elements are known.
+        edge: str = "K",
+        lattice: str | None = None,
+        bond: float | None = None,
+        focusing: bool = True,
+        s02: float = 0.9,
+        rstep: float = 0.02,
+        rmax: float = 5.8,
+        time_limit: float = 120.0,
+    ) -> FeffBasis:
+        """Make a basis from the elements alone.
 
         Parameters
         ----------
         absorber : str
             Symbol of the absorbing element.
         elements : sequence of str
-            Symbols of the elements around it, the absorber's among them where it has
-            neighbours of its own kind.
+            Symbols of the elements around it, including the absorber's own if it has
+            neighbours of its kind.
         edge : {"K", "L1", "L2", "L3"}, default "K"
-        lattice, bond
-            Structure of the cluster for the potentials, see
-            `sparsedecomp.xas.theory.clusters.make_cluster`.
+            Absorption edge.
+        lattice : {"fcc", "bcc", "rocksalt", "zincblende", "fluorite"}, optional
+            Lattice of the cluster for the potentials; by default fcc if all atoms are
+            of one element, else rock salt.
+        bond : float, optional
+            Distance of nearest neighbours of that cluster in angstrom, by default the
+            sum of the covalent radii.
         focusing : bool, default True
-            With collinear multiple scattering: for each element also an atom behind
-            another half way.
+            Include collinear multiple scattering: an atom behind another half way.
         s02 : float, default 0.9
-            Amplitude reduction factor. Numbers of atoms are only as good as it is:
-            take it from a foil.
-        rstep, rmax : float
-            As in the class.
+            Amplitude reduction factor. Numbers of atoms are inversely proportional to
+            it: determine it from a foil.
+        rstep : float, default 0.02
+            Step of the grid of distances in angstrom. Smaller: more columns, slower.
+        rmax : float, default 5.8
+            Longest distance of the grid in angstrom.
         time_limit : float, default 120
-            Seconds for a run of FEFF.
+            Seconds after which a run of FEFF is stopped.
 
         Returns
         -------
         FeffBasis
+            Basis with a channel for each element and each focused path.
 
         Raises
         ------
         FeffError
-            If the grids must be computed and FEFF is not there or fails.
+            If the grids must be computed and FEFF is not found or fails.
         ValueError
             If an element, the edge or the lattice is unknown.
 
@@ -113,38 +125,48 @@ class FeffBasis:
     @accept_old_names
     def from_feff_inp(
         cls,
-        file,
-        elements=None,
+        file: str | Path,
+        elements: Sequence[str] | None = None,
         *,
-        focusing=True,
-        s02=0.9,
-        rstep=0.02,
-        rmax=5.8,
-        time_limit=120.0,
-    ):
-        """Basis from the potentials of a cluster that an input file of FEFF describes.
+        focusing: bool = True,
+        s02: float = 0.9,
+        rstep: float = 0.02,
+        rmax: float = 5.8,
+        time_limit: float = 120.0,
+    ) -> FeffBasis:
+        """Make a basis with the potentials of a cluster given by an input file of FEFF.
 
-        The file gives absorber, edge and atoms; which atoms lie where decides the
-        potentials only, shells are looked for at all distances. FEFF is run once and
-        its result kept in the cache.
+        The file gives absorber, edge and atoms. Their positions determine the
+        potentials only: shells are searched at all distances. FEFF is run once and its
+        result kept in the cache.
 
         Parameters
         ----------
         file : str or pathlib.Path
-            feff.inp with ATOMS, POTENTIALS and HOLE or EDGE.
+            Path of a feff.inp with ATOMS, POTENTIALS and HOLE or EDGE.
         elements : sequence of str, optional
             Scattering elements, by default all of the cluster.
-        focusing, s02, rstep, rmax, time_limit
-            As in `from_composition`.
+        focusing : bool, default True
+            Include collinear multiple scattering: an atom behind another half way.
+        s02 : float, default 0.9
+            Amplitude reduction factor. Numbers of atoms are inversely proportional to
+            it: determine it from a foil.
+        rstep : float, default 0.02
+            Step of the grid of distances in angstrom. Smaller: more columns, slower.
+        rmax : float, default 5.8
+            Longest distance of the grid in angstrom.
+        time_limit : float, default 120
+            Seconds after which FEFF is stopped.
 
         Returns
         -------
         FeffBasis
+            Basis with a channel for each element and each focused path.
 
         Raises
         ------
         FeffError
-            If FEFF is not there or fails.
+            If FEFF is not found or fails.
         ValueError
             If the file lacks atoms, a potential or the absorber, naming the line, or
             an element does not occur in it.
@@ -171,24 +193,40 @@ class FeffBasis:
 
     @classmethod
     @accept_old_names
-    def from_paths(cls, files, *, s02=0.9, rstep=0.02, rmax=5.8, width=0.4):
-        """Basis of FEFF paths computed from a structure.
+    def from_paths(
+        cls,
+        files: Iterable[str | Path],
+        *,
+        s02: float = 0.9,
+        rstep: float = 0.02,
+        rmax: float = 5.8,
+        width: float = 0.4,
+    ) -> FeffBasis:
+        """Make a basis from FEFF paths computed for a structure.
 
-        A path's amplitude and phase serve at distances near its own; that is wrong by
-        a tenth of the signal at distances an angstrom away.
+        The amplitude and phase of a path are used at distances near its own, where
+        they change little.
 
         Parameters
         ----------
         files : sequence of str or pathlib.Path
             Files feffNNNN.dat. Those of single scattering are used.
-        s02, rstep, rmax : float
-            As in `from_composition`.
+        s02 : float, default 0.9
+            Amplitude reduction factor. Numbers of atoms are inversely proportional to
+            it: determine it from a foil.
+        rstep : float, default 0.02
+            Step of the grid of distances in angstrom. Smaller: more columns, slower.
+        rmax : float, default 5.8
+            Longest distance of the grid in angstrom.
         width : float, default 0.4
-            How far from a path's distance it may serve, in angstrom.
+            Distance in angstrom by which the grid extends beyond the shortest and the
+            longest path. Larger: shells may be found farther away, with less accurate
+            amplitudes.
 
         Returns
         -------
         FeffBasis
+            Basis with a channel for each element.
 
         Raises
         ------
@@ -205,36 +243,33 @@ class FeffBasis:
             own = [path for path in paths if path.scatterers[0] == symbol]
             grid = ScatteringGrid.from_paths(own)
             ends = [grid.r[0] - width, *grid.r, grid.r[-1] + width]
-            grid = ScatteringGrid(
-                grid.absorber,
-                grid.edge,
-                symbol,
-                np.array(ends),
-                grid.k,
-                grid.amplitude[[0, *range(len(own)), -1]],
-                grid.phase[[0, *range(len(own)), -1]],
-                grid.mean_free_path,
-                grid.momentum,
+            rows = [0, *range(len(own)), -1]
+            grid = replace(
+                grid,
+                r=np.array(ends),
+                amplitude=grid.amplitude[rows],
+                phase=grid.phase[rows],
             )
             channels.append(Channel(symbol, (grid,), (1.0,), ends[0], s02))
         return cls(tuple(channels), rstep, rmax)
 
-    def only(self, *elements):
-        """The same basis with some of its elements.
+    def only(self, *elements: str) -> FeffBasis:
+        """Restrict the basis to some of its elements.
 
         Parameters
         ----------
         *elements : str
-            Symbols.
+            Symbols of the elements to keep.
 
         Returns
         -------
         FeffBasis
+            Basis with the channels in which no other element scatters.
 
         Raises
         ------
         ValueError
-            If the basis holds none of them.
+            If there is no such channel.
         """
         kept = tuple(
             channel
@@ -249,22 +284,30 @@ class FeffBasis:
         return replace(self, channels=kept)
 
     @property
-    def labels(self):
-        """Name of each channel."""
+    def labels(self) -> tuple[str, ...]:
+        """Label of each channel, for example "Cu" and "Ni via O"."""
         return tuple(channel.label for channel in self.channels)
 
     @property
-    def r(self):
+    def r(self) -> np.ndarray:
         """Distance of each column, in angstrom."""
         return np.concatenate([self._distances(channel) for channel in self.channels])
 
     @property
-    def channel_index(self):
-        """Channel of each column."""
+    def channel_index(self) -> np.ndarray:
+        """Index of the channel of each column."""
         counts = [len(self._distances(channel)) for channel in self.channels]
         return np.repeat(np.arange(len(counts)), counts)
 
-    def columns(self, k, r=None, *, e0=0.0, sigma2=0.006, third=0.0):
+    def columns(
+        self,
+        k: ArrayLike,
+        r: np.ndarray | None = None,
+        *,
+        e0: float | np.ndarray = 0.0,
+        sigma2: float | np.ndarray = 0.006,
+        third: float | np.ndarray = 0.0,
+    ) -> np.ndarray:
         """EXAFS of one atom at each distance.
 
         Parameters
@@ -272,26 +315,27 @@ class FeffBasis:
         k : (n_k,) array
             Wavenumbers in 1/angstrom.
         r : (n_columns,) array, optional
-            Distances in angstrom instead of those of the grid.
+            Distances in angstrom that replace those of the grid.
         e0, sigma2, third : float or (n_columns,) array
-            Shift of the energy zero in eV, mean square displacement in square
-            angstrom and third cumulant in cubic angstrom.
+            Shift of the energy zero in eV (default 0), mean square displacement in
+            square angstrom (0.006) and third cumulant in cubic angstrom (0).
 
         Returns
         -------
         (n_columns, n_k) array
+            Spectra, not weighted by k.
 
         Raises
         ------
         ValueError
-            If FEFF was not computed as far as the data reach.
+            If the wavenumbers exceed those that FEFF computed.
         """
         k = np.asarray(k, dtype=float)
         reached = min(channel.kmax for channel in self.channels)
         if k[-1] > reached:
             raise ValueError(
                 f"The basis ends at k = {reached:.1f} 1/angstrom, the data reach "
-                f"{k[-1]:.1f}: choose a k_range that ends before."
+                f"{k[-1]:.1f}: choose a smaller kmax."
             )
         r, channel_index = self.r if r is None else r, self.channel_index
         e0, sigma2, third = (np.broadcast_to(v, len(r)) for v in (e0, sigma2, third))
@@ -303,7 +347,7 @@ class FeffBasis:
             )[0]
         return out
 
-    def _distances(self, channel):
+    def _distances(self, channel: Channel) -> np.ndarray:
         low, high = channel.r_limits
         high = min(high, self.rmax)
         first = np.ceil(low / self.rstep - 1e-9)
@@ -313,8 +357,8 @@ class FeffBasis:
 FeffBasis.__init__ = accept_old_names(FeffBasis.__init__)  # type: ignore[method-assign]
 
 
-def make_channels(grids, s02):
-    """Channels of single scattering, then those of an atom behind another."""
+def make_channels(grids: Sequence[ScatteringGrid], s02: float) -> Iterator[Channel]:
+    """Make channels of single scattering, then those of an atom behind another."""
     single = {grid.scatterer: grid for grid in grids if grid.kind == "single"}
     for grid in single.values():
         nearest = _CLOSEST * bond_length(grid.absorber, grid.scatterer)
@@ -331,14 +375,14 @@ def make_channels(grids, s02):
 def _rows_of_atoms(absorber, elements):
     """Pairs of the atom half way and the atom behind it.
 
-    Rows are of one kind, or of another kind between two of the absorber's.
+    Both are of one element, or the atom behind is of the absorber's element.
     """
     pairs = [(via, end) for via in elements for end in elements]
     return [(via, end) for via, end in pairs if via == end or end == absorber]
 
 
 def _channels(grids, elements, focusing, s02):
-    """Channels by element, in whatever order a file was written."""
+    """Channels in the order of the elements, independent of the order in a file."""
     grids = sorted(
         (grid for grid in grids if focusing or grid.kind == "single"),
         key=lambda grid: (

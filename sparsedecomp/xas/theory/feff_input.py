@@ -1,4 +1,6 @@
-"""Reads the cluster of atoms from an input file of FEFF: feff.inp."""
+"""Reader of the cluster of atoms in feff.inp, the input file of FEFF."""
+
+from __future__ import annotations
 
 from pathlib import Path
 
@@ -10,19 +12,23 @@ _EDGES = ("K", "L1", "L2", "L3")
 _COMMENTS = "*#%!;"
 
 
-def read_feff_input(file):
-    """Atoms and edge of an input file of FEFF6 or FEFF8.
+def read_feff_input(
+    file: str | Path,
+) -> tuple[list[tuple[str, tuple[float, ...]]], str]:
+    """Read the atoms and the edge from an input file of FEFF6 or FEFF8.
 
     Parameters
     ----------
     file : str or pathlib.Path
+        Path of feff.inp.
 
     Returns
     -------
     cluster : list of (str, tuple of float)
-        Symbol and position in angstrom of each atom from the absorber, which comes
-        first; the others by distance.
+        Symbol of each atom and its position relative to the absorber, in angstrom. The
+        absorber comes first, then the others by distance.
     edge : {"K", "L1", "L2", "L3"}
+        Absorption edge.
 
     Raises
     ------

@@ -1,4 +1,6 @@
-"""Reads a scattering path that FEFF has computed: the file feffNNNN.dat."""
+"""Reader of feffNNNN.dat, a scattering path computed by FEFF."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,7 @@ _COLUMNS = 7
 
 @dataclass(frozen=True)
 class FeffPath:
-    """One scattering path.
+    """Scattering path.
 
     Attributes
     ----------
@@ -19,7 +21,7 @@ class FeffPath:
     scatterers : tuple of str
         Symbols of the other atoms of the path, in order.
     degeneracy : float
-        Number of such paths in FEFF's cluster.
+        Number of equivalent paths in FEFF's cluster.
     distance : float
         Half the length of the path, in angstrom.
     k : (n_k,) array
@@ -27,16 +29,16 @@ class FeffPath:
     amplitude : (n_k,) array
         Effective scattering amplitude times the reduction factor, in angstrom.
     phase : (n_k,) array
-        Central atom's and scatterers' phase shifts together, in radian.
+        Sum of the phase shifts of the central atom and of the scatterers, in radian.
     mean_free_path : (n_k,) array
-        In angstrom.
+        Mean free path of the photoelectron in angstrom.
     momentum : (n_k,) array
         Real part of the complex momentum, in 1/angstrom.
     """
 
     absorber: str
     edge: str
-    scatterers: tuple
+    scatterers: tuple[str, ...]
     degeneracy: float
     distance: float
     k: np.ndarray
@@ -46,26 +48,28 @@ class FeffPath:
     momentum: np.ndarray
 
     @property
-    def n_legs(self):
-        """Number of legs: 2 for single scattering."""
+    def n_legs(self) -> int:
+        """Number of legs of the path, 2 for single scattering."""
         return len(self.scatterers) + 1
 
 
-def read_feff_path(path):
+def read_feff_path(path: str | Path) -> FeffPath:
     """Read a file feffNNNN.dat of FEFF6 or FEFF8.
 
     Parameters
     ----------
     path : str or pathlib.Path
+        Path of the file.
 
     Returns
     -------
     FeffPath
+        Scattering path, with the amplitude and phase that larch would use.
 
     Raises
     ------
     ValueError
-        If the file is not such a file or ends early; the message names the line.
+        If the file has another format or ends early; the message names the line.
 
     Examples
     --------
@@ -74,7 +78,7 @@ def read_feff_path(path):
     2.5478
     """
     lines = Path(path).read_text(encoding="latin-1").splitlines()
-    # What begins with a hash was marked as a comment by the program that stored it.
+    # Some programs mark lines as comments with a hash when they store such a file.
     lines = [line.lstrip("#").rstrip() for line in lines]
     edge = next(
         (_edge(line) for line in lines if line.lower().split()[:1] == ["abs"]), ""

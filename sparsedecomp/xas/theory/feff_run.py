@@ -1,8 +1,10 @@
-"""Runs FEFF6L: potentials of a cluster, then paths of any length from these.
+"""Run FEFF6L: potentials of a cluster, then scattering paths of any length.
 
-FEFF is an external program with a licence of its own. xraylarch brings it; a path in
-the environment variable SPARSEDECOMP_FEFF6L names another copy.
+FEFF is an external program with its own licence. It is installed with xraylarch; the
+environment variable SPARSEDECOMP_FEFF6L may hold the path of another copy.
 """
+
+from __future__ import annotations
 
 import importlib.util
 import logging
@@ -11,9 +13,10 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from .feff_path import read_feff_path
+from .feff_path import FeffPath, read_feff_path
 
 _logger = logging.getLogger(__name__)
 
@@ -23,22 +26,22 @@ _FOLDERS = {"Linux": "linux64", "Darwin": "darwin64", "Windows": "win64"}
 
 
 class FeffError(RuntimeError):
-    """FEFF was not found, took too long, or failed; holds what it printed."""
+    """FEFF was not found, took too long, or failed. The message holds its output."""
 
 
-def find_feff():
-    """Path of the program feff6l.
+def find_feff() -> Path:
+    """Find the program feff6l.
 
     Returns
     -------
     pathlib.Path
-        What SPARSEDECOMP_FEFF6L names, else the copy in an installed xraylarch, else
-        ``feff6l`` on the search path of programs.
+        Path in SPARSEDECOMP_FEFF6L if set, else the copy in an installed xraylarch,
+        else ``feff6l`` on the search path of programs.
 
     Raises
     ------
     FeffError
-        If there is none; the message says how to get it.
+        If there is none; the message says how to install it.
     """
     named = os.environ.get(ENVIRONMENT)
     if named:
@@ -48,7 +51,7 @@ def find_feff():
                 "the program feff6l, or unset it."
             )
         return Path(named)
-    # Only looked for: importing larch takes seconds and is not needed.
+    # The package is located, not imported: importing larch takes seconds.
     larch = importlib.util.find_spec("larch")
     if larch is not None:
         folder = Path(larch.origin).parent / "bin" / _FOLDERS[platform.system()]
@@ -58,19 +61,25 @@ def find_feff():
     found = shutil.which("feff6l")
     if found is None:
         raise FeffError(
-            "FEFF6L was not found. Install xraylarch, which brings it, with "
+            "FEFF6L was not found. Install xraylarch, which includes it, with "
             'pip install "sparsedecomp[xas]", or set the environment variable '
-            f"{ENVIRONMENT} to the program; grids that come with the package or are "
-            "in the cache need no FEFF."
+            f"{ENVIRONMENT} to its path. Grids that come with the package or are in "
+            "the cache need no FEFF."
         )
     return Path(found)
 
 
-def run_feff(cluster, edge, paths, *, time_limit=120.0):
-    """Scattering amplitudes of given paths in the potentials of a cluster.
+def run_feff(
+    cluster: Sequence[tuple[str, Sequence[float]]],
+    edge: str,
+    paths: Sequence[Sequence[tuple[str, Sequence[float]]]],
+    *,
+    time_limit: float = 120.0,
+) -> list[FeffPath]:
+    """Compute scattering amplitudes of given paths in the potentials of a cluster.
 
-    The potentials are computed once, and every path from them: paths need not occur
-    in the cluster.
+    The potentials are computed once and used for every path. Paths need not occur in
+    the cluster.
 
     Parameters
     ----------
@@ -87,12 +96,12 @@ def run_feff(cluster, edge, paths, *, time_limit=120.0):
     Returns
     -------
     list of FeffPath
-        In the order given.
+        Paths in the order given.
 
     Raises
     ------
     FeffError
-        If FEFF is not there, exceeds its time, or fails; with its own message.
+        If FEFF is not found, exceeds its time, or fails; with its own message.
     ValueError
         If the edge is unknown.
     """
@@ -100,8 +109,8 @@ def run_feff(cluster, edge, paths, *, time_limit=120.0):
         raise ValueError(f"edge={edge!r}: expected one of {', '.join(_HOLES)}.")
     program = find_feff()
     potentials = list(dict.fromkeys(symbol for symbol, _ in cluster[1:]))
-    with tempfile.TemporaryDirectory(prefix="feff-") as folder:
-        folder = Path(folder)
+    with tempfile.TemporaryDirectory(prefix="feff-") as name:
+        folder = Path(name)
         (folder / "paths.dat").write_text(_paths_file(paths, cluster[0][0], potentials))
         for control in ("1 0 0 0", "0 0 1 0"):
             text = _input_file(cluster, potentials, edge, control)
@@ -152,7 +161,7 @@ def _input_file(cluster, potentials, edge, control):
         f"HOLE {_HOLES[edge]} 1.0",
         f"CONTROL {control}",
         "PRINT 0 0 0 0",
-        # Weak distant paths would be dropped.
+        # Keep weak, distant paths.
         "CRITERIA 0 0",
         "RMAX 1.0",
         "POTENTIALS",

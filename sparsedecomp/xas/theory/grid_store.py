@@ -1,12 +1,17 @@
 """Grids of scattering amplitudes: from the package, the cache on disk, or FEFF.
 
-What FEFF computed once for a cluster is not computed again.
+Results of FEFF are kept in the cache, so that each cluster is computed once.
 """
+
+from __future__ import annotations
 
 import hashlib
 import json
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -19,25 +24,29 @@ from .scattering import ScatteringGrid
 _logger = logging.getLogger(__name__)
 
 SHIPPED = Path(__file__).with_name("feff_grids")
-# Distances at which FEFF is run, in angstrom; splines fill in between.
-_RUN_STEP, _TABLE_STEP, _REACH = 0.1, 0.05, 6.6
-_NEAREST, _NEAREST_FOCUSED = 1.3, 3.2
+# Steps of the distances in angstrom: those at which FEFF is run, and those of the
+# table, which cubic splines fill and between which the kernel interpolates linearly.
+# Smaller steps interpolate more accurately; FEFF's time is proportional to the first.
+_RUN_STEP, _TABLE_STEP = 0.1, 0.05
+# First distance of single scattering and of focused paths, and last distance of both.
+_NEAREST, _NEAREST_FOCUSED, _REACH = 1.3, 3.2, 6.6
 
 
 def load_grids(
-    absorber,
-    elements,
-    pairs,
+    absorber: str,
+    elements: Sequence[str],
+    pairs: Sequence[tuple[str, str]],
     *,
-    edge,
-    lattice=None,
-    bond=None,
-    cluster=None,
-    time_limit=120.0,
-):
-    """Grids from the package, the cache or FEFF; see `FeffBasis.from_composition`.
+    edge: str,
+    lattice: str | None = None,
+    bond: float | None = None,
+    cluster: Sequence[tuple[str, Sequence[float]]] | None = None,
+    time_limit: float = 120.0,
+) -> list[ScatteringGrid]:
+    """Read grids from the package or the cache, or compute them with FEFF.
 
-    A cluster takes the place of the lattice and the bond.
+    The parameters are those of `FeffBasis.from_composition`; pairs are the atoms
+    (half way, behind) of the focused paths, and a cluster replaces lattice and bond.
     """
     key = [absorber, edge, sorted(elements), sorted(pairs), lattice, bond]
     if cluster is not None:
@@ -56,12 +65,19 @@ def load_grids(
         file.parent.mkdir(parents=True, exist_ok=True)
         write_grids(file, grids)
     except OSError as error:
-        _logger.warning("grids were not kept in the cache: %s", error)
+        _logger.warning("The grids could not be written to the cache: %s", error)
     return [_filled(grid) for grid in grids]
 
 
-def compute_grids(cluster, edge, elements, pairs, *, time_limit=120.0):
-    """Run FEFF for single scattering of elements and for rows of (via, end) atoms."""
+def compute_grids(
+    cluster: Sequence[tuple[str, Sequence[float]]],
+    edge: str,
+    elements: Sequence[str],
+    pairs: Sequence[tuple[str, str]],
+    *,
+    time_limit: float = 120.0,
+) -> list[ScatteringGrid]:
+    """Run FEFF for single scattering by elements and for collinear pairs of atoms."""
     near = np.arange(_NEAREST, _REACH + 1e-9, _RUN_STEP)
     far = np.arange(_NEAREST_FOCUSED, _REACH + 1e-9, _RUN_STEP)
     wanted = [("single", [[(symbol, (r, 0, 0))] for r in near]) for symbol in elements]
@@ -80,26 +96,33 @@ def compute_grids(cluster, edge, elements, pairs, *, time_limit=120.0):
     return grids
 
 
-def write_grids(file, grids):
-    """Write grids of one run of FEFF to a file .npz."""
-    arrays = {"k": grids[0].k, "mean_free_path": grids[0].mean_free_path}
-    arrays["momentum"] = grids[0].momentum
+def write_grids(file: Path, grids: Sequence[ScatteringGrid]) -> None:
+    """Write the grids of one run of FEFF to an npz file."""
+    first = grids[0]
+    arrays: dict[str, Any] = {
+        "k": first.k,
+        "mean_free_path": first.mean_free_path,
+        "momentum": first.momentum,
+        "note": first.note,
+    }
     names = []
     for i, grid in enumerate(grids):
         names.append([grid.absorber, grid.edge, grid.scatterer, grid.kind, grid.via])
         arrays[f"r{i}"] = grid.r
         arrays[f"amplitude{i}"] = grid.amplitude.astype(np.float32)
         arrays[f"phase{i}"] = grid.phase.astype(np.float32)
-    np.savez_compressed(file, names=np.array(names), note=grids[0].note, **arrays)
+    np.savez_compressed(file, names=np.array(names), **arrays)
 
 
-def read_grids(file):
+def read_grids(file: Path) -> list[ScatteringGrid]:
     """Read grids that `write_grids` wrote."""
     with np.load(file) as stored:
         return [
             _filled(
                 ScatteringGrid(
-                    *map(str, (absorber, edge, scatterer)),
+                    str(absorber),
+                    str(edge),
+                    str(scatterer),
                     stored[f"r{i}"],
                     stored["k"],
                     stored[f"amplitude{i}"].astype(float),
@@ -115,20 +138,12 @@ def read_grids(file):
         ]
 
 
-def _filled(grid):
-    """Grid at the closer distances between which the kernel draws lines."""
+def _filled(grid: ScatteringGrid) -> ScatteringGrid:
+    """Grid at the closer distances between which the kernel interpolates linearly."""
     r = np.arange(grid.r[0], grid.r[-1] + 1e-9, _TABLE_STEP)
-    return ScatteringGrid(
-        grid.absorber,
-        grid.edge,
-        grid.scatterer,
-        r,
-        grid.k,
-        CubicSpline(grid.r, grid.amplitude)(r),
-        CubicSpline(grid.r, grid.phase)(r),
-        grid.mean_free_path,
-        grid.momentum,
-        kind=grid.kind,
-        via=grid.via,
-        note=grid.note,
+    return replace(
+        grid,
+        r=r,
+        amplitude=CubicSpline(grid.r, grid.amplitude)(r),
+        phase=CubicSpline(grid.r, grid.phase)(r),
     )

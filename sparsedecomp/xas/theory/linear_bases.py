@@ -1,8 +1,12 @@
-"""Bases that need no FEFF: Fourier, and an array of one's own."""
+"""Bases that need no FEFF: sines and cosines, and columns given by the user."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..grids import accept_old_names
 from ..units import ETOK
@@ -12,23 +16,24 @@ FOURIER = ("plain", "windowed", "advanced")
 
 @dataclass(frozen=True)
 class FourierBasis:
-    r"""Sines and cosines of 2 k R: distances without scattering theory.
+    r"""Sines and cosines of 2 k R, without scattering theory.
 
-    Column pairs with free signs are four columns with positive weights, labelled
-    "+sin", "-sin", "+cos" and "-cos"; the amplitude at a distance is the root of the
-    sum of squares. Distances are short of the true ones by some 0.3 angstrom, since
-    the phase shift is not known, and weights are no numbers of atoms.
+    Weights of both signs are represented by four columns with non-negative weights,
+    labelled "+sin", "-sin", "+cos" and "-cos"; the amplitude at a distance is the root
+    of the sum of their squares. Distances are about 0.3 angstrom too short, since the
+    phase shift is not known, and weights are not numbers of atoms.
 
     Attributes
     ----------
     rmin, rmax, rstep : float, default 1, 5.8, 0.05
-        Distances in angstrom.
+        First and last distance and their step, in angstrom.
     kind : {"plain", "windowed", "advanced"}, default "advanced"
-        ``plain``: sin 2kR in k^weight chi. ``windowed``: times a Gaussian in k about
-        the middle of the range. ``advanced``: with the attenuation of the EXAFS
-        equation, k^2 / R^2 exp(-2 k^2 s^2 - 2 R / L) sin 2kR in k^3 chi.
+        Envelope of the sines in k^3 chi. ``plain``: constant. ``windowed``: Gaussian
+        in k about the middle of the range. ``advanced``: attenuation of the EXAFS
+        equation, k^2 / R^2 exp(-2 k^2 s^2 - 2 R / L).
     mean_free_path : float, default 8
-        L in angstrom.
+        Mean free path L of the photoelectron in angstrom, for the advanced kind.
+        Smaller values damp distant shells more.
 
     References
     ----------
@@ -41,7 +46,7 @@ class FourierBasis:
     kind: str = "advanced"
     mean_free_path: float = 8.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.kind not in FOURIER:
             raise ValueError(
                 f"kind={self.kind!r}: expected one of {', '.join(FOURIER)}."
@@ -50,21 +55,23 @@ class FourierBasis:
     labels = ("+sin", "-sin", "+cos", "-cos")
 
     @property
-    def _distances(self):
+    def _distances(self) -> np.ndarray:
         count = int(np.floor((self.rmax - self.rmin) / self.rstep + 1e-9)) + 1
         return self.rmin + self.rstep * np.arange(count)
 
     @property
-    def r(self):
+    def r(self) -> np.ndarray:
         """Distance of each column, in angstrom."""
         return np.tile(self._distances, 4)
 
     @property
-    def channel_index(self):
-        """Label of each column."""
+    def channel_index(self) -> np.ndarray:
+        """Index of the label of each column."""
         return np.repeat(np.arange(4), len(self._distances))
 
-    def columns(self, k, *, e0=0.0, sigma2=0.006):
+    def columns(
+        self, k: ArrayLike, *, e0: float = 0.0, sigma2: float = 0.006
+    ) -> np.ndarray:
         """Columns as chi(k).
 
         Parameters
@@ -74,11 +81,12 @@ class FourierBasis:
         e0 : float, default 0
             Shift of the energy zero in eV.
         sigma2 : float, default 0.006
-            Mean square displacement in square angstrom, of the advanced kind.
+            Mean square displacement s^2 in square angstrom, for the advanced kind.
 
         Returns
         -------
         (n_columns, n_k) array
+            Spectra, not weighted by k.
         """
         k = np.sqrt(np.maximum(np.asarray(k, dtype=float) ** 2 - ETOK * e0, 1e-4))
         r = self._distances[:, None]
@@ -100,7 +108,7 @@ FourierBasis.__init__ = accept_old_names(_init)  # type: ignore[method-assign]
 
 @dataclass(frozen=True)
 class ArrayBasis:
-    """Columns computed elsewhere, for example by GNXAS.
+    """Columns computed by another program, for example GNXAS.
 
     Attributes
     ----------
@@ -117,9 +125,9 @@ class ArrayBasis:
     gamma: np.ndarray
     k: np.ndarray
     r: np.ndarray
-    elements: tuple
+    elements: Sequence[str]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         gamma = np.asarray(self.gamma, dtype=float)
         shape = (len(self.r), len(self.k))
         if gamma.shape != shape or len(self.elements) != len(self.r):
@@ -130,16 +138,16 @@ class ArrayBasis:
             )
 
     @property
-    def labels(self):
-        """Elements, each once."""
+    def labels(self) -> tuple[str, ...]:
+        """Elements without repetition, in the order of the columns."""
         return tuple(dict.fromkeys(self.elements))
 
     @property
-    def channel_index(self):
+    def channel_index(self) -> np.ndarray:
         """Index of the element of each column."""
         return np.array([self.labels.index(element) for element in self.elements])
 
-    def columns(self, k):
+    def columns(self, k: ArrayLike) -> np.ndarray:
         """Columns at other wavenumbers, by cubic interpolation.
 
         Parameters
@@ -150,11 +158,12 @@ class ArrayBasis:
         Returns
         -------
         (n_columns, n_k) array
+            Spectra, not weighted by k.
 
         Raises
         ------
         ValueError
-            If the basis does not cover them.
+            If the basis does not cover the wavenumbers.
         """
         from scipy.interpolate import CubicSpline
 
@@ -162,7 +171,7 @@ class ArrayBasis:
         if k[0] < self.k[0] - 1e-9 or k[-1] > self.k[-1] + 1e-9:
             raise ValueError(
                 f"The basis covers k = {self.k[0]:.2f} to {self.k[-1]:.2f} "
-                f"1/angstrom, the fit needs {k[0]:.2f} to {k[-1]:.2f}: choose a "
-                "k_range within the basis, or compute it further."
+                f"1/angstrom, the fit needs {k[0]:.2f} to {k[-1]:.2f}: choose "
+                "kmin and kmax within the basis, or compute it further."
             )
         return CubicSpline(self.k, np.asarray(self.gamma, dtype=float), axis=1)(k)

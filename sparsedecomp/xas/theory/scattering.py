@@ -1,16 +1,24 @@
-"""The EXAFS of one atom at every distance: gamma(r, k) of one kind of scatterer."""
+"""Scattering amplitudes and phases as functions of distance, and their EXAFS."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.interpolate import CubicSpline
 
 from ..units import ETOK
 
+if TYPE_CHECKING:
+    from .feff_path import FeffPath
+
 
 @dataclass(frozen=True)
 class ScatteringGrid:
-    """Amplitudes and phases of one kind of path on a grid of distances.
+    """Amplitudes and phases of one kind of scattering path on a grid of distances.
 
     Attributes
     ----------
@@ -25,16 +33,17 @@ class ScatteringGrid:
     amplitude : (n_r, n_f) array
         Effective scattering amplitude with the reduction factor, in angstrom.
     phase : (n_r, n_f) array
-        All phase shifts but 2 k r, in radian, continuous in k and r.
+        Sum of all phase shifts except 2 k r, in radian, continuous in k and r.
     mean_free_path, momentum : (n_f,) array
-        In angstrom and 1/angstrom. They do not depend on the distance.
-    kind : str, default "single"
-        ``"single"`` scattering, or one of the collinear paths over an atom half way
-        that focuses the wave: ``"double"`` passes it once, ``"triple"`` twice.
+        Mean free path in angstrom, and real part of the complex momentum in
+        1/angstrom. Neither depends on the distance.
+    kind : {"single", "double", "triple"}, default "single"
+        Single scattering, or a collinear path over an atom half way, which focuses the
+        wave: "double" passes that atom once, "triple" twice.
     via : str, default ""
         Symbol of the atom half way.
     note : str, default ""
-        What was computed, and from which potentials.
+        Program and potentials from which the grid was computed.
     """
 
     absorber: str
@@ -51,19 +60,22 @@ class ScatteringGrid:
     note: str = ""
 
     @classmethod
-    def from_paths(cls, paths, kind="single", note=""):
-        """Grid of paths that differ in their distance only.
+    def from_paths(
+        cls, paths: Sequence[FeffPath], kind: str = "single", note: str = ""
+    ) -> ScatteringGrid:
+        """Build a grid from paths that differ in their distance only.
 
         Parameters
         ----------
         paths : sequence of FeffPath
-            Same atoms and wavenumbers.
+            Paths with the same atoms and wavenumbers.
         kind, note : str
-            As in the class.
+            Attributes of the grid; "single" and "" by default.
 
         Returns
         -------
         ScatteringGrid
+            Grid by increasing distance.
 
         Raises
         ------
@@ -75,9 +87,9 @@ class ScatteringGrid:
         for path in paths:
             if (path.absorber, path.scatterers) != (first.absorber, first.scatterers):
                 raise ValueError(
-                    f"A grid holds one kind of path; given were {first.absorber}-"
+                    f"A grid holds one kind of path, and {first.absorber}-"
                     f"{'-'.join(first.scatterers)} and {path.absorber}-"
-                    f"{'-'.join(path.scatterers)}. Make one grid of each."
+                    f"{'-'.join(path.scatterers)} were given: make one grid of each."
                 )
             if not np.array_equal(path.k, first.k):
                 raise ValueError(
@@ -85,7 +97,7 @@ class ScatteringGrid:
                     f"that at {first.distance}: all must come from one run of FEFF."
                 )
         phase = np.array([path.phase for path in paths])
-        # The phase is known to a multiple of 2 pi: neighbours in r take the same.
+        # FEFF gives the phase up to a multiple of 2 pi: make it continuous in r.
         middle = phase.shape[1] // 2
         jump = np.unwrap(phase[:, middle]) - phase[:, middle]
         return cls(
@@ -103,8 +115,8 @@ class ScatteringGrid:
             note=note,
         )
 
-    def at(self, r):
-        """Grid at other distances, by linear interpolation between neighbours.
+    def at(self, r: ArrayLike) -> ScatteringGrid:
+        """Interpolate the grid linearly to other distances.
 
         Parameters
         ----------
@@ -114,6 +126,7 @@ class ScatteringGrid:
         Returns
         -------
         ScatteringGrid
+            Grid at these distances.
 
         Raises
         ------
@@ -135,8 +148,8 @@ class ScatteringGrid:
                 raise ValueError(
                     f"{r[outside][0]:.3f} angstrom lies outside the grid of "
                     f"{self.absorber}-{self.scatterer}, which runs from "
-                    f"{self.r[0]:.3f} to {self.r[-1]:.3f}: choose r_range within it, "
-                    "or compute a longer grid."
+                    f"{self.r[0]:.3f} to {self.r[-1]:.3f}: choose rmin and rmax "
+                    "within it, or compute a longer grid."
                 )
             low = np.clip(np.searchsorted(self.r, r) - 1, 0, len(self.r) - 2)
             high = low + 1
@@ -148,7 +161,15 @@ class ScatteringGrid:
             phase=(1 - part) * self.phase[low] + part * self.phase[high],
         )
 
-    def chi(self, k, *, e0=0.0, sigma2=0.0, third=0.0, s02=1.0):
+    def chi(
+        self,
+        k: ArrayLike,
+        *,
+        e0: ArrayLike = 0.0,
+        sigma2: ArrayLike = 0.0,
+        third: ArrayLike = 0.0,
+        s02: float = 1.0,
+    ) -> np.ndarray:
         r"""EXAFS of one atom at each distance.
 
         .. math:: \chi_r(k) = \frac{S_0^2 A_r(q)}{q r^2} \operatorname{Im}
@@ -156,8 +177,8 @@ class ScatteringGrid:
            + i \left[2 q r + \phi_r(q) - 4 p \sigma^2 / r
            - \tfrac{4}{3} p^3 C_3\right]\right\}
 
-        with q^2 = k^2 - 0.2625 E0 and the complex momentum p(q). It equals what larch
-        computes of a single FEFF path.
+        with q^2 = k^2 - 0.2625 E0 and the complex momentum p(q), as larch computes it
+        for one FEFF path.
 
         Parameters
         ----------
@@ -175,11 +196,12 @@ class ScatteringGrid:
         Returns
         -------
         (n_r, n_k) array
+            Spectra, not weighted by k.
 
         Raises
         ------
         ValueError
-            If a wavenumber lies beyond FEFF's.
+            If a wavenumber, shifted by e0, exceeds those that FEFF computed.
         """
         k = np.asarray(k, dtype=float)
         e0, sigma2, third = (
@@ -188,7 +210,7 @@ class ScatteringGrid:
         )
         r = self.r[:, None]
         energy = k**2 - ETOK * e0
-        # Below the shifted edge larch mirrors q; nobody fits there.
+        # q is odd in the energy, as in larch; fits do not reach below the shifted edge.
         q = np.sign(energy) * np.sqrt(np.maximum(np.abs(energy), 1e-12))
         if q.max() > self.k[-1] + 1e-9:
             raise ValueError(
@@ -206,8 +228,8 @@ class ScatteringGrid:
         )
         return s02 * amplitude / (q * r**2) * np.exp(exponent).imag
 
-    def _between(self, values, q):
-        """Cubic spline in k, at one set of wavenumbers or at one for each distance."""
+    def _between(self, values: np.ndarray, q: np.ndarray) -> np.ndarray:
+        """Cubic spline in k at one set of wavenumbers, or at one for each distance."""
         if len(q) == 1:
             return CubicSpline(self.k, values, axis=-1)(q[0])
         if values.ndim == 1:

@@ -1,1 +1,1 @@
-"""From chi(k) to distances, and back."""
+"""Fourier and wavelet transforms of chi(k)."""

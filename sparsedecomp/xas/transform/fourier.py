@@ -7,10 +7,9 @@ The convention is that of ifeffit and larch,
     \tilde\chi(R) = \frac{\Delta k}{\sqrt\pi} \sum_j
         \chi(k_j)\, k_j^n\, W(k_j)\, e^{-2 i k_j R},
 
-so that a shell at distance R gives a peak of magnitude near R - 0.3 angstrom (its
-phase shift is not corrected), in angstrom^-(n+1). Being linear it is one matrix for
-all pixels; for the R up to 6 angstrom that EXAFS holds its product with a cube is no
-slower than padded fast transforms, and any R may be asked for.
+so that a shell at distance R gives a peak of magnitude near R - 0.3 angstrom (the
+phase shift is not corrected), in angstrom^-(n+1). The transform is linear: one matrix
+serves all pixels, at any set of R.
 
 References
 ----------
@@ -18,7 +17,10 @@ M. Newville, B. Ravel et al., Physica B 208-209 (1995) 154; M. Newville, J. Phys
 Conf. Ser. 430 (2013) 012007 (larch).
 """
 
+from __future__ import annotations
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sparsedecomp.xas.grids import accept_old_names, even_step, increasing
 
@@ -26,12 +28,15 @@ WINDOWS = ("hanning", "parzen", "welch", "sine", "kaiser", "gaussian")
 
 
 @accept_old_names
-def window(k, kmin, kmax, dk=1.0, kind="hanning"):
+def window(
+    k: ArrayLike, kmin: float, kmax: float, dk: float = 1.0, kind: str = "hanning"
+) -> np.ndarray:
     r"""Window that selects a range of k and goes smoothly to zero at its ends.
 
-    The first three kinds are one between ``kmin + dk/2`` and ``kmax - dk/2``
-    and zero outside ``kmin - dk/2`` and ``kmax + dk/2``; they differ in how
-    they rise. Where the data end first, the rise begins (the fall ends) there.
+    The first three kinds are one between ``kmin + dk/2`` and ``kmax - dk/2`` and zero
+    outside ``kmin - dk/2`` and ``kmax + dk/2``; they differ in the shape of the rise.
+    Where the data begin after ``kmin - dk/2`` (end before ``kmax + dk/2``), the rise
+    begins (the fall ends) with the data.
 
     Parameters
     ----------
@@ -39,17 +44,20 @@ def window(k, kmin, kmax, dk=1.0, kind="hanning"):
         Wavenumbers in 1/angstrom, increasing.
     kmin, kmax : float
         Range to keep, in 1/angstrom.
-    dk : float
-        Width of each sill in 1/angstrom; 0 cuts sharply. For "kaiser" the parameter
-        of the Bessel function, for "gaussian" its standard deviation in 1/angstrom;
-        "sine" does not use it.
+    dk : float, default 1
+        Width of the rise and of the fall in 1/angstrom. Larger: weaker side lobes,
+        broader peaks in R; 0 cuts sharply. For "kaiser" the parameter of the Bessel
+        function, for "gaussian" the standard deviation in 1/angstrom; "sine" does not
+        use it.
     kind : {"hanning", "parzen", "welch", "sine", "kaiser", "gaussian"}
         Rise as sin^2, straight line or parabola, or one arch over the whole range:
         half a period of a sine, a Kaiser-Bessel window (starting at zero), a Gaussian.
+        Default "hanning".
 
     Returns
     -------
     numpy.ndarray of shape (n_k,)
+        Window, between 0 and 1.
 
     Raises
     ------
@@ -93,7 +101,16 @@ def window(k, kmin, kmax, dk=1.0, kind="hanning"):
 
 
 @accept_old_names
-def transform_matrix(k, r, *, kmin, kmax, kweight=2, dk=1.0, window="hanning"):
+def transform_matrix(
+    k: ArrayLike,
+    r: ArrayLike,
+    *,
+    kmin: float,
+    kmax: float,
+    kweight: float = 2,
+    dk: float = 1.0,
+    window: str = "hanning",
+) -> np.ndarray:
     r"""Matrix that takes chi(k) to the complex chi(R).
 
     ``chi @ transform_matrix(k, r, ...).T`` transforms rows of spectra; the weight
@@ -107,17 +124,18 @@ def transform_matrix(k, r, *, kmin, kmax, kweight=2, dk=1.0, window="hanning"):
         Distances in angstrom, any grid.
     kmin, kmax : float
         Range that is transformed, in 1/angstrom.
-    kweight : float
-        The power n.
-    dk : float
-        Width of the sills of the window, see `window`.
-    window : str
+    kweight : float, default 2
+        Power n of k that multiplies chi. Larger: more weight on large k, where heavy
+        atoms scatter and where noise is larger.
+    dk : float, default 1
+        Width of the rise and fall of the window in 1/angstrom, see `window`.
+    window : str, default "hanning"
         Kind of window, see `window`.
 
     Returns
     -------
     numpy.ndarray of shape (n_r, n_k), complex128
-        In units that give chi(R) in angstrom^-(n+1).
+        Matrix that gives chi(R) in angstrom^-(n+1).
 
     Raises
     ------
@@ -136,32 +154,36 @@ def transform_matrix(k, r, *, kmin, kmax, kweight=2, dk=1.0, window="hanning"):
     >>> float(r[np.abs(T @ chi).argmax()].round(2))
     2.5
     """
-    k, r = increasing(k, "k", "1/angstrom"), np.asarray(r, dtype=float)
+    k = increasing(k, "k", "1/angstrom")
     step = even_step(k)
     weight = k**kweight * _window(k, kmin, kmax, dk, window)
-    return (step / np.sqrt(np.pi)) * weight * np.exp(-2j * np.outer(r, k))
+    return (
+        (step / np.sqrt(np.pi))
+        * weight
+        * np.exp(-2j * np.outer(np.asarray(r, float), k))
+    )
 
 
-# The argument of the same name hides it in `transform_matrix`.
+# In `transform_matrix` the argument of the same name hides the function.
 _window = window
 
 
-def _ramp(k, start, end):
+def _ramp(k: np.ndarray, start: float, end: float) -> np.ndarray:
     """0 up to the start, 1 from the end on, a straight line between."""
     if end <= start:
         return (k >= start).astype(float)
     return np.clip((k - start) / (end - start), 0, 1)
 
 
-def _check_range(k, kmin, kmax):
+def _check_range(k: np.ndarray, kmin: float, kmax: float) -> None:
     if not kmin < kmax:
         raise ValueError(
             f"The range kmin={kmin:g} to kmax={kmax:g} 1/angstrom is empty."
         )
-    # A range that ends on the last point stays good after rounding.
+    # Half a step of tolerance: a range may end on the last point despite rounding.
     slack = 0.5 * (k[-1] - k[0]) / (len(k) - 1)
     if kmin < k[0] - slack or kmax > k[-1] + slack:
         raise ValueError(
             f"The range kmin={kmin:g} to kmax={kmax:g} 1/angstrom leaves the data, "
-            f"which cover {k[0]:g} to {k[-1]:g}. Choose a range within."
+            f"which cover {k[0]:g} to {k[-1]:g}: choose a range within them."
         )
