@@ -23,7 +23,8 @@ from .scattering import ScatteringGrid
 
 # Shortest distance of a shell as a fraction of the sum of the covalent radii. Bonds to
 # atoms that EXAFS detects are longer, except multiple bonds such as U=O (0.67). A
-# larger fraction excludes short bonds, a smaller one lets residual background pass as shells.
+# larger fraction excludes short bonds, a smaller one lets residual background pass as
+# shells.
 _CLOSEST = 0.75
 
 
