@@ -112,7 +112,6 @@ NOT_ANNOTATED = {
     "sparsedecomp/plotting",
     "sparsedecomp/signals",
     "sparsedecomp/superresolution",
-    "sparsedecomp/xas",
 }
 ANNOTATED = [
     pytest.param(

@@ -31,7 +31,6 @@ ROOMS = [
     "sparsedecomp.plotting",
     "sparsedecomp.signals",
     "sparsedecomp.superresolution",
-    "sparsedecomp.xas",
     "rsciio_sparse",
     "rsciio_sparse.athena",
     "rsciio_sparse.nexus_xas",
@@ -51,7 +50,6 @@ INCOMPLETE = {
     "sparsedecomp.plotting",
     "sparsedecomp.signals",
     "sparsedecomp.superresolution",
-    "sparsedecomp.xas",
     "rsciio_sparse",
     "rsciio_sparse.athena",
     "rsciio_sparse.xas9809",
@@ -69,7 +67,6 @@ LEANING = {
     "sparsedecomp/noise",
     "sparsedecomp/signals",
     "sparsedecomp/superresolution",
-    "sparsedecomp/xas",
 }
 
 

@@ -339,7 +339,7 @@ def _table(
     """Shells of one part, with adjacent columns of the grid summed."""
     s = fit.shells_
     total = np.nansum(n, axis=0)
-    on_grid = fit.problem_ is not None
+    on_grid = (fit.method, fit.support) != ("evidence", "joint")
     gap = GAP * getattr(fit.basis, "rstep", RSTEP) if on_grid else 0
     probable = np.nanmean(inclusion, axis=0) > RARE if len(inclusion) else total > 0
     used = np.flatnonzero((total > 0) & probable & ~s.is_leakage)

@@ -23,7 +23,7 @@ def wavenumber(energy: ArrayLike, e0: float) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        k in 1/angstrom; 0 below the threshold.
+        Wavenumbers k in 1/angstrom; 0 below the threshold.
 
     Examples
     --------

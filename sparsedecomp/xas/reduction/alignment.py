@@ -121,7 +121,7 @@ def shifted(energy: ArrayLike, mu: ArrayLike, shift: ArrayLike) -> np.ndarray:
     Returns
     -------
     numpy.ndarray of shape (..., n_E)
-        mu(E + shift) by cubic splines; the ends of the scan repeat its last points.
+        Spectra mu(E + shift) by cubic splines; the ends repeat the last points.
 
     Raises
     ------

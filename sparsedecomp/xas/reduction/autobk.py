@@ -115,7 +115,7 @@ def autobk(
     Returns
     -------
     AutobkResult
-        k, chi, bkg, e0 and edge_step.
+        Results ``k``, ``chi``, ``bkg``, ``e0`` and ``edge_step``.
 
     Raises
     ------

@@ -100,7 +100,7 @@ class Background:
         Returns
         -------
         numpy.ndarray of shape (..., n_k)
-            chi(k), not weighted by k; float32 for float32 mu.
+            Spectra chi(k), not weighted by k; float32 for float32 mu.
 
         Raises
         ------

@@ -1,23 +1,29 @@
-"""Coordinates of the part of chi(k) in a range of k and of R, with white noise.
+"""Coordinates of chi(k) within a range of k and of R, with white noise.
 
 An EXAFS signal over a range of k and R has about 2 dk dR / pi degrees of freedom. The
-singular vectors of the windowed Fourier transform are those degrees of freedom: what
-they hold of a spectrum lies in the window, and what lies outside (the background, far
-shells, noise at high R) hardly touches them. That takes the place of a fit in R space
-and knows how its noise is correlated.
+singular vectors of the windowed Fourier transform span them: the projection of a
+spectrum is its part within the window, almost free of what lies outside (background,
+far shells, noise at high R). It replaces a fit in R space and accounts for the
+correlation of the noise there.
 """
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 
 from ..transform.fourier import transform_matrix
 
+# Step of R of the transform, in angstrom: far below the width pi / (2 dk) of a peak.
 _R_STEP = 0.03
-# Directions that the window passes with less than this part of the best are left out.
+# Singular values below this fraction of the largest are dropped. A larger fraction
+# loses degrees of freedom at the edges of the window, a smaller one admits signals
+# from outside it.
 _CONCENTRATION = 0.3
-# Signals are not looked for below the thousandth of the data, logarithm of the power.
+# Lower bound of the signal: a thousandth of the data, as logarithm of the power ratio.
 _DEEPEST = np.log(1e6)
 
 
@@ -28,17 +34,17 @@ class Coordinates:
     Attributes
     ----------
     k : (n_inside,) array
-        The wavenumbers inside the window, in 1/angstrom.
+        Wavenumbers inside the window, in 1/angstrom.
     inside : slice
-        Where these are among the data's.
+        Indices of these among the wavenumbers of the data.
     matrix : (n_coordinates, n_inside) array
-        ``chi[inside] @ matrix.T`` are the coordinates.
+        Matrix of the projection, ``chi[inside] @ matrix.T``.
     noise : (n_inside,) array
-        Standard deviation of chi that becomes 1 in every coordinate.
+        Standard deviation of chi that gives every coordinate unit variance.
     log_volume : float
-        To be subtracted from a log evidence to compare models of the noise.
+        Term to subtract from a log evidence so that noise models can be compared.
     k_range, r_range : (float, float)
-        The window.
+        Window in 1/angstrom and in angstrom.
     """
 
     k: np.ndarray
@@ -46,93 +52,101 @@ class Coordinates:
     matrix: np.ndarray
     noise: np.ndarray
     log_volume: float
-    k_range: tuple
-    r_range: tuple
+    k_range: tuple[float, float]
+    r_range: tuple[float, float]
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Number of coordinates."""
         return len(self.matrix)
 
-    def project(self, chi):
-        """Coordinates of spectra.
+    def project(self, chi: np.ndarray) -> np.ndarray:
+        """Project spectra onto the coordinates.
 
         Parameters
         ----------
         chi : (..., n_k) array
-            On all wavenumbers of the data.
+            Spectra on all wavenumbers of the data.
 
         Returns
         -------
         (..., n_coordinates) array
+            Coordinates.
         """
         return chi[..., self.inside] @ self.matrix.T
 
-    def signal_level(self, chi, noise):
+    def signal_level(self, chi: np.ndarray, noise: float) -> float:
         r"""Root mean square of the coordinates of a spectrum without its noise.
 
-        Weighted by k^3 the noise of a faint spectrum is many times the signal, where k
-        is large, and little where it is small. So coordinates y of covariance
-        :math:`s^2 A A^T + g^2 I` are taken, and the g under which they are most
-        probable; without noise that is their root mean square.
+        The level g maximises the likelihood of coordinates y with the covariance
+        :math:`s^2 A A^T + g^2 I`; without noise it is their root mean square. The sum
+        of squares less that of the noise would be dominated by large k, where the
+        noise of a faint spectrum exceeds the signal many times.
 
         Parameters
         ----------
         chi : (n_k,) array
+            Spectrum.
         noise : float
             Standard deviation s of chi.
 
         Returns
         -------
         float
+            Level g.
         """
         variance, axes = np.linalg.eigh(noise**2 * self.matrix @ self.matrix.T)
         square = (axes.T @ self.project(chi)) ** 2
         top = np.log(np.mean(square))
 
-        def unlikely(log_power):
+        def negative_log_likelihood(log_power):
             total = variance + np.exp(log_power)
             return np.sum(np.log(total) + square / total)
 
-        found = minimize_scalar(
-            unlikely, bounds=(top - _DEEPEST, top), method="bounded"
-        )
-        return float(np.exp(found.x / 2))
+        bounds = (top - _DEEPEST, top)
+        best = minimize_scalar(negative_log_likelihood, bounds=bounds, method="bounded")
+        return float(np.exp(best.x / 2))
 
 
 def window_coordinates(
-    k, k_range, r_range, *, kweight=3, noise=0.0, model_error=1.0, dk=1.0
-):
+    k: ArrayLike,
+    k_range: tuple[float, float],
+    r_range: tuple[float, float],
+    *,
+    kweight: float = 3,
+    noise: float = 0.0,
+    model_error: float = 1.0,
+    dk: float = 1.0,
+) -> Coordinates:
     r"""Coordinates for a window of k and R and the two-term noise of an EXAFS fit.
 
     The variance of chi is taken as
 
     .. math:: s^2(k) = s_b^2 + s_a^2 k^{-2n}
 
-    that is white noise of the measurement and an error that is even in k^n chi, as
-    errors of the theory are: for y = k^n chi it is s_a^2 + s_b^2 k^2n. Only the ratio
-    of the two matters where the noise level is found from the data. Of n = 1, 2 and 3
-    the evidence took 3 for copper, nickel, cobalt, NiO, ZnSe and UO2 together.
+    white noise of the measurement and an error of the theory that is constant in
+    k^n chi. Only their ratio matters where the noise level is found from the data.
 
     Parameters
     ----------
     k : (n_k,) array
         Evenly spaced wavenumbers in 1/angstrom.
     k_range, r_range : (float, float)
-        Window in 1/angstrom and, of the transform without phase correction, in
-        angstrom.
+        Window in 1/angstrom, and in angstrom for the transform without phase
+        correction.
     kweight : float, default 3
-        The power n.
+        Power n. Larger: the theory is trusted more at large k and less at small k.
     noise : float, default 0
-        s_b, of chi.
+        Standard deviation s_b of chi.
     model_error : float, default 1
-        s_a, of k^n chi.
+        Standard deviation s_a of k^n chi.
     dk : float, default 1
-        Width of the window's sills in 1/angstrom.
+        Width of the rise and fall of the window in 1/angstrom.
 
     Returns
     -------
     Coordinates
+        Projection onto the window.
 
     Raises
     ------
@@ -151,13 +165,14 @@ def window_coordinates(
     low, high = r_range
     if not 0 <= low < high:
         raise ValueError(
-            f"r_range={r_range!r}: give two increasing distances in angstrom."
+            f"rmin={low!r}, rmax={high!r}: give two increasing distances in angstrom."
         )
     degrees = 2 * (k_range[1] - k_range[0]) * (high - low) / np.pi
     if degrees < 4:
         raise ValueError(
-            f"k_range={k_range!r} and r_range={r_range!r} hold {degrees:.1f} degrees "
-            "of freedom, a fit needs at least 4: widen one of them."
+            f"k = {k_range[0]:g} to {k_range[1]:g} 1/angstrom and R = {low:g} to "
+            f"{high:g} angstrom hold {degrees:.1f} degrees of freedom, a fit needs at "
+            "least 4: widen one of them."
         )
     r = np.arange(low, high + _R_STEP / 2, _R_STEP)
     T = transform_matrix(k, r, kmin=k_range[0], kmax=k_range[1], kweight=0, dk=dk)
@@ -165,7 +180,7 @@ def window_coordinates(
     inside = slice(max(passed[0], int(k[0] <= 0)), passed[-1] + 1)
     k, T = k[inside], T[:, inside]
     _, s, V = np.linalg.svd(np.vstack([T.real, T.imag]), full_matrices=False)
-    # Of k^2 chi, which is about as large everywhere: the same directions for any noise.
+    # Directions of k^2 chi, whose amplitude varies little, whatever the noise model.
     V = V[s > _CONCENTRATION * s[0]] * k**2
     spread = np.sqrt(noise**2 + (model_error * k**-kweight) ** 2)
     factor = np.linalg.cholesky((V * spread**2) @ V.T)
@@ -175,6 +190,6 @@ def window_coordinates(
         matrix=np.linalg.solve(factor, V),
         log_volume=float(np.sum(np.log(np.diag(factor)))),
         noise=spread,
-        k_range=tuple(k_range),
-        r_range=tuple(r_range),
+        k_range=k_range,
+        r_range=r_range,
     )

@@ -1,41 +1,54 @@
-"""Which elements are around the absorber? Evidence between bases."""
+"""Bayesian comparison of bases: which elements are around the absorber?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .sparse_fit import SparseEXAFS
 
+if TYPE_CHECKING:
+    from ..theory.feff_basis import FeffBasis
 
-def basis_evidence(chi, k, bases, **options):
-    r"""Compare bases, that is sets of elements, structures or reduction factors.
 
-    Each basis is a model of the mean spectrum, with as many shells as it takes. Its
-    evidence integrates over their distances, atoms and displacements and over the
-    noise, so that elements that are not needed do not pay; equally likely beforehand,
+def basis_evidence(
+    chi: ArrayLike, k: ArrayLike, bases: Mapping[str, FeffBasis], **options: Any
+) -> dict[str, tuple[float, float]]:
+    r"""Compare bases: sets of elements, structures or amplitude reduction factors.
+
+    Each basis is a model of the mean spectrum, with as many shells as the data call
+    for. Its evidence integrates over their distances, numbers of atoms and
+    displacements and over the noise, which penalises elements that are not needed.
+    With equal prior probabilities,
 
     .. math:: P(b \,|\, y) = \frac{p(y \,|\, b)}{\sum_{b'} p(y \,|\, b')}
 
     Parameters
     ----------
     chi : (n_pixels, n_k) array
-        Not weighted by k. Pixels with NaN are left out.
+        Spectra, not weighted by k. Pixels with NaN are left out.
     k : (n_k,) array
         Evenly spaced wavenumbers in 1/angstrom.
     bases : dict of str to FeffBasis
-        Names and bases.
+        Bases to compare, by name.
     **options
-        Of `SparseEXAFS`, the same for all: different ranges of k or R are different
-        data, which no evidence compares.
+        Parameters of `SparseEXAFS`, the same for all bases: evidences compare models
+        of the same data only, that is of the same ranges of k and R.
 
     Returns
     -------
     dict of str to (float, float)
-        Log evidence and posterior probability, the best first. The errors of theory
-        are alike in all bases and no noise: a difference below 3 decides nothing.
+        Log evidence and posterior probability of each basis, the best first. Errors of
+        the theory are common to all bases and not random: a difference of the log
+        evidence below 3 decides nothing.
 
     Raises
     ------
     ValueError
-        If a basis is not from FEFF, or as in `SparseEXAFS.fit`.
+        If a basis is not a `FeffBasis`, or as in `SparseEXAFS.fit`.
 
     Examples
     --------
@@ -56,8 +69,8 @@ def basis_evidence(chi, k, bases, **options):
     for name, basis in bases.items():
         if not hasattr(basis, "channels"):
             raise ValueError(
-                f"bases[{name!r}] is a {type(basis).__name__}: only FEFF bases have "
-                "shells, whose evidence is compared."
+                f"bases[{name!r}] is a {type(basis).__name__}: give a FeffBasis, "
+                "whose shells have an evidence."
             )
         logs[name] = SparseEXAFS(basis, **options).fit(chi, k).log_evidence_
     total = np.logaddexp.reduce(list(logs.values()))

@@ -1,43 +1,66 @@
-"""Columns of a basis on its grid of distances: what a support is chosen from."""
+"""Columns of a basis on its grid of distances, from which a support is chosen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..theory.feff_basis import FeffBasis
 from .off_grid import columns_with_midpoint, meet_shells
 from .results import Shells
 from .spike_and_slab import SpikeAndSlab
 
+if TYPE_CHECKING:
+    from ..theory.linear_bases import ArrayBasis, FourierBasis
+    from .coordinates import Coordinates
+    from .map_refinement import ShellFit
+    from .model import ShellModel, ShellPrior
 
-def grid_problem(basis, coordinates, prior, hyper, r_end, model=None, fit=None):
-    """The search for a support among the columns of a basis.
+
+def grid_problem(
+    basis: FeffBasis | FourierBasis | ArrayBasis,
+    coordinates: Coordinates,
+    prior: ShellPrior,
+    parameters: dict[str, Any],
+    r_end: float,
+    model: ShellModel | None = None,
+    fit: ShellFit | None = None,
+) -> tuple[SpikeAndSlab, np.ndarray, np.ndarray]:
+    """Set up the search for a support among the columns of a basis.
 
     Parameters
     ----------
     basis : FeffBasis, FourierBasis or ArrayBasis
+        EXAFS of one atom.
     coordinates : Coordinates
+        Window of k and R.
     prior : ShellPrior
-    hyper : dict
-        Arguments of the basis's columns.
+        Prior of the numbers of shells and of atoms.
+    parameters : dict
+        Further arguments of ``basis.columns``: ``e0``, ``sigma2``, ``third``.
     r_end : float
-        Columns beyond are left out, in angstrom.
+        Distance in angstrom from which columns are left out.
     model, fit : ShellModel and ShellFit, optional
-        The search on the mean spectrum, whose shells the grid shall meet.
+        Search on the mean spectrum; columns are moved onto its shells.
 
     Returns
     -------
     problem : SpikeAndSlab
+        Search for a support.
     atoms : (p, n_inside) array
         EXAFS of one atom of each column.
     used : (n_columns,) bool array
-        The columns of the basis that are in the problem.
+        Whether each column of the basis is in the problem.
     """
     r = basis.r
     used = r < r_end
-    if model is None:
-        atoms = basis.columns(coordinates.k, **hyper)
-    else:
+    if model is not None and isinstance(basis, FeffBasis):
         r = meet_shells(model, fit, basis)
-        atoms = basis.columns(coordinates.k, r, **hyper)
+        atoms = basis.columns(coordinates.k, r, **parameters)
         used = used & columns_with_midpoint(model, fit, basis)
+    else:
+        atoms = basis.columns(coordinates.k, **parameters)
     elements = {label.split(" via ")[0] for label in basis.labels}
     low, high = coordinates.k_range
     problem = SpikeAndSlab.from_columns(
@@ -51,28 +74,37 @@ def grid_problem(basis, coordinates, prior, hyper, r_end, model=None, fit=None):
     return problem, atoms[used], used
 
 
-def grid_shells(basis, problem, hyper, used, r_end):
-    """Shells at the columns of a problem.
+def grid_shells(
+    basis: FeffBasis | FourierBasis | ArrayBasis,
+    problem: SpikeAndSlab,
+    parameters: dict[str, Any],
+    used: np.ndarray,
+    r_end: float,
+) -> Shells:
+    """Describe the columns of a problem as shells.
 
     Parameters
     ----------
     basis : FeffBasis, FourierBasis or ArrayBasis
+        EXAFS of one atom.
     problem : SpikeAndSlab
-    hyper : dict
+        Result of `grid_problem`.
+    parameters : dict
+        Arguments given to `grid_problem`.
     used : (n_columns,) bool array
-        As of `grid_problem`.
+        Result of `grid_problem`.
     r_end : float
-        Shells beyond are leakage, in angstrom.
+        Distance in angstrom from which shells are leakage.
 
     Returns
     -------
     Shells
-        By channel, then by distance.
+        Shells by channel, then by distance.
     """
     unknown = np.full(len(problem.r), np.nan)
 
     def of_column(name):
-        values = np.asarray(hyper.get(name, np.nan), dtype=float)
+        values = np.asarray(parameters.get(name, np.nan), dtype=float)
         return np.broadcast_to(values, len(used))[used]
 
     return Shells(

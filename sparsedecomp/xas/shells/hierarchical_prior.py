@@ -1,17 +1,20 @@
-r"""What all pixels together say about one: their numbers of atoms are a population.
+r"""Hierarchical prior: the numbers of atoms of all pixels have one normal distribution.
 
-A pixel's weights w = N / R^2 by least squares err by E, w' ~ N(w, E); over the image
-the weights themselves scatter, w ~ N(m, S). Mean and covariance of w' over the pixels
-show m and S + E, and E is known from what no shell explains. So given all pixels the
-weights of one are
+The least-squares weights w' of a pixel, with w = N / R^2, have the error covariance E,
+w' ~ N(w, E); over the image the weights are distributed as w ~ N(m, S). Mean and
+covariance of w' over the pixels estimate m and S + E, and the residual estimates E. The
+posterior mean of the weights of one pixel is
 
 .. math:: \hat w = m + (I - E (S + E)^{-1}) (w' - m)
 
-the linear estimate of smallest mean square error whatever the distribution is. Its
-covariance is E - E (S + E)^{-1} E: where noise is small nothing changes, where it is
-large a pixel errs by no more than the image varies.
+the linear estimate of smallest mean square error for any distribution of w. Its
+covariance is E - E (S + E)^{-1} E: least squares where the noise is small; where it is
+large, the error is at most the variation over the image.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,44 +23,38 @@ from scipy.linalg import eigh
 
 @dataclass(frozen=True)
 class HierarchicalPrior:
-    r"""Numbers of atoms of an image as draws of one normal distribution.
+    r"""Prior of the weights of a pixel, estimated from all pixels.
 
     With the estimate of Efron and Morris for P pixels and K shells,
     (P - K - 2) [\sum (w' - m)(w' - m)']^{-1} for (S + E)^{-1}, the expected mean square
-    error over the pixels is never above that of least squares, whatever the weights
-    are and for any linear combination of shells (Matsuda and Strawderman), if noise is
-    white and equal in all pixels. Intervals are Morris's: they know that m and S come
-    from P pixels, and widen with a pixel's distance from m.
+    error over the pixels never exceeds that of least squares, for any weights and any
+    linear combination of shells (Matsuda and Strawderman), if the noise is white and
+    equal in all pixels. Intervals follow Morris: they include the uncertainty of m and
+    S, which P pixels determine, and widen with the distance of a pixel from m.
 
-    It cannot decide that one pixel is unlike all others: that is drawn towards them,
-    and its interval widens by too little where there are many pixels. Two phases
-    become one wide population; give each its own with ``support="cluster"``.
-
-    Measured on simulated maps of ZnSe, copper, NiO, and nickel with NiO: smooth, of two
-    phases, constant, and with odd pixels, from far above the noise to below it. Where
-    the shells are found, errors are 0.01 to 1.1 times those of least squares; in images
-    of 100 pixels and more two standard deviations cover the atoms in 92 % of them or
-    more, also where noise differs by half from pixel to pixel. In images of 25 it is
-    80 % at the least: errors of the shells are then large, and all pixels share them.
+    A single pixel that differs from all others is shrunk towards them, and its interval
+    widens by too little if there are many pixels. Two phases become one wide
+    distribution; ``support="cluster"`` gives each its own. Errors of the shells
+    themselves are common to all pixels: the fewer pixels, the larger they are, and the
+    intervals contain only what `SharedError` estimates of them.
 
     Attributes
     ----------
     solve : (n, K) array
-        Takes coordinates to least-squares weights w'.
+        Matrix from coordinates to least-squares weights w'.
     mean : (K,) array
-        m, in 1/angstrom^2.
+        Mean m of the weights, in 1/angstrom^2.
     axes : (K, K) array
-        ``(w' - mean) @ axes`` are independent, with variance `noise` where all pixels
-        are alike.
+        Principal axes: the elements of ``(w' - mean) @ axes`` are independent, with
+        variance `noise` if all pixels are equal.
     noise : float
-        Variance of chi by the noise of a pixel.
+        Noise variance of chi in a pixel.
     shrinkage : (K,) array
-        How far each of these is drawn to the mean: 0 not at all, 1 onto it.
+        Shrinkage of each principal axis towards the mean, 0 (none) to 1 (onto it).
     systematic : (K, K) array
-        Covariance of w' by errors of the theory, which pixels share.
+        Covariance of w' due to errors of the theory, which all pixels share.
     precision : (K, K) array
-        Inverse covariance of the weights of a pixel near the mean, with all that is
-        uncertain.
+        Inverse covariance of the weights of a pixel near the mean, with all errors.
     count : int
         Number P of pixels.
 
@@ -78,31 +75,40 @@ class HierarchicalPrior:
     count: int
 
     @classmethod
-    def of(cls, columns, white, theory, shared, second, mean, count):
-        """HierarchicalPrior of pixels of which the moments are known.
+    def of(
+        cls,
+        columns: np.ndarray,
+        white: np.ndarray,
+        theory: np.ndarray,
+        shared: Callable[[np.ndarray], np.ndarray],
+        second: np.ndarray,
+        mean: np.ndarray,
+        count: int,
+    ) -> HierarchicalPrior | None:
+        """Estimate the prior from the moments of the pixels.
 
         Parameters
         ----------
         columns : (K, n) array
             Coordinates of one atom times R^2.
         white : (n, n) array
-            Covariance of the coordinates for unit white noise in chi. The noise's
-            level is found from what the columns do not explain.
+            Covariance of the coordinates for unit white noise in chi. The noise level
+            is estimated from the residual of the columns.
         theory : (n, n) array
-            Covariance of the error of the theory.
+            Covariance of the coordinates due to the error of the theory.
         shared : callable
-            Takes weights, (..., K), to their variance by what else pixels share.
+            Variance of weights, (..., K), due to the other errors that pixels share.
         second, mean : (n, n) and (n,) arrays
-            Mean over the pixels of the outer products of their coordinates, and of
-            these.
+            Means over the pixels of the outer products of their coordinates and of the
+            coordinates.
         count : int
             Number P of pixels.
 
         Returns
         -------
         HierarchicalPrior or None
-            None where K + 2 pixels or fewer, K coordinates, or columns that depend on
-            each other tell nothing about it.
+            None where the prior cannot be estimated: with K + 2 pixels or fewer, K
+            coordinates or fewer, or linearly dependent columns.
         """
         K, n = columns.shape
         free = count - K - 2
@@ -110,8 +116,8 @@ class HierarchicalPrior:
             return None
         scatter = count * (second - np.outer(mean, mean))
         solve = np.linalg.pinv(columns)
-        left = np.eye(n) - solve @ columns
-        noise = np.sum(left * scatter) / ((count - 1) * np.sum(left * white))
+        residual = np.eye(n) - solve @ columns
+        noise = np.sum(residual * scatter) / ((count - 1) * np.sum(residual * white))
         noise = max(noise, np.finfo(float).tiny)
         squares, axes = eigh(solve.T @ scatter @ solve, solve.T @ white @ solve)
         shrinkage = free * noise / np.maximum(squares, free * noise)
@@ -129,18 +135,18 @@ class HierarchicalPrior:
             count=count,
         )
 
-    def posterior(self, Y):
-        """Weights of pixels, given their spectra and the population.
+    def posterior(self, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Posterior mean and standard deviation of the weights of pixels.
 
         Parameters
         ----------
         Y : (n_pixels, n) array
-            Coordinates.
+            Coordinates of their spectra.
 
         Returns
         -------
         W, spread : (n_pixels, K) arrays
-            Mean and standard deviation, without what else pixels share.
+            Mean and standard deviation, without the other errors that pixels share.
         """
         count, K = self.count, len(self.mean)
         U = (Y @ self.solve - self.mean) @ self.axes
@@ -150,5 +156,5 @@ class HierarchicalPrior:
         return W, np.sqrt(variance @ self._back**2 + np.diag(self.systematic))
 
     @property
-    def _back(self):
+    def _back(self) -> np.ndarray:
         return np.linalg.inv(self.axes)

@@ -1,24 +1,43 @@
-"""Lasso of EXAFS: its path, cross-validation, and weights without shrinkage."""
+"""Lasso of EXAFS: path, cross-validation, and debiased weights."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import nnls
 
 from ...kernels.lasso import lasso_path_rows
 
+if TYPE_CHECKING:
+    from .coordinates import Coordinates
+    from .spike_and_slab import SpikeAndSlab
+
+# Relative gain at which coordinate descent stops, and its largest number of sweeps.
+# A smaller gain takes more sweeps along correlated neighbouring columns.
 _TOL = 1e-5
 _MAX_SWEEPS = 2000
-# Sticks closer than this are one shell that fell between columns, in angstrom.
+# Columns closer than this, in angstrom, are merged into one shell that lies between
+# grid distances (step 0.02 by default). A larger value merges neighbouring shells.
 _MERGE = 0.06
 
 
-def lambda_ratios(n_lambdas=12, smallest=0.01):
-    """Penalties of a path as parts of the one that leaves nothing, falling."""
+def lambda_ratios(n_lambdas: int = 12, smallest: float = 0.01) -> np.ndarray:
+    """Decreasing penalties of a path, relative to the one that empties the support."""
     return np.geomspace(1, smallest, n_lambdas + 1)[1:]
 
 
-def lasso_path(problem, Y, ratios, *, store=None, floor=0.0, tol=_TOL):
+def lasso_path(
+    problem: SpikeAndSlab,
+    Y: np.ndarray,
+    ratios: np.ndarray,
+    *,
+    store: int | None = None,
+    floor: float = 0.0,
+    tol: float = _TOL,
+) -> tuple[np.ndarray, np.ndarray]:
     r"""Non-negative Lasso path of every spectrum.
 
     .. math:: \min_{w \ge 0} \tfrac12 \|y - X' w\|^2 + \lambda \sum_j w_j,
@@ -29,23 +48,25 @@ def lasso_path(problem, Y, ratios, *, store=None, floor=0.0, tol=_TOL):
     Parameters
     ----------
     problem : SpikeAndSlab
-        Its columns are used; no prior.
+        Columns of the fit; the prior is not used.
     Y : (n_pixels, n) array
         Coordinates of the spectra.
     ratios : (m,) array
-        Penalties over that which leaves no column, falling.
+        Decreasing penalties, relative to the smallest one that empties the support.
     store : int, optional
-        Store only the results of this and the later penalties.
+        Index of the first penalty whose weights are returned; 0 by default.
     floor : float, default 0
-        Smallest penalty: where it is above the path's end, the path ends there.
+        Smallest absolute penalty; smaller ones are replaced by it.
     tol : float, default 1e-5
-        Sweeps end when the objective gains less than this part of the fit.
+        Sweeps stop when they improve the objective by less than this fraction.
+        Smaller: more accurate and slower.
 
     Returns
     -------
     weights : (m - store, n_pixels, p) array
-        w for each penalty.
+        Weights w for each penalty.
     lambdas : (n_pixels, m) array
+        Penalties.
     """
     store = store or 0
     F = np.ascontiguousarray(Y, dtype=float) @ problem.columns.T
@@ -65,18 +86,24 @@ def lasso_path(problem, Y, ratios, *, store=None, floor=0.0, tol=_TOL):
     return weights, lambdas
 
 
-def noise_penalty(problem, variance):
-    """Penalty that columns of noise alone do not pass: sqrt(2 v ln p) times a column.
+def noise_penalty(problem: SpikeAndSlab, variance: float) -> float:
+    """Universal penalty, which noise alone rarely exceeds in any of p columns.
 
     Parameters
     ----------
     problem : SpikeAndSlab
+        Columns of the fit.
     variance : float
         Noise variance v of the coordinates.
 
     Returns
     -------
     float
+        Penalty sqrt(2 v ln p) times the median norm of a column.
+
+    References
+    ----------
+    D. L. Donoho and I. M. Johnstone, Biometrika 81 (1994) 425.
     """
     norm = np.sqrt(np.median(np.diag(problem.gram)))
     return float(norm * np.sqrt(2 * variance * np.log(len(problem.r))))
@@ -84,12 +111,12 @@ def noise_penalty(problem, variance):
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """Choice of the penalty.
+    """Cross-validation of the penalty.
 
     Attributes
     ----------
     ratios : (m,) array
-        Penalties over the largest.
+        Penalties relative to the largest.
     errors : (n_folds, m) array
         Mean squared error of each left-out fold.
     chosen : int
@@ -101,53 +128,65 @@ class CrossValidation:
     chosen: int
 
     @property
-    def mean(self):
-        """Mean error over the folds."""
+    def mean(self) -> np.ndarray:
+        """Mean squared error over the folds, for each penalty."""
         return self.errors.mean(axis=0)
 
     @property
-    def standard_error(self):
-        """Standard error of that mean."""
+    def standard_error(self) -> np.ndarray:
+        """Standard error of the mean over the folds, for each penalty."""
         return self.errors.std(axis=0, ddof=1) / np.sqrt(len(self.errors))
 
 
-def cross_validate_blocks(problem, coordinates, chi, atoms, ratios, *, width=3.0):
-    """Leave out contiguous blocks of k, each at least two wiggles of a shell wide.
+def cross_validate_blocks(
+    problem: SpikeAndSlab,
+    coordinates: Coordinates,
+    chi: np.ndarray,
+    atoms: np.ndarray,
+    ratios: np.ndarray,
+    *,
+    width: float = 3.0,
+) -> CrossValidation:
+    """Cross-validate the penalty by leaving out contiguous blocks of k.
 
     Points of k are not independent, nor is the error of the theory: folds of random
-    points choose the smallest penalty on any data. What is compared is chi within the
-    window of R, point by point.
+    points would choose the smallest penalty on any data. The predicted quantity is chi
+    within the window of R.
 
     Parameters
     ----------
     problem : SpikeAndSlab
+        Columns of the fit.
     coordinates : Coordinates
+        Window of k and R.
     chi : (n_k,) array
         Spectrum on all wavenumbers of the data.
     atoms : (p, n_inside) array
-        EXAFS of one atom of each column on the coordinates' wavenumbers.
+        EXAFS of one atom of each column on the wavenumbers of the coordinates.
     ratios : (m,) array
-        Penalties over the largest.
+        Penalties relative to the largest.
     width : float, default 3
-        Width of a block in 1/angstrom.
+        Width of a block in 1/angstrom, which should exceed two periods pi / R of a
+        shell. Larger: fewer folds.
 
     Returns
     -------
     CrossValidation
+        Errors of the blocks, and the penalty chosen.
 
     Raises
     ------
     ValueError
-        If the range of k has no room for three blocks.
+        If the range of k holds fewer than three blocks.
     """
     k = coordinates.k
     low, high = coordinates.k_range
     n_blocks = int((high - low) / width)
     if n_blocks < 3:
         raise ValueError(
-            f"k_range={coordinates.k_range!r} holds {n_blocks} blocks of {width:g} "
-            "1/angstrom, cross-validation needs 3: widen the range, leave out scans "
-            "instead, or choose the penalty yourself."
+            f"k = {low:g} to {high:g} 1/angstrom holds {n_blocks} blocks of {width:g} "
+            "1/angstrom, cross-validation needs 3: widen kmin to kmax, use "
+            'penalty="scans", or give the penalty as a number.'
         )
     # chi within the window of R, in units of its noise.
     kernel = _filter(coordinates)
@@ -164,23 +203,27 @@ def cross_validate_blocks(problem, coordinates, chi, atoms, ratios, *, width=3.0
     return CrossValidation(np.asarray(ratios), errors, _one_standard_error(errors))
 
 
-def cross_validate_scans(problem, Y, ratios):
-    """Fit the mean of all scans but one, and predict that one.
+def cross_validate_scans(
+    problem: SpikeAndSlab, Y: np.ndarray, ratios: np.ndarray
+) -> CrossValidation:
+    """Cross-validate the penalty by predicting each scan from the mean of the others.
 
-    The noise of scans is independent; errors of the theory are common to all and are
-    not punished, so that more sticks are kept than with blocks of k.
+    The noise of scans is independent. Errors of the theory are common to all scans and
+    do not count, so that more columns are kept than with blocks of k.
 
     Parameters
     ----------
     problem : SpikeAndSlab
+        Columns of the fit.
     Y : (n_scans, n) array
         Coordinates of repeated scans.
     ratios : (m,) array
-        Penalties over the largest.
+        Penalties relative to the largest.
 
     Returns
     -------
     CrossValidation
+        Errors of the scans, and the penalty chosen.
 
     Raises
     ------
@@ -207,8 +250,15 @@ def cross_validate_scans(problem, Y, ratios):
     return CrossValidation(np.asarray(ratios), errors, _one_standard_error(errors))
 
 
-def choose_penalty(problem, coordinates, chi, atoms, ratios, penalty):
-    """Index of the penalty that is used, and the cross-validation if there was one.
+def choose_penalty(
+    problem: SpikeAndSlab,
+    coordinates: Coordinates,
+    chi: ArrayLike,
+    atoms: np.ndarray,
+    ratios: np.ndarray,
+    penalty: float | str,
+) -> tuple[int, CrossValidation | None]:
+    """Choose the penalty of a path, by cross-validation unless a number is given.
 
     Parameters
     ----------
@@ -217,18 +267,21 @@ def choose_penalty(problem, coordinates, chi, atoms, ratios, penalty):
     chi : (n_k,) or (n_scans, n_k) array
         Mean spectrum, or all scans for ``penalty="scans"``.
     penalty : float or {"kblock", "scans"}
-        A part of the largest penalty, or how it is found.
+        Penalty relative to the largest, or kind of cross-validation.
 
     Returns
     -------
     chosen : int
+        Index of the penalty.
     check : CrossValidation or None
+        Cross-validation; None if a number was given.
 
     Raises
     ------
     ValueError
-        If the penalty is something else.
+        If the penalty is neither positive nor one of the two words.
     """
+    chi = np.asarray(chi, dtype=float)
     if penalty == "scans":
         check = cross_validate_scans(problem, coordinates.project(chi), ratios)
         return check.chosen, check
@@ -237,21 +290,22 @@ def choose_penalty(problem, coordinates, chi, atoms, ratios, penalty):
         return check.chosen, check
     if isinstance(penalty, str) or not penalty > 0:
         raise ValueError(
-            f"penalty={penalty!r}: give a part of the largest penalty, such as 0.05, "
+            f"penalty={penalty!r}: give a fraction of the largest penalty, as 0.05, "
             'or "kblock" or "scans".'
         )
     return int(np.abs(np.log(ratios / penalty)).argmin()), None
 
 
-def debias(problem, Y, weights):
+def debias(problem: SpikeAndSlab, Y: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Weights without the shrinkage of the penalty.
 
-    Neighbouring sticks become one profile with the mean distance; the profiles are
-    fitted by non-negative least squares.
+    Neighbouring columns are merged into one profile with their mean distance; the
+    profiles are fitted by non-negative least squares.
 
     Parameters
     ----------
     problem : SpikeAndSlab
+        Columns of the fit.
     Y : (n_pixels, n) array
         Coordinates of the spectra.
     weights : (n_pixels, p) array
@@ -260,7 +314,7 @@ def debias(problem, Y, weights):
     Returns
     -------
     (n_pixels, p) array
-        One stick for each profile, in the column nearest to its mean distance.
+        Weight of each profile, in the column nearest to its mean distance.
     """
     out = np.zeros_like(weights)
     for i, w in enumerate(weights):
@@ -290,7 +344,7 @@ def debias(problem, Y, weights):
 
 
 def _filter(coordinates):
-    """Projection of chi, in units of its noise, onto what the coordinates see."""
+    """Projection of chi, in units of its noise, onto the span of the coordinates."""
     weighted = coordinates.matrix * coordinates.noise
     return weighted.T @ np.linalg.solve(weighted @ weighted.T, weighted)
 

@@ -1,10 +1,12 @@
-"""Finds the most probable shells near given ones, and how probable they are."""
+"""Maximum a posteriori refinement of shells, and the evidence of the result."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from .model import GLOBALS, PER_SHELL
+from .model import GLOBALS, PER_SHELL, ShellModel
 
 
 @dataclass(frozen=True)
@@ -14,19 +16,19 @@ class ShellFit:
     Attributes
     ----------
     p : (3 + 4 K,) array
-        Parameters, see `shell_model`.
+        Parameters as in `ShellModel`.
     channel_index : (K,) int array
         Channel of each shell.
     log_evidence : float
-        Logarithm of the probability of the data with these shells, all parameters
-        integrated over in Laplace's approximation; minus infinity where a shell is
-        not a maximum of its own (no atoms, or at the end of the range).
+        Log evidence of these shells, with all parameters integrated in Laplace's
+        approximation; minus infinity where a shell is not a maximum of its own (no
+        atoms, or at the end of the range).
     variance : float
         Noise variance of the coordinates.
     covariance : (3 + 4 K, 3 + 4 K) array
-        Of the parameters.
+        Covariance of the parameters.
     prediction : (n,) array
-        Coordinates of the model.
+        Coordinates of the model spectrum.
     """
 
     p: np.ndarray
@@ -37,29 +39,40 @@ class ShellFit:
     prediction: np.ndarray
 
 
-def refine(model, y, p, channel_index, *, max_iter=40, tol=1e-3):
-    """Levenberg-Marquardt steps to the maximum of the posterior, noise included.
+def refine(
+    model: ShellModel,
+    y: np.ndarray,
+    p: np.ndarray,
+    channel_index: np.ndarray,
+    *,
+    max_iter: int = 40,
+    tol: float = 1e-3,
+) -> ShellFit:
+    """Maximise the posterior over shells and noise by Levenberg-Marquardt steps.
 
-    After each step the noise variance is set to where the evidence is largest
-    (MacKay, Neural Computation 4 (1992) 415): residual over degrees of freedom that
-    the parameters have not used, with the prior guess of the model error.
+    After each step the noise variance is set to the maximum of the evidence (MacKay,
+    Neural Computation 4 (1992) 415): residual sum of squares over the degrees of
+    freedom that the parameters do not use, together with the prior of the model error.
 
     Parameters
     ----------
     model : ShellModel
+        Model of the spectrum.
     y : (n,) array
         Coordinates of the spectrum.
     p : (3 + 4 K,) array
-        Where to start.
+        Initial parameters.
     channel_index : (K,) int array
         Channel of each shell.
     max_iter : int, default 40
+        Largest number of steps.
     tol : float, default 1e-3
-        The steps end when the logarithm of the posterior gains less.
+        Steps stop when they raise the log posterior by less. Smaller: more steps.
 
     Returns
     -------
     ShellFit
+        Shells at the maximum.
     """
     prior = model.prior
     mean, spread = model.prior_of(len(channel_index))
@@ -108,7 +121,7 @@ def _finish(model, y, p, channel_index, f, J, square, variance, guess):
     r, u = model.split(p)[1][:2]
     low, high = model.r_limits[channel_index].T
     precision = spread**-2.0
-    # A distance cannot be less certain than that it lies somewhere in its range.
+    # The posterior variance of a distance is at most that of its uniform prior.
     precision[GLOBALS : GLOBALS + len(channel_index)] = (
         12 / np.maximum(high - low, 1e-9) ** 2
     )
@@ -125,7 +138,7 @@ def _finish(model, y, p, channel_index, f, J, square, variance, guess):
         - 0.5 * np.sum(deviation**2)
         - np.sum(np.log(spread[finite]))
         - 0.5 * log_det
-        # Of every shell: its place in the range, and that atoms are positive.
+        # Prior of each shell: density of its distance, and positive number of atoms.
         + len(channel_index) * np.log(model.intensity * np.sqrt(2 * np.pi) * 2.0)
     )
     error = np.sqrt(np.diag(covariance))[GLOBALS:].reshape(PER_SHELL, -1)[1]
@@ -142,7 +155,7 @@ def _finish(model, y, p, channel_index, f, J, square, variance, guess):
 
 
 def _collide(model, r, channel_index):
-    """Whether two shells of one channel are closer than can be told apart."""
+    """Whether two shells of one channel are closer than the resolution in R."""
     gaps = [
         np.diff(np.sort(r[channel_index == channel]))
         for channel in np.unique(channel_index)

@@ -1,27 +1,34 @@
-"""Samples the posterior of supports: replica exchange of Markov chains."""
+"""Monte Carlo sampling of supports by parallel tempering."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...kernels.parallel_tempering import exchange_chains
 
+if TYPE_CHECKING:
+    from .spike_and_slab import SpikeAndSlab
+
 
 @dataclass(frozen=True)
 class SupportSample:
-    """Posterior of one spectrum's support.
+    """Posterior of the support of one spectrum.
 
     Attributes
     ----------
     inclusion : (p,) array
-        Probability that a column is in the support.
+        Probability that each column is in the support.
     weights, spread : (p,) arrays
-        Mean of a column's weight where it is in the support, and its standard
-        deviation over both supports and noise.
+        Mean weight of each column given that it is in the support, and its standard
+        deviation over supports and noise.
     log_evidence, size, log_variance : (n_sweeps,) arrays
-        Trace of the chain at temperature one.
+        Traces of the chain at temperature one.
     accepted, exchanged : (n_replicas,) arrays
-        Accepted parts of the moves, and of the exchanges with the next replica.
+        Accepted fraction of the moves, and of the exchanges with the next replica.
     """
 
     inclusion: np.ndarray
@@ -35,40 +42,46 @@ class SupportSample:
 
 
 def sample_supports(
-    problem,
-    y,
-    variances,
+    problem: SpikeAndSlab,
+    y: np.ndarray,
+    variances: Sequence[float] | np.ndarray,
     *,
-    n_sweeps=20000,
-    n_replicas=8,
-    coldest=0.03,
-    max_size=16,
-    random_state=None,
-):
+    n_sweeps: int = 20000,
+    n_replicas: int = 8,
+    smallest_beta: float = 0.03,
+    max_size: int = 16,
+    random_state: int | np.random.Generator | None = None,
+) -> SupportSample:
     """Sample supports and the noise level with the weights integrated out.
 
     Moves flip a column, shift one by up to five steps of the grid, or draw another
-    noise variance; neighbouring replicas of a geometric ladder of temperatures
-    exchange. The first fifth of the sweeps is not counted.
+    noise variance; neighbouring replicas of a geometric ladder of temperatures are
+    exchanged. The first fifth of the sweeps is discarded.
 
     Parameters
     ----------
     problem : SpikeAndSlab
+        Columns and priors.
     y : (n,) array
         Coordinates of a spectrum.
     variances : sequence of float
-        Noise variances, equally likely.
+        Noise variances, with equal prior probabilities.
     n_sweeps : int, default 20000
+        Number of sweeps. The standard error falls with its square root.
     n_replicas : int, default 8
-    coldest : float, default 0.03
-        Smallest inverse temperature of the ladder.
+        Number of chains at different temperatures. Larger: more exchanges accepted.
+    smallest_beta : float, default 0.03
+        Inverse temperature of the hottest chain. Smaller: it crosses deeper minima,
+        with fewer exchanges accepted.
     max_size : int, default 16
-        Largest support.
+        Largest number of columns in a support.
     random_state : None, int or numpy.random.Generator
+        Seed of the random numbers.
 
     Returns
     -------
     SupportSample
+        Posterior probabilities and traces.
 
     Raises
     ------
@@ -81,12 +94,12 @@ def sample_supports(
     """
     if n_sweeps < 10 or n_replicas < 1:
         raise ValueError(
-            f"n_sweeps={n_sweeps!r}, n_replicas={n_replicas!r}: give ten sweeps and "
-            "one replica at least."
+            f"n_sweeps={n_sweeps!r}, n_replicas={n_replicas!r}: give at least "
+            "ten sweeps and one replica."
         )
     random = np.random.default_rng(random_state)
     p, burn = len(problem.r), n_sweeps // 5
-    betas = np.geomspace(1, coldest, n_replicas) if n_replicas > 1 else np.ones(1)
+    betas = np.geomspace(1, smallest_beta, n_replicas) if n_replicas > 1 else np.ones(1)
     inclusion, first, second = np.zeros((3, p))
     trace, moves = np.zeros((n_sweeps, 3)), np.zeros((n_replicas, 2))
     exchange_chains(

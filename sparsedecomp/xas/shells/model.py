@@ -1,65 +1,80 @@
-r"""Shells of atoms as a model of EXAFS coordinates, with its priors.
+r"""Shells of atoms as a model of EXAFS coordinates, with prior distributions.
 
-The parameters are one shift of the energy zero, one level of the mean square
-displacement and one anharmonicity, and for every shell its distance R, its atoms
-N / R^2, and how far its displacement and its energy zero deviate from the common ones.
-Light and heavy atoms, and paths to which multiple scattering adds, have phase errors in
-FEFF6L that a shift of their own energy zero takes up; without it distances of all
-shells are bent by the worst.
+Common parameters are the shift of the energy zero, the level of the mean square
+displacement and the anharmonicity. Each shell has its distance R, its weight N / R^2,
+and deviations of its displacement and of its energy zero from the common ones. FEFF6L
+makes different phase errors for light and heavy atoms and for paths with multiple
+scattering; the deviation of the energy zero absorbs them, and without it the largest
+of these errors would bias the distances of all shells.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-# A row of atoms focuses where the middle one lies half way to within this, in angstrom.
+if TYPE_CHECKING:
+    from ..theory.channels import Channel
+    from .coordinates import Coordinates
+
+# Largest deviation of the middle atom of a focused path from half way, in angstrom. A
+# larger value allows focused shells behind atoms that are not in line with them.
 _HALF_WAY = 0.1
-# Of the derivative of the expected displacement, in angstrom.
+# Step of the numerical derivative of the expected displacement, in angstrom.
 _STEP = 0.01
+# Numbers of common parameters and of parameters of each shell.
 GLOBALS = 3
 PER_SHELL = 4
+# Ranges of the common shift of the energy zero in eV and of the logarithm of the level
+# of the displacements, far beyond the priors: trial steps stay within FEFF's table.
+_E0_LIMIT, _LEVEL_LIMITS = 30.0, (-3.5, 3.0)
 
 
 @dataclass(frozen=True)
 class ShellPrior:
-    r"""What is known of shells before any data. Nothing here was fitted to a truth.
+    r"""Prior distributions of the parameters of shells.
 
     Attributes
     ----------
     density : float, default 2
-        Standard deviation of N / R^2 in 1/angstrom^2: twelve atoms in contact at 2.5
-        angstrom make 1.9. The prior is exp(-z_0 (w / R^2)^2) with z_0 = 1 / (2 g^2).
+        Standard deviation g of the weight N / R^2 in 1/angstrom^2, with a normal prior
+        about zero; twelve atoms at 2.5 angstrom have the weight 1.9.
     shells_per_angstrom : float, default 1
-        Expected number of shells in an angstrom, over all elements together.
+        Expected number of shells per angstrom, all elements together. Larger: more
+        shells are found.
     e0, e0_spread : float, default 0, 6
-        Common shift of the energy zero in eV: mean and standard deviation. The
-        steepest rise of an edge lies within some eV of FEFF's zero.
+        Mean and standard deviation of the common shift of the energy zero, in eV. The
+        steepest rise of an edge lies within a few eV of FEFF's zero.
     e0_scatter : float, default 2
-        Standard deviation in eV of a shell's own shift from the common one.
+        Standard deviation of the shift of a shell from the common one, in eV.
     sigma2 : float or callable, default 0.006
-        Median of the mean square displacement in square angstrom, or that as a
-        function of the distance: `sparsedecomp.xas.Debye`.
+        Median of the mean square displacement in square angstrom, a number or a
+        function of the distance such as `sparsedecomp.xas.Debye`.
     sigma2_spread : float, default 0.7
-        Standard deviation of the logarithm of what all shells deviate from it.
+        Standard deviation of the logarithm of the common factor of all displacements.
     sigma2_scatter : float, default 0.35
-        Standard deviation of the logarithm of a shell's displacement around that.
+        Standard deviation of the logarithm of the displacement of a shell relative to
+        the others.
     anharmonicity, anharmonicity_spread : float, default 1.05, 0.6
-        Third cumulant over the squared second, in 1/angstrom. In the anharmonic
-        correlated Einstein model (Frenkel & Rehr, Phys. Rev. B 48 (1993) 585) it
-        rises from half the constant of the Morse potential, which is about 1.4 in
-        metals, at zero temperature to one and a half times that; harmonic pairs have
-        none. Mean and standard deviation of all between none and 2.1.
+        Mean and standard deviation of the third cumulant over the squared second, in
+        1/angstrom. In the anharmonic correlated Einstein model (Frenkel and Rehr,
+        Phys. Rev. B 48 (1993) 585) it rises from half the constant of the Morse
+        potential at zero temperature to one and a half times that; the constant is
+        about 1.4 in metals. Harmonic pairs have 0. The defaults are mean and standard
+        deviation of a uniform distribution from 0 to 2.1.
     model_error, model_error_weight : float, default 0.1, 4
-        Error of the theory as a part of the signal's root mean square, and how many
-        coordinates that guess is worth: it keeps the noise level from vanishing.
+        Error of the theory as a fraction of the root mean square of the signal, and
+        the number of coordinates that this guess counts for. Larger weights keep the
+        noise level closer to the guess.
     distance_error, amplitude_error : float, default 0.005, 0.05
-        Standard deviations of a distance in angstrom, and of a number of atoms as a
-        part of it, that are due to FEFF and the guess of its potentials; added to
-        those of the fit. The first is that of nine distances in copper at 10 K, cobalt,
-        ZnSe and UO2 as measured, from those of the crystals. Potentials of a guessed
-        cluster instead of the crystal's own bend distances by 0.09 % and numbers of
-        atoms by 5 % (root mean square of the first two shells of 43 cubic crystals,
-        NiO not among them).
+        Standard deviation of a distance in angstrom, and of a number of atoms relative
+        to it, due to FEFF and its guessed potentials. They are added in quadrature to
+        those of the fit. Values from distances measured in copper, cobalt, ZnSe and
+        UO2, and from fits with guessed potentials to EXAFS computed with those of 43
+        cubic crystals (tests/xas/test_intervals.py).
     """
 
     density: float = 2.0
@@ -67,7 +82,7 @@ class ShellPrior:
     e0: float = 0.0
     e0_spread: float = 6.0
     e0_scatter: float = 2.0
-    sigma2: float = 0.006
+    sigma2: float | Callable[[np.ndarray], np.ndarray] = 0.006
     sigma2_spread: float = 0.7
     sigma2_scatter: float = 0.35
     anharmonicity: float = 1.05
@@ -84,15 +99,22 @@ class ShellModel:
     Parameters
     ----------
     channels : sequence of Channel
-        Kinds of atoms.
+        Kinds of shells.
     coordinates : Coordinates
         Window of k and R.
     rmax : float
-        Longest distance of a shell, in angstrom.
+        Longest distance of a shell in angstrom.
     prior : ShellPrior, optional
+        Prior distributions of the parameters.
     """
 
-    def __init__(self, channels, coordinates, rmax, prior=None):
+    def __init__(
+        self,
+        channels: Sequence[Channel],
+        coordinates: Coordinates,
+        rmax: float,
+        prior: ShellPrior | None = None,
+    ) -> None:
         self.channels = tuple(channels)
         self.coordinates = coordinates
         self.prior = prior or ShellPrior()
@@ -102,26 +124,28 @@ class ShellModel:
         elements = {channel.element for channel in self.channels}
         self.intensity = self.prior.shells_per_angstrom / len(elements)
         low, high = coordinates.k_range
-        # Two shells of one channel that are closer beat only once over the whole range.
+        # Two shells of one channel closer than this beat less than once over the range.
         self.resolution = np.pi / (2 * (high - low))
 
-    def split(self, p):
-        """Parts of a parameter vector: globals, and one row per shell parameter."""
+    def split(self, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Common parameters, and one row for each parameter of the shells."""
         return p[:GLOBALS], p[GLOBALS:].reshape(PER_SHELL, -1)
 
-    def shells(self, p):
+    def shells(
+        self, p: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Distance, atoms, displacement, third cumulant and energy shift of shells."""
         (e0, level, kappa), (r, u, log_ratio, shift) = self.split(p)
         sigma2 = np.exp(level + log_ratio) * self.expected(r)
         return r, u * r**2, sigma2, kappa * sigma2**2, e0 + shift
 
-    def expected(self, r):
-        """Displacement at distances that the common level multiplies."""
+    def expected(self, r: np.ndarray) -> np.ndarray:
+        """Prior median of the displacement at distances, in square angstrom."""
         sigma2 = self.prior.sigma2
         return sigma2(r) if callable(sigma2) else np.full(np.shape(r), sigma2)
 
-    def columns(self, p, channel_index):
-        """Coordinates of one atom of each shell, with derivatives, (5, K, n)."""
+    def columns(self, p: np.ndarray, channel_index: np.ndarray) -> np.ndarray:
+        """Coordinates of one atom of each shell, and derivatives, shape (5, K, n)."""
         r, _, sigma2, third, e0 = self.shells(p)
         out = np.empty((5, len(channel_index), self.coordinates.size))
         for channel in np.unique(channel_index):
@@ -138,23 +162,26 @@ class ShellModel:
             )
         return out
 
-    def midpoint_occupied(self, r, channel_index, channel, at):
-        """Whether shells of a channel are possible at distances, given other shells.
+    def midpoint_occupied(
+        self, r: np.ndarray, channel_index: np.ndarray, channel: int, at: np.ndarray
+    ) -> np.ndarray:
+        """Whether shells of a channel are possible at some distances.
 
-        A focused atom needs a shell of the atom half way.
+        A focused path needs a shell of the atom half way.
 
         Parameters
         ----------
         r, channel_index : (K,) arrays
-            The shells there are.
+            Distance in angstrom and channel of the other shells.
         channel : int
-            Channel in question.
+            Channel of the new shell.
         at : (m,) array
-            Distances in angstrom.
+            Distances of the new shell in angstrom.
 
         Returns
         -------
         (m,) bool array
+            Whether each distance is possible.
         """
         via = self.channels[channel].via
         if not via:
@@ -166,8 +193,10 @@ class ShellModel:
         ]
         return np.any(np.abs(np.subtract.outer(at / 2, middle)) < _HALF_WAY, axis=1)
 
-    def predict(self, p, channel_index):
-        """Coordinates of the model, and their derivatives by the parameters.
+    def predict(
+        self, p: np.ndarray, channel_index: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Coordinates of the model spectrum, and their derivatives by the parameters.
 
         Parameters
         ----------
@@ -179,7 +208,9 @@ class ShellModel:
         Returns
         -------
         prediction : (n,) array
+            Coordinates.
         jacobian : (n, 3 + 4 K) array
+            Derivatives.
         """
         (_, _, kappa), (r, u, _, _) = self.split(p)
         _, atoms, sigma2, third, _ = self.shells(p)
@@ -206,8 +237,8 @@ class ShellModel:
         )
         return atoms @ chi, jacobian.T
 
-    def prior_of(self, n_shells):
-        """Means and standard deviations of the parameters; R has a uniform prior."""
+    def prior_of(self, n_shells: int) -> tuple[np.ndarray, np.ndarray]:
+        """Prior means and standard deviations of the parameters; infinite for R."""
         prior = self.prior
         ones = np.ones(n_shells)
         mean = np.concatenate(
@@ -227,13 +258,12 @@ class ShellModel:
         )
         return mean, spread
 
-    def confine(self, p, channel_index):
-        """Parameters with distances and atoms put back into their ranges."""
+    def confine(self, p: np.ndarray, channel_index: np.ndarray) -> np.ndarray:
+        """Clip the parameters to their ranges."""
         p = p.copy()
         _, rows = self.split(p)
         rows[0] = np.clip(rows[0], *self.r_limits[channel_index].T)
         rows[1] = np.maximum(rows[1], 1e-6)
-        # Steps of the search go astray, FEFF's table of k and positive numbers end.
-        p[0] = np.clip(p[0], -30, 30)
-        p[1] = np.clip(p[1], -3.5, 3.0)
+        p[0] = np.clip(p[0], -_E0_LIMIT, _E0_LIMIT)
+        p[1] = np.clip(p[1], *_LEVEL_LIMITS)
         return p

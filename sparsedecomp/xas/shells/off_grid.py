@@ -1,16 +1,26 @@
-"""Between shells off the grid, found on a mean spectrum, and columns of the grid."""
+"""Conversion between refined shells of a mean spectrum and columns of the grid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .map_refinement import refine
-from .model import GLOBALS, PER_SHELL
+from .map_refinement import ShellFit, refine
+from .model import GLOBALS, PER_SHELL, ShellModel
 from .results import Shells
 
-# A polish that moves a shell farther than this has left it, in angstrom.
+if TYPE_CHECKING:
+    from ..theory.feff_basis import FeffBasis
+    from .spike_and_slab import SpikeAndSlab
+
+# A refinement that moves a shell by more than this, in angstrom, has found another one.
 _MOVED = 0.15
 
 
-def column_parameters(model, fit, basis):
+def column_parameters(
+    model: ShellModel, fit: ShellFit, basis: FeffBasis
+) -> dict[str, np.ndarray]:
     """Energy shift, displacement and third cumulant of each column of the grid.
 
     Values are interpolated linearly between the shells of a channel that were found in
@@ -19,14 +29,17 @@ def column_parameters(model, fit, basis):
     Parameters
     ----------
     model : ShellModel
+        Model of the spectrum.
     fit : ShellFit
-        Search on the mean spectrum.
+        Shells of the mean spectrum.
     basis : FeffBasis
+        Grid of distances.
 
     Returns
     -------
     dict of (n_columns,) arrays
-        ``e0``, ``sigma2`` and ``third``.
+        Arrays ``e0`` in eV, ``sigma2`` in square angstrom and ``third`` in cubic
+        angstrom.
     """
     common, level, kappa = fit.p[:3]
     r, _, sigma2, _, e0 = model.shells(fit.p)
@@ -42,8 +55,10 @@ def column_parameters(model, fit, basis):
     return {"e0": shift, "sigma2": sigma2, "third": kappa * sigma2**2}
 
 
-def columns_with_midpoint(model, fit, basis):
-    """Columns of focused atoms that have a shell half way, and all others."""
+def columns_with_midpoint(
+    model: ShellModel, fit: ShellFit, basis: FeffBasis
+) -> np.ndarray:
+    """Mask of all columns except focused paths without a shell half way."""
     r_found = model.shells(fit.p)[0]
     r, channel_index = basis.r, basis.channel_index
     possible = np.ones(len(r), dtype=bool)
@@ -55,10 +70,10 @@ def columns_with_midpoint(model, fit, basis):
     return possible
 
 
-def meet_shells(model, fit, basis):
-    """Distances of the columns, the nearest moved onto each shell of the mean spectrum.
+def meet_shells(model: ShellModel, fit: ShellFit, basis: FeffBasis) -> np.ndarray:
+    """Distances of the columns, the nearest one moved onto each shell of a fit.
 
-    Else a strong shell between two columns is followed by weak ones that mend it.
+    Otherwise a strong shell between two columns would need both of them.
     """
     r = basis.r.copy()
     for place, channel in zip(model.shells(fit.p)[0], fit.channel_index, strict=True):
@@ -68,26 +83,35 @@ def meet_shells(model, fit, basis):
     return r
 
 
-def refine_support(model, y, mean_fit, problem, support, start):
-    """Fit everything about the shells of a support to the mean spectrum.
+def refine_support(
+    model: ShellModel,
+    y: np.ndarray,
+    mean_fit: ShellFit,
+    problem: SpikeAndSlab,
+    support: np.ndarray,
+    start: dict[str, np.ndarray],
+) -> ShellFit | None:
+    """Refine all parameters of the shells of a support on the mean spectrum.
 
     Parameters
     ----------
     model : ShellModel
+        Model of the spectrum.
     y : (n,) array
-        The mean spectrum in the model's coordinates.
+        Coordinates of the mean spectrum.
     mean_fit : ShellFit
-        Gives the common parameters to start from.
+        Fit with the initial common parameters.
     problem : SpikeAndSlab
+        Columns from which the support was chosen.
     support : (K,) int array
-        Columns.
+        Indices of the columns.
     start : dict of (K,) arrays
-        Energy shift and displacement of these columns.
+        Initial ``e0`` and ``sigma2`` of these columns.
 
     Returns
     -------
     ShellFit or None
-        None where the mean spectrum does not hold these shells.
+        Refined shells; None if one of them vanishes or moves away.
     """
     common = mean_fit.p[:3]
     r, channel_index = problem.r[support], problem.channel_index[support]
@@ -109,21 +133,26 @@ def refine_support(model, y, mean_fit, problem, support, start):
     return fit if kept else None
 
 
-def shells_of(model, fit, r_end):
-    """Shells of a fit by distance, and one atom's EXAFS of each.
+def shells_of(
+    model: ShellModel, fit: ShellFit, r_end: float
+) -> tuple[Shells, np.ndarray]:
+    """Describe the shells of a fit, by distance.
 
     Parameters
     ----------
     model : ShellModel
+        Model of the spectrum.
     fit : ShellFit
+        Parameters of the shells.
     r_end : float
-        Shells beyond are leakage, in angstrom.
+        Distance in angstrom from which shells are leakage.
 
     Returns
     -------
     shells : Shells
+        Shells with their standard deviations.
     atoms : (K, n_inside) array
-        EXAFS of one atom on the model's wavenumbers.
+        EXAFS of one atom of each shell, on the wavenumbers of the coordinates.
     """
     r, _, sigma2, third, e0 = model.shells(fit.p)
     order = np.argsort(r)
@@ -150,7 +179,7 @@ def shells_of(model, fit, r_end):
 
 
 def _std_of_sum(fit, common, row):
-    """Standard deviation of a common parameter and a shell's deviation together."""
+    """Standard deviation of a common parameter plus the deviation of a shell."""
     n_shells = len(fit.channel_index)
     own = GLOBALS + row * n_shells + np.arange(n_shells)
     covariance = fit.covariance

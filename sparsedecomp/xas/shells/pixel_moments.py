@@ -1,24 +1,27 @@
-"""What a fit needs of all pixels together: one pass over the data, of any size."""
+"""First and second moments of the spectra of all pixels, from one pass over them."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..transform.fourier import transform_matrix
 
 
 @dataclass(frozen=True)
 class PixelMoments:
-    """Count, sum and second moments of spectra; add those of blocks.
+    """Count, sum and second moments of spectra. Moments of blocks can be added.
 
     Attributes
     ----------
     count : int
-        Spectra without NaN.
+        Number of spectra without NaN.
     total : (n_k,) array
-        Their sum.
+        Sum of the spectra.
     second : (n_k, n_k) array
-        Sum of their outer products.
+        Sum of the outer products of the spectra.
     """
 
     count: int
@@ -26,30 +29,38 @@ class PixelMoments:
     second: np.ndarray
 
     @classmethod
-    def of(cls, chi):
-        """PixelMoments of spectra; those with NaN or infinities are left out.
+    def of(cls, chi: ArrayLike) -> PixelMoments:
+        """Moments of spectra; those with NaN or infinities are left out.
 
         Parameters
         ----------
         chi : (..., n_k) array
-        """
-        chi = np.asarray(chi, dtype=float).reshape(-1, chi.shape[-1])
-        chi = chi[np.all(np.isfinite(chi), axis=1)]
-        return cls(len(chi), chi.sum(axis=0), chi.T @ chi)
+            Spectra, not weighted by k.
 
-    def __add__(self, other):
+        Returns
+        -------
+        PixelMoments
+            Moments over all leading dimensions.
+        """
+        chi = np.asarray(chi, dtype=float)
+        rows = chi.reshape(-1, chi.shape[-1])
+        rows = rows[np.all(np.isfinite(rows), axis=1)]
+        return cls(len(rows), rows.sum(axis=0), rows.T @ rows)
+
+    def __add__(self, other: PixelMoments) -> PixelMoments:
         return PixelMoments(
             self.count + other.count,
             self.total + other.total,
             self.second + other.second,
         )
 
-    def check(self, k):
-        """Refuse spectra of which nothing can be said.
+    def check(self, k: np.ndarray) -> None:
+        """Raise an error if the spectra cannot be fitted.
 
         Parameters
         ----------
         k : (n_k,) array
+            Wavenumbers in 1/angstrom.
 
         Raises
         ------
@@ -67,39 +78,44 @@ class PixelMoments:
             raise ValueError("Every spectrum is zero: there is nothing to fit.")
 
     @property
-    def mean(self):
+    def mean(self) -> np.ndarray:
         """Mean spectrum."""
         return self.total / self.count
 
-    def seen_by(self, matrix, inside):
-        """Mean outer product and mean of linear coordinates.
+    def seen_by(
+        self, matrix: np.ndarray, inside: slice
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Moments of linear coordinates of the spectra.
 
         Parameters
         ----------
         matrix : (n, n_inside) array
+            Matrix from chi to coordinates.
         inside : slice
-            Channels that it takes.
+            Channels to which the matrix applies.
 
         Returns
         -------
         second, mean : (n, n) and (n,) arrays
+            Mean outer product and mean of the coordinates.
         """
         second = matrix @ self.second[inside, inside] @ matrix.T
         return second / self.count, matrix @ self.mean[inside]
 
-    def white_noise(self, k, k_range):
-        """Standard deviation of white noise, from R of 15 to 25 angstrom.
+    def white_noise(self, k: np.ndarray, k_range: tuple[float, float]) -> float:
+        """Standard deviation of white noise, from chi(R) at 15 to 25 angstrom.
 
         Parameters
         ----------
         k : (n_k,) array
             Wavenumbers in 1/angstrom.
         k_range : (float, float)
+            Range of k that is transformed, in 1/angstrom.
 
         Returns
         -------
         float
-            Root of the mean over pixels of the variance.
+            Root of the mean variance over the pixels.
         """
         low, high = k_range
         T = transform_matrix(k, np.arange(15, 25, 0.1), kmin=low, kmax=high, kweight=0)

@@ -1,4 +1,6 @@
-"""What a sparse fit of EXAFS gives: shells, and numbers of atoms of pixels."""
+"""Results of a sparse EXAFS fit: shells, and the numbers of atoms of pixels."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
@@ -7,20 +9,22 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Shells:
-    """What was found, by distance.
+    """Shells of a fit.
 
     Attributes
     ----------
     labels : (m,) array of str
-        Element, with the atom half way where that focuses the wave.
+        Element, and for a focused path the atom half way, such as "Ni via O".
     r, r_std : (m,) arrays
         Distance in angstrom and its standard deviation.
     sigma2, third, e0 : (m,) arrays
-        Mean square displacement, third cumulant and energy shift used.
+        Mean square displacement in square angstrom, third cumulant in cubic angstrom
+        and shift of the energy zero in eV.
     sigma2_std, e0_std : (m,) arrays
-        Their standard deviations; NaN where they were not fitted.
+        Standard deviations of sigma2 and e0; NaN where they were not fitted.
     is_leakage : (m,) bool array
-        Beyond the window of R: not to be reported.
+        Whether the shell lies beyond the window of R: it models signal that leaks into
+        the window and is not to be reported.
     """
 
     labels: np.ndarray
@@ -33,8 +37,8 @@ class Shells:
     e0_std: np.ndarray
     is_leakage: np.ndarray
 
-    def chosen(self, index):
-        """Some of them."""
+    def chosen(self, index: np.ndarray) -> Shells:
+        """Shells at some indices."""
         return Shells(*(getattr(self, field.name)[index] for field in fields(self)))
 
 
@@ -47,10 +51,12 @@ class PixelShells:
     n, n_std : (n_pixels, m) arrays
         Atoms of each shell and their standard deviations; NaN for pixels with NaN.
     inclusion : (n_pixels, m) array
-        Probability that the shell is there, for ``method="mcmc"``; else whether it is.
+        Probability that a pixel has the shell for ``method="mcmc"``, else whether it
+        has it.
     noise : (n_pixels,) array
-        Noise standard deviation, in units of the noise model.
+        Noise standard deviation in units of the noise model.
     log_evidence : (n_pixels,) array
+        Log evidence of the shells; NaN where the method has none.
     """
 
     n: np.ndarray

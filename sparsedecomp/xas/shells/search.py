@@ -1,65 +1,85 @@
-"""Finds the shells of one spectrum: adds, drops and changes them by the evidence."""
+"""Greedy search for the shells of one spectrum by the evidence."""
+
+from __future__ import annotations
 
 import numpy as np
 
-from .map_refinement import refine
-from .model import GLOBALS, PER_SHELL
+from .map_refinement import ShellFit, refine
+from .model import GLOBALS, PER_SHELL, ShellModel
 
+# Step of the trial distances in angstrom, which are then refined. It must be smaller
+# than the width pi / (2 kmax), about 0.1 angstrom, of a maximum of the evidence.
 _STEP = 0.04
-# Distances that agree better are those of one maximum, in angstrom.
+# Fits whose distances agree to this, in angstrom, are the same maximum.
 _SAME = 0.003
-_STARTS = (-8.0, 0.0, 8.0)
+# Initial shifts of the energy zero in eV, from the prior mean. A wrong shift moves all
+# shells by half a wave; more values cover a wider range and cost a search each.
+_E0_OFFSETS = (-8.0, 0.0, 8.0)
 
 
-def search_shells(model, y, *, max_shells=10, min_gain=1.0, n_candidates=3, patience=2):
-    """Greedy search with every trial polished off the grid.
+def search_shells(
+    model: ShellModel,
+    y: np.ndarray,
+    *,
+    max_shells: int = 10,
+    min_gain: float = 1.0,
+    n_candidates: int = 3,
+    patience: int = 2,
+) -> ShellFit:
+    """Search for shells greedily, refining all parameters in every trial.
 
-    A shell is added where a column of the grid raises the exact evidence of a linear
-    model most, then all parameters are polished; shells are dropped or given to
-    another channel when that raises the evidence. Distances, atoms, displacements,
-    energy zero and noise all come out of this, and the number of shells.
+    A shell is added where a column of a grid raises the exact evidence of the
+    linearised model most, then all parameters are refined; shells are removed or moved
+    to another channel if that raises the evidence. This determines the number of
+    shells, their distances, numbers of atoms and displacements, the energy zero and
+    the noise.
 
     Parameters
     ----------
     model : ShellModel
+        Model of the spectrum.
     y : (n,) array
         Coordinates of the spectrum.
     max_shells : int, default 10
+        Largest number of shells.
     min_gain : float, default 1
-        Gain of the log evidence that a change must bring: odds of e to one, where
-        Kass and Raftery's "positive" evidence begins (J. Am. Stat. Assoc. 90 (1995)
-        773).
+        Gain of the log evidence for which a shell is added. Odds of e to one, the
+        lower limit of "positive" evidence of Kass and Raftery (J. Am. Stat. Assoc. 90
+        (1995) 773). Larger: fewer shells.
     n_candidates : int, default 3
-        Places tried for every new shell.
+        Number of distances tried for each new shell. Larger: slower, more thorough.
     patience : int, default 2
-        Shells that are added in vain before the search ends.
+        Number of shells added without success before the search ends.
 
     Returns
     -------
     ShellFit
-        Without a shell where none is found.
+        Shells of the largest evidence, which may be none.
     """
-    been = []
+    visited: list[ShellFit] = []
     fits = [
         _search_from(
-            model, y, start, max_shells, min_gain, n_candidates, patience, been
+            model, y, offset, max_shells, min_gain, n_candidates, patience, visited
         )
-        for start in _STARTS
+        for offset in _E0_OFFSETS
     ]
     return max(
         fits, key=lambda fit: fit.log_evidence - min_gain * len(fit.channel_index)
     )
 
 
-def _search_from(model, y, start, max_shells, min_gain, n_candidates, patience, been):
-    """Search from one energy zero: another may lead to the images of all shells.
+def _search_from(
+    model, y, offset, max_shells, min_gain, n_candidates, patience, visited
+):
+    """Search from one initial energy zero.
 
-    It ends where another search has been, for it would go on as that one did.
+    It stops at a fit that another search visited, since it would continue in the same
+    way.
     """
     best = refine(model, y, _no_shells(model), np.zeros(0, dtype=int))
-    best.p[0] += start
+    best.p[0] += offset
     path, tries = best, patience
-    # One shell alone may not lower the noise enough to pay for itself where two do.
+    # Two shells may raise the evidence where one of them alone does not.
     while tries and len(path.channel_index) < max_shells:
         path = _add(model, y, path, n_candidates)
         fit = _improve(model, y, path, min_gain)
@@ -67,9 +87,9 @@ def _search_from(model, y, start, max_shells, min_gain, n_candidates, patience, 
         if fit.log_evidence > best.log_evidence + min_gain * max(more, 0) + 1e-2:
             best = path = fit
             tries = patience
-            if any(_same(model, fit, other) for other in been):
+            if any(_same(model, fit, other) for other in visited):
                 break
-            been.append(fit)
+            visited.append(fit)
         else:
             tries -= 1
     return best
@@ -93,7 +113,7 @@ def _no_shells(model):
 
 
 def _add(model, y, fit, n_candidates):
-    """The best of the fits with one shell more."""
+    """Best fit with one more shell."""
     trials = [
         refine(model, y, *_insert(model, fit, channel, r, u))
         for channel, r, u in _candidates(model, y, fit, n_candidates)
@@ -102,7 +122,7 @@ def _add(model, y, fit, n_candidates):
 
 
 def _improve(model, y, fit, min_gain):
-    """Drop shells, or give them to other channels, while that raises the evidence."""
+    """Remove shells or move them to other channels while that raises the evidence."""
     while True:
         trials = []
         for i in _doubtful(model, fit):
@@ -112,7 +132,7 @@ def _improve(model, y, fit, min_gain):
             channel_index[i] = channel
             trials.append(refine(model, y, fit.p, channel_index))
         better = max(trials, key=lambda fit: fit.log_evidence, default=fit)
-        # A shell more must bring its gain, a shell less may cost as much.
+        # Removing a shell may lower the log evidence by the gain that adding it needs.
         fewer = len(fit.channel_index) - len(better.channel_index)
         if not better.log_evidence > fit.log_evidence + 1e-2 - min_gain * fewer:
             return fit
@@ -120,7 +140,7 @@ def _improve(model, y, fit, min_gain):
 
 
 def _candidates(model, y, fit, count):
-    """Channel, distance and N / R^2 of the columns that raise the evidence most.
+    """Channel, distance and weight N / R^2 of the columns of the largest gain.
 
     With C the covariance of the data given the present shells, s = x C^-1 x and
     q = x C^-1 y, the gain of a column x with prior variance d of its weight is
@@ -131,7 +151,7 @@ def _candidates(model, y, fit, count):
     r_now = model.shells(fit.p)[0]
     X = r_now[:, None] ** 2 * model.columns(fit.p, fit.channel_index)[0]
     inverse = np.linalg.inv(fit.variance * np.eye(len(y)) + d * X.T @ X)
-    found = []
+    candidates = []
     for channel, (low, high) in enumerate(model.r_limits):
         r = np.arange(low + _STEP / 2, high, _STEP)
         r = r[model.midpoint_occupied(r_now, fit.channel_index, channel, r)]
@@ -151,8 +171,11 @@ def _candidates(model, y, fit, count):
             gain[np.abs(r - at) < model.resolution] = -np.inf
         padded = np.concatenate([[-np.inf], gain, [-np.inf]])
         peak = (gain >= padded[:-2]) & (gain >= padded[2:]) & np.isfinite(gain)
-        found += [(gain[j], channel, r[j], weight[j]) for j in np.flatnonzero(peak)]
-    return [(channel, r, u) for _, channel, r, u in sorted(found, reverse=True)[:count]]
+        candidates += [
+            (gain[j], channel, r[j], weight[j]) for j in np.flatnonzero(peak)
+        ]
+    best = sorted(candidates, reverse=True)[:count]
+    return [(channel, r, u) for _, channel, r, u in best]
 
 
 def _insert(model, fit, channel, r, u):
@@ -169,14 +192,14 @@ def _remove(model, fit, i):
 
 
 def _doubtful(model, fit):
-    """Shells whose atoms are within four standard deviations of none."""
+    """Shells whose weight is within four standard deviations of zero."""
     u = model.split(fit.p)[1][1]
     error = np.sqrt(np.diag(fit.covariance))[GLOBALS:].reshape(PER_SHELL, -1)[1]
     return np.flatnonzero(u < 4 * error)
 
 
 def _exchanges(model, fit):
-    """Other channels that each shell might belong to."""
+    """Other channels to which each shell might belong."""
     r = model.shells(fit.p)[0]
     for i, channel in enumerate(fit.channel_index):
         for other, (low, high) in enumerate(model.r_limits):

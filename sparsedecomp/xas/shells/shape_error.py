@@ -1,44 +1,56 @@
-"""How an error of what all spectra share reaches the atoms of each of them."""
+"""Errors of the shared shells, propagated to the numbers of atoms of each spectrum."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .model import GLOBALS
 
+if TYPE_CHECKING:
+    from .map_refinement import ShellFit
+    from .model import ShellModel
+
 
 @dataclass(frozen=True)
 class SharedError:
-    r"""Errors of atoms by the amplitudes of the theory and by the shapes of shells.
+    r"""Errors of weights due to the amplitudes of the theory and the shapes of shells.
 
-    A shell whose distance is off by a little takes atoms from the others and gives them
-    some, in proportion to its own: with J_l the change of the spectrum of one unit of
-    shell l with the parameters, C their covariance and X^+ the least-squares fit, a
-    spectrum of weights w has the error :math:`-X^+ \sum_l w_l J_l \delta`, and shell j
-    of it the variance :math:`w^T Q_j w`.
+    An error of the distance of one shell changes the weights of all shells, in
+    proportion to the weight of that one. With J_l the derivative of the spectrum of one
+    unit of shell l by the parameters, C their covariance and X^+ the least-squares
+    fit, a parameter error :math:`\delta` gives a spectrum of weights w the error
+    :math:`-X^+ \sum_l w_l J_l \delta`, and shell j the variance :math:`w^T Q_j w`.
 
     Attributes
     ----------
     amplitude : float
-        Relative error of a weight by the theory's amplitude.
-    shapes : (K, K, K) array or None
-        Q_j for each shell, by distance; None where nothing is known of them.
+        Relative error of a weight due to the amplitude of the theory.
+    shapes : (K, K, K) array or None, default None
+        Matrices Q_j of the shells, by distance; None where they are not known.
     """
 
     amplitude: float
-    shapes: np.ndarray = None
+    shapes: np.ndarray | None = None
 
     @classmethod
-    def of(cls, model, fit):
-        """Errors that a fit leaves in distances, displacements and energy zeros.
-
-        For the weights of the fit itself they are what it knows less of them than if
-        all else were known.
+    def of(cls, model: ShellModel, fit: ShellFit) -> SharedError:
+        """Errors due to uncertain distances, displacements and energy zeros.
 
         Parameters
         ----------
         model : ShellModel
+            Model of the spectrum.
         fit : ShellFit
+            Shells and the covariance of their parameters.
+
+        Returns
+        -------
+        SharedError
+            Errors; for the weights of the fit itself, the part of their variance that
+            would vanish if all other parameters were known.
         """
         r = model.split(fit.p)[1][0]
         n_shells, order = len(r), np.argsort(r)
@@ -55,16 +67,18 @@ class SharedError:
         shapes = np.einsum("ljp,pq,mjq->jlm", response, covariance, response)
         return cls(model.prior.amplitude_error, shapes)
 
-    def variance(self, weights):
-        """Variance of weights.
+    def variance(self, weights: np.ndarray) -> np.ndarray:
+        """Variance of weights due to the shared errors.
 
         Parameters
         ----------
         weights : (..., K) array
+            Weights of the shells, by distance.
 
         Returns
         -------
         (..., K) array
+            Variance of each weight.
         """
         variance = (self.amplitude * weights) ** 2
         if self.shapes is None:

@@ -1,40 +1,53 @@
-"""Which site does an atom occupy? The ratio of two distances, or the evidence."""
+"""Site of an atom from the ratio of two distances, or from the evidence."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .map_refinement import refine
 
+if TYPE_CHECKING:
+    from .sparse_fit import SparseEXAFS
+
 SITES = {"tetrahedral": np.sqrt(8 / 3), "octahedral": np.sqrt(2)}
-# Sites around an absorber of the lattice, and its nearest absorbers.
+# Number of sites around an absorber of the lattice, and of its nearest absorbers.
 PLACES = {"tetrahedral": (8, 12), "octahedral": (6, 12)}
 
 
-def site_probabilities(near, far, sites=None, *, tolerance=0.02):
-    """Which site an atom occupies, from the distances of its first two shells.
+def site_probabilities(
+    near: tuple[float, float],
+    far: tuple[float, float],
+    sites: Mapping[str, float] | None = None,
+    *,
+    tolerance: float = 0.02,
+) -> dict[str, float]:
+    """Posterior probabilities of sites, from the distances of the first two shells.
 
-    In a face-centred cubic lattice of absorbers the atoms in its tetrahedral sites
-    are sqrt(8/3) = 1.633 times closer than the next absorbers, those in the octahedral
-    sites sqrt(2) = 1.414 times.
+    In a face-centred cubic lattice of absorbers, the distance of the next absorbers is
+    sqrt(8/3) = 1.633 times that of atoms in tetrahedral sites, and sqrt(2) = 1.414
+    times that of atoms in octahedral sites.
 
     Parameters
     ----------
     near, far : (float, float)
-        Distance in angstrom and its standard deviation: of the light atoms, and of
+        Distance in angstrom and its standard deviation, for the light atoms and for
         the absorbers.
     sites : dict of str to float, optional
-        Ratio of the distances for each site, all equally likely beforehand;
+        Ratio of the distances for each site, with equal prior probabilities;
         tetrahedral and octahedral by default.
     tolerance : float, default 0.02
-        Standard deviation of the ratio that is due to FEFF6L's distances of light
-        atoms, some 0.03 angstrom short, and to distorted lattices.
+        Standard deviation of the ratio due to errors of the theory for light atoms and
+        to distorted lattices. Larger: less decided probabilities.
 
     Returns
     -------
     dict of str to float
-        Posterior probability of each site, among these.
+        Posterior probability of each site, among those given.
 
     Examples
     --------
@@ -51,57 +64,64 @@ def site_probabilities(near, far, sites=None, *, tolerance=0.02):
     return _normalised(sites, logs)
 
 
-def site_evidence(fit, near, far, sites=None, *, places=None, tolerance=0.05):
-    r"""Which site an atom occupies, by the evidence for a shell where each puts it.
+def site_evidence(
+    fit: SparseEXAFS,
+    near: str,
+    far: str,
+    sites: Mapping[str, float] | None = None,
+    *,
+    places: Mapping[str, tuple[float, float]] | None = None,
+    tolerance: float = 0.05,
+) -> dict[str, float]:
+    r"""Posterior probabilities of sites, from the evidence of a shell at each ratio.
 
-    Each site is a model of its own: one shell of the near atoms, and one of the far
-    atoms whose distance is known beforehand, a ratio times that of the near ones with
-    a normal error. That is a sharper question than where shells are in general, and
-    has an answer in noise in which a search of all distances finds only the near
-    shell. A lattice also has room for so many atoms: more are improbable, and with
-    them the broad, crowded shells that would fit noise at a wrong place.
+    Each site is a model: one shell of the near atoms, and one of the far atoms whose
+    distance is a known ratio times that of the near ones, with a normal error. This
+    prior makes the decision possible at noise levels at which a search over all
+    distances finds the near shell only. The lattice also limits the numbers of atoms,
+    which makes broad shells of many atoms, which would fit noise, improbable.
 
-    The far shell is polished from where the site puts it, and the evidence of the free
-    model (Laplace's approximation, flat prior of intensity :math:`\nu` of the
-    distance) becomes
+    The far shell is refined from the distance that the site predicts, and the evidence
+    of the free model (Laplace's approximation, uniform prior of intensity :math:`\nu`
+    of the distance) becomes
 
     .. math:: \log p(y | \text{site}) = \log p(y | R_1, R_2) - \log \nu
        + \log N(R_2; \rho R_1, \tau R_1)
 
-    since the data know the distance better than the site does. Where no atoms fit
-    there, it is the evidence without the far shell less the Occam factor
-    1/2 log(1 + d x'x / v) of a column x that was given room and not used.
+    since the data determine the distance more accurately than the site does. Where the
+    far shell vanishes, the evidence is that without it less the Occam factor
+    1/2 log(1 + d x'x / v) of its column x.
 
     Parameters
     ----------
     fit : SparseEXAFS
-        After `SparseEXAFS.fit` with a FEFF basis. The mean spectrum is asked.
+        Estimator fitted with a FEFF basis. Its mean spectrum is used.
     near, far : str
-        Symbols of the light atom and of the absorber, channels of the basis.
+        Symbols of the light atom and of the absorber, which must be channels of the
+        basis.
     sites : dict of str to float, optional
-        As in `site_probabilities`.
+        Ratio of the distances for each site, with equal prior probabilities;
+        tetrahedral and octahedral by default.
     places : dict of str to (float, float), optional
-        How many near and far atoms each site's lattice has room for, for the sites of
-        which that is known: standard deviations of the numbers of atoms. By default
-        8 and 12 for tetrahedral, 6 and 12 for octahedral, and the prior of the fit for
-        other sites.
+        Numbers of near and far atoms in the lattice of each site, used as standard
+        deviations of the prior of the numbers of atoms. By default 8 and 12 for
+        tetrahedral, 6 and 12 for octahedral, and the prior of the fit for other sites.
     tolerance : float, default 0.05
-        Standard deviation of the ratio of distances. A quarter of what lies between
-        tetrahedral and octahedral: lattices are distorted, the particles of UO2 in
-        the tests have the ratio 1.69, and a site that is forbidden by its tolerance
-        leaves noise as the better explanation.
+        Standard deviation of the ratio of distances, a quarter of the difference
+        between tetrahedral and octahedral. Larger: distorted lattices are accepted;
+        smaller: a site may be rejected in favour of noise.
 
     Returns
     -------
     dict of str to float
-        Posterior probability of each site, among these. Odds of three to one are
+        Posterior probability of each site, among those given. Odds of three to one are
         "positive", of twenty to one "strong" evidence (Kass and Raftery, J. Am. Stat.
-        Assoc. 90 (1995) 773); nearer to even nothing is decided.
+        Assoc. 90 (1995) 773); lower odds decide nothing.
 
     Raises
     ------
     ValueError
-        If the fit has no FEFF basis, or the basis no such atoms.
+        If the fit has no FEFF basis, or the basis lacks one of the atoms.
 
     Examples
     --------
@@ -131,10 +151,13 @@ def site_evidence(fit, near, far, sites=None, *, places=None, tolerance=0.05):
                 "element that the basis was made for."
             )
     channel_index = np.array([labels.index(near), labels.index(far)])
-    starts = _starts(model, channel_index[0], fit.mean_fit_)
+    initial = _initial_distances(model, channel_index[0], fit.mean_fit_)
     common = fit.mean_fit_.p[:3]
     alone = max(
-        (refine(model, y, _parameters(common, [r]), channel_index[:1]) for r in starts),
+        (
+            refine(model, y, _parameters(common, [r]), channel_index[:1])
+            for r in initial
+        ),
         key=lambda fit: fit.log_evidence,
     )
     r = model.shells(alone.p)[0][0]
@@ -145,7 +168,7 @@ def site_evidence(fit, near, far, sites=None, *, places=None, tolerance=0.05):
             density = places[name] / np.array([r, ratio * r]) ** 2
         one, two = (_with_density(model, density[:n]) for n in (1, 2))
         alone = refine(one, y, _parameters(common, [r]), channel_index[:1])
-        # A shell is found from within a half wave, a tenth of an angstrom, of it.
+        # Initial distances within half a wave, a tenth of an angstrom, of each other.
         pairs = [
             refine(two, y, _parameters(common, [r, place]), channel_index)
             for place in r * (ratio + tolerance * np.linspace(-3, 3, 7))
@@ -159,15 +182,15 @@ def site_evidence(fit, near, far, sites=None, *, places=None, tolerance=0.05):
     return _normalised(sites, logs)
 
 
-def _starts(model, channel, mean_fit):
-    """The nearest shell of a channel that was found; a grid where there is none."""
+def _initial_distances(model, channel, mean_fit):
+    """Distance of the nearest shell of a channel; a grid where there is none."""
     found = model.shells(mean_fit.p)[0][mean_fit.channel_index == channel]
     low, high = model.r_limits[channel]
     return [found.min()] if len(found) else np.arange(low, min(low + 1.5, high), 0.1)
 
 
 def _with_density(model, density):
-    """The model with a standard deviation of N / R^2 for each shell."""
+    """Copy of a model with a standard deviation of N / R^2 for each shell."""
     own = copy(model)
     own.prior = replace(model.prior, density=density)
     return own
@@ -189,7 +212,7 @@ def _without_far(model, alone, ratio, channel, density):
 
 
 def _parameters(common, r):
-    """Shells at distances, to start from."""
+    """Initial parameters of shells at some distances."""
     return np.concatenate([common, r, 0.6 * np.ones(len(r)), np.zeros(2 * len(r))])
 
 

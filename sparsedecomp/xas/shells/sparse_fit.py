@@ -16,12 +16,13 @@ from ..grids import accept_old_names
 from ..theory.debye import Debye
 from ..theory.feff_basis import FeffBasis
 from ..theory.linear_bases import ArrayBasis, FourierBasis
+from . import lasso
 from .coordinates import Coordinates, window_coordinates
 from .grid_columns import grid_problem, grid_shells
 from .hierarchical_prior import HierarchicalPrior
 from .joint_fit import fit_joint
-from .lasso import choose_penalty, lambda_ratios, lasso_path, noise_penalty
 from .map_refinement import ShellFit
+from .mcmc import SupportSample
 from .model import ShellModel, ShellPrior
 from .off_grid import column_parameters
 from .pixel_fits import (
@@ -260,9 +261,11 @@ class SparseEXAFS(BaseEstimator):
         self.mean_fit_: ShellFit | None = None
         self.model_: ShellModel | None = None
         self.hierarchical_prior_: HierarchicalPrior | None = None
-        self.cross_validation_ = self.path_ = self.samples_ = None
+        self.cross_validation_: lasso.CrossValidation | None = None
+        self.path_: np.ndarray | None = None
+        self.samples_: list[SupportSample] | None = None
         if isinstance(self.basis, FeffBasis):
-            self._search_mean(mean_coordinates, moments.mean)
+            self._search_mean(self.basis, mean_coordinates, moments.mean)
         else:
             self._describe_linear()
         self._set_grid()
@@ -273,8 +276,6 @@ class SparseEXAFS(BaseEstimator):
             self.shells_, self.atoms_ = joint.shells, joint.atoms
             self.shared_error_ = joint.shared_error
             self.hierarchical_prior_ = joint.prior
-            # The shells left the grid, whose columns no longer describe them.
-            self.problem_ = None
             self._posterior = partial(
                 fit_fixed,
                 columns=joint.columns,
@@ -335,7 +336,7 @@ class SparseEXAFS(BaseEstimator):
         Returns
         -------
         (..., n_inside) array
-            chi on ``coordinates_.k``.
+            Spectra on ``coordinates_.k``, not weighted by k.
         """
         return np.nan_to_num(n) @ self.atoms_
 
@@ -366,9 +367,11 @@ class SparseEXAFS(BaseEstimator):
             prior = replace(prior, sigma2=self.sigma2, **fixed)
         return prior
 
-    def _search_mean(self, coordinates: Coordinates, mean: np.ndarray) -> None:
+    def _search_mean(
+        self, basis: FeffBasis, coordinates: Coordinates, mean: np.ndarray
+    ) -> None:
         model = ShellModel(
-            self.basis.channels, coordinates, self.rmax + BEYOND, self._prior()
+            basis.channels, coordinates, self.rmax + BEYOND, self._prior()
         )
         y = self.mean_coordinates_ = coordinates.project(mean)
         fit = search_shells(model, y, max_shells=self.max_shells)
@@ -376,7 +379,7 @@ class SparseEXAFS(BaseEstimator):
         self.log_evidence_ = fit.log_evidence - coordinates.log_volume
         n_shells = len(fit.channel_index)
         _logger.info("mean spectrum: %d shells, E0 %.2f", n_shells, fit.p[0])
-        self.column_parameters_ = column_parameters(model, fit, self.basis)
+        self.column_parameters_ = column_parameters(model, fit, basis)
 
     def _describe_linear(self) -> None:
         sigma2 = self.sigma2(self.basis.r) if callable(self.sigma2) else self.sigma2
@@ -416,16 +419,17 @@ class SparseEXAFS(BaseEstimator):
         return LEVELS * (1.0 if fit is None else max(1.0, fit.variance))
 
     def _sample(self, Y: np.ndarray, **grid: Any) -> PixelWeights:
-        chain = {"n_sweeps": self.n_sweeps, "random_state": self.random_state}
-        return fit_samples(Y, **grid, **chain)
+        return fit_samples(
+            Y, n_sweeps=self.n_sweeps, random_state=self.random_state, **grid
+        )
 
     def _fit_lasso(
         self, moments: PixelMoments, scans: ArrayLike | None
     ) -> Callable[[np.ndarray], PixelWeights]:
-        self.ratios_ = lambda_ratios(self.n_lambdas)
+        self.ratios_ = lasso.lambda_ratios(self.n_lambdas)
         y = self.coordinates_.project(moments.mean)[None]
-        self.path_ = lasso_path(self.problem_, y, self.ratios_)[0][:, 0]
-        self.chosen_, self.cross_validation_ = choose_penalty(
+        self.path_ = lasso.lasso_path(self.problem_, y, self.ratios_)[0][:, 0]
+        self.chosen_, self.cross_validation_ = lasso.choose_penalty(
             self.problem_,
             self.coordinates_,
             moments.mean if scans is None else scans,
@@ -440,5 +444,5 @@ class SparseEXAFS(BaseEstimator):
             fit_lasso,
             problem=self.problem_,
             ratios=self.ratios_[: self.chosen_ + 1],
-            floor=noise_penalty(self.problem_, expected),
+            floor=lasso.noise_penalty(self.problem_, expected),
         )

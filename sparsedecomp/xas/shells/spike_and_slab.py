@@ -1,8 +1,12 @@
-"""Which columns of a grid of distances do spectra hold? The exact evidence decides."""
+"""Choice of columns of a grid of distances by the exact evidence."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...kernels.parallel_tempering import exhaustive_supports
 from ...kernels.sparse_bayesian_selection import greedy_supports
@@ -12,10 +16,10 @@ from ...kernels.sparse_bayesian_selection import greedy_supports
 class SpikeAndSlab:
     r"""Spike-and-slab model on a grid of distances.
 
-    The weight of a column is w = N / R^2: ``y ~ N(X' w, v I)``, ``w_j ~ N(0, d)`` for
-    columns in the support c, and every column belongs to it with the odds
-    ``exp(log_odds_j)``. With C = v I + X_c' D X_c the evidence is
-    -1/2 (log |2 pi C| + y' C^-1 y).
+    The weight of a column is w = N / R^2. Spectra are distributed as
+    ``y ~ N(X' w, v I)``, weights of the columns in the support c as ``w_j ~ N(0, d)``,
+    and column j belongs to the support with the odds ``exp(log_odds_j)``. With
+    C = v I + X_c' D X_c the log evidence is -1/2 (log |2 pi C| + y' C^-1 y).
 
     Attributes
     ----------
@@ -24,11 +28,13 @@ class SpikeAndSlab:
     r, channel_index : (p,) arrays
         Distance in angstrom and channel of each column.
     prior : (p,) array
-        Variance d of the weights.
+        Prior variance d of the weights.
     log_odds : (p,) array
+        Prior log odds that each column is in the support.
     blocked : (p, 2) int array
-        First and one past the last column too close to be told apart.
+        First and one past the last column that is not resolved from each column.
     gram : (p, p) array
+        Gram matrix of the columns.
     """
 
     columns: np.ndarray
@@ -40,26 +46,36 @@ class SpikeAndSlab:
     gram: np.ndarray
 
     @classmethod
-    def from_columns(cls, atoms, r, channel_index, *, density, intensity, resolution):
-        """Problem for columns of single atoms.
+    def from_columns(
+        cls,
+        atoms: np.ndarray,
+        r: ArrayLike,
+        channel_index: ArrayLike,
+        *,
+        density: float,
+        intensity: ArrayLike,
+        resolution: float,
+    ) -> SpikeAndSlab:
+        """Set up the model for columns of single atoms.
 
         Parameters
         ----------
         atoms : (p, n) array
-            Coordinates of one atom, columns of a channel one after the other and by
-            increasing distance.
+            Coordinates of one atom; columns of a channel are consecutive, by increasing
+            distance.
         r, channel_index : (p,) arrays
-            Distance in angstrom and channel.
+            Distance in angstrom and channel of each column.
         density : float
             Prior standard deviation of N / R^2 in 1/angstrom^2.
         intensity : (n_channels,) array
-            Shells expected in an angstrom.
+            Expected number of shells per angstrom.
         resolution : float
-            Shells of one channel are farther apart than that, in angstrom.
+            Smallest distance between two shells of one channel, in angstrom.
 
         Returns
         -------
         SpikeAndSlab
+            Model with the Gram matrix of the columns.
         """
         r, channel_index = np.asarray(r, dtype=float), np.asarray(channel_index)
         step = _steps(r, channel_index)
@@ -80,24 +96,26 @@ class SpikeAndSlab:
             columns @ columns.T,
         )
 
-    def greedy(self, Y, variances, *, max_size=12):
-        """Add and delete columns of each spectrum while the evidence rises.
+    def greedy(
+        self, Y: np.ndarray, variances: np.ndarray, *, max_size: int = 12
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Add and delete columns of each spectrum while its evidence rises.
 
         Parameters
         ----------
         Y : (n_pixels, n) array
             Coordinates of the spectra.
         variances : (n_pixels, m) array
-            Noise variances of which the best is taken for each spectrum.
+            Noise variances to try; the one of the largest evidence is used.
         max_size : int, default 12
-            Largest support.
+            Largest number of columns in a support.
 
         Returns
         -------
         weights, spread : (n_pixels, p) arrays
             Posterior mean of w on the support and its standard deviation.
         evidence, variance : (n_pixels,) arrays
-            Log evidence with the prior of the support, and the noise variance taken.
+            Log evidence with the prior of the support, and the noise variance used.
         """
         Y = np.ascontiguousarray(Y, dtype=float)
         weights, spread = np.zeros((2, len(Y), len(self.r)))
@@ -119,12 +137,20 @@ class SpikeAndSlab:
         )
         return weights, spread, best[:, 0], best[:, 1]
 
-    def joint(self, moment, mean, count, variances, *, max_size=12):
-        """One support for all spectra, from their second moments alone.
+    def joint(
+        self,
+        moment: np.ndarray,
+        mean: np.ndarray,
+        count: int,
+        variances: Sequence[float] | np.ndarray,
+        *,
+        max_size: int = 12,
+    ) -> tuple[np.ndarray, float, float]:
+        """Choose one support for all spectra, from their moments.
 
-        For given c the evidence of all spectra together is
-        -1/2 (P log |2 pi C| + tr C^-1 M) with M = sum_i y_i y_i', so that a million
-        pixels cost what one does. Weights differ from pixel to pixel.
+        For given c the log evidence of all spectra is
+        -1/2 (P log |2 pi C| + tr C^-1 M) with M = sum_i y_i y_i', whose cost does not
+        depend on the number of pixels. Weights differ from pixel to pixel.
 
         Parameters
         ----------
@@ -135,37 +161,38 @@ class SpikeAndSlab:
         count : int
             Number P of spectra.
         variances : sequence of float
-            Noise variances of which the best is taken.
+            Noise variances to try; the one of the largest evidence is used.
         max_size : int, default 12
-            Largest support.
+            Largest number of columns in the support.
 
         Returns
         -------
         support : (K,) int array
-            Columns, by distance.
+            Indices of the columns, by distance.
         evidence : float
             Log evidence of all spectra with the prior of the support.
         variance : float
-            Noise variance.
+            Noise variance used.
         """
-        found = [
+        fits = [
             self._joint(moment, mean, count, variance, max_size)
             for variance in variances
         ]
-        best = int(np.argmax([evidence for _, evidence in found]))
-        support = np.array(sorted(found[best][0]), dtype=int)
-        return support, found[best][1], variances[best]
+        best = int(np.argmax([evidence for _, evidence in fits]))
+        support = np.array(sorted(fits[best][0]), dtype=int)
+        return support, fits[best][1], variances[best]
 
     def _joint(self, moment, mean, count, variance, max_size):
         pixels = moment, mean, count, variance
-        support, evidence = [], self._joint_evidence(moment, count, variance, [])
+        support: list[int] = []
+        evidence = self._joint_evidence(moment, count, variance, support)
         while True:
             fewer = [[i for i in support if i != j] for j in support]
             trials = [*fewer, *self._additions(*pixels, support, support, 1)]
-            # One column between two shells may take of both, and keep them out.
+            # Replace one column between two shells, which fits both, by two.
             for some in fewer:
                 trials += self._additions(*pixels, some, support, 2)
-            # Shells settle on neighbouring distances once others are there.
+            # Move a column by one or two steps of the grid.
             trials += [
                 [*(i for i in support if i != j), j + step]
                 for j in support
@@ -183,7 +210,7 @@ class SpikeAndSlab:
             support = trials[int(np.argmax(values))]
 
     def _additions(self, moment, mean, count, variance, support, away, steps):
-        """Supports with one column more, and more, the best apart from others."""
+        """Supports with columns added greedily, resolved from all others."""
         trials = []
         for _ in range(steps):
             X = self.columns[support]
@@ -214,8 +241,10 @@ class SpikeAndSlab:
             + self.log_odds[support].sum()
         )
 
-    def exhaustive(self, y, variance, *, max_size=3, count=20):
-        """The best of all supports up to a size: the check of every other search.
+    def exhaustive(
+        self, y: np.ndarray, variance: float, *, max_size: int = 3, count: int = 20
+    ) -> tuple[list[tuple[int, ...]], np.ndarray]:
+        """Search all supports up to a size, as a reference for the other searches.
 
         Parameters
         ----------
@@ -224,17 +253,17 @@ class SpikeAndSlab:
         variance : float
             Noise variance.
         max_size : int, default 3
-            Largest support, at most 4. The cost is the number of columns to this
-            power: take a coarse grid.
+            Largest number of columns in a support, at most 4. The cost is the number
+            of columns to this power: use a coarse grid.
         count : int, default 20
-            How many of the best to return.
+            Number of supports to return.
 
         Returns
         -------
         supports : list of tuple of int
-            Best first.
+            Columns of the best supports, the best first.
         log_probability : (count,) array
-            Logarithm of the posterior probability of each among all of them.
+            Log posterior probability of each, among all supports searched.
 
         Raises
         ------
@@ -243,8 +272,8 @@ class SpikeAndSlab:
         """
         if not 1 <= max_size <= 4:
             raise ValueError(
-                f"max_size={max_size!r}: an exhaustive search goes to supports of 1 "
-                "to 4 columns. Use the greedy search or mcmc for more."
+                f"max_size={max_size!r}: an exhaustive search is limited to supports "
+                "of 1 to 4 columns. Use the greedy search or mcmc for more."
             )
         values, columns = np.zeros(count), np.zeros((count, 4), dtype=np.int64)
         total = exhaustive_supports(
@@ -259,13 +288,13 @@ class SpikeAndSlab:
             values,
             columns,
         )
-        found = np.isfinite(values)
-        supports = [tuple(int(j) for j in row if j >= 0) for row in columns[found]]
-        return supports, values[found] - total
+        used = np.isfinite(values)
+        supports = [tuple(int(j) for j in row if j >= 0) for row in columns[used]]
+        return supports, values[used] - total
 
 
 def _steps(r, channel_index):
-    """Width of the grid at each column."""
+    """Step of the grid in angstrom at each column."""
     step = np.empty(len(r))
     for channel in np.unique(channel_index):
         of = channel_index == channel
