@@ -58,15 +58,21 @@ GROUPS = {
     },
     "superresolution": {
         "factors": 0,
+        "method_table": 0,
         "threads": 0,
+        "methods": 1,
         "observation": 1,
         "resolution": 1,
         "gaussian_process": 2,
         "dictionaries": 2,
-        "solvers": 3,
-        "registration": 4,
-        "multiframe": 5,
-        "tuning": 6,
+        # A method names its function by a string: what chooses among methods comes
+        # before the solvers.
+        "selection": 3,
+        "solvers": 4,
+        "registration": 5,
+        "fine_map": 6,
+        "multiframe": 7,
+        "tuning": 8,
     },
     "xas": {
         "grids": 0,
