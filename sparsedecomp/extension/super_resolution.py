@@ -129,7 +129,7 @@ def super_resolve(
     from ..superresolution.multiframe import resolve
     from ..superresolution.observation.planner import plan_shifts
 
-    parameters = METHODS.complete(method, {"psf": psf or None, **parameters})
+    parameters = METHODS.complete(method, parameters | ({"psf": psf} if psf else {}))
     parameters.pop("psf", None)
     if factors not in FACTORS:
         raise ValueError(f"factors={factors!r}, expected one of {FACTORS}.")

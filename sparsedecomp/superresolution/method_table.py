@@ -97,7 +97,8 @@ class MethodTable(dict[str, AnyEntry]):
         name : str
             The method that was asked for.
         given : dict of str to object
-            Parameters as the user gave them; None stands for the default.
+            Parameters as the user gave them. One that is None is not passed on unless
+            None differs from its default.
 
         Returns
         -------
@@ -113,7 +114,7 @@ class MethodTable(dict[str, AnyEntry]):
         entry = self.find(name)
         values = dict(entry.parameters)
         for key, value in given.items():
-            if value is None:
+            if value is None and values.get(key) is None:
                 continue
             if key in entry.renamed:
                 new = entry.renamed[key]

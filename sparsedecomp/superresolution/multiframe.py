@@ -106,7 +106,7 @@ def resolve(
     >>> bool(np.abs(fine.maps[..., 0] - truth).max() < 0.05)
     True
     """
-    parameters = METHODS.complete(method, {"psf": psf or None, **parameters})
+    parameters = METHODS.complete(method, parameters | ({"psf": psf} if psf else {}))
     prepared = prepare(
         Y,
         shifts,

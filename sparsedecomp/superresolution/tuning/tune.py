@@ -177,7 +177,8 @@ def tune(
     fixed = {k: options.pop(k) for k in ("origin", "shape") if k in options}
     finish = {k: options.pop(k) for k in ("nonnegative", "callback") if k in options}
     options.pop("prior", None)
-    options["psf"] = options.get("psf") or None
+    if not options.get("psf"):
+        options.pop("psf", None)
     Y = np.ascontiguousarray(Y)
     if registration or shifts is None:
         shifts = register(Y, shifts, mask=mask).shifts
