@@ -104,16 +104,10 @@ OWN_LOOPS = {
 # infers their types.
 NOT_ANNOTATED = {
     "rsciio_sparse",
-    "sparsedecomp/_registration.py",
-    "sparsedecomp/batch",
     "sparsedecomp/blocks/summary.py",
-    "sparsedecomp/cache.py",
-    "sparsedecomp/cli.py",
     "sparsedecomp/datasets",
     "sparsedecomp/decomposition",
-    "sparsedecomp/demo.py",
     "sparsedecomp/extension",
-    "sparsedecomp/metrics.py",
     "sparsedecomp/noise",
     "sparsedecomp/plotting",
     "sparsedecomp/signals",
@@ -463,3 +457,14 @@ def test_every_public_name_can_be_imported():
     for name in sparsedecomp.__all__:
         assert getattr(sparsedecomp, name) is not None
         assert name in dir(sparsedecomp)
+
+
+def test_public_packages_are_attributes_of_the_package():
+    import sparsedecomp
+
+    inner = {"extension", "kernels"}
+    for folder in PACKAGE.glob("*/__init__.py"):
+        name = folder.parent.name
+        if name not in inner and "__all__" in folder.read_text(encoding="utf-8"):
+            assert name in sparsedecomp.__all__
+            assert getattr(sparsedecomp, name).__name__ == f"sparsedecomp.{name}"

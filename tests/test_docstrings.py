@@ -45,7 +45,6 @@ INCOMPLETE = {
     "sparsedecomp.datasets",
     "sparsedecomp.decomposition",
     "sparsedecomp.decomposition.tensor",
-    "sparsedecomp.metrics",
     "sparsedecomp.noise",
     "sparsedecomp.plotting",
     "sparsedecomp.signals",
