@@ -103,7 +103,6 @@ OWN_LOOPS = {
 # them lacks: `pytest --runxfail -k "annotated and NAME"`. Kernels stay exempt: numba
 # infers their types.
 NOT_ANNOTATED = {
-    "rsciio_sparse",
     "sparsedecomp/blocks/summary.py",
     "sparsedecomp/datasets",
     "sparsedecomp/decomposition",

@@ -49,15 +49,9 @@ INCOMPLETE = {
     "sparsedecomp.plotting",
     "sparsedecomp.signals",
     "sparsedecomp.superresolution",
-    "rsciio_sparse",
-    "rsciio_sparse.athena",
-    "rsciio_sparse.xas9809",
-    "rsciio_sparse.xas_columns",
-    "rsciio_sparse.xdi",
 }
 # Folders and modules in which a description may still lean on the line above it.
 LEANING = {
-    "rsciio_sparse",
     "sparsedecomp/blocks/summary.py",
     "sparsedecomp/datasets",
     "sparsedecomp/decomposition",
