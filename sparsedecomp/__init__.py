@@ -50,6 +50,7 @@ _PUBLIC = {
     "datasets": "sparsedecomp.datasets",
     "decomposition": "sparsedecomp.decomposition",
     "metrics": "sparsedecomp.metrics",
+    "noise": "sparsedecomp.noise",
     "plotting": "sparsedecomp.plotting",
     "signals": "sparsedecomp.signals",
     "superresolution": "sparsedecomp.superresolution",
