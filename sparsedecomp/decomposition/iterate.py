@@ -186,15 +186,17 @@ class Outcome(Generic[State]):
         """Mark the fit as ended by Ctrl-C."""
         self.stopped = self.interrupted = True
 
+    def stop_like(self, other: Outcome) -> None:
+        """Mark the fit as stopped or interrupted if another outcome is."""
+        self.stopped |= other.stopped
+        self.interrupted |= other.interrupted
+
 
 @contextmanager
 def keep_on_interrupt(outcome: Outcome) -> Iterator[None]:
     """Let Ctrl-C end the block and mark the outcome, whose state is kept.
 
-    Parameters
-    ----------
-    outcome : Outcome
-        Result so far.
+    The argument is the result so far.
     """
     try:
         yield
@@ -206,19 +208,7 @@ def complete(outcome: Outcome, work: Callable[[], Result]) -> Result:
     """Do work without which the outcome is lost, such as the last pass over the data.
 
     Ctrl-C during the work marks the outcome and runs the work once more from its
-    beginning; a second Ctrl-C is passed on.
-
-    Parameters
-    ----------
-    outcome : Outcome
-        Result so far.
-    work : callable
-        Called without arguments.
-
-    Returns
-    -------
-    object
-        What `work` returns.
+    beginning; a second Ctrl-C is passed on. Returns what ``work()`` returns.
     """
     try:
         return work()
@@ -335,7 +325,7 @@ def best_of(outcomes: Iterable[Outcome[State]]) -> Outcome[State]:
             if best is None or outcome.objective < best.objective:
                 best = outcome
             if outcome.stopped:
-                best.stopped, best.interrupted = True, outcome.interrupted
+                best.stop_like(outcome)
                 break
     except KeyboardInterrupt:
         if best is None:
@@ -394,8 +384,7 @@ class Phases(Generic[State]):
                 if after.history:
                     self.outcome = after
                 else:
-                    before.stopped |= after.stopped
-                    before.interrupted |= after.interrupted
+                    before.stop_like(after)
         return self.outcome
 
     def complete(self, work: Callable[[], Result]) -> Result:
