@@ -1,19 +1,17 @@
-"""Registration with HyperSpy by hooks on the base class of its signals.
+"""How HyperSpy comes to know this package: hooks on the base class of its signals.
 
 HyperSpy's extension format has no key for decomposition algorithms, so they are
-registered here, and so are the file formats of ``rsciio_sparse``. The base class of
-every signal is ``hyperspy.learn._mva.MVA``: its ``decomposition`` is wrapped, and its
-``__init_subclass__`` is extended, so that each signal class of HyperSpy is extended
-when it is created (``LazySignal`` has a ``decomposition`` of its own; methods are added
-to ``BaseSignal``). Subclasses of other packages are not changed: they reach the wrapped
+registered here, and so are our file formats. The anchor is
+``hyperspy.learn._mva.MVA``, the base of every signal: its ``decomposition`` is
+wrapped, and its ``__init_subclass__`` adopts the signal classes as they are created
+(``LazySignal`` has a ``decomposition`` of its own; methods are added to
+``BaseSignal``). Subclasses of other packages are left alone: they reach the wrapped
 methods through ``super()``.
 
-HyperSpy imports this package before its signals exist, so the registration waits for
-post-import hooks. If this package is imported during the import of the module of
-``MVA``, a hook on that module is never called; the hook on ``hyperspy.signal`` is.
+HyperSpy imports this package before its signals exist, so the work waits for
+post-import hooks. When ``MVA`` is half way through its own import at that moment, a
+hook on that module would never fire; the later anchor finds it complete.
 """
-
-from __future__ import annotations
 
 import functools
 import importlib
@@ -22,14 +20,8 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
 
 from .extension import algorithms
-
-if TYPE_CHECKING:
-    from .extension.status import Status
 
 _logger = logging.getLogger(__name__)
 
@@ -38,7 +30,7 @@ MVA_MODULE = "hyperspy.learn._mva"
 ANCHORS = (MVA_MODULE, "hyperspy.signal")
 FORMATS_MODULE = "rsciio._io_plugins"
 
-# Methods of each class: name -> "module:function" of a function of the signal.
+# Class -> methods it gets: name -> "module:function" of a function of the signal.
 METHODS = {
     "hyperspy.signal.BaseSignal": {
         "get_component_spectra": (
@@ -64,19 +56,19 @@ METHODS = {
 }
 
 _lock = threading.RLock()
-_wrapped: list[str] = []
-_attached: list[str] = []
-_problems: list[str] = []
+_wrapped = []
+_attached = []
+_problems = []
 
 
-def status() -> Status:
-    """Report what is registered with HyperSpy.
+def status():
+    """Say what is registered with HyperSpy.
 
     Returns
     -------
     Status
-        Algorithms, methods and problems, readable when printed; ``status().active``
-        is True if ``signal.decomposition`` has the algorithms of this package.
+        Readable when printed; ``status().active`` tells whether
+        ``signal.decomposition`` knows our algorithms.
 
     Examples
     --------
@@ -94,21 +86,22 @@ def status() -> Status:
     )
 
 
-def enable() -> Status:
-    """Register with HyperSpy now.
+def enable():
+    """Register with HyperSpy now, whatever happened at import.
 
-    Needed only if the registration at import failed or was switched off with the
-    environment variable ``SPARSEDECOMP_NO_HOOKS``. A second call changes nothing.
+    Needed only where the registration at import did not work or was switched off
+    with the environment variable ``SPARSEDECOMP_NO_HOOKS``. Calling it twice does no
+    harm.
 
     Returns
     -------
     Status
-        Algorithms and methods that are registered now.
+        What is registered now.
 
     Raises
     ------
     ImportError
-        If HyperSpy is not installed or cannot be imported.
+        When HyperSpy is not installed or cannot be imported.
 
     Examples
     --------
@@ -125,8 +118,8 @@ def enable() -> Status:
     return status()
 
 
-def install() -> None:
-    """Register now if HyperSpy's signals exist, else when they are imported."""
+def install():
+    """Register now if HyperSpy's signals exist, else as soon as they do."""
     if _opted_out():
         _logger.info("%s is set: not registering with HyperSpy", OPT_OUT)
         return
@@ -137,15 +130,15 @@ def install() -> None:
     register_post_import_hook(_add_formats, FORMATS_MODULE)
 
 
-def _opted_out() -> bool:
+def _opted_out():
     return os.environ.get(OPT_OUT, "").lower() not in ("", "0", "false")
 
 
-def _guarded(function: Callable[..., None]) -> Callable[..., None]:
-    """Log errors instead of raising them, which would end the import of HyperSpy."""
+def _guarded(function):
+    """Turn errors into log entries: they would end the import that called us."""
 
     @functools.wraps(function)
-    def guarded(*args: Any) -> None:
+    def guarded(*args):
         try:
             return function(*args)
         except Exception as error:
@@ -156,10 +149,10 @@ def _guarded(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @_guarded
-def _add_formats(module: ModuleType) -> None:
-    """Add the file formats of ``rsciio_sparse`` to those of RosettaSciIO.
+def _add_formats(module):
+    """Teach ``hs.load`` our file formats: RosettaSciIO has no key for others' either.
 
-    A format is not added if one of that name exists.
+    A format is never added twice, nor where one of that name exists.
     """
     from rsciio_sparse import IO_PLUGINS
 
@@ -169,39 +162,39 @@ def _add_formats(module: ModuleType) -> None:
 
 
 @_guarded
-def _register() -> None:
+def _register():
     mva = getattr(sys.modules.get(MVA_MODULE), "MVA", None)
     if mva is None:
         return
     with _lock:
         _wrap_decomposition(mva)
         if not hasattr(mva.__init_subclass__, "_sparsedecomp"):
-            _extend_future_subclasses(mva)
-        _extend_subclasses_of(mva)
+            _adopt_future_subclasses(mva)
+        _adopt_subclasses_of(mva)
 
 
-def _extend_future_subclasses(mva: Any) -> None:
+def _adopt_future_subclasses(mva):
     own = vars(mva).get("__init_subclass__")
 
-    def __init_subclass__(cls: type, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs):
         if own is None:
             super(mva, cls).__init_subclass__(**kwargs)
         else:
             own.__func__(cls, **kwargs)
-        _extend(cls)
+        _adopt(cls)
 
-    __init_subclass__._sparsedecomp = True  # type: ignore[attr-defined]
+    __init_subclass__._sparsedecomp = True
     mva.__init_subclass__ = classmethod(__init_subclass__)
 
 
-def _extend_subclasses_of(cls: Any) -> None:
+def _adopt_subclasses_of(cls):
     for subclass in cls.__subclasses__():
-        _extend(subclass)
-        _extend_subclasses_of(subclass)
+        _adopt(subclass)
+        _adopt_subclasses_of(subclass)
 
 
 @_guarded
-def _extend(cls: Any) -> None:
+def _adopt(cls):
     with _lock:
         if cls.__module__.partition(".")[0] == "hyperspy":
             _wrap_decomposition(cls)
@@ -210,11 +203,11 @@ def _extend(cls: Any) -> None:
             _document(cls.decomposition)
 
 
-def _name_of(cls: type) -> str:
+def _name_of(cls):
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def _wrap_decomposition(cls: Any) -> None:
+def _wrap_decomposition(cls):
     original = vars(cls).get("decomposition")
     if original is None or hasattr(original, "_sparsedecomp"):
         return
@@ -225,7 +218,7 @@ def _wrap_decomposition(cls: Any) -> None:
         try:
             given = signature.bind(self, *args, **kwargs).arguments
         except TypeError:
-            # Let HyperSpy raise: its message names its own arguments.
+            # Python's own message about the arguments is the better one.
             return original(self, *args, **kwargs)
         algorithm = given.get("algorithm")
         if algorithms.find(algorithm) is not None:
@@ -243,13 +236,13 @@ def _wrap_decomposition(cls: Any) -> None:
         remove_extras(self)
         return info
 
-    decomposition._sparsedecomp = True  # type: ignore[attr-defined]
+    decomposition._sparsedecomp = True
     cls.decomposition = decomposition
     _document(decomposition)
     _wrapped.append(_name_of(cls))
 
 
-def _flat(given: dict[str, Any], signature: inspect.Signature) -> dict[str, Any]:
+def _flat(given, signature):
     """Arguments by name, without ``self`` and with those of ``**kwargs``."""
     given = dict(given)
     for name, parameter in signature.parameters.items():
@@ -259,13 +252,13 @@ def _flat(given: dict[str, Any], signature: inspect.Signature) -> dict[str, Any]
     return given
 
 
-def _ours() -> str:
+def _ours():
     names = ", ".join(f'"{name}"' for name in algorithms.ALGORITHMS)
     return f"The package sparsedecomp adds: {names}."
 
 
-def _document(function: Callable[..., Any]) -> None:
-    """Append the algorithms of this package to the docstring of a method."""
+def _document(function):
+    """Append our algorithms to the docstring of a ``decomposition``."""
     heading = "Algorithms of sparsedecomp"
     docstring = inspect.cleandoc(function.__doc__ or "")
     if heading in docstring:
@@ -279,27 +272,27 @@ def _document(function: Callable[..., Any]) -> None:
 class _Method:
     """A method of a signal whose module is imported when it is first looked up."""
 
-    def __init__(self, target: str):
+    def __init__(self, target):
         self.target = target
 
-    def __set_name__(self, owner: type, name: str) -> None:
+    def __set_name__(self, owner, name):
         self.owner, self.name = owner, name
 
-    def __get__(self, instance: object, owner: type | None = None) -> Any:
+    def __get__(self, instance, owner=None):
         module, _, attribute = self.target.partition(":")
         method = getattr(importlib.import_module(module), attribute)
-        # From now on it is an ordinary method of the class.
+        # From now on it is as if it had been there from the start.
         setattr(self.owner, self.name, method)
         return method if instance is None else method.__get__(instance, owner)
 
 
-def _attach_methods(cls: Any) -> None:
+def _attach_methods(cls):
     for name, target in METHODS.get(_name_of(cls), {}).items():
         ours = f"{_name_of(cls)}.{name}"
         if ours in _attached:
             continue
         if hasattr(cls, name):
-            problem = f"{ours} exists and was not replaced"
+            problem = f"{ours} exists and was not replaced by ours"
             _problems.append(problem)
             _logger.warning(problem)
             continue

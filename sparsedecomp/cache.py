@@ -1,27 +1,24 @@
-"""Folder of the disk cache for results that take long to compute."""
-
-from __future__ import annotations
+"""Where computed things that take long are kept on disk."""
 
 import os
 import sys
 from pathlib import Path
 
-# Environment variable that names the folder; by default the operating system's.
+# Names the folder; default: where the operating system wants caches.
 VARIABLE = "SPARSEDECOMP_CACHE_DIR"
 
 
-def cache_folder(kind: str) -> Path:
+def cache_folder(kind):
     """Folder for results of one kind; it need not exist.
 
     Parameters
     ----------
     kind : str
-        Name of the folder, for instance "feff".
+        For instance "feff".
 
     Returns
     -------
     pathlib.Path
-        Path of the folder.
     """
     if named := os.environ.get(VARIABLE):
         return Path(named) / kind

@@ -1,86 +1,78 @@
-"""The demonstration: decompose a cube and compare the result with the truth."""
+"""The main job shown on one cube: decompose it and compare with what is known."""
 
-from __future__ import annotations
-
-import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sparsedecomp.extension.learning_results import read
 
-if TYPE_CHECKING:
-    from hyperspy.signals import BaseSignal
-
-    from sparsedecomp.datasets import Truth
-
 
 @dataclass
-class DemoResult:
-    """Result of a decomposition, and its errors if the truth is known.
+class Finding:
+    """What a decomposition found in a cube, beside the truth if there is one.
 
     Parameters
     ----------
     signal : hyperspy.signals.BaseSignal
-        The decomposed cube.
+        The cube, decomposed.
     seconds : float
         Wall time of the decomposition.
     noise : float
         Standard deviation of the noise as the fit estimates it, in units of the data.
     expected_noise : float or None
-        Standard deviation of counts by Poisson statistics; None for other data.
+        The same of counts by Poisson statistics; None for other data.
     residual : float
         Frobenius norm of data minus model, relative to that of the data.
     truth : sparsedecomp.datasets.Truth, optional
-        Spectra and maps from which the cube was simulated.
+        What the cube was simulated from.
     angles : dict of str to float
-        Angle in degrees between each true spectrum and the one found for it; empty
-        without truth.
+        Degrees between each true spectrum and the one found for it; empty without
+        truth.
     """
 
-    signal: BaseSignal
+    signal: object
     seconds: float
     noise: float
     expected_noise: float | None
     residual: float
-    truth: Truth | None = None
-    angles: dict[str, float] = field(default_factory=dict)
+    truth: object = None
+    angles: dict = field(default_factory=dict)
 
     @property
-    def n_components(self) -> int:
+    def n_components(self):
         """Number of components kept."""
         return read(self.signal, "output_dimension")
 
 
-def examine(signal: BaseSignal, random_state: int = 0) -> DemoResult:
-    """Decompose a signal by ``nmf_so_ard`` and collect the results.
+def examine(signal, random_state=0):
+    """Decompose a signal by ``nmf_so_ard`` and collect what was found.
 
     Parameters
     ----------
     signal : hyperspy.signals.BaseSignal
         A cube in memory; it gets the ``learning_results``.
-    random_state : int, default 0
-        Seed of the initial factors.
+    random_state : int, default=0
+        Seed of the starts.
 
     Returns
     -------
-    DemoResult
-        Result, with the angles to the truth if the signal carries it.
+    Finding
 
     Examples
     --------
     >>> from sparsedecomp import datasets
     >>> from sparsedecomp.demo import examine
     >>> s = datasets.edx_particles(shape=(24, 24), n_channels=256, counts=1000)
-
+    >>> found = examine(s)
+    >>> found.n_components
+    3
     """
     start = time.perf_counter()
     signal.decomposition(
         algorithm="nmf_so_ard",
-        # The defaults of exspy for EDX differ, and exspy may not be installed.
+        # exspy's defaults for EDX are others; without it installed the result would
+        # not be the same.
         normalize_poissonian_noise=False,
         navigation_mask=None,
         random_state=random_state,
@@ -90,7 +82,7 @@ def examine(signal: BaseSignal, random_state: int = 0) -> DemoResult:
     seconds = time.perf_counter() - start
     data = signal.data
     counts = np.array_equal(data, np.floor(data))
-    result = DemoResult(
+    finding = Finding(
         signal,
         seconds,
         noise=float(np.sqrt(read(signal, "noise_variance"))),
@@ -98,33 +90,33 @@ def examine(signal: BaseSignal, random_state: int = 0) -> DemoResult:
         expected_noise=float(np.sqrt(data.mean())) if counts else None,
         residual=float(read(signal, "relative_residual")),
     )
-    _compare(result)
-    return result
+    _compare(finding)
+    return finding
 
 
-def _compare(result: DemoResult) -> None:
-    """Add the angles if the cube carries its truth."""
+def _compare(finding):
+    """Add the angles where the cube carries its truth."""
     from sparsedecomp.datasets import truth
     from sparsedecomp.metrics import match_components
 
     try:
-        known = truth(result.signal)
+        known = truth(finding.signal)
     except ValueError:
         return
-    pairs = match_components(known.spectra, read(result.signal, "factors").T)
-    result.truth = known
-    result.angles = {
+    pairs = match_components(known.spectra, read(finding.signal, "factors").T)
+    finding.truth = known
+    finding.angles = {
         known.names[i]: float(angle) for i, _, angle in zip(*pairs, strict=True)
     }
 
 
-def draw(results: Sequence[DemoResult], path: str | os.PathLike[str]) -> None:
+def draw(findings, path):
     """Draw the maps and spectra of decomposed cubes side by side into a file.
 
     Parameters
     ----------
-    results : sequence of DemoResult
-        Results, each drawn in a column.
+    findings : sequence of Finding
+        One column each.
     path : path-like
         Image file; its extension names the format.
     """
@@ -133,11 +125,11 @@ def draw(results: Sequence[DemoResult], path: str | os.PathLike[str]) -> None:
 
     from sparsedecomp.plotting import plot_components
 
-    rows = max(result.n_components for result in results)
-    figure = Figure(figsize=(8 * len(results), 1.2 + 1.9 * rows), layout="constrained")
+    rows = max(finding.n_components for finding in findings)
+    figure = Figure(figsize=(8 * len(findings), 1.2 + 1.9 * rows), layout="constrained")
     FigureCanvasAgg(figure)
-    columns: Any = figure.subfigures(1, len(results), wspace=0.03, squeeze=False)[0]
-    for column, result in zip(columns, results, strict=True):
-        plot_components(result.signal, truth=result.truth, figure=column)
-        column.suptitle(result.signal.metadata.General.title, fontweight="bold")
+    columns = np.atleast_1d(figure.subfigures(1, len(findings), wspace=0.03))
+    for column, finding in zip(columns, findings, strict=True):
+        plot_components(finding.signal, truth=finding.truth, figure=column)
+        column.suptitle(finding.signal.metadata.General.title, fontweight="bold")
     figure.savefig(path, dpi=120)

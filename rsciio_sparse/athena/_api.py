@@ -4,18 +4,13 @@ Two forms exist, both usually compressed with gzip: Perl literals (Athena, Demet
 larch) and JSON (Demeter).
 """
 
-from __future__ import annotations
-
 import gzip
 import json
-import os
 import zlib
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from rsciio_sparse._spectra import Families, chi_spectrum, metadata_of, spectrum
+from rsciio_sparse._spectra import metadata_of, spectrum
 from rsciio_sparse._text import MalformedFile
 from rsciio_sparse.athena._perl import parse
 
@@ -36,26 +31,19 @@ PROCESSING = {
 """Parameter of Athena -> its name in larch. Athena's nnorm counts coefficients."""
 
 
-def file_reader(
-    filename: str | os.PathLike[str],
-    lazy: bool = False,
-    records: Sequence[str] | None = None,
-    apply_shift: bool = False,
-) -> list[dict[str, Any]]:
+def file_reader(filename, lazy=False, records=None, apply_shift=False):
     """Read an Athena project.
 
     Parameters
     ----------
     filename : str or pathlib.Path
-        Name of the file.
     lazy : bool
-        Ignored: a project is read at once.
+        A project is read at once in either case.
     records : list of str, optional
         Labels of the records to read; all by default.
     apply_shift : bool
-        Whether to add the energy shift with which Athena aligned a record. By default
-        energies are as recorded, and the shift is in
-        ``original_metadata.Athena.energy_shift``.
+        Add the energy shift with which Athena aligned a record. By default energies
+        are as recorded, and the shift is in ``original_metadata.Athena.energy_shift``.
 
     Returns
     -------
@@ -66,7 +54,7 @@ def file_reader(
     Raises
     ------
     MalformedFile
-        If the file is not an Athena project; the message names line and reason.
+        With the line and the reason.
     ValueError
         If a record was asked for that is not there.
     """
@@ -90,7 +78,7 @@ def file_reader(
     ]
 
 
-def _text(path: str) -> str:
+def _text(path):
     with open(path, "rb") as file:
         content = file.read()
     if content[:2] == b"\x1f\x8b":
@@ -111,11 +99,9 @@ def _text(path: str) -> str:
     return text
 
 
-def _perl(path: str, text: str) -> list[dict[str, Any]]:
+def _perl(path, text):
     """Records of the form ``@x = (...);`` up to a line ``[record]``."""
-    records: list[dict[str, Any]] = []
-    record: dict[str, Any] = {}
-    start = 1
+    records, record, start = [], {}, 1
     for number, line in enumerate(text.split("\n"), start=1):
         if line.startswith("[record]"):
             records.append(_complete(path, number, record))
@@ -140,7 +126,7 @@ def _perl(path: str, text: str) -> list[dict[str, Any]]:
     return records
 
 
-def _complete(path: str, number: int, record: dict[str, Any]) -> dict[str, Any]:
+def _complete(path, number, record):
     """A record of Perl literals with its parameters as a dict."""
     args = record.get("args") or []
     if not isinstance(args, dict):
@@ -150,7 +136,7 @@ def _complete(path: str, number: int, record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-def _json_records(path: str, text: str) -> list[dict[str, Any]]:
+def _json_records(path, text):
     try:
         project = json.loads(text)
     except json.JSONDecodeError as error:
@@ -167,9 +153,7 @@ def _json_records(path: str, text: str) -> list[dict[str, Any]]:
     return records
 
 
-def _spectrum(
-    path: str, record: dict[str, Any], label: str, apply_shift: bool
-) -> dict[str, Any]:
+def _spectrum(path, record, label, apply_shift):
     args, line = record["args"], record["line"]
     arrays = {}
     for key in ARRAYS:
@@ -195,20 +179,22 @@ def _spectrum(
     original = {"Athena": processing, "parameters": args, **families}
     original["columns"] = {key: arrays[key] for key in arrays if key not in "xy"}
     metadata = metadata_of(families)
-    x, y, numbers = arrays["x"], arrays["y"], [line] * sizes["x"]
+    kind, x = {}, arrays["x"]
     if _number(args.get("is_chi")) == 1 or args.get("recordtype") == "chi(k)":
-        return chi_spectrum(path, x, y, numbers, label, metadata, original)
-    quantity = "Absorption"
-    if apply_shift:
-        x = x + (processing.get("energy_shift") or 0.0)
-    if _number(args.get("is_nor")) == 1:
-        metadata["XAS"] = {"normalized": True}
-        quantity = "Normalised absorption"
-    return spectrum(path, x, y, numbers, label, metadata, original, quantity=quantity)
+        kind = {"name": "k", "units": "1/Angstrom"}
+        kind |= {"signal_type": "EXAFS", "quantity": "chi"}
+    else:
+        if apply_shift:
+            x = x + (processing.get("energy_shift") or 0.0)
+        if _number(args.get("is_nor")) == 1:
+            metadata["XAS"] = {"normalized": True}
+            kind = {"quantity": "Normalised absorption"}
+    numbers = [line] * len(x)
+    return spectrum(path, x, arrays["y"], numbers, label, metadata, original, **kind)
 
 
-def _families(record: dict[str, Any], args: dict[str, Any]) -> Families:
-    """Element, edge, beamline and sample under the names of XDI."""
+def _families(record, args):
+    """What is known of element, beamline and sample, under the names of XDI."""
     xdi = record.get("xdi")
     fields = xdi.get("metadata") if isinstance(xdi, dict) else None
     families = {
@@ -226,7 +212,7 @@ def _families(record: dict[str, Any], args: dict[str, Any]) -> Families:
     return families
 
 
-def _number(value: Any) -> float | None:
+def _number(value):
     try:
         return float(value)
     except (TypeError, ValueError):

@@ -1,19 +1,15 @@
 """Reader of 9809 text: angles of the monochromator, and counts of every channel.
 
-The header gives the lattice spacing of the monochromator. Its line "Mode" gives a code
-for each channel: 1 for the incoming beam, 2 for the transmitted beam, 3 for
-fluorescence, 4 for the reference; codes above 100 are dead-time monitors and others.
+The header names the monochromator's lattice spacing, and in the line "Mode" what each
+channel counts: 1 the incoming beam, 2 the transmitted, 3 fluorescence, 4 reference;
+codes above 100 are dead-time monitors and others.
 """
 
-from __future__ import annotations
-
-import os
 import re
-from typing import Any
 
 import numpy as np
 
-from rsciio_sparse._spectra import HC, Families, absorption_of, metadata_of, spectrum
+from rsciio_sparse._spectra import HC, absorption_of, metadata_of, spectrum
 from rsciio_sparse._text import MalformedFile, lines_of, table_of
 
 FIRST = re.compile(r"\s*9809\s+(?P<facility>\S+)\s+(?P<beamline>\S+)")
@@ -23,12 +19,7 @@ MODES = {1: "i0", 2: "itrans", 3: "ifluor", 4: "irefer"}
 ANGLE_SET, ANGLE_READ, SECONDS, COUNTS = 0, 1, 2, 3
 
 
-def file_reader(
-    filename: str | os.PathLike[str],
-    lazy: bool = False,
-    column: str | None = None,
-    subtract_offsets: bool = False,
-) -> list[dict[str, Any]]:
+def file_reader(filename, lazy=False, column=None, subtract_offsets=False):
     """Read a file of version 9809.
 
     Parameters
@@ -37,23 +28,22 @@ def file_reader(
         These files often have no extension or another one: pass
         ``file_format="9809"`` to ``hs.load``.
     lazy : bool
-        Ignored: a spectrum is read at once.
+        A spectrum is read at once in either case.
     column : {"transmission", "fluorescence", "reference"}, optional
-        Kind of absorption; by default the first of these that the channels allow.
-        Fluorescence is summed over all elements of the detector.
+        By default what the channels allow, in this order. Fluorescence is summed over
+        all elements of the detector.
     subtract_offsets : bool
-        Whether to subtract dark counts: the counts per second in the header times the
-        seconds of each point. Needed if the beamline writes raw counts.
+        Subtract the dark counts per second that the header gives times the seconds of
+        each point: where the beamline wrote raw counts.
 
     Returns
     -------
-    list of dict
-        A single spectrum.
+    list of one dict
 
     Raises
     ------
     MalformedFile
-        If the file is not of this version; the message names line and reason.
+        With the line and the reason.
     """
     path = str(filename)
     lines = lines_of(path)
@@ -71,12 +61,12 @@ def file_reader(
     counts = table[:, COUNTS : COUNTS + len(modes)]
     if subtract_offsets:
         counts = counts - table[:, [SECONDS]] * offsets
-    columns: dict[str, np.ndarray] = {}
+    columns = {}
     for mode, channel in zip(modes, counts.T, strict=True):
         if mode in MODES:
             columns[MODES[mode]] = columns.get(MODES[mode], 0) + channel
     mu, chosen = absorption_of(path, columns, column)
-    original: dict[str, Any] = {
+    original = {
         **families,
         "header": "\n".join(lines[:first]),
         "columns": {"energy": energy, "time": table[:, SECONDS], **columns},
@@ -88,7 +78,7 @@ def file_reader(
     return [spectrum(path, energy, mu, numbers, title, metadata, original)]
 
 
-def _header(path: str, lines: list[str]) -> Families:
+def _header(path, lines):
     """Facility, beamline and monochromator under the names of XDI."""
     first = FIRST.match(lines[0])
     if not first:
@@ -116,14 +106,14 @@ def _header(path: str, lines: list[str]) -> Families:
     return families
 
 
-def _channels(path: str, lines: list[str]) -> tuple[list[int], np.ndarray, int]:
+def _channels(path, lines):
     """Mode and offset of every channel, and the first line of numbers."""
     found = {}
     for index, line in enumerate(lines):
         words = line.split()
         if words[:1] in (["Mode"], ["Offset"]):
             try:
-                # Two numbers for the angles come before those of the channels.
+                # Of the two angles; what follows belongs to the channels.
                 found[words[0]] = [float(word) for word in words[3:]]
             except ValueError:
                 raise MalformedFile(
@@ -143,12 +133,10 @@ def _channels(path: str, lines: list[str]) -> tuple[list[int], np.ndarray, int]:
     )
 
 
-def _energy(
-    path: str, table: np.ndarray, numbers: list[int], families: Families
-) -> np.ndarray:
+def _energy(path, table, numbers, families):
     angles = table[:, ANGLE_READ]
     if not angles.any():
-        # Beamlines without an encoder write only the angle that was set.
+        # Beamlines without an encoder write only where they were going.
         angles = table[:, ANGLE_SET]
     bad = ~((angles > 0) & (angles < 90))
     if bad.any():

@@ -1,33 +1,20 @@
-"""Input of a batch decomposition: the cube in a file, and masks."""
+"""What a batch decomposition reads: the cube in a file, masks, and nothing else."""
 
-from __future__ import annotations
-
-import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from hyperspy.signals import BaseSignal
 
 
-def load_cube(
-    path: str | os.PathLike[str],
-    lazy: bool = False,
-    chunks: tuple[int, ...] | None = None,
-) -> BaseSignal:
+def load_cube(path, lazy=False, chunks=None):
     """Load the one cube that a file holds.
 
     Parameters
     ----------
     path : path-like
-        File that ``hs.load`` reads. Images and single spectra beside the cube are
-        ignored.
-    lazy : bool, default False
-        Whether to leave the data in the file.
+        Anything that ``hs.load`` reads. Images and single spectra beside the cube
+        are passed over.
+    lazy : bool, default=False
+        Leave the data in the file.
     chunks : tuple of int, optional
         Pixels per block along each navigation axis, in array order. Default: the
         blocks of the file.
@@ -90,13 +77,13 @@ def load_cube(
     return cube
 
 
-def _is_cube(signal: BaseSignal) -> bool:
+def _is_cube(signal):
     axes = signal.axes_manager
     return axes.navigation_size >= 2 and axes.signal_dimension >= 1
 
 
-def _describe(signal: BaseSignal) -> str:
-    """Title and dimensions, such as "oxide (9, 7 | 60)"."""
+def _describe(signal):
+    """Title and dimensions, (9, 7|60)."""
     axes = signal.axes_manager
     navigation, channels = (
         ", ".join(map(str, shape))
@@ -106,7 +93,7 @@ def _describe(signal: BaseSignal) -> str:
     return f"{title} ({navigation} | {channels})"
 
 
-def read_mask(path: str | os.PathLike[str], shape: Sequence[int]) -> NDArray[np.bool_]:
+def read_mask(path, shape):
     """Read a mask and check that it fits.
 
     Parameters
@@ -114,12 +101,12 @@ def read_mask(path: str | os.PathLike[str], shape: Sequence[int]) -> NDArray[np.
     path : path-like
         A ``.npy`` file in array order, or any file that HyperSpy reads.
     shape : tuple of int
-        Expected shape, in array order.
+        The shape expected, in array order.
 
     Returns
     -------
     ndarray of bool
-        Mask; True leaves out.
+        True = excluded.
 
     Raises
     ------
@@ -136,7 +123,7 @@ def read_mask(path: str | os.PathLike[str], shape: Sequence[int]) -> NDArray[np.
         import hyperspy.api as hs
 
         mask = hs.load(path).data
-    # Image formats have no booleans: 0 and 1 are accepted.
+    # Image formats have no booleans: 0 and 1 will do.
     if mask.dtype != bool and not np.isin(mask, (0, 1)).all():
         raise ValueError(
             f"the mask {path} holds {mask.dtype} values other than 0 and 1: "
@@ -150,8 +137,8 @@ def read_mask(path: str | os.PathLike[str], shape: Sequence[int]) -> NDArray[np.
     return mask.astype(bool)
 
 
-def parse_ranges(text: str) -> list[tuple[float, float]] | None:
-    """Read ranges of the form "lo:hi,lo:hi".
+def parse_ranges(text):
+    """Read "lo:hi,lo:hi".
 
     Parameters
     ----------
@@ -161,7 +148,7 @@ def parse_ranges(text: str) -> list[tuple[float, float]] | None:
     Returns
     -------
     list of (float, float) or None
-        Ranges; None if the text is something else, such as a file name.
+        None when the text is something else, such as a file name.
 
     Examples
     --------
@@ -172,17 +159,13 @@ def parse_ranges(text: str) -> list[tuple[float, float]] | None:
     True
     """
     try:
-        pairs = (part.split(":") for part in text.split(","))
-        return [(float(low), float(high)) for low, high in pairs]
+        pairs = [tuple(map(float, part.split(":"))) for part in text.split(",")]
     except ValueError:
         return None
+    return pairs if all(len(pair) == 2 for pair in pairs) else None
 
 
-def masks_for(
-    signal: BaseSignal,
-    mask: str | os.PathLike[str] | None = None,
-    signal_mask: str | None = None,
-) -> dict[str, NDArray[np.bool_] | None]:
+def masks_for(signal, mask=None, signal_mask=None):
     """Turn the masks of a command line into those that ``decomposition`` takes.
 
     Parameters
@@ -192,13 +175,13 @@ def masks_for(
     mask : path-like, optional
         File of the pixels to leave out.
     signal_mask : str, optional
-        Channels to leave out: a file, or ranges ``"lo:hi,lo:hi"`` in units of the
-        signal axis, both ends included.
+        File, or ranges ``"lo:hi,lo:hi"`` in units of the signal axis, of the
+        channels to leave out; both ends belong to a range.
 
     Returns
     -------
     dict
-        Arrays of booleans, or None, named ``navigation_mask`` and ``signal_mask``.
+        ``navigation_mask`` and ``signal_mask``: arrays of booleans, or None.
 
     Raises
     ------
@@ -215,7 +198,7 @@ def masks_for(
             channels = read_mask(signal_mask, axes._signal_shape_in_array)
         else:
             channels = _in_ranges(axes.signal_axes, ranges, signal_mask)
-    # HyperSpy expects masks that are arrays in the order of its axes: x before y.
+    # As arrays HyperSpy expects masks in the order of its axes: x before y.
     return {
         "navigation_mask": None if pixels is None else pixels.T,
         "signal_mask": None if channels is None else channels.T,

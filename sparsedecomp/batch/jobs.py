@@ -1,47 +1,36 @@
-"""Decompose many files, or one large file, unattended.
+"""Decompose many files, or one large one, unattended: plan, skip what is done, go on.
 
-Every input gets a result file (see :mod:`sparsedecomp.batch.results`). A file is
-skipped if its result exists and was made from the same data with the same settings. A
-result of other data or settings is an error unless ``force`` is given. A file that
+Every input gets a result file (see :mod:`sparsedecomp.batch.results`). A result that is
+there already and was made from the same data with the same settings is not made
+again; one made from anything else is refused unless ``force`` is given. A file that
 fails does not stop the others.
 """
 
-from __future__ import annotations
-
 import json
 import logging
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from sparsedecomp.batch.inputs import load_cube, masks_for, parse_ranges
-from sparsedecomp.batch.results import (
-    fingerprint,
-    read_record,
-    summary_of,
-    write_results,
-)
+from sparsedecomp.batch.results import fingerprint, read_record, write_results
 
 _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of a decomposition that are the same for every file.
+    """What is done to every file, and what makes two results comparable.
 
     Parameters
     ----------
-    algorithm : str, default "nmf_so_ard"
+    algorithm : str, default="nmf_so_ard"
         Name of the algorithm, as in ``s.decomposition``.
     max_components : int, optional
-        Number of components, passed as ``output_dimension``; for ``nmf_so_ard`` an
-        upper bound.
-    poisson : bool, default False
-        Whether to scale for Poisson noise (``normalize_poissonian_noise``).
+        Passed as ``output_dimension``: for ``nmf_so_ard`` an upper bound.
+    poisson : bool, default=False
+        Scale for Poisson noise (``normalize_poissonian_noise``).
     mask : path-like, optional
         Image of the pixels to leave out (True = excluded): ``.npy`` in array order,
         or any file that HyperSpy reads.
@@ -63,10 +52,10 @@ class Settings:
     poisson: bool = False
     mask: str | None = None
     signal_mask: str | None = None
-    parameters: dict[str, Any] = field(default_factory=dict)
+    parameters: dict = field(default_factory=dict)
 
-    def record(self) -> dict[str, Any]:
-        """Settings as JSON can hold them, masks by their content.
+    def record(self):
+        """Say the settings in what JSON can hold; masks by their content.
 
         Returns
         -------
@@ -79,21 +68,21 @@ class Settings:
             "signal_mask": ranges
             or (self.signal_mask and _fingerprint_of_mask(self.signal_mask)),
         }
-        # As it will be read back: JSON has no tuples.
+        # As it will be read back: JSON knows no tuples.
         return json.loads(json.dumps(record))
 
-    def check(self) -> None:
-        """Refuse settings with which no file can be decomposed.
+    def check(self):
+        """Refuse settings that no file could be decomposed with.
 
         Raises
         ------
         ValueError
-            If the algorithm is unknown, or the number of components or another value
-            is not possible.
+            For an unknown algorithm, a number of components that is none, or a value
+            that has no meaning.
         TypeError
-            If a parameter is unknown.
+            For an unknown parameter.
         FileNotFoundError
-            If a mask file does not exist.
+            If a mask file is not there.
         """
         from sparsedecomp.extension.algorithms import ALGORITHMS, find
         from sparsedecomp.extension.arguments import (
@@ -112,48 +101,45 @@ class Settings:
         self.record()
 
 
-def _fingerprint_of_mask(path: str) -> str:
+def _fingerprint_of_mask(path):
     if not Path(path).exists():
         raise FileNotFoundError(f"the mask {path} does not exist")
     return fingerprint(path)
 
 
 @dataclass
-class FileOutcome:
-    """Outcome for one input file.
+class Outcome:
+    """What became of one input file.
 
     Parameters
     ----------
     source, target : pathlib.Path
-        Input and result file.
+        The input and its result file.
     state : {"done", "skipped", "failed"}
-        Whether the file was decomposed; "skipped" if an equal result exists already.
+        Skipped: an equal result was there already.
     seconds : float
         Wall time spent on the file.
     summary : dict
-        Numbers that the decomposition reports, such as components, iterations and
-        residual; empty unless done.
+        What the decomposition reports of itself; empty unless done.
     error : Exception, optional
-        Error that made the file fail.
+        Why the file failed.
     """
 
     source: Path
     target: Path
     state: str
     seconds: float = 0.0
-    summary: dict[str, Any] = field(default_factory=dict)
+    summary: dict = field(default_factory=dict)
     error: Exception | None = None
 
 
-def plan_outputs(
-    files: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str]
-) -> list[Path]:
-    """Choose the result file of each input.
+def plan_outputs(files, output):
+    """Say which result file each input gets.
 
     Parameters
     ----------
     files : sequence of path-like
-        Input files.
+        The inputs.
     output : str or path-like
         A file for one input; a folder (existing, or ending in ``/``) or a name with
         ``{stem}`` in it for any number.
@@ -161,7 +147,7 @@ def plan_outputs(
     Returns
     -------
     list of pathlib.Path
-        Result file of each input, ending in ``.hspy``.
+        One path per input, ending in ``.hspy``.
 
     Raises
     ------
@@ -175,74 +161,73 @@ def plan_outputs(
     >>> [p.as_posix() for p in plan_outputs(["a.dm4", "b.dm4"], "out/{stem}_ard.hspy")]
     ['out/a_ard.hspy', 'out/b_ard.hspy']
     """
-    sources, text = [Path(file) for file in files], str(output)
+    files, text = [Path(file) for file in files], str(output)
     if "{stem}" in text:
-        targets = [Path(text.replace("{stem}", source.stem)) for source in sources]
+        targets = [Path(text.replace("{stem}", file.stem)) for file in files]
     elif text.endswith("/") or Path(text).is_dir():
-        targets = [Path(text) / f"{source.stem}.hspy" for source in sources]
-    elif len(sources) == 1:
+        targets = [Path(text) / f"{file.stem}.hspy" for file in files]
+    elif len(files) == 1:
         targets = [Path(text)]
     else:
         raise ValueError(
-            f"{len(sources)} files cannot share the output {text}: give a folder "
+            f"{len(files)} files cannot share the output {text}: give a folder "
             "(ending in /) or a name with {stem} in it"
         )
     for i, target in enumerate(targets):
         if target.suffix != ".hspy":
             raise ValueError(f"a result file ends in .hspy, not {target.name}")
         if target in targets[:i]:
-            clash = sources[targets.index(target)]
+            clash = files[targets.index(target)]
             raise ValueError(
-                f"{clash} and {sources[i]} would both be written to {target}: "
+                f"{clash} and {files[i]} would both be written to {target}: "
                 "put them into different folders"
             )
-        if target.resolve() in [source.resolve() for source in sources]:
+        if target.resolve() in [file.resolve() for file in files]:
             raise ValueError(f"the output {target} is one of the inputs")
     return targets
 
 
 def decompose_files(
-    files: Sequence[str | os.PathLike[str]],
-    output: str | os.PathLike[str],
-    settings: Settings | None = None,
+    files,
+    output,
+    settings=None,
     *,
-    lazy: bool = False,
-    chunks: tuple[int, ...] | None = None,
-    scheduler: str | None = None,
-    force: bool = False,
-    show_progressbar: bool = True,
-    report: Callable[[FileOutcome], object] | None = None,
-) -> list[FileOutcome]:
+    lazy=False,
+    chunks=None,
+    scheduler=None,
+    force=False,
+    show_progressbar=True,
+    report=None,
+):
     """Decompose files one after the other, each into its own result file.
 
     Parameters
     ----------
     files : sequence of path-like
-        Files that ``hs.load`` reads and that hold one cube each.
+        Anything that ``hs.load`` reads and that holds one cube.
     output : str or path-like
-        Result file, folder or pattern of names, see :func:`plan_outputs`. Missing
-        folders are made.
+        See :func:`plan_outputs`. Missing folders are made.
     settings : Settings, optional
-        Algorithm, masks and parameters; default ``Settings()``: ``nmf_so_ard``.
-    lazy : bool, default False
-        Whether to leave the cube in its file and read it block by block.
+        What to do; default ``Settings()``: ``nmf_so_ard``.
+    lazy : bool, default=False
+        Leave the cube in its file and read it block by block.
     chunks : tuple of int, optional
         Pixels per block along each navigation axis, in array order; needs ``lazy``.
         Default: the blocks of the file.
     scheduler : str, optional
         ``"threads"``, ``"synchronous"``, or the address of a dask cluster, such as
         ``"tcp://10.0.0.1:8786"``. Default: dask's own choice.
-    force : bool, default False
-        Whether to decompose again and replace results that exist.
-    show_progressbar : bool, default True
-        Whether to show the progress of each decomposition.
+    force : bool, default=False
+        Make every result anew and replace what is there.
+    show_progressbar : bool, default=True
+        Show the progress of each decomposition.
     report : callable, optional
-        Function that is called with the :class:`FileOutcome` of each file.
+        Called with each :class:`Outcome` as soon as it is known.
 
     Returns
     -------
-    list of FileOutcome
-        Outcome for each file, in order, with the error of a file that failed.
+    list of Outcome
+        One per file, in order. An error in a file is in its ``error``.
 
     Raises
     ------
@@ -250,12 +235,11 @@ def decompose_files(
         If the outputs cannot be planned, ``chunks`` is given without ``lazy``, or
         the scheduler is unknown.
     ValueError, TypeError, FileNotFoundError
-        If the settings are refused by :meth:`Settings.check`.
+        If the settings make no sense, see :meth:`Settings.check`.
     ConnectionError
         If no scheduler answers at the address.
     KeyboardInterrupt
-        If the user interrupts: finished results stay, and there is no file of the
-        unfinished one.
+        When interrupted: finished results stay, the file in work leaves nothing.
 
     Examples
     --------
@@ -285,7 +269,7 @@ def decompose_files(
         for source, target in zip(map(Path, files), targets, strict=True):
             start = time.perf_counter()
             try:
-                outcome = FileOutcome(source, target, "skipped")
+                outcome = Outcome(source, target, "skipped")
                 if force or not _is_done(source, target, wanted):
                     outcome.summary = _decompose_file(
                         source, target, settings, wanted, lazy, chunks,
@@ -294,7 +278,7 @@ def decompose_files(
                     outcome.state = "done"
             except Exception as error:
                 _logger.debug("%s failed", source, exc_info=True)
-                outcome = FileOutcome(source, target, "failed", error=error)
+                outcome = Outcome(source, target, "failed", error=error)
             outcome.seconds = time.perf_counter() - start
             outcomes.append(outcome)
             if report is not None:
@@ -302,8 +286,8 @@ def decompose_files(
     return outcomes
 
 
-def _is_done(source: Path, target: Path, wanted: dict[str, Any]) -> bool:
-    """Whether the wanted result exists; a different one is an error."""
+def _is_done(source, target, wanted):
+    """Whether the wanted result is there; a different one is an error."""
     if not source.exists():
         raise FileNotFoundError(f"{source} does not exist")
     if not target.exists():
@@ -326,7 +310,7 @@ def _is_done(source: Path, target: Path, wanted: dict[str, Any]) -> bool:
 
 
 def _decompose_file(source, target, settings, wanted, lazy, chunks, force, bar):
-    """Load, decompose and write one file; return the summary of the fit."""
+    """Load, decompose and write one file; return what the fit says of itself."""
     from sparsedecomp import __version__, decompose
 
     if not source.exists():
@@ -351,21 +335,48 @@ def _decompose_file(source, target, settings, wanted, lazy, chunks, force, bar):
             **settings.parameters,
         )
         if getattr(model, "interrupted_", False):
-            # An unfinished result must not be taken for a finished one.
+            # A result that the user stopped must not pass for a finished one.
             raise KeyboardInterrupt
         record["summary"] = summary_of(model)
         target.parent.mkdir(parents=True, exist_ok=True)
         write_results(target, signal, record, overwrite=force)
     finally:
         if lazy and source.suffix == ".hspy":
-            # Other formats close their files, this one only when asked to.
+            # The one format whose files stay open as long as the process.
             signal.close_file()
     return record["summary"]
 
 
+def summary_of(model):
+    """Collect what a fitted estimator reports of itself.
+
+    Parameters
+    ----------
+    model : NMFSO or NMFSOARD
+        After ``fit``.
+
+    Returns
+    -------
+    dict
+        Plain numbers and lists: components kept, relevance, noise variance, relative
+        residual, iterations, convergence, passes over the data, seconds; what the
+        estimator does not have is left out.
+    """
+    names = (
+        "n_components_", "relevance_", "noise_variance_", "relative_residual_",
+        "n_iter_", "converged_", "passes_", "seconds_",
+    )  # fmt: skip
+    found = {name: getattr(model, name, None) for name in names}
+    return {
+        name.rstrip("_"): value.tolist() if hasattr(value, "tolist") else value
+        for name, value in found.items()
+        if value is not None
+    }
+
+
 @contextmanager
-def _scheduler(name: str | None) -> Iterator[None]:
-    """Choose dask's scheduler within a context."""
+def _scheduler(name):
+    """Run dask's work where the user asked for."""
     if name is None:
         yield
     elif "://" in name:

@@ -1,9 +1,10 @@
-"""The scikit-learn face that all factorisations of a matrix in blocks share."""
+"""Base class of the estimators: scikit-learn's conventions, blocks, callbacks."""
 
 from __future__ import annotations
 
 import warnings
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import (
@@ -19,13 +20,29 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sparsedecomp.blocks import BlockMatrix, as_blocks
 from sparsedecomp.decomposition.progress import Monitor
 
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    import dask.array as da
+    import scipy.sparse
+    from numpy.typing import ArrayLike, NDArray
+
+    # Data as the estimators take them.
+    MatrixLike: TypeAlias = (
+        np.ndarray
+        | scipy.sparse.sparray
+        | scipy.sparse.spmatrix
+        | da.Array
+        | BlockMatrix
+    )
+
 _INTEGERS = [np.dtype(code).type for code in "BHILQbhilq"]
 
 
 class BlockFactorisation(
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
-    """Maps times spectra, from data that are met in blocks.
+    """Maps times spectra, from data that are read block by block.
 
     A subclass has the parameters ``n_components``, ``random_state`` and ``callback``,
     `fit_transform` and `transform`, and sets ``components_``, ``n_components_``,
@@ -38,20 +55,21 @@ class BlockFactorisation(
         "callback": [callable, None],
     }
 
-    def fit(self, X, y=None):
+    def fit(self, X: MatrixLike, y: None = None) -> BlockFactorisation:
         """Fit the model to the data.
 
         Parameters
         ----------
         X : array, SciPy sparse matrix, dask array or BlockMatrix
-            Of shape (n_pixels, n_channels). A dask array is read in passes over its
-            chunks and never held as a whole.
+            Data of shape (n_pixels, n_channels). A dask array is read in passes over
+            its chunks and never held as a whole.
         y : None
             Ignored.
 
         Returns
         -------
-        self
+        BlockFactorisation
+            The fitted estimator.
 
         Raises
         ------
@@ -62,25 +80,27 @@ class BlockFactorisation(
         self.fit_transform(X)
         return self
 
-    def inverse_transform(self, X):
-        """Put the data together again from abundances.
+    def inverse_transform(self, X: ArrayLike) -> NDArray:
+        """Compute the model of the data from abundances.
 
         Parameters
         ----------
         X : (n_pixels, n_components_) array
+            Abundances.
 
         Returns
         -------
         (n_pixels, n_channels) array
+            Abundances times spectra.
         """
         check_is_fitted(self)
         return np.asarray(X) @ self.components_
 
     @property
-    def _n_features_out(self):
+    def _n_features_out(self) -> int:
         return self.n_components_
 
-    def _blocks(self, X, reset):
+    def _blocks(self, X: MatrixLike, reset: bool) -> BlockMatrix:
         """The data as a matrix of blocks, checked against those of the fit."""
         if not (isinstance(X, BlockMatrix) or hasattr(X, "dask")):
             X = validate_data(
@@ -101,7 +121,7 @@ class BlockFactorisation(
             )
         return blocks
 
-    def _check_size(self, blocks):
+    def _check_size(self, blocks: BlockMatrix) -> None:
         n_samples, n_features = blocks.shape
         if n_samples < 2:
             raise ValueError(
@@ -115,21 +135,19 @@ class BlockFactorisation(
                 f"{min(blocks.shape)}."
             )
 
-    def _generator(self):
+    def _generator(self) -> np.random.Generator:
         return np.random.default_rng(
             check_random_state(self.random_state).randint(2**31)
         )
 
-    def _monitor(self, blocks: BlockMatrix, max_iter: int, n_starts: int = 1):
+    def _monitor(
+        self, blocks: BlockMatrix, max_iter: int, n_starts: int = 1
+    ) -> Monitor:
         """Counts the iterations of a fit and passes them to the callback."""
         return Monitor(self.callback, blocks, max_iter, n_starts)
 
-    def _watch(self, blocks, max_iter, n_starts=1):
-        """``watch(start, objective, n_components)``; true when a fit is to stop."""
-        return _Watch(self.callback, blocks, max_iter, n_starts)
-
-    def _warn(self, stopped=False):
-        """Tell of a fit that did not come to its end unless it was told to stop."""
+    def _warn(self, stopped: bool = False) -> None:
+        """Warn when a fit was interrupted, or not converged and not stopped either."""
         if self.interrupted_:
             warnings.warn(
                 f"The fit was interrupted after {self.n_iter_} iterations; the best "
@@ -150,11 +168,3 @@ class BlockFactorisation(
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-class _Watch(Monitor):
-    """A monitor that is called with the index of the start."""
-
-    def __call__(self, start: int, objective: float, n_components: int) -> bool:
-        self.start = start
-        return self.report(objective, n_components)

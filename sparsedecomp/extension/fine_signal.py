@@ -117,8 +117,10 @@ class SuperResolution:
             "fallback": self.fine.fallback or "none",
             "seconds": float(self.fine.seconds),
         }
-        used = {**self.fine.parameters, "share": self.fine.share}
-        return report | {k: float(v) for k, v in used.items() if np.isscalar(v)}
+        for name in ("weight", "share"):
+            if getattr(self.fine, name) is not None:
+                report[name] = float(getattr(self.fine, name))
+        return report
 
     def __repr__(self):
         about = self.as_dict()

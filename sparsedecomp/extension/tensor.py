@@ -165,7 +165,7 @@ def tensor_rank(
     >>> hs.signals.Signal1D(X).tensor_rank(3, modes=[0, 1], random_state=0).recommended
     2
     """
-    from ..decomposition.tensor.rank import tensor_rank as of_blocks
+    from ..decomposition.tensor.rank_diagnostics import tensor_rank as of_blocks
     from .driver import blocks_of
 
     blocks = blocks_of(

@@ -5,15 +5,20 @@ import warnings
 import numpy as np
 import pytest
 
-from sparsedecomp.blocks import BlockMatrix
+from sparsedecomp.blocks import BlockMatrix, as_blocks
 from sparsedecomp.decomposition import (
+    CPD,
+    MCRALS,
     NMFSO,
     NMFSOARD,
+    PARAFAC2,
     SSSVCA,
     VCA,
     MinimumVolume,
     PoissonNMF,
     PoissonNMFARD,
+    Tucker,
+    fit_coupled,
 )
 from sparsedecomp.decomposition.iterate import (
     IterativeMethod,
@@ -38,19 +43,29 @@ FITS = {
     "vca": lambda: VCA(3),
     "min_volume": lambda: MinimumVolume(3),
     "sss_vca": lambda: SSSVCA(3),
+    "mcr_als": lambda: MCRALS(3, max_iter=10),
+    "mcr_als exact": lambda: MCRALS(3, max_iter=10, compression=None),
+    "cpd": lambda: CPD(3, n_init=2, likelihood=False),
+    "cpd likelihood": lambda: CPD(3, n_init=2, max_iter=20, likelihood=True),
+    "cpd gaps": lambda: CPD(3, n_init=2, max_iter=20, gaps=True, likelihood=False),
+    "tucker": lambda: Tucker(3, ranks=(3, 3)),
+    "tucker nonnegative": lambda: Tucker(3, ranks=(3, 3), nonnegative=True),
+    "parafac2": lambda: PARAFAC2(3, n_init=2, max_iter=30),
 }
+# These are fitted to the same counts as a tensor of three modes.
+TENSORS = {name for name in FITS if name.startswith(("cpd", "tucker", "parafac2"))}
 
 
 class Passes:
-    """Counts passes over blocks and raises KeyboardInterrupt in chosen ones."""
+    """Counts passes and iterations and raises KeyboardInterrupt in chosen ones."""
 
-    def __init__(self, monkeypatch, model):
+    def __init__(self, monkeypatch):
         self.count = 0
         self.iterations = 0
         self.interrupted = []
+        self.interrupted_iteration = None
         for owner in (BlockMatrix, Counts):
             monkeypatch.setattr(owner, "run", self._counted(owner.run))
-        model.callback = self._iteration
 
     def _counted(self, run):
         def counted(*args, **kwargs):
@@ -62,17 +77,25 @@ class Passes:
 
         return counted
 
-    def _iteration(self, progress):
+    def iteration(self, progress):
         self.iterations += 1
+        if self.iterations == self.interrupted_iteration:
+            raise KeyboardInterrupt
 
 
-def fit(monkeypatch, name, X, interrupted=()):
+def fit(monkeypatch, name, X, interrupted=(), interrupted_iteration=None):
     """Fit with Ctrl-C in some of the passes; None if the interrupt was passed on."""
     with monkeypatch.context() as patches, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = FITS[name]().set_params(random_state=0)
-        passes = Passes(patches, model)
+        if name in TENSORS:
+            X = X.reshape(10, 20, -1)
+        if name == "cpd gaps":
+            X = np.where(np.random.default_rng(0).random(X.shape) < 0.05, np.nan, X)
+        passes = Passes(patches)
         passes.interrupted = interrupted
+        passes.interrupted_iteration = interrupted_iteration
+        model.callback = passes.iteration
         try:
             W = model.fit_transform(X)
         except KeyboardInterrupt:
@@ -85,7 +108,8 @@ def counts(make):
     return np.random.default_rng(1).poisson(make(n=200, m=40, scale=30).mean)
 
 
-@pytest.mark.parametrize("name", FITS)
+# PARAFAC2 reads the data before its iterations only.
+@pytest.mark.parametrize("name", [name for name in FITS if name != "parafac2"])
 def test_interrupt_in_any_pass_keeps_the_result(monkeypatch, counts, name):
     whole, model, _ = fit(monkeypatch, name, counts)
     worst = 4 * model.relative_residual_
@@ -106,7 +130,52 @@ def test_interrupt_in_any_pass_keeps_the_result(monkeypatch, counts, name):
     assert n_kept >= 1
 
 
-@pytest.mark.parametrize("name", ["nmf_so", "nmf_kl", "vca"])
+@pytest.mark.parametrize("name", ["mcr_als", *sorted(TENSORS)])
+def test_interrupt_in_any_iteration_keeps_the_result(monkeypatch, counts, name):
+    whole, model, _ = fit(monkeypatch, name, counts)
+    worst = 4 * model.relative_residual_
+    for number in {1, 2, whole.iterations // 2, whole.iterations}:
+        passes, model, W = fit(monkeypatch, name, counts, interrupted_iteration=number)
+        assert passes.iterations == number and model.interrupted_
+        assert np.isfinite(W).all() and model.relative_residual_ < worst
+
+
+def coupled_fit(monkeypatch, X, interrupted=(), interrupted_iteration=None):
+    """Fit two tensors together; None if the interrupt was passed on."""
+    with monkeypatch.context() as patches, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        passes = Passes(patches)
+        passes.interrupted = interrupted
+        passes.interrupted_iteration = interrupted_iteration
+        tensors = [as_blocks(part) for part in (X[:, :20], X[:, 20:])]
+        labels = [("maps", "first"), ("maps", "second")]
+        try:
+            found = fit_coupled(
+                tensors, labels, 3, random_state=0, n_init=2, callback=passes.iteration
+            )
+        except KeyboardInterrupt:
+            found = None
+    return passes, found
+
+
+def test_interrupted_coupled_fit_keeps_the_result(monkeypatch, counts):
+    whole, full = coupled_fit(monkeypatch, counts)
+    assert full.likelihood and not full.interrupted
+    n_compressions = 4
+    for number in range(whole.count):
+        passes, found = coupled_fit(monkeypatch, counts, [number])
+        if number < n_compressions:
+            assert found is None and not passes.iterations
+            continue
+        assert found.interrupted and not found.likelihood
+        np.testing.assert_allclose(found.factors["maps"].sum(axis=0), 1)
+    for number in {1, whole.iterations // 2, whole.iterations}:
+        passes, found = coupled_fit(monkeypatch, counts, interrupted_iteration=number)
+        assert passes.iterations == number and found.interrupted
+        assert all(np.isfinite(factor).all() for factor in found.factors.values())
+
+
+@pytest.mark.parametrize("name", ["nmf_so", "nmf_kl", "vca", "cpd"])
 def test_second_interrupt_in_the_last_pass_aborts(monkeypatch, counts, name):
     whole, _, _ = fit(monkeypatch, name, counts)
     last = whole.count - 1

@@ -10,8 +10,13 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sparsedecomp import datasets
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition import MCRALS, VCA
-from sparsedecomp.decomposition.geometric.corners import corners_of_cone
+from sparsedecomp.decomposition.geometric.sss_vca import corners_of_cone
 from sparsedecomp.decomposition.initialisation import start_candidates
+from sparsedecomp.decomposition.iterate import iterate
+from sparsedecomp.decomposition.mcr.alternating import (
+    AlternatingLeastSquares,
+    MCRState,
+)
 from sparsedecomp.decomposition.mcr.constraints import (
     constrained_rows,
     maps_step,
@@ -173,8 +178,8 @@ def test_tolerance_lets_a_unimodal_spectrum_rise_again(mixed):
 @pytest.mark.parametrize("scale", ["norm", "max", "sum"])
 def test_scale_of_the_spectra_moves_no_fit(mixed, scale):
     _, _, X = mixed
-    plain = MCRALS(3, normalisation=None, compression=None, random_state=0).fit(X)
-    model = MCRALS(3, normalisation=scale, compression=None, random_state=0).fit(X)
+    plain = MCRALS(3, normalize=None, compression=None, random_state=0).fit(X)
+    model = MCRALS(3, normalize=scale, compression=None, random_state=0).fit(X)
     size = {"norm": np.linalg.norm, "max": np.max, "sum": np.sum}[scale]
     np.testing.assert_allclose([size(s) for s in model.components_], 1)
     np.testing.assert_allclose(
@@ -290,24 +295,21 @@ def test_callback_ends_the_fit_and_interrupts_lose_nothing(mixed, last):
     np.testing.assert_array_equal(broken.components_, model.components_)
 
 
-def test_a_step_that_makes_it_worse_is_told():
-    from sparsedecomp.decomposition.mcr.alternating import Step, alternate
+def test_rise_of_the_lack_of_fit_keeps_the_best_state_and_is_noticed():
+    class Rising(AlternatingLeastSquares):
+        values = iter([5.0, 4.0, 4.5])
 
-    class Wrong:
-        def __init__(self):
-            self.values = iter([5.0, 4.0, 4.5])
+        def evaluate(self, S):
+            return MCRState(S, None, None, None, next(self.values))
 
-        def step(self, S):
-            return Step(S, None, None, None, next(self.values))
+    method = Rising(constraints=None, sum_of_squares=1.0, tol=0, noise=0, rounding=1e-9)
+    outcome = iterate(method, MCRState(np.ones((1, 2))), 9)
+    assert outcome.state.lack_of_fit == 4.0 and method.has_risen(outcome)
 
-        def find_spectra(self, F, gram, S):
-            return S
 
-    wrong = Wrong()
-    best, ended = alternate(
-        wrong, 0, wrong, limit=9, tol=0, least=0, rounding=1e-9, watch=lambda f: False
-    )
-    assert ended == "risen" and best.lack_of_fit == 4.0
+def test_old_name_of_normalize_warns(mixed):
+    with pytest.warns(FutureWarning, match="MCRALS: normalisation is deprecated"):
+        assert MCRALS(3, normalisation="max").normalize == "max"
 
 
 @pytest.mark.parametrize(
@@ -326,7 +328,7 @@ def test_a_step_that_makes_it_worse_is_told():
             "no meaning for negative",
         ),
         (
-            {"normalisation": "max", "constraint": "sum_to_one"},
+            {"normalize": "max", "constraint": "sum_to_one"},
             "fixes the scale of the spectra",
         ),
     ],
@@ -386,7 +388,7 @@ def test_same_steps_as_pymcr_and_better_ones_with_known_spectra(mixed, known):
         3,
         init=start[1:] if known else start,
         known_spectra=start[:1] if known else None,
-        normalisation=None,
+        normalize=None,
         compression=None,
         max_iter=8,
         tol=0,

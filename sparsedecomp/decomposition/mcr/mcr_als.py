@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sparsedecomp.blocks import BlockMatrix, LowRank
 from sparsedecomp.decomposition.abundances import spectra_for
 from sparsedecomp.decomposition.geometric.base import GeometricUnmixing
 from sparsedecomp.decomposition.geometric.simplex import OVERSAMPLING
@@ -17,23 +21,28 @@ from sparsedecomp.decomposition.initialisation import (
     start_candidates,
     with_known,
 )
+from sparsedecomp.decomposition.iterate import Phases, iterate
 from sparsedecomp.decomposition.mcr.alternating import (
     SCALES,
+    CompressedALS,
     Constraints,
-    Passes,
-    Scores,
-    alternate,
-    trial,
+    ExactALS,
+    MCRState,
+    best_start,
+    noise_squares,
 )
 from sparsedecomp.decomposition.mcr.constraints import maps_for
-from sparsedecomp.noise.scree import above_noise
+from sparsedecomp.decomposition.progress import Progress
+from sparsedecomp.deprecation import renamed_parameters
 from sparsedecomp.noise.signal_space import signal_space
 
+if TYPE_CHECKING:
+    from sparsedecomp.decomposition.base import MatrixLike
+
 CONSTRAINTS = ("nonnegative", "sum_to_one", "fully_constrained")
-# Iterations after which several starts are compared.
-_TRIAL_ITERATIONS = 5
-# Exact passes over the data after the iterations on compressed ones.
-_EXACT_PASSES = 5
+# Upper bound on the passes over the data after the iterations on compressed data, which
+# differ from the data by noise alone: the first of them change the result most.
+EXACT_PASSES = 5
 
 
 class MCRALS(GeometricUnmixing):
@@ -85,7 +94,7 @@ class MCRALS(GeometricUnmixing):
     unimodality_tolerance : float, default 0
         A unimodal spectrum may rise again by this part of itself from one channel to
         the next; 0.1 is the "1.1" of the toolboxes.
-    normalisation : {"auto", "norm", "max", "sum", None}
+    normalize : {"auto", "norm", "max", "sum", None}
         What is made one in every spectrum: its Euclidean norm, its maximum, its sum.
         "auto" is "norm", or None under closure, which fixes the scale itself. Known
         spectra and those of known maps keep their scale.
@@ -166,7 +175,7 @@ class MCRALS(GeometricUnmixing):
         "nonnegative_spectra": ["boolean"],
         "unimodal": ["boolean", "array-like"],
         "unimodality_tolerance": [Interval(Real, 0, None, closed="left")],
-        "normalisation": [StrOptions({"auto", *SCALES}), None],
+        "normalize": [StrOptions({"auto", *SCALES}), None],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "compression": [
@@ -176,24 +185,25 @@ class MCRALS(GeometricUnmixing):
         ],
     }
 
+    @renamed_parameters(normalisation="normalize")
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        init="auto",
-        known_spectra=None,
-        known_maps=None,
-        constraint="nonnegative",
-        nonnegative_spectra=True,
-        unimodal=False,
-        unimodality_tolerance=0.0,
-        normalisation="auto",
-        max_iter=500,
-        tol=1e-2,
-        compression="auto",
-        random_state=None,
-        callback=None,
-    ):
+        init: str | ArrayLike = "auto",
+        known_spectra: ArrayLike | None = None,
+        known_maps: ArrayLike | None = None,
+        constraint: str = "nonnegative",
+        nonnegative_spectra: bool = True,
+        unimodal: bool | Sequence[int] = False,
+        unimodality_tolerance: float = 0.0,
+        normalize: str | None = "auto",
+        max_iter: int = 500,
+        tol: float = 1e-2,
+        compression: str | int | None = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        callback: Callable[[Progress], object] | None = None,
+    ) -> None:
         self.n_components = n_components
         self.init = init
         self.known_spectra = known_spectra
@@ -202,20 +212,20 @@ class MCRALS(GeometricUnmixing):
         self.nonnegative_spectra = nonnegative_spectra
         self.unimodal = unimodal
         self.unimodality_tolerance = unimodality_tolerance
-        self.normalisation = normalisation
+        self.normalize = normalize
         self.max_iter = max_iter
         self.tol = tol
         self.compression = compression
         self.random_state = random_state
         self.callback = callback
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: MatrixLike, y: None = None) -> NDArray:
         """Find the spectra and return the abundances of the pixels.
 
         Parameters
         ----------
         X : array, SciPy sparse matrix, dask array or BlockMatrix
-            Of shape (n_pixels, n_channels).
+            Data of shape (n_pixels, n_channels).
         y : None
             Ignored.
 
@@ -234,53 +244,73 @@ class MCRALS(GeometricUnmixing):
         blocks = self._blocks(X, reset=True)
         self._check_size(blocks)
         generator = self._generator()
-        watch = self._watch(blocks, self.max_iter)
+        monitor = self._monitor(blocks, self.max_iter)
         low = self._compressed(blocks, generator)
         known, maps = self._known(blocks)
         n_known = len(known) + maps.shape[1]
         k = self.n_components or max(self._components_above_noise(low), n_known)
         squares = low.summary.sum_of_squares
         constraints = self._constraints(blocks, k, len(known), maps)
-        history = []
-
-        def told(lack_of_fit):
-            history.append(lack_of_fit)
-            return watch(0, lack_of_fit, k)
-
         options = {
             "constraints": constraints,
+            "sum_of_squares": squares,
+            "tol": self.tol,
+            "noise": 100 * float(np.sqrt(noise_squares(low, k) / squares)),
             # What rounding leaves of a difference of sums of squares.
             "rounding": 100 * float(np.sqrt(10 * np.finfo(blocks.dtype).eps)),
-            "least": 100 * float(np.sqrt(_left_by_noise(low, k) / squares)),
-            "tol": self.tol,
-            "watch": told,
         }
-        candidates = self._candidates(blocks, low, known, k, generator)
-        S = self._start(low, known, maps, k, constraints, candidates)
-        exact = Passes(blocks, squares, constraints)
-        if self.compression is None:
-            best, ended = alternate(exact, S, limit=self.max_iter, **options)
-            self.n_exact_ = len(history)
-        else:
-            first, ended = alternate(
-                Scores(low, constraints), S, limit=self.max_iter, **options
+        compressed = CompressedALS(**options, low=low)
+        exact = ExactALS(**options, blocks=blocks)
+        starts = [
+            MCRState(constraints.feasible(with_known(S, k, low, known, maps)))
+            for S in self._candidates(blocks, low, known, k, generator)
+        ]
+        phases: Phases[MCRState] = Phases(monitor)
+        phases.run("starts", lambda _: best_start(compressed, starts))
+        n_passes = self.max_iter
+        if self.compression is not None:
+            n_passes = EXACT_PASSES
+            phases.run(
+                "compressed data",
+                lambda best: iterate(compressed, best.state, self.max_iter, monitor),
             )
-            n_first = len(history)
-            limit = 1 if ended in ("stopped", "interrupted") else _EXACT_PASSES
-            best, polish = alternate(exact, first.S, limit=limit, **options)
-            ended = polish if polish in ("stopped", "interrupted", "risen") else ended
-            self.n_exact_ = len(history) - n_first
-        self.objective_history_ = np.array(history)
-        self.n_iter_ = len(history)
+        first = phases.outcome
+        last = phases.run(
+            "exact passes",
+            lambda best: iterate(exact, MCRState(best.state.S), n_passes, monitor),
+        )
+        best = last.state
+        exact_history = last.history
+        if last is first:
+            # Maps of a stopped fit belong to the compressed data.
+            best = phases.complete(lambda: exact.evaluate(first.state.S))
+            exact_history = [best.lack_of_fit]
+        self.objective_history_ = np.array(first.history + exact_history)
+        self.n_iter_ = len(self.objective_history_)
+        self.n_exact_ = len(exact_history)
         order = self._keep(best, low, constraints)
-        self.converged_ = ended == "converged"
-        self.interrupted_ = ended == "interrupted"
-        self.passes_ = watch.passes
-        self.seconds_ = watch.seconds
-        self._warn_of(ended)
+        risen = compressed.has_risen(first) or exact.has_risen(last)
+        converged = last.converged if self.compression is None else first.converged
+        self.converged_ = converged and not (last.stopped or risen)
+        self.interrupted_ = last.interrupted
+        self.passes_ = monitor.passes
+        self.seconds_ = monitor.seconds
+        if risen and not last.stopped:
+            warnings.warn(
+                f"The lack of fit rose after iteration {self.n_iter_}, which rounding "
+                "does where components are alike; the best result so far was kept. "
+                "Ask for fewer components.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        else:
+            self._warn(stopped=last.stopped)
+        self._warn_of_vanished()
         return np.ascontiguousarray(best.W[:, order], dtype=blocks.dtype)
 
-    def _compressed(self, blocks, generator):
+    def _compressed(
+        self, blocks: BlockMatrix, generator: np.random.Generator
+    ) -> LowRank:
         rank = (self.n_components or self._MOST) + OVERSAMPLING
         if self.compression not in (None, "auto"):
             rank = max(rank, self.compression)
@@ -291,7 +321,7 @@ class MCRALS(GeometricUnmixing):
             )
         return low
 
-    def _known(self, blocks):
+    def _known(self, blocks: BlockMatrix) -> tuple[NDArray, NDArray]:
         """Known spectra (q, n_channels) and maps (n_pixels, q) as they are in X."""
         n, m = blocks.shape
         spectra, maps = np.empty((0, m)), np.empty((n, 0))
@@ -312,7 +342,9 @@ class MCRALS(GeometricUnmixing):
             )
         return spectra, maps
 
-    def _constraints(self, blocks, k, n_spectra, maps):
+    def _constraints(
+        self, blocks: BlockMatrix, k: int, n_spectra: int, maps: NDArray
+    ) -> Constraints:
         number = np.arange(k)
         unimodal = np.zeros(k, bool)
         chosen = np.asarray(self.unimodal)
@@ -332,14 +364,14 @@ class MCRALS(GeometricUnmixing):
                 "or set nonnegative_spectra=True."
             )
         closed = self.constraint != "nonnegative"
-        scale = self.normalisation
+        scale = self.normalize
         if scale == "auto":
             scale = None if closed else "norm"
         if closed and scale is not None:
             raise ValueError(
-                f"normalisation='{scale}' was given with constraint="
+                f"normalize='{scale}' was given with constraint="
                 f"'{self.constraint}', which fixes the scale of the spectra: set "
-                "normalisation=None."
+                "normalize=None."
             )
         total = np.ones(blocks.shape[0])
         if blocks.row_scale is not None:
@@ -357,17 +389,15 @@ class MCRALS(GeometricUnmixing):
             scale=scale,
         )
 
-    def _start(self, low, known, maps, k, constraints, candidates):
-        """The start that fits best after a few iterations, as the constraints want."""
-        starts = [
-            constraints.feasible(with_known(S, k, low, known, maps)) for S in candidates
-        ]
-        if len(starts) == 1:
-            return starts[0]
-        view = Scores(low, constraints)
-        return min(starts, key=lambda S: trial(view, S, constraints, _TRIAL_ITERATIONS))
-
-    def _candidates(self, blocks, low, known, k, generator):
+    def _candidates(
+        self,
+        blocks: BlockMatrix,
+        low: LowRank,
+        known: NDArray,
+        k: int,
+        generator: np.random.Generator,
+    ) -> list[NDArray]:
+        """Sets of spectra to start from."""
         if isinstance(self.init, str):
             cone = self.constraint == "nonnegative" and self.nonnegative_spectra
             return start_candidates(low, k, self.init, generator, cone=cone)
@@ -379,7 +409,8 @@ class MCRALS(GeometricUnmixing):
             )
         return [S if blocks.column_scale is None else S / blocks.column_scale]
 
-    def _keep(self, best, low, constraints):
+    def _keep(self, best: MCRState, low: LowRank, constraints: Constraints) -> NDArray:
+        """Keep the results in the order of the components, which is returned."""
         squares = low.summary.sum_of_squares
         energy = np.diag(best.gram) * np.square(best.S).sum(axis=1)
         k = len(energy)
@@ -397,25 +428,15 @@ class MCRALS(GeometricUnmixing):
         self.residual_norm_ = self.relative_residual_ * float(np.sqrt(squares))
         self.explained_variance_ = 100 * (1 - self.relative_residual_**2)
 
-        held = np.square(low.singular_values[:k]).sum()
+        captured = np.square(low.singular_values[:k]).sum()
         signal = low.scores[:, :k].astype(float) @ (low.basis[:, :k].T @ best.S.T)
         model = np.vdot(best.gram, best.S @ best.S.T)
-        left = held - 2 * np.vdot(best.W, signal) + model
-        self.lack_of_fit_pca_ = 100 * float(np.sqrt(max(left, 0.0) / held))
+        residual = captured - 2 * np.vdot(best.W, signal) + model
+        self.lack_of_fit_pca_ = 100 * float(np.sqrt(max(residual, 0.0) / captured))
         self.noise_variance_ = low.noise_variance
         return order
 
-    def _warn_of(self, ended):
-        if ended == "risen":
-            warnings.warn(
-                f"The lack of fit rose after iteration {self.n_iter_}, which rounding "
-                "does where components are alike; the best result so far was kept. "
-                "Ask for fewer components.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-        else:
-            self._warn(stopped=ended == "stopped")
+    def _warn_of_vanished(self) -> None:
         energy = np.square(self.components_).sum(axis=1)
         if not energy.all():
             warnings.warn(
@@ -425,12 +446,3 @@ class MCRALS(GeometricUnmixing):
                 ConvergenceWarning,
                 stacklevel=3,
             )
-
-
-def _left_by_noise(low, k):
-    """Sum of squares outside of the first ``k`` singular vectors that is noise."""
-    squares = np.square(low.singular_values)
-    total = low.summary.sum_of_squares
-    shape = len(low.scores), len(low.basis)
-    count = above_noise(squares, max(total - squares.sum(), 0.0), *shape)[0]
-    return max(total - squares[: max(k, count)].sum(), 0.0)

@@ -7,7 +7,7 @@ is left and return to the data in a last pass.
 from sparsedecomp.decomposition.tensor.coupled import fit_coupled
 from sparsedecomp.decomposition.tensor.cpd import CPD
 from sparsedecomp.decomposition.tensor.parafac2 import PARAFAC2
-from sparsedecomp.decomposition.tensor.rank import RankReport, tensor_rank
+from sparsedecomp.decomposition.tensor.rank_diagnostics import RankReport, tensor_rank
 from sparsedecomp.decomposition.tensor.tucker import Tucker
 
 __all__ = ["CPD", "PARAFAC2", "RankReport", "Tucker", "fit_coupled", "tensor_rank"]

@@ -1,16 +1,28 @@
-"""What the tensor decompositions share: data with modes, and unfolding."""
+"""Base class of the tensor decompositions: data with modes, figures of the fit."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sparsedecomp.blocks import as_blocks
+from sparsedecomp.blocks import BlockMatrix, as_blocks
 from sparsedecomp.decomposition.abundances import solve
 from sparsedecomp.decomposition.base import BlockFactorisation
+from sparsedecomp.decomposition.iterate import Phases
+from sparsedecomp.decomposition.tensor.compression import CompressedTensor
 from sparsedecomp.decomposition.tensor.gaps import abundances_with_gaps
 from sparsedecomp.decomposition.tensor.modes import Folding
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sparsedecomp.decomposition.base import MatrixLike
+
+    # Scales of the rows and of the columns that the data came with.
+    Scaling = tuple[NDArray | None, NDArray | None]
 
 
 class TensorFactorisation(BlockFactorisation):
@@ -27,19 +39,20 @@ class TensorFactorisation(BlockFactorisation):
         "noise": [StrOptions({"auto", "uniform", "poisson"})],
     }
 
-    def transform(self, X):
-        """Find the abundances of pixels, the spectra fixed.
+    def transform(self, X: MatrixLike) -> NDArray:
+        """Find the abundances of pixels for the spectra of the fit.
 
         Every pixel is solved by itself, whatever its place in the tensor.
 
         Parameters
         ----------
         X : array, SciPy sparse matrix, dask array or BlockMatrix
-            Of shape (n_pixels, n_channels), or with more navigation axes.
+            Data of shape (n_pixels, n_channels), or with more navigation axes.
 
         Returns
         -------
         (n_pixels, n_components_) array
+            Abundances.
         """
         check_is_fitted(self)
         blocks = self._blocks(X, reset=False)
@@ -53,13 +66,13 @@ class TensorFactorisation(BlockFactorisation):
         blocks.describe()
         return blocks.matmul(np.linalg.pinv(S))
 
-    def _blocks(self, X, reset):
+    def _blocks(self, X: MatrixLike, reset: bool) -> BlockMatrix:
         if isinstance(X, np.ndarray) and X.ndim > 2:
             X = as_blocks(X)
         return super()._blocks(X, reset)
 
-    def _prepare(self, X):
-        """The matrix, how it folds, and the scaling that it came with."""
+    def _prepare(self, X: MatrixLike) -> tuple[BlockMatrix, Folding, str, Scaling]:
+        """The data without scaling, their modes, the noise model, and the scaling."""
         self._validate_params()
         blocks = self._blocks(X, reset=True)
         if blocks.shape[0] < 2:
@@ -68,38 +81,42 @@ class TensorFactorisation(BlockFactorisation):
                 "least 2: one spectrum is its own only component."
             )
         folding = Folding.of(blocks.navigation_shape, self.modes)
-        # Weights of Keenan and Kotula that do not factor by modes are no tensor's.
+        # A tensor needs weights that are products over its modes; those of Keenan and
+        # Kotula, which the data may come with, are not.
         scale = blocks.row_scale, blocks.column_scale
         noise = self.noise if scale[0] is None else "poisson"
         return blocks.unscaled(), folding, noise, scale
 
-    def _keep_fit(self, data, residual, fit, watch):
-        """What is said of every fit: how good it is, and how it went.
+    def _keep_fit(
+        self, data: CompressedTensor, residual: float, phases: Phases
+    ) -> None:
+        """Keep the figures that every fit has: how good it is, and how it went.
 
         Parameters
         ----------
         data : CompressedTensor
+            Data of the fit.
         residual : float
-            Sum of squares.
-        fit : object
-            With ``history`` and ``converged``.
-        watch : callable
-            From `_watch`.
+            Residual sum of squares.
+        phases : Phases
+            The phases of the fit.
         """
+        outcome, monitor = phases.outcome, phases.monitor
         residual = max(residual, 0.0)
         self.residual_norm_ = float(np.sqrt(residual))
         self.relative_residual_ = float(np.sqrt(residual / data.sum_of_squares))
         self.noise_variance_ = residual / data.n_entries
         self.noise_model_ = "poisson" if data.poisson else "uniform"
-        self.objective_history_ = np.array(fit.history) / data.sum_of_squares
-        self.converged_ = fit.converged
+        self.objective_history_ = np.array(outcome.history) / data.sum_of_squares
+        self.converged_ = outcome.converged
+        self.interrupted_ = outcome.interrupted
         self._channel_scale = data.scales[-1]
-        self.n_iter_ = watch.count
-        self.passes_ = watch.passes
-        self.seconds_ = watch.seconds
+        self.n_iter_ = monitor.count
+        self.passes_ = monitor.passes
+        self.seconds_ = monitor.seconds
 
-    def _rescaled(self, W, scale):
-        """Abundances and spectra in the scaling that the data came with."""
+    def _rescaled(self, W: NDArray, scale: Scaling) -> NDArray:
+        """Abundances, and spectra in place, in the scaling that the data came with."""
         rows, columns = scale
         if rows is None:
             return W

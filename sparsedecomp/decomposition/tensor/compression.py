@@ -9,7 +9,7 @@ import numpy as np
 
 from sparsedecomp.blocks.compression import gram_of, random_basis
 from sparsedecomp.blocks.summary import Summary, root_of_sums, row_summary
-from sparsedecomp.decomposition.tensor.modes import Folding
+from sparsedecomp.decomposition.tensor.modes import Folding, khatri_rao_rows
 
 # Directions beyond twice the components: the last ones of a basis are less exact.
 OVERSAMPLING = 10
@@ -38,7 +38,7 @@ class CompressedTensor:
         Of the data as they are.
     poisson : bool
         Whether the scales are those of counts.
-    holes : MissingEntries or None
+    missing : MissingEntries or None
         Single entries that are missing, which `blocks` has filled in.
     fill : (n,) float64 array or None
         With what, scaled. Not part of the sum of squares.
@@ -53,7 +53,7 @@ class CompressedTensor:
     blocks: object
     summary: Summary
     poisson: bool
-    holes: object = None
+    missing: object = None
     fill: np.ndarray | None = None
 
     @property
@@ -82,17 +82,26 @@ class CompressedTensor:
         """Factors of the scaled data, from those in the units of the data."""
         return [f / s[:, None] for f, s in zip(factors, self.scales, strict=True)]
 
-    def with_holes(self, holes):
+    def maps(self, factors: list[np.ndarray]) -> np.ndarray:
+        """Products of all factors but the spectra, at the positions of the data."""
+        indices = self.folding.indices(self.blocks.rows)
+        return khatri_rao_rows(self.unscaled(factors)[:-1], indices)
+
+    def spectra(self, factors: list[np.ndarray]) -> np.ndarray:
+        """Factor of the channels in the units of the data, (k, n_channels)."""
+        return (factors[-1] * self.scales[-1][:, None]).T
+
+    def with_missing(self, missing):
         """The same, knowing that some entries are only filled in."""
-        if holes is None:
+        if missing is None:
             return self
         blocks = self.blocks
-        fill = holes.entries(blocks.loadings, blocks.spectra).astype(float)
+        fill = missing.entries(blocks.loadings, blocks.spectra).astype(float)
         return replace(
             self,
             scores=np.array(self.scores, float, order="C"),
             sum_of_squares=self.sum_of_squares - float(fill @ fill),
-            holes=holes,
+            missing=missing,
             fill=fill,
         )
 

@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from sparsedecomp.blocks import BlockMatrix
+from sparsedecomp.decomposition.iterate import Outcome, Phases, iterate
+from sparsedecomp.decomposition.progress import Monitor, Progress
 from sparsedecomp.decomposition.tensor.compression import (
     OVERSAMPLING,
+    CompressedTensor,
     compress_tensor,
     refuse_non_counts,
 )
-from sparsedecomp.decomposition.tensor.descent import Problem
-from sparsedecomp.decomposition.tensor.modes import Folding, khatri_rao_rows
-from sparsedecomp.decomposition.tensor.poisson import (
-    Likelihood,
-    climb,
-    gather_counts,
-    proportions,
+from sparsedecomp.decomposition.tensor.coupled_least_squares import (
+    CoupledLeastSquares,
+    LabelledFactors,
+    Labels,
+    normalised_sums,
 )
+from sparsedecomp.decomposition.tensor.cpd_likelihood import (
+    TINY,
+    CountTensor,
+    KruskalState,
+    PoissonCPD,
+    start_state,
+)
+from sparsedecomp.decomposition.tensor.modes import Folding, khatri_rao_rows
+from sparsedecomp.decomposition.tensor.multistart import multistart
 from sparsedecomp.decomposition.tensor.smoothing import smooth_rows
-from sparsedecomp.kernels.coordinate import nonnegative_rows
-from sparsedecomp.kernels.tensor import nonnegative_rows_each
+from sparsedecomp.deprecation import warn_deprecated
 
-_SWEEPS = 4
-_STILL = 1e-3
-_TRIAL = 20
-_NATS_PER_COUNT = 1e-6
+# The starts are compared after this many steps. More cost time; fewer may drop the
+# start that ends lowest.
+TRIAL_STEPS = 20
+# Weight of every component at the start of the likelihood, relative to all counts: far
+# below what can be measured, but not zero, which no iteration could raise.
+LEAST_WEIGHT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -50,6 +66,8 @@ class Coupled:
         Reads of each tensor.
     smoothness : dict of str to float
         By the label of each mode that was smoothed: how much, 0 for not at all.
+    interrupted : bool
+        Whether Ctrl-C ended the fit.
     """
 
     factors: dict
@@ -59,6 +77,7 @@ class Coupled:
     converged: bool
     passes: int
     smoothness: dict
+    interrupted: bool = False
 
     @property
     def likelihood(self):
@@ -84,19 +103,20 @@ class Coupled:
 
 
 def fit_coupled(
-    tensors,
-    labels,
-    n_components,
+    tensors: Sequence[BlockMatrix],
+    labels: Labels,
+    n_components: int,
     *,
-    modes=None,
-    grids=None,
-    noise="auto",
-    n_init=8,
-    max_iter=2000,
-    tol=1e-7,
-    random_state=None,
-    watch=lambda objective: False,
-):
+    modes: Sequence | None = None,
+    grids: Mapping[str, tuple[int, ...]] | None = None,
+    noise: str = "auto",
+    n_init: int = 8,
+    max_iter: int = 2000,
+    tol: float = 1e-7,
+    random_state: int | np.random.Generator | None = None,
+    callback: Callable[[Progress], object] | None = None,
+    watch: Callable[[float], object] | None = None,
+) -> Coupled:
     """Factorise several tensors at once; modes with the same label share a factor.
 
     Counts have one likelihood: what is expected in an entry of any tensor is a product
@@ -128,8 +148,12 @@ def fit_coupled(
         Of the least squares, relative to the residual. The likelihood is climbed until
         an iteration gains less than 1e-6 nats per count, as in `CPD`.
     random_state : int or Generator, optional
-    watch : callable
-        ``watch(objective)`` after every iteration, true to stop.
+    callback : callable, optional
+        Called with a `Progress` after every iteration; returning True ends the fit. The
+        objective is the weighted residual sum of squares, or the negative
+        log-likelihood in nats. Maps and spectra are those of the first tensor.
+    watch : callable, optional
+        Deprecated: use `callback`. Called as ``watch(objective)``.
 
     Returns
     -------
@@ -155,6 +179,9 @@ def fit_coupled(
     ----------
     .. [1] E. Acar, T. G. Kolda and D. M. Dunlavy, arXiv:1105.3422 (2011).
     """
+    if watch is not None:
+        warn_deprecated("fit_coupled: watch", "callback")
+        callback = partial(_objective_alone, watch)
     generator = np.random.default_rng(random_state)
     modes = [None] * len(tensors) if modes is None else modes
     foldings = [
@@ -162,66 +189,117 @@ def fit_coupled(
     ]
     shapes = [(*f.shape, t.shape[1]) for f, t in zip(foldings, tensors, strict=True)]
     sizes = _sizes(labels, shapes)
-    room = 2 * n_components + OVERSAMPLING
-    data = [
-        compress_tensor(t, f, room, noise=noise, generator=generator)
-        for t, f in zip(tensors, foldings, strict=True)
-    ]
+    phases: Phases[Any] = Phases(Monitor(callback, tensors[0], max_iter, n_init))
+    data = _compressed(tensors, foldings, n_components, noise, generator)
     counts = all(d.poisson for d in data)
-    if noise == "auto" and not counts:
-        data = [
-            compress_tensor(t, f, room, noise="uniform", generator=generator)
-            if d.poisson
-            else d
-            for t, f, d in zip(tensors, foldings, data, strict=True)
-        ]
-    scales, levels = _common_scales(data, labels, counts)
-    problems = [
-        _rescaled_problem(d, names, scales, level)
-        for d, names, level in zip(data, labels, levels, strict=True)
-    ]
-    starts = []
-    for _ in range(n_init):
-        start = {name: generator.random((n, n_components)) for name, n in sizes.items()}
-        starts.append(_descend(problems, labels, start, _TRIAL, 0.0, watch))
-    best = min(starts, key=lambda found: found[1][-1])
-    factors, history, converged = _descend(
-        problems, labels, best[0], max_iter, tol, watch
+    method = CoupledLeastSquares(data, labels, counts, tol)
+    starts = (
+        {name: generator.random((n, n_components)) for name, n in sizes.items()}
+        for _ in range(n_init)
     )
-    factors = {name: f * scales[name][:, None] for name, f in factors.items()}
-    weights, factors = _shares(factors, labels)
-    weights *= np.sqrt(levels)[:, None]
-    nats = []
+    multistart(method, starts, phases, max_iter, trial=TRIAL_STEPS)
+    squares = phases.outcome
+    weights, factors = method.weights_and_shares(squares.state)
     if counts:
-        weights, factors, nats, converged = _maximise(
-            tensors, data, labels, weights, factors, max_iter, watch
+        phases.run(
+            "likelihood",
+            lambda best: _maximise_likelihood(
+                data, labels, weights, factors, max_iter, phases.monitor
+            ),
         )
-    for name, factor in factors.items():
-        factor[_unseen(data, labels, name)] = 0.0
-    shares, factors = _shares(factors, labels)
+    best = phases.outcome
+    nats = [] if best is squares else best.history
+    if nats:
+        quanta = [d.summary.quantum or 1.0 for d in data]
+        weights = best.state.weights * np.array(quanta)[:, None]
+        factors = dict(zip(factors, best.state.factors, strict=True))
+    method.clear_unobserved(factors)
+    shares, factors = normalised_sums(factors, labels)
     weights = weights * shares
-    smoothness = {}
-    for name, shape in (grids or {}).items():
-        F, G = _normal_equations(
-            problems, labels, scales, levels, weights, factors, name
+    smoothness: dict[str, float] = {}
+
+    def smooth(best: Outcome) -> Outcome:
+        for name, shape in (grids or {}).items():
+            F, G = method.normal_equations(weights, factors, name)
+            smoothed, strength = smooth_rows(F, G, factors[name], shape, generator)
+            maps = {name: smoothed.copy()}
+            method.clear_unobserved(maps)
+            total = np.maximum(maps[name].sum(axis=0), TINY)
+            factors[name], smoothness[name] = maps[name] / total, strength
+        return best
+
+    phases.run("smoothing", smooth)
+    if best.interrupted:
+        warnings.warn(
+            f"The fit was interrupted after {phases.monitor.count} iterations; the "
+            "best result so far was kept.",
+            RuntimeWarning,
+            stacklevel=2,
         )
-        maps, smoothness[name] = smooth_rows(F, G, factors[name], shape, generator)
-        maps[_unseen(data, labels, name)] = 0.0
-        factors[name] = maps / np.maximum(maps.sum(axis=0), 1e-300)
     return Coupled(
         factors=factors,
         weights=weights,
-        history=np.array(history),
+        history=np.array(squares.history),
         nats=np.array(nats),
-        converged=converged,
-        passes=3 if counts else 2,
+        converged=best.converged,
+        passes=phases.monitor.passes,
         smoothness=smoothness,
+        interrupted=best.interrupted,
     )
 
 
-def _sizes(labels, shapes):
+def _objective_alone(watch: Callable[[float], object], progress: Progress) -> object:
+    return watch(progress.objective)
+
+
+def _compressed(
+    tensors: Sequence[BlockMatrix],
+    foldings: Sequence[Folding],
+    n_components: int,
+    noise: str,
+    generator: np.random.Generator,
+) -> list[CompressedTensor]:
+    """Compress all tensors; with Poisson weights by default if all are counts."""
+    rank = 2 * n_components + OVERSAMPLING
+
+    def compress(tensor: BlockMatrix, folding: Folding, noise: str) -> CompressedTensor:
+        return compress_tensor(tensor, folding, rank, noise=noise, generator=generator)
+
+    pairs = list(zip(tensors, foldings, strict=True))
+    data = [compress(*pair, noise) for pair in pairs]
+    if noise == "auto" and not all(d.poisson for d in data):
+        data = [
+            compress(*pair, "uniform") if d.poisson else d
+            for pair, d in zip(pairs, data, strict=True)
+        ]
+    return data
+
+
+def _maximise_likelihood(
+    data: Sequence[CompressedTensor],
+    labels: Labels,
+    weights: NDArray,
+    factors: LabelledFactors,
+    max_iter: int,
+    monitor: Monitor | None,
+) -> Outcome[KruskalState]:
+    """Maximise the common likelihood of the counts of all tensors."""
+    for each in data:
+        refuse_non_counts(each.summary)
+    tensors = [CountTensor.read(each) for each in data]
+    names = list(factors)
+    modes = [[names.index(name) for name in own] for own in labels]
+    # Every component must have some counts in every tensor to start with.
+    weights = weights / np.array([t.counts.quantum for t in tensors])[:, None]
+    weights = weights + LEAST_WEIGHT * weights.sum()
+    even = start_state(np.ones_like(weights), list(factors.values()))
+    start = KruskalState(weights, even.factors)
+    return iterate(PoissonCPD(tensors, modes), start, max_iter, monitor)
+
+
+def _sizes(labels: Labels, shapes: Sequence[tuple[int, ...]]) -> dict[str, int]:
     """Size of every mode by its label."""
-    sizes = {}
+    sizes: dict[str, int] = {}
     everywhere = [name for names in labels for name in names]
     for number, (names, shape) in enumerate(zip(labels, shapes, strict=True)):
         if all(everywhere.count(name) > 1 for name in names):
@@ -237,176 +315,3 @@ def _sizes(labels, shapes):
                     "to the same positions."
                 )
     return sizes
-
-
-def _unseen(data, labels, name):
-    """Entries of a mode of which no tensor says anything."""
-    found = [
-        each.unseen(own.index(name))
-        for each, own in zip(data, labels, strict=True)
-        if name in own
-    ]
-    return np.logical_and.reduce(found)
-
-
-def _common_scales(data, labels, counts):
-    """One scale for each label, and the variance of the noise of each tensor."""
-    squares, seen = {}, {}
-    for tensor, names in zip(data, labels, strict=True):
-        for name, scale in zip(names, tensor.scales, strict=True):
-            # Sums of counts: a tensor with more of them says more of the scale.
-            total = tensor.summary.row_sums.sum() if counts else 1.0
-            squares[name] = squares.get(name, 0.0) + total * scale**2
-            seen[name] = seen.get(name, 0.0) + total
-    scales = {name: np.sqrt(squares[name] / seen[name]) for name in squares}
-    levels = []
-    for tensor in data:
-        n, m = tensor.blocks.shape
-        if counts:
-            quantum = tensor.summary.quantum or 1.0
-            levels.append(quantum * tensor.summary.row_sums.sum() / (n * m))
-            continue
-        rank = tensor.basis.shape[1]
-        inside = np.square(tensor.scores, dtype=float).sum()
-        freedom = max((n - rank) * (m - rank), 1)
-        left = max(tensor.sum_of_squares - inside, 1e-12 * tensor.sum_of_squares)
-        levels.append(left / freedom)
-    return scales, np.array(levels)
-
-
-def _rescaled_problem(data, names, scales, level):
-    """The problem of one tensor, its scales exchanged for the common ones."""
-    scores = data.scores / np.sqrt(level)
-    for mode, name in enumerate(names[:-1]):
-        shape = [1] * scores.ndim
-        shape[mode] = -1
-        scores = scores * (data.scales[mode] / scales[name]).reshape(shape)
-    scores = scores.astype(data.scores.dtype)
-    return Problem(
-        scores,
-        [None] * (scores.ndim - 1) + [data.basis],
-        data.sum_of_squares / level,
-        data.observed,
-    )
-
-
-def _descend(problems, labels, start, max_iter, tol, watch):
-    """Coordinate descent over all labels; factors, history, whether it converged."""
-    factors = {name: f.copy() for name, f in start.items()}
-    history = []
-    for _ in range(max_iter):
-        for name in factors:
-            F, gram = 0.0, 0.0
-            for problem, names in zip(problems, labels, strict=True):
-                if name in names:
-                    mode = names.index(name)
-                    own = [factors[each] for each in names]
-                    F = F + problem.right_hand_side(own, mode)
-                    gram = gram + problem.gram(own, mode)
-            if gram.ndim == 3:
-                nonnegative_rows_each(factors[name], F, gram, _SWEEPS)
-            else:
-                none = np.zeros(len(gram))
-                nonnegative_rows(factors[name], F, gram, none, _SWEEPS, _STILL)
-        residual = sum(
-            _residual(problem, [factors[each] for each in names])
-            for problem, names in zip(problems, labels, strict=True)
-        )
-        history.append(residual)
-        _share_norms(factors, labels)
-        if watch(residual):
-            return factors, history, False
-        if len(history) > 1 and history[-2] - residual <= tol * residual:
-            return factors, history, True
-    return factors, history, False
-
-
-def _normal_equations(problems, labels, scales, levels, weights, factors, name):
-    """Of one factor, with columns that sum to one, for data of unit variance."""
-    n, k = factors[name].shape
-    F, G = np.zeros((n, k)), np.zeros((n, k, k))
-    for problem, own, level, weight in zip(
-        problems, labels, levels, weights, strict=True
-    ):
-        if name in own:
-            mode = own.index(name)
-            parts = [factors[each] / scales[each][:, None] for each in own]
-            weight = weight / np.sqrt(level)
-            F += problem.right_hand_side(parts, mode) * weight
-            G += problem.gram(parts, mode) * np.outer(weight, weight)
-    scale = scales[name]
-    return F / scale[:, None], G / (scale**2)[:, None, None]
-
-
-def _residual(problem, factors):
-    last = len(factors) - 1
-    F = problem.right_hand_side(factors, last)
-    C = factors[last]
-    gram = problem.gram(factors, last)
-    return float(problem.sum_of_squares - 2 * np.vdot(F, C) + np.vdot(gram, C.T @ C))
-
-
-def _share_norms(factors, labels):
-    """Give shared factors unit norm; each tensor's own mode takes the rest."""
-    everywhere = [name for names in labels for name in names]
-    for name in factors:
-        if everywhere.count(name) > 1:
-            norm = np.linalg.norm(factors[name], axis=0)
-            norm = np.where(norm > 0, norm, 1.0)
-            factors[name] /= norm
-            for names in labels:
-                if name in names:
-                    own = next(n for n in names if everywhere.count(n) == 1)
-                    factors[own] *= norm
-
-
-def _shares(factors, labels):
-    """Columns that sum to one, and what they sum to in each tensor."""
-    totals = {name: f.sum(axis=0) for name, f in factors.items()}
-    weights = np.array(
-        [np.prod([totals[n] for n in names], axis=0) for names in labels]
-    )
-    factors = {
-        name: f / np.where(totals[name] > 0, totals[name], 1.0)
-        for name, f in factors.items()
-    }
-    return weights, factors
-
-
-def _maximise(tensors, data, labels, weights, factors, max_iter, watch):
-    """Expectation maximisation of the common likelihood, prolonged as in one tensor."""
-    models, quanta = [], []
-    for tensor, each in zip(tensors, data, strict=True):
-        refuse_non_counts(each.summary)
-        quanta.append(each.summary.quantum or 1.0)
-        counts = gather_counts(tensor, quanta[-1])
-        indices = each.folding.indices(tensor.rows)
-        models.append(Likelihood(counts, indices, each.folding.shape, each.observed))
-    names = list(factors)
-    _, even = proportions(np.ones(weights.shape[1]), [factors[n] for n in names])
-    weights = weights / np.array(quanta)[:, None]
-    top = climb(
-        partial(_step, models, labels, names),
-        (weights + weights.sum() * 1e-6, even),
-        max_iter,
-        _NATS_PER_COUNT * sum(model.counts.total for model in models),
-        watch,
-    )
-    weights = top.weights * np.array(quanta)[:, None]
-    found = dict(zip(names, top.factors, strict=True))
-    return weights, found, top.history, top.converged
-
-
-def _step(models, labels, names, weights, factors):
-    """One iteration for all tensors: what they say of a shared factor is added up."""
-    sums = {name: 0.0 for name in names}
-    objective, totals = 0.0, []
-    for model, own, weight in zip(models, labels, weights, strict=True):
-        parts = [factors[names.index(name)] for name in own]
-        nats, total, shares = model.step(weight, parts)
-        objective += nats
-        totals.append(total)
-        for name, share in zip(own, shares, strict=True):
-            sums[name] = sums[name] + total * share
-    new = [sums[n] / np.maximum(sums[n].sum(axis=0), 1e-300) for n in names]
-    return objective, np.array(totals), new

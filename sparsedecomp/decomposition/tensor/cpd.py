@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sparsedecomp.blocks import BlockMatrix
+from sparsedecomp.decomposition.iterate import (
+    Outcome,
+    Phases,
+    best_of,
+    complete,
+    iterate,
+)
+from sparsedecomp.decomposition.progress import Progress
 from sparsedecomp.decomposition.tensor.algebra import (
     congruence,
     core_consistency,
@@ -17,20 +30,39 @@ from sparsedecomp.decomposition.tensor.algebra import (
 from sparsedecomp.decomposition.tensor.base import TensorFactorisation
 from sparsedecomp.decomposition.tensor.compression import (
     OVERSAMPLING,
+    CompressedTensor,
     compress_tensor,
     refuse_non_counts,
 )
+from sparsedecomp.decomposition.tensor.cpd_least_squares import (
+    CPDLeastSquares,
+    Factors,
+)
+from sparsedecomp.decomposition.tensor.cpd_likelihood import (
+    CountTensor,
+    PoissonCPD,
+    starts_for_counts,
+)
 from sparsedecomp.decomposition.tensor.exact_pass import exact_spectra, loadings_of
 from sparsedecomp.decomposition.tensor.gaps import FilledBlocks, survey
-from sparsedecomp.decomposition.tensor.poisson import Likelihood, gather_counts
-from sparsedecomp.decomposition.tensor.search import Search, problems
+from sparsedecomp.decomposition.tensor.initialisation import initial_factors
+from sparsedecomp.decomposition.tensor.modes import Folding
+from sparsedecomp.decomposition.tensor.multistart import continued, multistart
 
-# Counts that the likelihood is for by itself: so many at most, so rarely not zero.
+if TYPE_CHECKING:
+    from sparsedecomp.decomposition.base import MatrixLike
+
+# The starts are compared after this many sweeps, and this many of them are continued.
+# More cost time; fewer may drop the start that ends lowest.
+TRIAL_SWEEPS = 20
+FINALISTS = 2
+# Counts whose likelihood is maximised by default: so many at most, so rarely not zero.
 _MANY_COUNTS = 2**25
 _SPARSE = 0.1
-# Most times that the gaps are filled anew and the data compressed again, and the part
-# of the residual that must go for another time.
-_ROUNDS, _SETTLED = 4, 0.99
+# How often the gaps are filled anew and the data compressed again at most; it ends when
+# the residual does not fall below this part of itself.
+REFILLS = 4
+SETTLED = 0.99
 
 
 class CPD(TensorFactorisation):
@@ -150,19 +182,19 @@ class CPD(TensorFactorisation):
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        modes=None,
-        nonnegative=True,
-        noise="auto",
-        likelihood="auto",
-        gaps=False,
-        n_init=8,
-        max_iter=1000,
-        tol=1e-8,
-        random_state=None,
-        callback=None,
-    ):
+        modes: Sequence | None = None,
+        nonnegative: bool = True,
+        noise: str = "auto",
+        likelihood: str | bool = "auto",
+        gaps: bool = False,
+        n_init: int = 8,
+        max_iter: int = 1000,
+        tol: float = 1e-8,
+        random_state: int | np.random.RandomState | None = None,
+        callback: Callable[[Progress], object] | None = None,
+    ) -> None:
         self.n_components = n_components
         self.modes = modes
         self.nonnegative = nonnegative
@@ -175,13 +207,13 @@ class CPD(TensorFactorisation):
         self.random_state = random_state
         self.callback = callback
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: MatrixLike, y: None = None) -> NDArray:
         """Fit the model and return the abundances of the pixels.
 
         Parameters
         ----------
         X : array, SciPy sparse matrix, dask array or BlockMatrix
-            Of shape (*modes, n_channels).
+            Data of shape (*modes, n_channels).
         y : None
             Ignored.
 
@@ -191,66 +223,93 @@ class CPD(TensorFactorisation):
             Products of the weights and all factors but the spectra.
         """
         blocks, folding, noise, scale = self._prepare(X)
-        k = self._n_components(folding, blocks.shape[1])
-        watch = self._watch(blocks, self.max_iter, self.n_init)
-        data, problem, best, search = self._least_squares(
-            blocks, folding, noise, k, watch
+        k = self._number_of_components(folding, blocks.shape[1])
+        phases: Phases[Factors] = Phases(
+            self._monitor(blocks, self.max_iter, self.n_init)
         )
-        self.likelihood_ = self._counts_are_few(data) and not search.interrupted
-        if self.likelihood_:
-            best, residual = self._maximise(data, best, search)
-        else:
-            loadings = loadings_of(best.factors[:-1], folding, data.blocks.rows)
-            best.factors[-1], residual = exact_spectra(
-                data.blocks, loadings, best.factors[-1], problem.updated, data.holes
+        generator = self._generator()
+        data, method, ends = self._least_squares(
+            blocks, folding, noise, k, generator, phases
+        )
+        residual = None
+        if self._counts_are_few(data):
+            residual = self._maximise_likelihood(data, generator, phases)
+        self.likelihood_ = residual is not None
+        best = phases.outcome
+        if residual is None:
+            spectra, residual = phases.complete(
+                lambda: exact_spectra(
+                    data.blocks,
+                    loadings_of(best.state[:-1], folding, data.blocks.rows),
+                    best.state[-1],
+                    method.solve_spectra,
+                    data.missing,
+                )
             )
-        self._keep(data, problem, best, search)
-        self._keep_fit(data, residual, best, watch)
-        self._warn(stopped=search.stopped)
+            best.state = [*best.state[:-1], spectra]
+        self._keep(data, method, best.state, ends)
+        self._keep_fit(data, residual, phases)
+        self._warn(stopped=best.stopped)
         W = self.weights_ * loadings_of(self.factors_[:-1], folding, blocks.rows)
         return self._rescaled(W.astype(blocks.dtype), scale)
 
-    def _least_squares(self, blocks, folding, noise, k, watch):
-        """Compress the data and descend; anew when the gaps have been filled."""
-        generator = self._generator()
-        rank, nature, holes = 2 * k + OVERSAMPLING, None, None
+    def _least_squares(
+        self,
+        blocks: BlockMatrix,
+        folding: Folding,
+        noise: str,
+        k: int,
+        generator: np.random.Generator,
+        phases: Phases[Factors],
+    ) -> tuple[CompressedTensor, CPDLeastSquares, list[Factors]]:
+        """Compress the data and descend; again after missing entries were filled."""
+        rank, nature, missing = 2 * k + OVERSAMPLING, None, None
         filled = blocks
         if self.gaps:
-            blocks, nature, holes, guess = survey(blocks, folding)
-            filled = blocks if holes is None else FilledBlocks(blocks, *guess)
+            blocks, nature, missing, guess = survey(blocks, folding)
+            filled = blocks if missing is None else FilledBlocks(blocks, *guess)
 
-        def compressed():
-            data = compress_tensor(
+        def compressed(filled: BlockMatrix | FilledBlocks) -> CompressedTensor:
+            return compress_tensor(
                 filled, folding, rank, noise=noise, generator=generator, nature=nature
-            ).with_holes(holes)
-            return data, *problems(data, rank, self.nonnegative)
+            ).with_missing(missing)
 
-        data, small, full = compressed()
-        search = Search(self, small, k, generator, watch)
-        best = search.run()
-        if holes is None:
-            if full is not small:
-                best = search.go_on(best, full)
-            return data, small, best, search
-        for _ in range(_ROUNDS):
-            if search.stopped:
-                break
-            unscaled = data.unscaled(best.factors)
+        data = compressed(filled)
+        full = CPDLeastSquares.from_tensor(data, self.nonnegative, self.tol)
+        method = full.with_compressed_modes(rank)
+        ends = descend_from_starts(
+            method, k, self.n_init, self.max_iter, generator, phases
+        )
+        if method is not full:
+            phases.run(
+                "all modes in full",
+                lambda best: continued(full, best, self.max_iter, phases.monitor),
+            )
+
+        def filled_anew(best: Outcome[Factors]) -> Outcome[Factors]:
+            nonlocal data, full
+            unscaled = data.unscaled(best.state)
             loadings = loadings_of(unscaled[:-1], folding, blocks.rows)
-            filled = FilledBlocks(blocks, loadings, unscaled[-1])
-            data, small, full = compressed()
-            before = best.residual
-            best = search.go_on(best._replace(factors=data.scaled(unscaled)), full)
-            if best.residual > _SETTLED * before:
+            new = compressed(FilledBlocks(blocks, loadings, unscaled[-1]))
+            anew = CPDLeastSquares.from_tensor(new, self.nonnegative, self.tol)
+            start = replace(best, state=new.scaled(unscaled))
+            after = continued(anew, start, self.max_iter, phases.monitor)
+            data, full = new, anew
+            return after
+
+        for _ in range(REFILLS if missing is not None else 0):
+            before = phases.outcome.objective
+            best = phases.run("missing entries", filled_anew)
+            if best.stopped or best.objective > SETTLED * before:
                 break
-        return data, small, best, search
+        return data, method if missing is None else full, ends
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self.gaps
         return tags
 
-    def _n_components(self, folding, n_channels):
+    def _number_of_components(self, folding: Folding, n_channels: int) -> int:
         k = 2 if self.n_components is None else self.n_components
         shape = (*folding.shape, n_channels)
         most = min(int(np.prod(shape)) // n for n in shape)
@@ -268,9 +327,9 @@ class CPD(TensorFactorisation):
             )
         return k
 
-    def _counts_are_few(self, data):
+    def _counts_are_few(self, data: CompressedTensor) -> bool:
         if self.likelihood != "auto":
-            return self.likelihood
+            return bool(self.likelihood)
         summary = data.summary
         counts = summary.whole_numbers or summary.quantum > 0
         total = summary.row_sums.sum() / (summary.quantum or 1.0)
@@ -278,45 +337,111 @@ class CPD(TensorFactorisation):
         few = total <= _MANY_COUNTS and total <= _SPARSE * entries
         return data.poisson and self.nonnegative and counts and bool(few)
 
-    def _maximise(self, data, best, search):
-        """Go on from the least squares to the largest likelihood."""
-        refuse_non_counts(data.summary)
-        quantum = data.summary.quantum or 1.0
-        blocks, shape = data.blocks, data.folding.shape
-        counts = gather_counts(blocks.unscaled(), quantum)
-        indices = data.folding.indices(blocks.rows)
-        model = Likelihood(counts, indices, shape, data.observed, data.holes)
-        starts = model.starts(data.unscaled(best.factors), search.generator)
-        found = []
-        for number, start in enumerate(starts):
-            if search.stopped:
-                break
-            found.append(search.maximise(model, start, number))
-        if not found:
-            return best, best.residual
-        top = min(found, key=lambda maximum: maximum.objective)
-        factors = data.scaled(top.factors)
-        factors[0] *= top.weights * quantum
-        L = loadings_of(factors[:-1], data.folding, blocks.rows)
-        inner = counts.inner(
-            L / blocks.row_scale[:, None], factors[-1], data.scales[-1]
-        )
-        squares = np.vdot(L.T @ L, factors[-1].T @ factors[-1])
-        if data.holes is not None:
-            squares -= np.square(data.holes.entries(L, factors[-1])).sum()
-        residual = data.sum_of_squares - 2 * quantum * inner + squares
-        return best._replace(factors=factors, converged=top.converged), residual
+    def _maximise_likelihood(
+        self,
+        data: CompressedTensor,
+        generator: np.random.Generator,
+        phases: Phases[Factors],
+    ) -> float | None:
+        """Go on from least squares to the maximum of the likelihood of the counts.
 
-    def _keep(self, data, problem, best, search):
-        factors = best.factors
+        Returns
+        -------
+        float or None
+            Residual sum of squares; None when the fit was stopped before.
+        """
+        refuse_non_counts(data.summary)
+        residual = None
+
+        def climb(best: Outcome[Factors]) -> Outcome[Factors]:
+            nonlocal residual
+            tensor = CountTensor.read(data)
+            method = PoissonCPD([tensor], [range(len(best.state))])
+            starts = starts_for_counts(
+                tensor.counts, data.unscaled(best.state), generator
+            )
+            top = best_of(
+                iterate(method, start, self.max_iter, phases.monitor)
+                for start in starts
+            )
+            if not top.history:
+                return replace(top, state=best.state)
+            factors = data.scaled(top.state.factors)
+            factors[0] *= top.state.weights[0] * tensor.counts.quantum
+            residual = complete(top, lambda: _residual(data, tensor, factors))
+            # The history is that of the least squares.
+            return replace(top, state=factors, history=best.history)
+
+        phases.run("likelihood", climb)
+        return residual
+
+    def _keep(
+        self,
+        data: CompressedTensor,
+        method: CPDLeastSquares,
+        factors: Factors,
+        ends: list[Factors],
+    ) -> None:
         for mode, factor in enumerate(factors):
             factor[data.unseen(mode)] = 0.0
         self.weights_, self.factors_ = normalised(data.unscaled(factors))
         self.components_ = self.factors_[-1].T.astype(data.scores.dtype)
         self.n_components_ = len(self.weights_)
-        self.interrupted_ = search.interrupted
-        self.congruence_ = np.array([congruence(best.factors, f) for f in search.ends])
+        self.congruence_ = np.array([congruence(factors, end) for end in ends])
         self.core_consistency_ = np.nan
         if data.observed is None:
-            inside = [problem.inside(m, f) for m, f in enumerate(factors)]
-            self.core_consistency_ = core_consistency(problem.scores, inside)
+            core = [method.to_basis(m, f) for m, f in enumerate(factors)]
+            self.core_consistency_ = core_consistency(method.scores, core)
+
+
+def descend_from_starts(
+    method: CPDLeastSquares,
+    k: int,
+    n_init: int,
+    max_iter: int,
+    generator: np.random.Generator,
+    phases: Phases[Factors],
+) -> list[Factors]:
+    """Descend from direct and random starts in turn; see `multistart`.
+
+    Parameters
+    ----------
+    method : CPDLeastSquares
+        Compressed data.
+    k : int
+        Number of components.
+    n_init : int
+        Number of starts.
+    max_iter : int
+        Upper bound on the sweeps of one descent.
+    generator : numpy.random.Generator
+        Source of the starts.
+    phases : Phases
+        Holds the best result afterwards.
+
+    Returns
+    -------
+    list of lists of arrays
+        The last factors of the descent from each start.
+    """
+    starts = (
+        initial_factors(method, k, generator, direct=start % 2 == 0)
+        for start in range(n_init)
+    )
+    trial, n_finalists = TRIAL_SWEEPS, FINALISTS
+    return multistart(
+        method, starts, phases, max_iter, trial=trial, n_finalists=n_finalists
+    )
+
+
+def _residual(data: CompressedTensor, tensor: CountTensor, factors: Factors) -> float:
+    """Residual sum of squares of the scaled counts."""
+    blocks, quantum = data.blocks, tensor.counts.quantum
+    L = loadings_of(factors[:-1], data.folding, blocks.rows)
+    inner = tensor.counts.inner(
+        L / blocks.row_scale[:, None], factors[-1] / data.scales[-1][:, None]
+    )
+    squares = np.vdot(L.T @ L, factors[-1].T @ factors[-1])
+    if data.missing is not None:
+        squares -= np.square(data.missing.entries(L, factors[-1])).sum()
+    return data.sum_of_squares - 2 * quantum * inner + squares

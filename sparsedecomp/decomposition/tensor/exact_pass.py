@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from sparsedecomp.decomposition.tensor.descent import times
+from sparsedecomp.decomposition.tensor.cpd_least_squares import times
 from sparsedecomp.decomposition.tensor.gaps import FilledBlocks
 from sparsedecomp.decomposition.tensor.modes import khatri_rao_rows
 from sparsedecomp.kernels.tensor import leave_out
 
 
-def exact_spectra(blocks, loadings, spectra, update, holes=None):
+def exact_spectra(blocks, loadings, spectra, update, missing=None):
     """One pass: the best spectra for given loadings, and what they leave exactly.
 
     The residual of the old spectra is formed entry by entry, so that its size is right
@@ -23,7 +23,7 @@ def exact_spectra(blocks, loadings, spectra, update, holes=None):
     spectra : (n_channels, k) float64 array
     update : callable
         ``update(F, gram, start) -> (n_channels, k)`` solves ``C gram ~ F``.
-    holes : MissingEntries, optional
+    missing : MissingEntries, optional
         Entries that are missing and have no weight.
 
     Returns
@@ -33,7 +33,7 @@ def exact_spectra(blocks, loadings, spectra, update, holes=None):
         Sum of squares.
     """
     L = loadings.astype(blocks.dtype)
-    if holes is not None:
+    if missing is not None:
         # Filled with the very model, they leave nothing.
         blocks = FilledBlocks(blocks.blocks, L, spectra)
     _, (squares, left) = blocks.run(
@@ -42,9 +42,9 @@ def exact_spectra(blocks, loadings, spectra, update, holes=None):
     L = L.astype(float)
     gram = L.T @ L
     rounded = spectra.astype(blocks.dtype).astype(float)
-    if holes is not None:
+    if missing is not None:
         gram = np.array(np.broadcast_to(gram, (len(rounded), *gram.shape)))
-        leave_out(holes.indices[-1], L[holes.rows], gram)
+        leave_out(missing.indices[-1], L[missing.rows], gram)
     new = update(left + times(rounded, gram), gram, rounded.copy())
     step = new - rounded
     residual = squares - 2 * np.vdot(left, step) + np.vdot(times(step, gram), step)

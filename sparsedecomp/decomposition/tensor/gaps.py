@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from sparsedecomp.blocks.summary import Summary, row_summary
-from sparsedecomp.decomposition.tensor.descent import solve_rows
+from sparsedecomp.decomposition.tensor.cpd_least_squares import solve_rows
 from sparsedecomp.decomposition.tensor.modes import khatri_rao_rows
 from sparsedecomp.kernels.tensor import leave_out, nonnegative_rows_each
 
@@ -62,7 +62,7 @@ class Survey(NamedTuple):
         The positions that have any data.
     summary : Summary
         Of these, zeros in the gaps.
-    holes : MissingEntries or None
+    missing : MissingEntries or None
         The missing entries of these; None where there are none.
     guess : tuple of (n_pixels, 1) and (n_channels, 1) arrays
         A product that is right on average, to fill the gaps with at first.
@@ -70,7 +70,7 @@ class Survey(NamedTuple):
 
     blocks: object
     summary: Summary
-    holes: MissingEntries | None
+    missing: MissingEntries | None
     guess: tuple
 
 
@@ -93,9 +93,11 @@ def survey(blocks, folding):
         For infinity, and where nothing or a whole channel is missing.
     """
     n, n_channels = blocks.shape
-    (missing, parts, *rows), (columns, absent) = blocks.run(_look, rows=(np.arange(n),))
+    (n_missing, parts, *rows), (columns, absent) = blocks.run(
+        _look, rows=(np.arange(n),)
+    )
     summary = Summary.of(rows, (columns,), blocks.place)
-    here = np.flatnonzero(missing < n_channels)
+    here = np.flatnonzero(n_missing < n_channels)
     # Positions without any data are masked positions.
     absent = absent - (n - len(here))
     if np.any(absent >= len(here)):
@@ -105,20 +107,20 @@ def survey(blocks, folding):
             "it. Leave it out with a signal mask."
         )
     total = summary.row_sums.sum()
-    amounts = summary.row_sums[here] / (n_channels - missing[here])
+    amounts = summary.row_sums[here] / (n_channels - n_missing[here])
     profile = summary.column_sums / (len(here) - absent)
-    mean = total / (len(here) * n_channels - missing[here].sum())
+    mean = total / (len(here) * n_channels - n_missing[here].sum())
     part = blocks if len(here) == n else blocks.select(here)
-    holes = None
-    if missing[here].any():
+    missing = None
+    if n_missing[here].any():
         found = [each for each in parts if each is not None]
         lines, channels = (np.concatenate(each) for each in zip(*found, strict=True))
-        kept = missing[lines] < n_channels
+        kept = n_missing[lines] < n_channels
         lines, channels = lines[kept], channels[kept]
         indices = [*folding.indices(blocks.rows[lines]), channels]
-        holes = MissingEntries(np.searchsorted(here, lines), indices)
+        missing = MissingEntries(np.searchsorted(here, lines), indices)
     guess = amounts[:, None], profile[:, None] / (mean or 1.0)
-    return Survey(part, _without(summary, here), holes, guess)
+    return Survey(part, _without(summary, here), missing, guess)
 
 
 def _look(X, rows):

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numpy.typing import NDArray
 
 from sparsedecomp.decomposition.tensor.compression import (
     leading_vectors,
     multiply_mode,
 )
 
+if TYPE_CHECKING:
+    from sparsedecomp.decomposition.tensor.cpd_least_squares import CPDLeastSquares
+
 # Nothing starts at zero, where a non-negative factor could stay.
 _FLOOR = 1e-3
 
 
-def initial_factors(problem, k, generator, direct):
+def initial_factors(
+    method: CPDLeastSquares, k: int, generator: np.random.Generator, direct: bool
+) -> list[NDArray]:
     """Factors to start from.
 
     Parameters
     ----------
-    problem : sparsedecomp.decomposition.tensor.descent.Problem
+    method : CPDLeastSquares
+        Compressed data.
     k : int
+        Number of components.
     generator : numpy.random.Generator
+        Source of random numbers.
     direct : bool
         Try the generalised eigenvalue problem of two mixtures of slices, which is
         exact without noise [1]_; there is none for matrices, nor for more components
@@ -35,12 +46,12 @@ def initial_factors(problem, k, generator, direct):
     .. [1] S. E. Leurgans, R. T. Ross and R. B. Abel, SIAM J. Matrix Anal. Appl. 14
        (1993) 1064. https://doi.org/10.1137/0614071
     """
-    factors = direct_factors(problem.scores, k, generator) if direct else None
+    factors = direct_factors(method.scores, k, generator) if direct else None
     if factors is None:
-        draw = generator.random if problem.nonnegative else generator.standard_normal
-        return [draw((n, k)) for n in problem.shape]
-    factors = [problem.outside(mode, f) for mode, f in enumerate(factors)]
-    if not problem.nonnegative:
+        draw = generator.random if method.nonnegative else generator.standard_normal
+        return [draw((n, k)) for n in method.shape]
+    factors = [method.from_basis(mode, f) for mode, f in enumerate(factors)]
+    if not method.nonnegative:
         return factors
     return [_positive_part(f) for f in factors]
 

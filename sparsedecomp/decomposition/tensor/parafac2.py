@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
+from sparsedecomp.decomposition.iterate import IterativeMethod, Phases
+from sparsedecomp.decomposition.progress import Progress
 from sparsedecomp.decomposition.tensor.algebra import congruence
 from sparsedecomp.decomposition.tensor.base import TensorFactorisation
 from sparsedecomp.decomposition.tensor.compression import (
     OVERSAMPLING,
+    CompressedTensor,
     compress_modes,
     compress_tensor,
 )
-from sparsedecomp.decomposition.tensor.descent import Problem, balance
+from sparsedecomp.decomposition.tensor.cpd_least_squares import (
+    CPDLeastSquares,
+    Factors,
+)
 from sparsedecomp.decomposition.tensor.exact_pass import loadings_of
+from sparsedecomp.decomposition.tensor.modes import Folding
+from sparsedecomp.decomposition.tensor.multistart import multistart
 
-# Directions of the channels that are kept at most, and sweeps before starts are
-# compared.
-_MOST = 90
-_TRIAL = 30
+if TYPE_CHECKING:
+    from sparsedecomp.blocks import BlockMatrix
+    from sparsedecomp.decomposition.base import MatrixLike
+
+# Upper bound on the directions of the channels, besides the oversampling. More of them
+# describe spectra that change in more ways, at a higher cost of every step.
+MOST_DIRECTIONS = 90
+# The starts are compared after this many steps. More cost time; fewer may drop the
+# start that ends lowest.
+TRIAL_STEPS = 30
 
 
 class PARAFAC2(TensorFactorisation):
@@ -111,18 +128,18 @@ class PARAFAC2(TensorFactorisation):
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        series=0,
-        modes=None,
-        nonnegative=True,
-        noise="auto",
-        n_init=4,
-        max_iter=2000,
-        tol=1e-8,
-        random_state=None,
-        callback=None,
-    ):
+        series: int = 0,
+        modes: Sequence | None = None,
+        nonnegative: bool = True,
+        noise: str = "auto",
+        n_init: int = 4,
+        max_iter: int = 2000,
+        tol: float = 1e-8,
+        random_state: int | np.random.RandomState | None = None,
+        callback: Callable[[Progress], object] | None = None,
+    ) -> None:
         self.n_components = n_components
         self.series = series
         self.modes = modes
@@ -134,7 +151,7 @@ class PARAFAC2(TensorFactorisation):
         self.random_state = random_state
         self.callback = callback
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: MatrixLike, y: None = None) -> NDArray:
         """Fit the model and return the abundances of the pixels.
 
         Parameters
@@ -153,34 +170,22 @@ class PARAFAC2(TensorFactorisation):
         k = 2 if self.n_components is None else self.n_components
         self._check_modes(folding, blocks, k)
         generator = self._generator()
-        watch = self._watch(blocks, self.max_iter, self.n_init)
-        room = min(folding.shape[self.series] * k, _MOST) + OVERSAMPLING
-        data = compress_tensor(blocks, folding, room, noise=noise, generator=generator)
-        Z = np.moveaxis(data.scores, self.series, 0)
-        core, (_, basis) = compress_modes(Z, [len(Z), 2 * k + OVERSAMPLING])
-        fit = _DirectFit(core, basis, data.sum_of_squares, k, self.nonnegative)
-        ends, self.interrupted_, stopped = [], False, False
-        try:
-            for start in range(self.n_init):
-                ends.append(fit.run(fit.start(generator), _TRIAL, 0.0, watch, start))
-                if stopped := ends[-1].stopped:
-                    break
-            best = min(ends, key=lambda end: end.history[-1])
-            if not stopped:
-                best = fit.run(best.factors, self.max_iter, self.tol, watch, 0)
-                stopped = best.stopped
-        except KeyboardInterrupt:
-            if not ends:
-                raise
-            self.interrupted_ = True
-            best = min(ends, key=lambda end: end.history[-1])
-        self._keep(data, best, ends)
-        self._keep_fit(data, best.history[-1], best, watch)
-        self._warn(stopped=stopped)
+        phases: Phases[PARAFAC2State] = Phases(
+            self._monitor(blocks, self.max_iter, self.n_init)
+        )
+        rank = min(folding.shape[self.series] * k, MOST_DIRECTIONS) + OVERSAMPLING
+        data = compress_tensor(blocks, folding, rank, noise=noise, generator=generator)
+        method = DirectFit(data, self.series, k, self.nonnegative, self.tol)
+        starts = (method.start(generator) for _ in range(self.n_init))
+        ends = multistart(method, starts, phases, self.max_iter, trial=TRIAL_STEPS)
+        best = phases.outcome
+        self._keep(method, best.state, ends)
+        self._keep_fit(data, best.objective, phases)
+        self._warn(stopped=best.stopped)
         W = loadings_of(self.factors_, folding, blocks.rows)
         return self._rescaled(W.astype(blocks.dtype), scale)
 
-    def _check_modes(self, folding, blocks, k):
+    def _check_modes(self, folding: Folding, blocks: BlockMatrix, k: int) -> None:
         if len(folding.modes) != 2:
             raise ValueError(
                 f"PARAFAC2 needs two modes besides the channels, a series and the "
@@ -199,12 +204,10 @@ class PARAFAC2(TensorFactorisation):
                 "the pixels and steps that are complete."
             )
 
-    def _keep(self, data, best, ends):
-        D, A, H = best.factors
-        spectra = data.basis @ (best.projections @ H)
-        spectra = spectra * data.scales[-1][:, None]
-        series, pixels = data.scales[self.series], data.scales[1 - self.series]
-        D, A = D * series[:, None], A * pixels[:, None]
+    def _keep(
+        self, method: DirectFit, best: PARAFAC2State, ends: list[PARAFAC2State]
+    ) -> None:
+        D, A, spectra = method.in_units_of_data(best)
         norms = np.linalg.norm(D, axis=0), np.linalg.norm(A, axis=0)
         sums = spectra.sum(axis=(0, 1))
         sign = np.where((sums < 0) & (not self.nonnegative), -1.0, 1.0)
@@ -212,72 +215,121 @@ class PARAFAC2(TensorFactorisation):
         D, A = (f / np.where(n > 0, n, 1.0) for f, n in zip((D, A), norms, strict=True))
         A = A * sign
         order = np.argsort(-np.square(spectra).sum(axis=(0, 1)), kind="stable")
-        found = [D[:, order], A[:, order]]
-        self.factors_ = found if self.series == 0 else found[::-1]
+        factors = [D[:, order], A[:, order]]
+        self.factors_ = factors if self.series == 0 else factors[::-1]
         self.evolving_ = spectra[:, :, order]
-        self.components_ = self.evolving_.mean(axis=0).T.astype(data.scores.dtype)
+        self.components_ = self.evolving_.mean(axis=0).T.astype(method.dtype)
         self.n_components_ = len(order)
         self.congruence_ = np.array(
             [congruence(best.factors[:2], end.factors[:2]) for end in ends]
         )
 
 
-class _End:
-    """Where an iteration was left."""
+class PARAFAC2State(NamedTuple):
+    """A PARAFAC2 model in compressed coordinates.
 
-    def __init__(self, factors, projections, history):
-        self.factors = factors
-        self.projections = projections
-        self.history = history
-        self.converged = self.stopped = False
+    Attributes
+    ----------
+    factors : list of arrays
+        Amounts (n_steps, k), maps (n_pixels, k) and the part ``H`` (k, k) of the
+        spectra that all steps share.
+    projections : (n_steps, rank, k) array
+        Orthonormal bases ``P_k`` of every step: its spectra are ``P_k H``. Not used by
+        a step that starts from the state.
+    """
+
+    factors: Factors
+    projections: NDArray
 
 
-class _DirectFit:
-    """Alternate between the projections of every step and a trilinear model."""
+class DirectFit(IterativeMethod[PARAFAC2State]):
+    """Alternate between the projections of every step and a trilinear model [1]_.
 
-    def __init__(self, core, basis, sum_of_squares, k, nonnegative):
-        self.core = core
-        self.basis = basis
-        self.sum_of_squares = sum_of_squares
+    Parameters
+    ----------
+    data : CompressedTensor
+        Data of three modes.
+    series : int
+        Mode along which the spectra change, 0 or 1.
+    k : int
+        Number of components.
+    nonnegative : bool
+        Whether maps and amounts are non-negative.
+    tol : float
+        The iteration ends when the residual sum of squares falls by less than this
+        part of itself.
+
+    References
+    ----------
+    .. [1] H. A. L. Kiers, J. M. F. ten Berge and R. Bro, J. Chemom. 13 (1999) 275.
+    """
+
+    def __init__(
+        self,
+        data: CompressedTensor,
+        series: int,
+        k: int,
+        nonnegative: bool,
+        tol: float,
+    ) -> None:
+        self.data = data
+        self.series = series
         self.k = k
         self.nonnegative = (nonnegative, nonnegative, False)
+        self.tol = tol
+        self.dtype = data.scores.dtype
+        scores = np.moveaxis(data.scores, series, 0)
+        self.core, (_, self.basis) = compress_modes(
+            scores, [len(scores), 2 * k + OVERSAMPLING]
+        )
 
-    def start(self, generator):
-        """Random maps, even amounts, spectra that are their own."""
+    def start(self, generator: np.random.Generator) -> PARAFAC2State:
+        """Random maps, nearly even amounts, spectra that share nothing."""
         n = self.core.shape[1] if self.basis is None else len(self.basis)
         amounts = 1 + 0.1 * generator.random((len(self.core), self.k))
-        return [amounts, generator.random((n, self.k)), np.eye(self.k)]
+        factors = [amounts, generator.random((n, self.k)), np.eye(self.k)]
+        return PARAFAC2State(factors, np.empty(0))
 
-    def run(self, factors, max_iter, tol, watch, number):
-        """Iterate from some factors."""
-        factors = [f.copy() for f in factors]
-        end = _End(factors, None, [])
-        for _ in range(max_iter):
-            end.projections = self._project(factors)
-            projected = self.core @ end.projections
-            problem = Problem(
-                projected,
-                [None, self.basis, None],
-                self.sum_of_squares,
-                nonnegative=self.nonnegative,
-            )
-            residual = float(problem.sweep(factors))
-            balance(factors)
-            end.history.append(residual)
-            if watch(number, residual, self.k):
-                end.stopped = True
-                break
-            if len(end.history) > 1:
-                fell = end.history[-2] - residual
-                if fell <= tol * residual and tol > 0:
-                    end.converged = True
-                    break
-        return end
+    def step(self, state: PARAFAC2State) -> tuple[PARAFAC2State, float]:
+        """Update projections and factors; the residual sum of squares after it."""
+        projections = self._project(state.factors)
+        trilinear = CPDLeastSquares(
+            self.core @ projections,
+            [None, self.basis, None],
+            self.data.sum_of_squares,
+            nonnegative=self.nonnegative,
+        )
+        factors, residual = trilinear.step(state.factors)
+        return PARAFAC2State(factors, projections), residual
 
-    def _project(self, factors):
+    def _project(self, factors: Factors) -> NDArray:
         """Orthonormal bases of the spectra of every step, by the polar factor."""
         D, A, H = factors
-        inside = A if self.basis is None else self.basis.T @ A
-        target = np.einsum("kpe,pr,kr,qr->keq", self.core, inside, D, H, optimize=True)
+        small = A if self.basis is None else self.basis.T @ A
+        target = np.einsum("kpe,pr,kr,qr->keq", self.core, small, D, H, optimize=True)
         u, _, v = np.linalg.svd(target, full_matrices=False)
         return u @ v
+
+    def n_components(self, state: PARAFAC2State) -> int:
+        """Number of components."""
+        return self.k
+
+    def in_units_of_data(
+        self, state: PARAFAC2State
+    ) -> tuple[NDArray, NDArray, NDArray]:
+        """Amounts, maps, and the spectra of every step (n_steps, n_channels, k)."""
+        D, A, H = state.factors
+        scales = self.data.scales
+        spectra = self.data.basis @ (state.projections @ H) * scales[-1][:, None]
+        series, pixels = scales[self.series], scales[1 - self.series]
+        return D * series[:, None], A * pixels[:, None], spectra
+
+    def maps(self, state: PARAFAC2State) -> NDArray:
+        """Amounts times maps at the positions of the data."""
+        D, A, _ = self.in_units_of_data(state)
+        factors = [D, A] if self.series == 0 else [A, D]
+        return loadings_of(factors, self.data.folding, self.data.blocks.rows)
+
+    def spectra(self, state: PARAFAC2State) -> NDArray:
+        """Mean of the spectra over the steps of the series."""
+        return self.in_units_of_data(state)[2].mean(axis=0).T

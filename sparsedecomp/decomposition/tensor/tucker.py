@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
+from sparsedecomp.decomposition.iterate import Phases, iterate
+from sparsedecomp.decomposition.progress import Progress
 from sparsedecomp.decomposition.tensor.base import TensorFactorisation
 from sparsedecomp.decomposition.tensor.compression import (
     OVERSAMPLING,
+    CompressedTensor,
     compress_tensor,
 )
-from sparsedecomp.decomposition.tensor.descent import solve_rows
+from sparsedecomp.decomposition.tensor.cpd_least_squares import solve_rows
 from sparsedecomp.decomposition.tensor.exact_pass import exact_spectra
-from sparsedecomp.decomposition.tensor.nonnegative_tucker import fit_nonnegative
-from sparsedecomp.decomposition.tensor.orthogonal_tucker import fit_orthogonal
+from sparsedecomp.decomposition.tensor.modes import Folding
+from sparsedecomp.decomposition.tensor.nonnegative_tucker import NonnegativeTucker
+from sparsedecomp.decomposition.tensor.orthogonal_tucker import (
+    OrthogonalTucker,
+    TuckerMethod,
+    TuckerState,
+    kronecker_rows,
+    scree,
+    unfolded,
+)
+
+if TYPE_CHECKING:
+    from sparsedecomp.decomposition.base import MatrixLike
 
 
 class Tucker(TensorFactorisation):
@@ -100,17 +117,17 @@ class Tucker(TensorFactorisation):
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        ranks=None,
-        modes=None,
-        nonnegative=False,
-        noise="auto",
-        max_iter=200,
-        tol=1e-8,
-        random_state=None,
-        callback=None,
-    ):
+        ranks: Sequence[int] | None = None,
+        modes: Sequence | None = None,
+        nonnegative: bool = False,
+        noise: str = "auto",
+        max_iter: int = 200,
+        tol: float = 1e-8,
+        random_state: int | np.random.RandomState | None = None,
+        callback: Callable[[Progress], object] | None = None,
+    ) -> None:
         self.n_components = n_components
         self.ranks = ranks
         self.modes = modes
@@ -121,7 +138,7 @@ class Tucker(TensorFactorisation):
         self.random_state = random_state
         self.callback = callback
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: MatrixLike, y: None = None) -> NDArray:
         """Fit the model and return the abundances of the pixels.
 
         Parameters
@@ -138,24 +155,35 @@ class Tucker(TensorFactorisation):
         """
         blocks, folding, noise, scale = self._prepare(X)
         ranks = self._ranks(folding, blocks.shape[1])
-        watch = self._watch(blocks, self.max_iter)
-        room = 2 * max(ranks) + OVERSAMPLING
+        phases: Phases[TuckerState] = Phases(self._monitor(blocks, self.max_iter))
+        rank = 2 * max(ranks) + OVERSAMPLING
         generator = self._generator()
-        data = compress_tensor(blocks, folding, room, noise=noise, generator=generator)
-        request = data, ranks, self.max_iter, self.tol, watch
+        data = compress_tensor(blocks, folding, rank, noise=noise, generator=generator)
+        method: TuckerMethod
         if self.nonnegative:
-            fit = fit_nonnegative(*request, generator)
+            method = NonnegativeTucker(data, ranks, self.tol)
+            start = method.start(generator)
         else:
-            fit = fit_orthogonal(*request)
+            method = OrthogonalTucker(data, ranks, self.tol)
+            start = method.start()
+        best = phases.run(
+            "iterations",
+            lambda _: iterate(
+                method, start, self.max_iter, phases.monitor, keep_start=False
+            ),
+        )
+        found = method.in_full(best.state)
         indices = folding.indices(blocks.rows)
-        factors, core, residual = self._finish(data, fit, indices, ranks)
-        self._keep(data, factors, core, fit)
-        self._keep_fit(data, residual, fit, watch)
-        self._warn(stopped=fit.stopped)
+        exact, residual = phases.complete(
+            lambda: self._exact(data, found, indices, ranks)
+        )
+        self._keep(data, exact)
+        self._keep_fit(data, residual, phases)
+        self._warn(stopped=best.stopped)
         W = kronecker_rows(self.factors_[:-1], indices) @ unfolded(self.core_).T
         return self._rescaled(W.astype(blocks.dtype), scale)
 
-    def _ranks(self, folding, n_channels):
+    def _ranks(self, folding: Folding, n_channels: int) -> tuple[int, ...]:
         shape = (*folding.shape, n_channels)
         k = min(2, n_channels) if self.n_components is None else self.n_components
         others = self.ranks
@@ -177,59 +205,38 @@ class Tucker(TensorFactorisation):
                 )
         return ranks
 
-    def _finish(self, data, fit, indices, ranks):
+    def _exact(
+        self,
+        data: CompressedTensor,
+        found: TuckerState,
+        indices: list[NDArray],
+        ranks: tuple[int, ...],
+    ) -> tuple[TuckerState, float]:
         """One pass: the core and spectra without compression, and the residual."""
-        rows = kronecker_rows(fit.factors[:-1], indices)
-        spectra = fit.factors[-1] @ unfolded(fit.core)
+        rows = kronecker_rows(found.factors[:-1], indices)
+        spectra = found.factors[-1] @ unfolded(found.core)
+        k = ranks[-1]
 
-        def update(F, gram, start):
-            best = solve_rows(F, gram, start)
+        def update(F: NDArray, gram: NDArray, start: NDArray) -> NDArray:
             if self.nonnegative:
                 return start
-            u, s, v = np.linalg.svd(best, full_matrices=False)
-            return (u[:, : ranks[-1]] * s[: ranks[-1]]) @ v[: ranks[-1]]
+            u, s, v = np.linalg.svd(solve_rows(F, gram, start), full_matrices=False)
+            return (u[:, :k] * s[:k]) @ v[:k]
 
         spectra, residual = exact_spectra(data.blocks, rows, spectra, update)
         if self.nonnegative:
-            return fit.factors, fit.core, residual
+            return found, residual
         u, s, v = np.linalg.svd(spectra, full_matrices=False)
-        core = (s[: ranks[-1], None] * v[: ranks[-1]]).reshape(ranks[-1], *ranks[:-1])
-        return (
-            [*fit.factors[:-1], u[:, : ranks[-1]]],
-            np.moveaxis(core, 0, -1),
-            residual,
-        )
+        core = (s[:k, None] * v[:k]).reshape(k, *ranks[:-1])
+        factors = [*found.factors[:-1], u[:, :k]]
+        return TuckerState(factors, np.moveaxis(core, 0, -1)), residual
 
-    def _keep(self, data, factors, core, fit):
-        self.factors_ = data.unscaled(factors)
+    def _keep(self, data: CompressedTensor, found: TuckerState) -> None:
+        self.factors_ = data.unscaled(found.factors)
         # The sign of a spectrum is the one of its sum.
         sign = np.where(self.factors_[-1].sum(axis=0) < 0, -1.0, 1.0)
         self.factors_[-1] = self.factors_[-1] * sign
-        self.core_ = core * sign
+        self.core_ = found.core * sign
         self.components_ = self.factors_[-1].T.astype(data.scores.dtype)
         self.n_components_ = len(self.components_)
-        self.singular_values_ = fit.singular_values
-        self.interrupted_ = fit.interrupted
-
-
-def unfolded(core):
-    """The core as a matrix: channels times all other modes, in C order."""
-    return np.moveaxis(core, -1, 0).reshape(core.shape[-1], -1)
-
-
-def kronecker_rows(factors, indices):
-    """Rows of the Kronecker product of the factors at some positions.
-
-    Parameters
-    ----------
-    factors : sequence of (n_m, r_m) arrays
-    indices : sequence of (n,) int arrays
-
-    Returns
-    -------
-    (n, product of r_m) array
-    """
-    rows = factors[0][indices[0]]
-    for factor, index in zip(factors[1:], indices[1:], strict=True):
-        rows = (rows[:, :, None] * factor[index][:, None]).reshape(len(rows), -1)
-    return rows
+        self.singular_values_ = scree(data.scores)

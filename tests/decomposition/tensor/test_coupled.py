@@ -106,15 +106,33 @@ def test_bad_input(scan):
         fit_coupled(blocks_of(X, X), [("a", "b"), ("a", "b")], 3)
 
 
-def test_the_watch_stops(scan):
+def test_callback_ends_the_fit(scan):
     maps, spectra = scan
-    seen = []
+    received = []
 
-    def watch(objective):
-        seen.append(objective)
+    def callback(progress):
+        received.append(progress)
         return True
 
-    fit = fit_coupled(
-        blocks_of(*(maps @ S.T for S in spectra)), PAIR, 3, n_init=1, watch=watch
-    )
-    assert len(seen) == 2 and not fit.converged
+    blocks = blocks_of(*(maps @ S.T for S in spectra))
+    fit = fit_coupled(blocks, PAIR, 3, n_init=2, callback=callback)
+    assert len(received) == 1 and not fit.converged
+    assert received[0].maps().shape == (400, 3)
+    # Maps and spectra are in the units of the first tensor.
+    model = fit.loadings(0, ["maps"], [np.arange(400)]) @ fit.factors["first"].T
+    np.testing.assert_allclose(received[0].maps() @ received[0].spectra(), model)
+
+
+def test_watch_is_deprecated(scan):
+    maps, spectra = scan
+    objectives = []
+    with pytest.warns(FutureWarning, match="fit_coupled: watch is deprecated"):
+        fit = fit_coupled(
+            blocks_of(*(maps @ S.T for S in spectra)),
+            PAIR,
+            3,
+            n_init=1,
+            max_iter=2,
+            watch=objectives.append,
+        )
+    np.testing.assert_array_equal(objectives, fit.history)

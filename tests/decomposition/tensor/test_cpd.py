@@ -8,8 +8,14 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition import CPD, Tucker
+from sparsedecomp.decomposition.iterate import iterate
 from sparsedecomp.decomposition.tensor.algebra import congruence, core_consistency
-from sparsedecomp.decomposition.tensor.poisson import Likelihood, gather_counts
+from sparsedecomp.decomposition.tensor.cpd_likelihood import (
+    CountTensor,
+    KruskalState,
+    PoissonCPD,
+    gather_counts,
+)
 
 from ...naive import tensor as naive
 
@@ -212,16 +218,17 @@ def test_likelihood_never_falls_in_a_plain_step(rng):
     observed = rng.random((5, 20)) > 0.2
     blocks = as_blocks(X, navigation_mask=~observed)
     indices = list(np.unravel_index(blocks.rows, (5, 20)))
-    model = Likelihood(gather_counts(blocks), indices, (5, 20), observed)
+    counts = CountTensor(gather_counts(blocks), indices, (5, 20), observed)
+    method = PoissonCPD([counts], [range(3)])
     factors = [rng.dirichlet(np.ones(n), 3).T for n in X.shape]
-    point, values = (np.full(3, X.sum() / 3), factors), []
+    state, values = KruskalState(np.full((1, 3), X.sum() / 3), factors), []
     for _ in range(30):
-        value, *point = model.step(*point)
+        state, value = method.step(state)
         values.append(value)
     assert np.all(np.diff(values) <= 1e-7 * abs(values[0]))
     # Its maximum is reached where the model expects as much as was measured.
-    top = model.maximise(*point, 3000, 1e-10, lambda objective: False)
-    expected = np.einsum("r,ar,br,cr->abc", top.weights, *top.factors)[observed]
+    top = iterate(method, state, 3000).state
+    expected = np.einsum("r,ar,br,cr->abc", top.weights[0], *top.factors)[observed]
     assert expected.sum() == pytest.approx(X[observed].sum(), rel=1e-3)
 
 

@@ -9,9 +9,14 @@ from sparsedecomp import datasets
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition import CPD
 from sparsedecomp.decomposition.tensor.algebra import congruence
+from sparsedecomp.decomposition.tensor.cpd_likelihood import (
+    CountTensor,
+    KruskalState,
+    PoissonCPD,
+    gather_counts,
+)
 from sparsedecomp.decomposition.tensor.gaps import survey
 from sparsedecomp.decomposition.tensor.modes import Folding
-from sparsedecomp.decomposition.tensor.poisson import Likelihood, gather_counts
 
 from ...naive import tensor as naive
 
@@ -118,13 +123,15 @@ def test_the_likelihood_of_what_is_there_never_falls(rng):
     looked = survey(as_blocks(holed), folding)
     counts = gather_counts(as_blocks(np.where(missing, 0.0, X)))
     indices = folding.indices(np.arange(60))
-    model = Likelihood(counts, indices, (5, 12), None, looked.holes)
+    tensor = CountTensor(counts, indices, (5, 12), None, looked.missing)
+    method = PoissonCPD([tensor], [range(3)])
     factors = [rng.dirichlet(np.ones(n), 3).T for n in X.shape]
-    point, values, direct = (np.full(3, X.sum() / 3), factors), [], []
+    state = KruskalState(np.full((1, 3), X.sum() / 3), factors)
+    values, direct = [], []
     for _ in range(30):
-        expected = np.einsum("r,ar,br,cr->abc", point[0], *point[1])
+        expected = np.einsum("r,ar,br,cr->abc", state.weights[0], *state.factors)
         direct.append((expected - X * np.log(expected))[~missing].sum())
-        value, *point = model.step(*point)
+        state, value = method.step(state)
         values.append(value)
     np.testing.assert_allclose(values, direct, rtol=1e-10)
     assert np.all(np.diff(values) <= 0)
@@ -137,7 +144,7 @@ def test_where_the_gaps_are(rng):
     for data, shape in ((X, (4, 5)), (sparse, (20,))):
         looked = survey(as_blocks(data), Folding.of(shape))
         assert looked.blocks.shape == (19, 6) and looked.summary.whole_numbers
-        where = np.stack(looked.holes.indices, axis=1)
+        where = np.stack(looked.missing.indices, axis=1)
         expected = np.argwhere(np.isnan(X.reshape(*shape, 6)))
         gone = np.isnan(X.reshape(*shape, 6)).all(axis=-1)
         expected = [list(at) for at in expected if not gone[tuple(at[:-1])]]

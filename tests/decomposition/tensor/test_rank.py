@@ -7,7 +7,7 @@ from sparsedecomp import datasets
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition import CPD, tensor_rank
 from sparsedecomp.decomposition.tensor.algebra import congruence
-from sparsedecomp.decomposition.tensor.rank import _thinned, _verdict
+from sparsedecomp.decomposition.tensor.rank_diagnostics import _thinned, _verdict
 
 
 @pytest.mark.parametrize("k", [2, 3])

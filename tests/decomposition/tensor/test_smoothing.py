@@ -7,7 +7,7 @@ import scipy.sparse
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition import fit_coupled
 from sparsedecomp.decomposition.poisson.counts import grid_neighbours
-from sparsedecomp.decomposition.tensor.smoothing import _descend, smooth_rows
+from sparsedecomp.decomposition.tensor.smoothing import SmoothedRows, smooth_rows
 
 SHAPE = (16, 18)
 
@@ -34,7 +34,8 @@ def test_the_cost_is_at_its_minimum(rng):
         H[2 * i : 2 * i + 2, 2 * i : 2 * i + 2] += gram
     expected = np.linalg.solve(H, F.ravel()).reshape(12, 2)
     assert expected.min() > 0
-    found = _descend(F, G, np.ones((12, 2)), scipy.sparse.csr_array(D @ D), 0.3)
+    method = SmoothedRows(F, G, scipy.sparse.csr_array(D @ D), 0.3)
+    found = method.minimise(np.ones((12, 2)))
     np.testing.assert_allclose(found, expected, rtol=1e-2)
 
 

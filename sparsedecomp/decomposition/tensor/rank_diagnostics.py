@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sparsedecomp.blocks import as_blocks
+from sparsedecomp.decomposition.iterate import Outcome, Phases
 from sparsedecomp.decomposition.tensor.algebra import congruence, core_consistency
 from sparsedecomp.decomposition.tensor.compression import (
     OVERSAMPLING,
     compress_tensor,
     leading_vectors,
 )
+from sparsedecomp.decomposition.tensor.cpd import descend_from_starts
+from sparsedecomp.decomposition.tensor.cpd_least_squares import (
+    CPDLeastSquares,
+    Factors,
+)
 from sparsedecomp.decomposition.tensor.modes import Folding
-from sparsedecomp.decomposition.tensor.search import Search, problems
 
 # Halves of the data that agree so far have the same components.
 _REPEATED = 0.95
@@ -24,6 +29,10 @@ _CONSISTENT = 60.0
 _FOLDS = 5
 # Positions of the largest mode that the cross-validation looks at.
 _MOST_POSITIONS = 1024
+# Descents of the diagnostics: less exact than those of `CPD`, as no diagnostic
+# changes with the last digits of the factors.
+MAX_ITER, TOL = 500, 1e-7
+FOLD_MAX_ITER, FOLD_TOL = 150, 1e-6
 
 
 @dataclass(frozen=True)
@@ -155,18 +164,17 @@ def tensor_rank(
     n_init = max(n_init, 2)
     room = 2 * max_rank + OVERSAMPLING
     data = compress_tensor(blocks, folding, room, noise=noise, generator=generator)
-    small, _ = problems(data, room, nonnegative)
+    full = CPDLeastSquares.from_tensor(data, nonnegative, TOL)
+    small = full.with_compressed_modes(room)
     folds = _folds(data, generator)
     ranks = np.arange(1, 1 + min(max_rank, *sorted(data.shape)[-2:]))
     fit, consistency, halves, errors = [], [], [], []
     for k in ranks:
-        best = _search(small, k, n_init, generator)
-        fit.append(100 * (1 - best.residual / data.sum_of_squares))
-        inside = [small.inside(m, f) for m, f in enumerate(best.factors)]
+        best = _best_fit(small, k, n_init, generator)
+        fit.append(100 * (1 - best.objective / data.sum_of_squares))
+        core = [small.to_basis(m, f) for m, f in enumerate(best.state)]
         complete = data.observed is None
-        consistency.append(
-            core_consistency(small.scores, inside) if complete else np.nan
-        )
+        consistency.append(core_consistency(small.scores, core) if complete else np.nan)
         halves.append(_halves(data, k, nonnegative, n_init, generator))
         errors.append(
             [fold.error(k, nonnegative, n_init // 2, generator) for fold in folds]
@@ -220,10 +228,18 @@ def _verdict(votes, ranks):
     )
 
 
-def _search(problem, k, n_init, generator, max_iter=500, tol=1e-7):
-    settings = SimpleNamespace(n_init=n_init, max_iter=max_iter, tol=tol)
-    search = Search(settings, problem, k, generator, lambda *_: False)
-    return search.run()
+def _best_fit(
+    method: CPDLeastSquares,
+    k: int,
+    n_init: int,
+    generator: np.random.Generator,
+    max_iter: int = MAX_ITER,
+) -> Outcome[Factors]:
+    phases: Phases[Factors] = Phases()
+    descend_from_starts(method, k, n_init, max_iter, generator, phases)
+    # Diagnostics of some ranks alone would be misleading.
+    phases.outcome.pass_on_interrupt()
+    return phases.outcome
 
 
 def _halves(data, k, nonnegative, n_init, generator):
@@ -235,23 +251,24 @@ def _halves(data, k, nonnegative, n_init, generator):
         part = np.take(data.scores, entries, axis=mode)
         seen = data.observed
         seen = None if seen is None else np.take(seen, entries, axis=mode)
-        problem = _problem(part, data.basis, seen, nonnegative)
-        factors = _search(problem, k, n_init, generator).factors
+        method = _part(part, data.basis, seen, nonnegative)
+        factors = _best_fit(method, k, n_init, generator).state
         found.append([f for m, f in enumerate(factors) if m != mode])
     return congruence(*found)
 
 
-def _problem(scores, basis, observed, nonnegative):
-    """The problem of a part of the data, the other modes compressed where complete."""
-    part = SimpleNamespace(
-        scores=scores,
-        basis=basis,
-        observed=observed,
-        holes=None,
-        fill=None,
-        sum_of_squares=float(np.square(scores, dtype=float).sum()),
-    )
-    return problems(part, basis.shape[1], nonnegative)[0]
+def _part(
+    scores: NDArray,
+    basis: NDArray,
+    observed: NDArray | None,
+    nonnegative: bool,
+    tol: float = TOL,
+) -> CPDLeastSquares:
+    """Least squares of a part of the data, all modes compressed if it is complete."""
+    squares = float(np.square(scores, dtype=float).sum())
+    bases = [*[None] * (scores.ndim - 1), basis]
+    part = CPDLeastSquares(scores, bases, squares, observed, nonnegative, tol=tol)
+    return part.with_compressed_modes(basis.shape[1])
 
 
 @dataclass(frozen=True)
@@ -266,9 +283,9 @@ class _Fold:
     ratio: float
 
     def error(self, k, nonnegative, n_init, generator):
-        problem = _problem(self.learnt, self.basis, self.seen, nonnegative)
         # Predictions settle long before the factors do.
-        factors = _search(problem, k, n_init, generator, 150, 1e-6).factors
+        method = _part(self.learnt, self.basis, self.seen, nonnegative, FOLD_TOL)
+        factors = _best_fit(method, k, n_init, generator, FOLD_MAX_ITER).state
         inside = [*factors[:-1], self.basis.T @ factors[-1]]
         model = np.ones((*self.learnt.shape[:-1], k))
         for mode, factor in enumerate(inside[:-1]):
