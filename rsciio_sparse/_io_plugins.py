@@ -1,10 +1,13 @@
 """The formats of this package, as RosettaSciIO describes its own."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-IO_PLUGINS = []
+IO_PLUGINS: list[dict[str, Any]] = []
 
 for _file in sorted(Path(__file__).parent.glob("*/specifications.yaml")):
     _specification = yaml.load(

@@ -1,11 +1,18 @@
-"""What the readers of absorption spectra share: order of energies, mu from columns."""
+"""Common parts of the readers of spectra: order of energies, absorption, metadata."""
+
+from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from rsciio_sparse._text import MalformedFile
+
+Families = dict[str, dict[str, str]]
+"""Fields of XDI by family, as ``{"Element": {"symbol": "Cu", "edge": "K"}}``."""
 
 _logger = logging.getLogger(__name__)
 
@@ -21,78 +28,111 @@ FLUORESCENCE = ("ifluor", "if")
 REFERENCE = ("irefer", "iref", "i2")
 
 JITTER = 3.0
-"""Steps back of at most so many median steps are jitter of the monochromator."""
+"""Largest step back, in median steps, that is taken for jitter of the monochromator.
 
-SHARE = 0.05
-"""Of the points of a scan that may step back."""
+A larger value sorts scans that were joined, a smaller one refuses jittery scans.
+"""
+
+JITTERING_SHARE = 0.05
+"""Largest share of the steps of a scan that may go back; more are no jitter."""
 
 
-def spectrum(path, energy, mu, numbers, title, metadata, original, **kind):
+def spectrum(
+    path: str,
+    energy: np.ndarray,
+    mu: np.ndarray,
+    line_numbers: Sequence[int | None] | None,
+    title: str | None,
+    metadata: Mapping[str, Any],
+    original: Mapping[str, Any],
+    *,
+    name: str = "Energy",
+    units: str = "eV",
+    signal_type: str = "XAS",
+    quantity: str = "Absorption",
+) -> dict[str, Any]:
     """Describe one spectrum as RosettaSciIO does.
 
     Parameters
     ----------
     path : str
-    energy, mu : numpy.ndarray of shape (n,)
-        Energies in eV, or wavenumbers.
-    numbers : list of int or None
-        Line of each point.
-    title : str
+        Name of the file.
+    energy : numpy.ndarray of shape (n,)
+        Energies in eV, or wavenumbers in 1/angstrom.
+    mu : numpy.ndarray of shape (n,)
+        Absorption mu(E), or chi(k).
+    line_numbers : list of int or None
+        Line of each point in the file, for messages.
+    title : str or None
+        Title; by default the name of the file.
     metadata, original : dict
-    **kind
-        ``name``, ``units``, ``signal_type`` and ``quantity`` where they are not those
-        of mu(E).
+        HyperSpy's metadata, and everything else that the file holds.
+    name, units : str
+        Name and units of the signal axis.
+    signal_type : str
+        HyperSpy's signal type.
+    quantity : str
+        Name of the measured quantity.
 
     Returns
     -------
     dict
+        Data, axes, metadata and original metadata.
 
     Raises
     ------
     MalformedFile
-        If the energies are not finite, or go back.
+        If an energy is not finite, or a scan goes back by more than jitter.
     """
-    kind = {
-        "name": "Energy",
-        "units": "eV",
-        "signal_type": "XAS",
-        "quantity": "Absorption",
-        **kind,
-    }
-    energy, mu = ordered(path, energy, mu, numbers, kind["units"])
-    metadata = {**metadata}
-    metadata["General"] = {
+    energy, mu = ordered(path, energy, mu, line_numbers, units)
+    general = {
         "title": title or Path(path).stem,
         "original_filename": Path(path).name,
         **metadata.get("General", {}),
     }
-    metadata["Signal"] = {
-        "signal_type": kind["signal_type"],
-        "quantity": kind["quantity"],
-    }
+    signal = {"signal_type": signal_type, "quantity": quantity}
     return {
         "data": mu,
-        "axes": [axis_of(energy, kind["name"], kind["units"])],
-        "metadata": metadata,
+        "axes": [axis_of(energy, name, units)],
+        "metadata": {**metadata, "General": general, "Signal": signal},
         "original_metadata": original,
     }
 
 
-def axis_of(values, name, units):
-    """Describe a signal axis: uniform if its points are, else as they are.
+def chi_spectrum(
+    path: str,
+    k: np.ndarray,
+    chi: np.ndarray,
+    line_numbers: Sequence[int | None] | None,
+    title: str | None,
+    metadata: Mapping[str, Any],
+    original: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Describe one spectrum chi(k); see `spectrum`."""
+    return spectrum(
+        path, k, chi, line_numbers, title, metadata, original,
+        name="k", units="1/Angstrom", signal_type="EXAFS", quantity="chi",
+    )  # fmt: skip
+
+
+def axis_of(values: np.ndarray, name: str, units: str) -> dict[str, Any]:
+    """Describe a signal axis, as a uniform one if its points are equidistant.
 
     Parameters
     ----------
     values : numpy.ndarray of shape (n,)
+        Points of the axis.
     name, units : str
+        Name and units of the axis.
 
     Returns
     -------
     dict
+        Description of the axis for HyperSpy.
     """
     step = (values[-1] - values[0]) / (len(values) - 1)
-    # Rounding to the digits that a file holds is no unevenness. Energies are kept as
-    # they are, chi(k) was put on an even grid.
+    # Files hold rounded numbers. Energies keep them unless they are equidistant within
+    # 1e-6 of a step; chi(k) is always on a uniform grid, written with few digits.
     tolerance = 1e-6 if units == "eV" else 2e-3
     even = np.abs(np.diff(values) - step).max() < tolerance * abs(step)
     common = {"name": name, "units": units, "navigate": False}
@@ -102,35 +142,44 @@ def axis_of(values, name, units):
     return {"_type": "DataAxis", **common, "axis": values}
 
 
-def ordered(path, energy, mu, numbers, units="eV"):
-    """Energies that increase, and mu with them.
+def ordered(
+    path: str,
+    energy: np.ndarray,
+    mu: np.ndarray,
+    line_numbers: Sequence[int | None] | None,
+    units: str = "eV",
+) -> tuple[np.ndarray, np.ndarray]:
+    """Order a spectrum by increasing energy.
 
-    A scan that runs down is turned round, points of equal energy are averaged, and
-    the jitter of a monochromator is sorted; the last two are logged.
+    A scan from high to low energies is reversed, points of equal energy are averaged,
+    and the jitter of a monochromator is sorted. Averages and sorting are logged.
 
     Parameters
     ----------
     path : str
+        Name of the file, for messages.
     energy, mu : numpy.ndarray of shape (n,)
-    numbers : list of int or None
-        Line of each point.
+        Energies and absorption as recorded.
+    line_numbers : list of int or None
+        Line of each point in the file, for messages.
     units : str
-        For messages.
+        Units of the energy, for messages.
 
     Returns
     -------
     energy, mu : numpy.ndarray
+        Increasing energies, and the absorption at them.
 
     Raises
     ------
     MalformedFile
         If an energy is not finite, or a scan goes back by more than jitter.
     """
-    numbers = numbers or [None] * len(energy)
+    numbers = line_numbers or [None] * len(energy)
     finite = np.isfinite(energy)
     if not finite.all():
-        place = int(np.argmin(finite))
-        raise MalformedFile(path, numbers[place], f"the energy is {energy[place]}.")
+        bad = int(np.argmin(finite))
+        raise MalformedFile(path, numbers[bad], f"the energy is {energy[bad]}.")
     if energy[-1] < energy[0]:
         energy, mu, numbers = energy[::-1], mu[::-1], numbers[::-1]
     steps = np.diff(energy)
@@ -141,7 +190,7 @@ def ordered(path, energy, mu, numbers, units="eV"):
             "does not increase."
         )
         typical = np.median(np.abs(steps))
-        if steps.min() < -JITTER * typical or np.mean(steps < 0) > SHARE:
+        if steps.min() < -JITTER * typical or np.mean(steps < 0) > JITTERING_SHARE:
             raise MalformedFile(
                 path,
                 numbers[back + 1],
@@ -164,47 +213,49 @@ def ordered(path, energy, mu, numbers, units="eV"):
     return energy, mu
 
 
-def absorption_of(path, columns, column=None):
-    """Absorption from named columns: as recorded, or from counts.
+def absorption_of(
+    path: str, columns: Mapping[str, np.ndarray], column: str | None = None
+) -> tuple[np.ndarray, str]:
+    """Absorption from named columns, as recorded or computed from counts.
 
     Parameters
     ----------
     path : str
+        Name of the file, for messages.
     columns : dict of str to numpy.ndarray
-        Names in lower case.
+        Columns of the file; names in lower case.
     column : str, optional
-        Which: a column of the file, "transmission", "fluorescence" or "reference". By
-        default the first of these that can be had.
+        Column of the file to take, or "transmission", "fluorescence" or "reference"
+        to compute it from counts. Default: the first that the columns allow.
 
     Returns
     -------
     mu : numpy.ndarray
-        NaN where nothing was counted.
+        Absorption; NaN where nothing was counted.
     name : str
+        Column, or kind of counts, that it is from.
 
     Raises
     ------
     MalformedFile
-        If no absorption can be made of the columns, or not the one asked for.
+        If the columns do not allow any absorption, or not the one asked for.
     """
-    incoming = _first(columns, INCOMING)
-    transmitted = _first(columns, TRANSMITTED)
-    made = {
-        "transmission": lambda: log_ratio(columns[incoming], columns[transmitted]),
-        "fluorescence": lambda: ratio(
-            columns[_first(columns, FLUORESCENCE)], columns[incoming]
-        ),
-        "reference": lambda: log_ratio(
-            columns[transmitted], columns[_first(columns, REFERENCE)]
-        ),
+
+    def first(names: Iterable[str]) -> np.ndarray:
+        # Without such a column the name "" raises a KeyError.
+        return columns[next((name for name in names if name in columns), "")]
+
+    computed: dict[str, Callable[[], np.ndarray]] = {
+        "transmission": lambda: log_ratio(first(INCOMING), first(TRANSMITTED)),
+        "fluorescence": lambda: ratio(first(FLUORESCENCE), first(INCOMING)),
+        "reference": lambda: log_ratio(first(TRANSMITTED), first(REFERENCE)),
     }
-    wanted = [column.lower()] if column else [*ABSORPTION, *made]
-    for name in wanted:
+    for name in [column.lower()] if column else [*ABSORPTION, *computed]:
         if name in columns:
             return columns[name], name
-        if name in made:
+        if name in computed:
             try:
-                return made[name](), name
+                return computed[name](), name
             except KeyError:
                 continue
     raise MalformedFile(
@@ -216,59 +267,63 @@ def absorption_of(path, columns, column=None):
     )
 
 
-def log_ratio(before, after):
+def log_ratio(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """Logarithm of a ratio of counts, NaN where one of them is not positive.
 
     Parameters
     ----------
     before, after : numpy.ndarray
+        Counts before and after the sample.
 
     Returns
     -------
     numpy.ndarray
-        ln(before / after).
+        Absorption ln(before / after).
     """
     good = (before > 0) & (after > 0)
     return np.log(np.where(good, before, np.nan) / np.where(good, after, np.nan))
 
 
-def ratio(counts, incoming):
+def ratio(counts: np.ndarray, incoming: np.ndarray) -> np.ndarray:
     """Counts over the incoming intensity, NaN where that is not positive.
 
     Parameters
     ----------
     counts, incoming : numpy.ndarray
+        Counts of the detector and of the incoming beam.
 
     Returns
     -------
     numpy.ndarray
+        Absorption counts / incoming.
     """
     return counts / np.where(incoming > 0, incoming, np.nan)
 
 
-def metadata_of(families):
+def metadata_of(families: Families) -> dict[str, Any]:
     """HyperSpy's metadata from the fields of XDI.
 
     Parameters
     ----------
     families : dict of dict of str
-        As ``{"Element": {"symbol": "Cu", "edge": "K"}}``.
+        Fields by family, as ``{"Element": {"symbol": "Cu", "edge": "K"}}``.
 
     Returns
     -------
     dict
-        ``Sample`` for the sample, ``Acquisition_instrument.XAS`` for the rest.
+        Metadata with ``Sample`` for the sample and ``Acquisition_instrument.XAS`` for
+        the rest.
     """
     instrument = {
         family: {key: _number(value) for key, value in fields.items()}
         for family, fields in families.items()
         if family in ("Element", "Mono", "Beamline", "Facility", "Detector", "Scan")
     }
-    sample = {key: value for key, value in families.get("Sample", {}).items()}
+    sample: dict[str, Any] = dict(families.get("Sample", {}))
     symbol = families.get("Element", {}).get("symbol")
     if symbol:
         sample["elements"] = [symbol]
-    metadata = {}
+    metadata: dict[str, Any] = {}
     if instrument:
         metadata["Acquisition_instrument"] = {"XAS": instrument}
     if sample:
@@ -279,11 +334,7 @@ def metadata_of(families):
     return metadata
 
 
-def _first(columns, names):
-    return next((name for name in names if name in columns), None)
-
-
-def _number(value):
+def _number(value: str) -> float | str:
     try:
         return float(value)
     except ValueError:

@@ -1,42 +1,47 @@
-"""Text files of numbers in columns: read, or refused with the line and the reason."""
+"""Reading of text files of numbers in columns; errors name the line and the reason."""
+
+from __future__ import annotations
 
 import numpy as np
 
 PRINTABLE = 40
-"""Characters of a line that a message repeats."""
+"""Number of characters of a line that a message repeats."""
 
 
 class MalformedFile(ValueError):
-    """A file that does not hold what its format says.
+    """Error in the contents of a file.
 
     Parameters
     ----------
     path : str
+        Name of the file.
     line : int or None
-        Number of the line, from 1; None where no line is to blame.
+        Number of the line, from 1; None if the error is in no single line.
     reason : str
         What was found, what was expected, what to do.
     """
 
-    def __init__(self, path, line, reason):
+    def __init__(self, path: str, line: int | None, reason: str):
         place = f"{path}, line {line}" if line else f"{path}"
         super().__init__(f"{place}: {reason}")
         self.path, self.line, self.reason = str(path), line, reason
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         return type(self), (self.path, self.line, self.reason)
 
 
-def lines_of(path):
+def lines_of(path: str) -> list[str]:
     """Lines of a text file.
 
     Parameters
     ----------
     path : str
+        Name of the file.
 
     Returns
     -------
     list of str
+        Lines without their ends.
 
     Raises
     ------
@@ -52,26 +57,28 @@ def lines_of(path):
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        # Comments in other encodings; the numbers are ASCII in all of them.
+        # Comments may be in other encodings; numbers are ASCII in all of them.
         text = content.decode("latin-1")
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-def table_of(path, lines, first):
+def table_of(path: str, lines: list[str], first: int) -> tuple[np.ndarray, list[int]]:
     """Numbers in columns.
 
     Parameters
     ----------
     path : str
-        For messages.
+        Name of the file, for messages.
     lines : list of str
+        Lines of the file.
     first : int
         Index of the first line of numbers.
 
     Returns
     -------
     table : numpy.ndarray of shape (n_rows, n_columns)
-    numbers : list of int
+        Numbers.
+    line_numbers : list of int
         Line of each row, from 1.
 
     Raises
@@ -80,7 +87,8 @@ def table_of(path, lines, first):
         If a line holds something else, or another number of columns; if there are
         fewer than two rows.
     """
-    rows, numbers = [], []
+    rows: list[list[float]] = []
+    line_numbers = []
     for number, line in enumerate(lines[first:], start=first + 1):
         words = line.replace(",", " ").split()
         if not words:
@@ -94,11 +102,11 @@ def table_of(path, lines, first):
                 "in one table are not read: split them.",
             )
         try:
-            # Fortran writes 1.0D+03 too.
+            # Fortran may write 1.0D+03.
             row = [float(word.replace("D", "E").replace("d", "e")) for word in words]
         except ValueError:
             raise MalformedFile(
-                path, number, f"{shown!r} holds something that is no number."
+                path, number, f"{shown!r} contains something other than numbers."
             ) from None
         if rows and len(row) != len(rows[0]):
             raise MalformedFile(
@@ -107,9 +115,9 @@ def table_of(path, lines, first):
                 f"{len(row)} columns, but {len(rows[0])} in the rows before.",
             )
         rows.append(row)
-        numbers.append(number)
+        line_numbers.append(number)
     if len(rows) < 2:
         raise MalformedFile(
             path, None, f"{len(rows)} rows of numbers, at least two were expected."
         )
-    return np.array(rows), numbers
+    return np.array(rows), line_numbers

@@ -8,11 +8,14 @@ functions and scikit-learn style estimators::
     sparsedecomp.decompose(signal, "nmf_so_ard")      # any HyperSpy signal
     sparsedecomp.NMFSOARD().fit_transform(matrix)     # any array, dask array or CSR
 
-The names below are imported when they are first used, so that HyperSpy's own
-import stays fast.
+The names below are imported when they are first used, so that the import of HyperSpy
+stays fast.
 """
 
+from __future__ import annotations
+
 import logging as _logging
+from typing import Any as _Any
 
 __version__ = "0.1.0.dev0"
 
@@ -42,22 +45,26 @@ _PUBLIC = {
     "super_resolve": "sparsedecomp.extension.super_resolution:super_resolve",
     "enable": "sparsedecomp._registration:enable",
     "status": "sparsedecomp._registration:status",
+    "batch": "sparsedecomp.batch",
     "blocks": "sparsedecomp.blocks",
     "datasets": "sparsedecomp.datasets",
     "decomposition": "sparsedecomp.decomposition",
     "metrics": "sparsedecomp.metrics",
+    "noise": "sparsedecomp.noise",
     "plotting": "sparsedecomp.plotting",
+    "signals": "sparsedecomp.signals",
     "superresolution": "sparsedecomp.superresolution",
+    "xas": "sparsedecomp.xas",
 }
 
 __all__ = ["__version__", *_PUBLIC]
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> _Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
@@ -67,8 +74,8 @@ def __getattr__(name):
     return getattr(value, attribute) if attribute else value
 
 
-# HyperSpy imports this package while it is itself being imported: whatever goes
-# wrong here must not become an error of `import hyperspy`.
+# HyperSpy imports this package during its own import: an error here must not become
+# an error of `import hyperspy`.
 try:
     from . import _registration
 

@@ -1,17 +1,19 @@
-"""How HyperSpy comes to know this package: hooks on the base class of its signals.
+"""Registration with HyperSpy by hooks on the base class of its signals.
 
 HyperSpy's extension format has no key for decomposition algorithms, so they are
-registered here, and so are our file formats. The anchor is
-``hyperspy.learn._mva.MVA``, the base of every signal: its ``decomposition`` is
-wrapped, and its ``__init_subclass__`` adopts the signal classes as they are created
-(``LazySignal`` has a ``decomposition`` of its own; methods are added to
-``BaseSignal``). Subclasses of other packages are left alone: they reach the wrapped
+registered here, and so are the file formats of ``rsciio_sparse``. The base class of
+every signal is ``hyperspy.learn._mva.MVA``: its ``decomposition`` is wrapped, and its
+``__init_subclass__`` is extended, so that each signal class of HyperSpy is extended
+when it is created (``LazySignal`` has a ``decomposition`` of its own; methods are added
+to ``BaseSignal``). Subclasses of other packages are not changed: they reach the wrapped
 methods through ``super()``.
 
-HyperSpy imports this package before its signals exist, so the work waits for
-post-import hooks. When ``MVA`` is half way through its own import at that moment, a
-hook on that module would never fire; the later anchor finds it complete.
+HyperSpy imports this package before its signals exist, so the registration waits for
+post-import hooks. If this package is imported during the import of the module of
+``MVA``, a hook on that module is never called; the hook on ``hyperspy.signal`` is.
 """
+
+from __future__ import annotations
 
 import functools
 import importlib
@@ -20,8 +22,14 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from .extension import algorithms
+
+if TYPE_CHECKING:
+    from .extension.status import Status
 
 _logger = logging.getLogger(__name__)
 
@@ -30,7 +38,7 @@ MVA_MODULE = "hyperspy.learn._mva"
 ANCHORS = (MVA_MODULE, "hyperspy.signal")
 FORMATS_MODULE = "rsciio._io_plugins"
 
-# Class -> methods it gets: name -> "module:function" of a function of the signal.
+# Methods of each class: name -> "module:function" of a function of the signal.
 METHODS = {
     "hyperspy.signal.BaseSignal": {
         "get_component_spectra": (
@@ -56,19 +64,19 @@ METHODS = {
 }
 
 _lock = threading.RLock()
-_wrapped = []
-_attached = []
-_problems = []
+_wrapped: list[str] = []
+_attached: list[str] = []
+_problems: list[str] = []
 
 
-def status():
-    """Say what is registered with HyperSpy.
+def status() -> Status:
+    """Report what is registered with HyperSpy.
 
     Returns
     -------
     Status
-        Readable when printed; ``status().active`` tells whether
-        ``signal.decomposition`` knows our algorithms.
+        Algorithms, methods and problems, readable when printed; ``status().active``
+        is True if ``signal.decomposition`` has the algorithms of this package.
 
     Examples
     --------
@@ -86,22 +94,21 @@ def status():
     )
 
 
-def enable():
-    """Register with HyperSpy now, whatever happened at import.
+def enable() -> Status:
+    """Register with HyperSpy now.
 
-    Needed only where the registration at import did not work or was switched off
-    with the environment variable ``SPARSEDECOMP_NO_HOOKS``. Calling it twice does no
-    harm.
+    Needed only if the registration at import failed or was switched off with the
+    environment variable ``SPARSEDECOMP_NO_HOOKS``. A second call changes nothing.
 
     Returns
     -------
     Status
-        What is registered now.
+        Algorithms and methods that are registered now.
 
     Raises
     ------
     ImportError
-        When HyperSpy is not installed or cannot be imported.
+        If HyperSpy is not installed or cannot be imported.
 
     Examples
     --------
@@ -118,8 +125,8 @@ def enable():
     return status()
 
 
-def install():
-    """Register now if HyperSpy's signals exist, else as soon as they do."""
+def install() -> None:
+    """Register now if HyperSpy's signals exist, else when they are imported."""
     if _opted_out():
         _logger.info("%s is set: not registering with HyperSpy", OPT_OUT)
         return
@@ -130,15 +137,15 @@ def install():
     register_post_import_hook(_add_formats, FORMATS_MODULE)
 
 
-def _opted_out():
+def _opted_out() -> bool:
     return os.environ.get(OPT_OUT, "").lower() not in ("", "0", "false")
 
 
-def _guarded(function):
-    """Turn errors into log entries: they would end the import that called us."""
+def _guarded(function: Callable[..., None]) -> Callable[..., None]:
+    """Log errors instead of raising them, which would end the import of HyperSpy."""
 
     @functools.wraps(function)
-    def guarded(*args):
+    def guarded(*args: Any) -> None:
         try:
             return function(*args)
         except Exception as error:
@@ -149,10 +156,10 @@ def _guarded(function):
 
 
 @_guarded
-def _add_formats(module):
-    """Teach ``hs.load`` our file formats: RosettaSciIO has no key for others' either.
+def _add_formats(module: ModuleType) -> None:
+    """Add the file formats of ``rsciio_sparse`` to those of RosettaSciIO.
 
-    A format is never added twice, nor where one of that name exists.
+    A format is not added if one of that name exists.
     """
     from rsciio_sparse import IO_PLUGINS
 
@@ -162,39 +169,39 @@ def _add_formats(module):
 
 
 @_guarded
-def _register():
+def _register() -> None:
     mva = getattr(sys.modules.get(MVA_MODULE), "MVA", None)
     if mva is None:
         return
     with _lock:
         _wrap_decomposition(mva)
         if not hasattr(mva.__init_subclass__, "_sparsedecomp"):
-            _adopt_future_subclasses(mva)
-        _adopt_subclasses_of(mva)
+            _extend_future_subclasses(mva)
+        _extend_subclasses_of(mva)
 
 
-def _adopt_future_subclasses(mva):
+def _extend_future_subclasses(mva: Any) -> None:
     own = vars(mva).get("__init_subclass__")
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls: type, **kwargs: Any) -> None:
         if own is None:
             super(mva, cls).__init_subclass__(**kwargs)
         else:
             own.__func__(cls, **kwargs)
-        _adopt(cls)
+        _extend(cls)
 
-    __init_subclass__._sparsedecomp = True
+    __init_subclass__._sparsedecomp = True  # type: ignore[attr-defined]
     mva.__init_subclass__ = classmethod(__init_subclass__)
 
 
-def _adopt_subclasses_of(cls):
+def _extend_subclasses_of(cls: Any) -> None:
     for subclass in cls.__subclasses__():
-        _adopt(subclass)
-        _adopt_subclasses_of(subclass)
+        _extend(subclass)
+        _extend_subclasses_of(subclass)
 
 
 @_guarded
-def _adopt(cls):
+def _extend(cls: Any) -> None:
     with _lock:
         if cls.__module__.partition(".")[0] == "hyperspy":
             _wrap_decomposition(cls)
@@ -203,11 +210,11 @@ def _adopt(cls):
             _document(cls.decomposition)
 
 
-def _name_of(cls):
+def _name_of(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def _wrap_decomposition(cls):
+def _wrap_decomposition(cls: Any) -> None:
     original = vars(cls).get("decomposition")
     if original is None or hasattr(original, "_sparsedecomp"):
         return
@@ -218,7 +225,7 @@ def _wrap_decomposition(cls):
         try:
             given = signature.bind(self, *args, **kwargs).arguments
         except TypeError:
-            # Python's own message about the arguments is the better one.
+            # Let HyperSpy raise: its message names its own arguments.
             return original(self, *args, **kwargs)
         algorithm = given.get("algorithm")
         if algorithms.find(algorithm) is not None:
@@ -236,13 +243,13 @@ def _wrap_decomposition(cls):
         remove_extras(self)
         return info
 
-    decomposition._sparsedecomp = True
+    decomposition._sparsedecomp = True  # type: ignore[attr-defined]
     cls.decomposition = decomposition
     _document(decomposition)
     _wrapped.append(_name_of(cls))
 
 
-def _flat(given, signature):
+def _flat(given: dict[str, Any], signature: inspect.Signature) -> dict[str, Any]:
     """Arguments by name, without ``self`` and with those of ``**kwargs``."""
     given = dict(given)
     for name, parameter in signature.parameters.items():
@@ -252,13 +259,13 @@ def _flat(given, signature):
     return given
 
 
-def _ours():
+def _ours() -> str:
     names = ", ".join(f'"{name}"' for name in algorithms.ALGORITHMS)
     return f"The package sparsedecomp adds: {names}."
 
 
-def _document(function):
-    """Append our algorithms to the docstring of a ``decomposition``."""
+def _document(function: Callable[..., Any]) -> None:
+    """Append the algorithms of this package to the docstring of a method."""
     heading = "Algorithms of sparsedecomp"
     docstring = inspect.cleandoc(function.__doc__ or "")
     if heading in docstring:
@@ -272,27 +279,27 @@ def _document(function):
 class _Method:
     """A method of a signal whose module is imported when it is first looked up."""
 
-    def __init__(self, target):
+    def __init__(self, target: str):
         self.target = target
 
-    def __set_name__(self, owner, name):
+    def __set_name__(self, owner: type, name: str) -> None:
         self.owner, self.name = owner, name
 
-    def __get__(self, instance, owner=None):
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
         module, _, attribute = self.target.partition(":")
         method = getattr(importlib.import_module(module), attribute)
-        # From now on it is as if it had been there from the start.
+        # From now on it is an ordinary method of the class.
         setattr(self.owner, self.name, method)
         return method if instance is None else method.__get__(instance, owner)
 
 
-def _attach_methods(cls):
+def _attach_methods(cls: Any) -> None:
     for name, target in METHODS.get(_name_of(cls), {}).items():
         ours = f"{_name_of(cls)}.{name}"
         if ours in _attached:
             continue
         if hasattr(cls, name):
-            problem = f"{ours} exists and was not replaced by ours"
+            problem = f"{ours} exists and was not replaced"
             _problems.append(problem)
             _logger.warning(problem)
             continue

@@ -1,24 +1,27 @@
-"""Where computed things that take long are kept on disk."""
+"""Folder of the disk cache for results that take long to compute."""
+
+from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
 
-# Names the folder; default: where the operating system wants caches.
+# Environment variable that names the folder; by default the operating system's.
 VARIABLE = "SPARSEDECOMP_CACHE_DIR"
 
 
-def cache_folder(kind):
+def cache_folder(kind: str) -> Path:
     """Folder for results of one kind; it need not exist.
 
     Parameters
     ----------
     kind : str
-        For instance "feff".
+        Name of the folder, for instance "feff".
 
     Returns
     -------
     pathlib.Path
+        Path of the folder.
     """
     if named := os.environ.get(VARIABLE):
         return Path(named) / kind

@@ -1,25 +1,33 @@
 """The ``sparsedecomp`` command: ``demo``, ``datasets`` and ``decompose``.
 
-Exit codes: 0 all went well, 1 something failed, 2 the command makes no sense,
-130 interrupted.
+Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.
 """
+
+from __future__ import annotations
 
 import argparse
 import ast
 import errno
+import itertools
 import signal
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sparsedecomp.batch import FileOutcome
+    from sparsedecomp.demo import DemoResult
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
 class UsageError(Exception):
-    """The command makes no sense, whatever the data are."""
+    """Error in the command itself, whatever the data are."""
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Parameters
@@ -30,7 +38,7 @@ def main(argv=None):
     Returns
     -------
     int
-        The exit code, see the head of this module.
+        Exit code: 0 success, 1 failure, 2 wrong usage, 130 interrupted.
 
     Examples
     --------
@@ -41,47 +49,47 @@ def main(argv=None):
     try:
         arguments = _parser().parse_args(argv)
     except SystemExit as stop:
-        # argparse has printed the help, or what is wrong.
-        return stop.code
+        # argparse has printed the help or the error.
+        return int(stop.code or 0)
     # Batch systems end a job with SIGTERM: clean up as for Ctrl-C.
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*deprecated.*")
-            warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")
+            warnings.showwarning = _say_warning
             return arguments.run(arguments)
     except KeyboardInterrupt:
-        _say("interrupted: nothing was left half-written")
+        _say("interrupted: no incomplete file remains")
         return INTERRUPTED
     except Exception as error:
         if arguments.debug:
             raise
-        _say(f"error: {in_words(error)}")
+        _say(f"error: {one_line(error)}")
         return USAGE if isinstance(error, UsageError) else FAILED
     finally:
         signal.signal(signal.SIGTERM, previous)
 
 
-def in_words(error):
-    """Say what went wrong in one line, for somebody who does not read tracebacks.
+def one_line(error: BaseException) -> str:
+    """Message of an error in one line, with advice for common errors.
 
     Parameters
     ----------
     error : Exception
-        What was raised.
+        The error.
 
     Returns
     -------
     str
-        The message, with what to do where that is known.
+        Message, or the name of an error without message.
 
     Examples
     --------
     >>> import errno
-    >>> from sparsedecomp.cli import in_words
-    >>> in_words(OSError(errno.ENOSPC, "No space left on device"))
+    >>> from sparsedecomp.cli import one_line
+    >>> one_line(OSError(errno.ENOSPC, "No space left on device"))
     'the disk is full: nothing was written; free some space and run again'
-    >>> in_words(ValueError())
+    >>> one_line(ValueError())
     'ValueError'
     """
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -91,12 +99,16 @@ def in_words(error):
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _say(text):
-    """Messages go to stderr, results to stdout."""
+def _say(text: str) -> None:
+    """Print a message to stderr; results go to stdout."""
     print(text, file=sys.stderr, flush=True)
 
 
-def _demo(arguments):
+def _say_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    _say(f"warning: {message}")
+
+
+def _demo(arguments: argparse.Namespace) -> int:
     from sparsedecomp import datasets
     from sparsedecomp.demo import draw, examine
 
@@ -115,12 +127,12 @@ def _demo(arguments):
             datasets.eels_oxide_interface(**options),
             datasets.edx_particles(**options),
         ]
-    findings = []
+    results = []
     for cube in cubes:
         print(f"{cube.metadata.General.title}\n  {_dimensions(cube)}", flush=True)
-        findings.append(examine(cube, random_state=arguments.seed))
-        print(_finding_in_words(findings[-1]), flush=True)
-    draw(findings, arguments.output)
+        results.append(examine(cube, random_state=arguments.seed))
+        print(_table_of(results[-1]), flush=True)
+    draw(results, arguments.output)
     print(f"maps and spectra drawn in {arguments.output}")
     return OK
 
@@ -131,31 +143,26 @@ def _dimensions(cube):
     return f"{pixels} pixels, {axes.signal_size} channels, {cube.data.dtype}"
 
 
-def _finding_in_words(finding):
-    lines = [
-        ("components", finding.n_components),
-        ("noise", f"{finding.noise:.4g}"),
-        ("residual", f"{100 * finding.residual:.2f} % of the data's norm"),
-        *(
-            (name, f"spectrum {angle:.2f}° from the truth")
-            for name, angle in finding.angles.items()
-        ),
-        ("time", f"{finding.seconds:.1f} s"),
-    ]
-    if finding.truth is not None:
-        lines[0] = (
-            "components",
-            f"{finding.n_components}, true: {len(finding.truth.names)}",
-        )
-    if finding.expected_noise is not None:
-        lines[1] = (
-            "noise",
-            f"{finding.noise:.4g}, expected for counts: {finding.expected_noise:.4g}",
-        )
-    return "\n".join(f"  {name:<14}{value}" for name, value in lines)
+def _table_of(result: DemoResult) -> str:
+    components, noise = f"{result.n_components}", f"{result.noise:.4g}"
+    if result.truth is not None:
+        components += f", true: {len(result.truth.names)}"
+    if result.expected_noise is not None:
+        noise += f", expected for counts: {result.expected_noise:.4g}"
+    lines = {
+        "components": components,
+        "noise": noise,
+        "residual": f"{100 * result.residual:.2f} % of the data's norm",
+        **{
+            name: f"spectrum {angle:.2f}° from the truth"
+            for name, angle in result.angles.items()
+        },
+        "time": f"{result.seconds:.1f} s",
+    }
+    return "\n".join(f"  {name:<14}{value}" for name, value in lines.items())
 
 
-def _datasets(arguments):
+def _datasets(arguments: argparse.Namespace) -> int:
     from sparsedecomp.datasets import data_dir
     from sparsedecomp.datasets.registry import DATASETS
 
@@ -166,11 +173,13 @@ def _datasets(arguments):
         else:
             place = "can be fetched" if entry.url else "not here"
         print(f"{name:<22}{place:<16}{entry.title}\n{'':<38}licence: {entry.licence}")
-    print("Files are looked for in the folder named by SPARSEDECOMP_DATA_DIR.")
+    print(
+        "The environment variable SPARSEDECOMP_DATA_DIR names the folder of the files."
+    )
     return OK
 
 
-def _decompose(arguments):
+def _decompose(arguments: argparse.Namespace) -> int:
     from sparsedecomp.batch import Settings, decompose_files
 
     settings = Settings(
@@ -181,17 +190,16 @@ def _decompose(arguments):
         signal_mask=arguments.signal_mask,
         parameters=dict(arguments.set),
     )
-    known = []
+    numbers = itertools.count(1)
 
-    def report(outcome):
-        known.append(outcome)
-        count = f"[{len(known)}/{len(arguments.files)}] {outcome.source}:"
+    def report(outcome: FileOutcome) -> None:
+        count = f"[{next(numbers)}/{len(arguments.files)}] {outcome.source}:"
         if outcome.state == "failed":
-            _say(f"{count} failed: {in_words(outcome.error)}")
+            _say(f"{count} failed: {one_line(outcome.error)}")
         elif outcome.state == "skipped":
             print(f"{count} done before, {outcome.target}", flush=True)
         else:
-            print(f"{count} {_outcome_in_words(outcome)}", flush=True)
+            print(f"{count} {_line_of(outcome)}", flush=True)
 
     try:
         outcomes = decompose_files(
@@ -213,7 +221,7 @@ def _decompose(arguments):
     return FAILED if failed else OK
 
 
-def _outcome_in_words(outcome):
+def _line_of(outcome: FileOutcome) -> str:
     summary = outcome.summary
     return (
         f"{summary['n_components']} components, residual "
@@ -255,7 +263,11 @@ def _add_demo(commands, common):
     )
     command.add_argument("--output", default="demo.png", metavar="IMAGE")
     command.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of simulation and starts"
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="seed of the simulation and of the initial factors",
     )
     command.add_argument(
         "--size", type=int, default=64, metavar="N", help="simulate N x N pixels"
@@ -279,10 +291,10 @@ def _add_decompose(commands, common):
         help="decompose files, each into a small file of maps and spectra",
         description=(
             "Decompose each FILE into a small .hspy file: maps, spectra = "
-            "hs.load(OUT). Results that are there already are not made again; "
+            "hs.load(OUT). Results that exist already are not computed again; "
             "results of other data or settings are not replaced without --force."
         ),
-        epilog="Exit codes: 0 well, 1 a file failed, 2 usage, 130 interrupted.",
+        epilog="Exit codes: 0 success, 1 a file failed, 2 usage, 130 interrupted.",
     )
     command.set_defaults(run=_decompose)
     add = command.add_argument
@@ -331,21 +343,21 @@ def _add_decompose(commands, common):
         metavar="WHERE",
         help="threads, synchronous, or a dask cluster: tcp://host:8786",
     )
-    add("--force", action="store_true", help="make and replace results that exist")
+    add("--force", action="store_true", help="replace results that exist")
     add("--quiet", action="store_true", help="no progress bars")
 
 
-def _integers(text):
+def _integers(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no list of whole numbers such as 64,64"
+            f"{text!r} is not a list of whole numbers such as 64,64"
         ) from None
 
 
-def _assignment(text):
-    """KEY=VALUE; a value that is no Python literal is a word."""
+def _assignment(text: str) -> tuple[str, Any]:
+    """Name and value of KEY=VALUE; the value is a Python literal or else a text."""
     key, equals, value = text.partition("=")
     if not (key.isidentifier() and equals):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form KEY=VALUE")

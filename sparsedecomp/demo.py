@@ -1,78 +1,86 @@
-"""The main job shown on one cube: decompose it and compare with what is known."""
+"""The demonstration: decompose a cube and compare the result with the truth."""
 
+from __future__ import annotations
+
+import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sparsedecomp.extension.learning_results import read
 
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+
+    from sparsedecomp.datasets import Truth
+
 
 @dataclass
-class Finding:
-    """What a decomposition found in a cube, beside the truth if there is one.
+class DemoResult:
+    """Result of a decomposition, and its errors if the truth is known.
 
     Parameters
     ----------
     signal : hyperspy.signals.BaseSignal
-        The cube, decomposed.
+        The decomposed cube.
     seconds : float
         Wall time of the decomposition.
     noise : float
         Standard deviation of the noise as the fit estimates it, in units of the data.
     expected_noise : float or None
-        The same of counts by Poisson statistics; None for other data.
+        Standard deviation of counts by Poisson statistics; None for other data.
     residual : float
         Frobenius norm of data minus model, relative to that of the data.
     truth : sparsedecomp.datasets.Truth, optional
-        What the cube was simulated from.
+        Spectra and maps from which the cube was simulated.
     angles : dict of str to float
-        Degrees between each true spectrum and the one found for it; empty without
-        truth.
+        Angle in degrees between each true spectrum and the one found for it; empty
+        without truth.
     """
 
-    signal: object
+    signal: BaseSignal
     seconds: float
     noise: float
     expected_noise: float | None
     residual: float
-    truth: object = None
-    angles: dict = field(default_factory=dict)
+    truth: Truth | None = None
+    angles: dict[str, float] = field(default_factory=dict)
 
     @property
-    def n_components(self):
+    def n_components(self) -> int:
         """Number of components kept."""
         return read(self.signal, "output_dimension")
 
 
-def examine(signal, random_state=0):
-    """Decompose a signal by ``nmf_so_ard`` and collect what was found.
+def examine(signal: BaseSignal, random_state: int = 0) -> DemoResult:
+    """Decompose a signal by ``nmf_so_ard`` and collect the results.
 
     Parameters
     ----------
     signal : hyperspy.signals.BaseSignal
         A cube in memory; it gets the ``learning_results``.
-    random_state : int, default=0
-        Seed of the starts.
+    random_state : int, default 0
+        Seed of the initial factors.
 
     Returns
     -------
-    Finding
+    DemoResult
+        Result, with the angles to the truth if the signal carries it.
 
     Examples
     --------
     >>> from sparsedecomp import datasets
     >>> from sparsedecomp.demo import examine
     >>> s = datasets.edx_particles(shape=(24, 24), n_channels=256, counts=1000)
-    >>> found = examine(s)
-    >>> found.n_components
-    3
+
     """
     start = time.perf_counter()
     signal.decomposition(
         algorithm="nmf_so_ard",
-        # exspy's defaults for EDX are others; without it installed the result would
-        # not be the same.
+        # The defaults of exspy for EDX differ, and exspy may not be installed.
         normalize_poissonian_noise=False,
         navigation_mask=None,
         random_state=random_state,
@@ -82,7 +90,7 @@ def examine(signal, random_state=0):
     seconds = time.perf_counter() - start
     data = signal.data
     counts = np.array_equal(data, np.floor(data))
-    finding = Finding(
+    result = DemoResult(
         signal,
         seconds,
         noise=float(np.sqrt(read(signal, "noise_variance"))),
@@ -90,33 +98,33 @@ def examine(signal, random_state=0):
         expected_noise=float(np.sqrt(data.mean())) if counts else None,
         residual=float(read(signal, "relative_residual")),
     )
-    _compare(finding)
-    return finding
+    _compare(result)
+    return result
 
 
-def _compare(finding):
-    """Add the angles where the cube carries its truth."""
+def _compare(result: DemoResult) -> None:
+    """Add the angles if the cube carries its truth."""
     from sparsedecomp.datasets import truth
     from sparsedecomp.metrics import match_components
 
     try:
-        known = truth(finding.signal)
+        known = truth(result.signal)
     except ValueError:
         return
-    pairs = match_components(known.spectra, read(finding.signal, "factors").T)
-    finding.truth = known
-    finding.angles = {
+    pairs = match_components(known.spectra, read(result.signal, "factors").T)
+    result.truth = known
+    result.angles = {
         known.names[i]: float(angle) for i, _, angle in zip(*pairs, strict=True)
     }
 
 
-def draw(findings, path):
+def draw(results: Sequence[DemoResult], path: str | os.PathLike[str]) -> None:
     """Draw the maps and spectra of decomposed cubes side by side into a file.
 
     Parameters
     ----------
-    findings : sequence of Finding
-        One column each.
+    results : sequence of DemoResult
+        Results, each drawn in a column.
     path : path-like
         Image file; its extension names the format.
     """
@@ -125,11 +133,11 @@ def draw(findings, path):
 
     from sparsedecomp.plotting import plot_components
 
-    rows = max(finding.n_components for finding in findings)
-    figure = Figure(figsize=(8 * len(findings), 1.2 + 1.9 * rows), layout="constrained")
+    rows = max(result.n_components for result in results)
+    figure = Figure(figsize=(8 * len(results), 1.2 + 1.9 * rows), layout="constrained")
     FigureCanvasAgg(figure)
-    columns = np.atleast_1d(figure.subfigures(1, len(findings), wspace=0.03))
-    for column, finding in zip(columns, findings, strict=True):
-        plot_components(finding.signal, truth=finding.truth, figure=column)
-        column.suptitle(finding.signal.metadata.General.title, fontweight="bold")
+    columns: Any = figure.subfigures(1, len(results), wspace=0.03, squeeze=False)[0]
+    for column, result in zip(columns, results, strict=True):
+        plot_components(result.signal, truth=result.truth, figure=column)
+        column.suptitle(result.signal.metadata.General.title, fontweight="bold")
     figure.savefig(path, dpi=120)

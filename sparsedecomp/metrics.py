@@ -1,14 +1,19 @@
-"""How far a result is from the truth: angles, matching, abundances, residuals."""
+"""Errors of a result against the truth: angles, matching, abundances, residuals."""
+
+from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
+__all__ = ["abundance_rmse", "match_components", "relative_residual", "spectral_angle"]
 
-def spectral_angle(a, b):
+
+def spectral_angle(a: ArrayLike, b: ArrayLike) -> NDArray:
     """Angle between spectra in degrees; their scale does not matter.
 
-    ``2 atan2(||u - v||, ||u + v||)`` for unit vectors ``u`` and ``v``, which keeps its
-    precision where the cosine of the angle is close to one.
+    The formula ``2 atan2(||u - v||, ||u + v||)`` for unit vectors ``u`` and ``v`` is
+    precise where the cosine of the angle is close to one, too.
 
     Parameters
     ----------
@@ -17,13 +22,13 @@ def spectral_angle(a, b):
 
     Returns
     -------
-    float or array
-        Degrees, 0 to 180; NaN where one of the spectra is zero.
+    (...) array
+        Angles in degrees, 0 to 180; NaN where one of the spectra is zero.
 
     Raises
     ------
     ValueError
-        For spectra of different numbers of channels.
+        If the spectra have different numbers of channels.
 
     Examples
     --------
@@ -48,21 +53,26 @@ def _unit(a):
     return np.divide(a, norm, out=np.full_like(a, np.nan), where=norm > 0)
 
 
-def match_components(true, found):
+def match_components(
+    true: ArrayLike, found: ArrayLike
+) -> tuple[NDArray, NDArray, NDArray]:
     """Pair the found spectra with the true ones so that the sum of angles is least.
 
     Parameters
     ----------
     true : (k, n_channels) array
+        True spectra, one in each row.
     found : (k2, n_channels) array
-        One spectrum in each row. ``min(k, k2)`` pairs are made.
+        Found spectra, one in each row; ``min(k, k2)`` pairs are made.
 
     Returns
     -------
-    true_index, found_index : int arrays
-        Rows that belong together, sorted by the true ones.
+    true_index : int array
+        Row of the true spectrum of each pair, rising.
+    found_index : int array
+        Row of the found spectrum of each pair.
     angles : float array
-        Their spectral angles in degrees.
+        Spectral angle of each pair in degrees.
 
     Examples
     --------
@@ -75,12 +85,12 @@ def match_components(true, found):
     """
     true, found = np.asarray(true, float), np.asarray(found, float)
     angles = spectral_angle(true[:, None], found[None])
-    # A spectrum of zeros has no angle; it is the last to be chosen.
+    # A spectrum of zeros has no angle: it is paired last.
     rows, columns = linear_sum_assignment(np.nan_to_num(angles, nan=180.0))
     return rows, columns, angles[rows, columns]
 
 
-def abundance_rmse(true, found):
+def abundance_rmse(true: ArrayLike, found: ArrayLike) -> float:
     """Root mean square error of abundances that add up to one in every pixel.
 
     Parameters
@@ -93,12 +103,12 @@ def abundance_rmse(true, found):
     Returns
     -------
     float
-        Over all pixels and components, 0 to 1.
+        Root mean square over all pixels and components, 0 to 1.
 
     Raises
     ------
     ValueError
-        For maps of different shapes.
+        If the maps have different shapes.
 
     Examples
     --------
@@ -121,12 +131,13 @@ def _shares(maps):
     return np.divide(maps, total, out=equal, where=total > 0)
 
 
-def relative_residual(X, W, H):
-    """``||X - W H|| / ||X||``, the norms over all entries.
+def relative_residual(X: ArrayLike, W: ArrayLike, H: ArrayLike) -> float:
+    """Frobenius norm of the residual over that of the data, ``||X - W H|| / ||X||``.
 
     Parameters
     ----------
     X : (n_pixels, n_channels) array
+        Data.
     W : (n_pixels, k) array
         Abundances.
     H : (k, n_channels) array
@@ -135,6 +146,7 @@ def relative_residual(X, W, H):
     Returns
     -------
     float
+        Relative residual; 0 for an exact fit.
 
     Examples
     --------

@@ -97,7 +97,7 @@ def test_every_option_reaches_the_decomposition(decompose, cube, tmp_path):
         (["cube.hspy", "--scheduler", "gpu"], 2, "unknown scheduler 'gpu'"),
         (["cube.hspy", "--chunks", "2,2"], 2, "give lazy as well"),
         (["cube.hspy", "image.hspy"], 2, "2 files cannot share the output"),
-        (["cube.hspy", "--chunks", "2,b"], 2, "'2,b' is no list of whole numbers"),
+        (["cube.hspy", "--chunks", "2,b"], 2, "'2,b' is not a list of whole numbers"),
         (["cube.hspy", "--set", "colour"], 2, "'colour' is not of the form KEY=VALUE"),
         ([], 2, "the following arguments are required"),
     ],
@@ -145,7 +145,7 @@ def test_interrupt(decompose, cube, monkeypatch):
     monkeypatch.setattr(jobs, "write_results", write_results)
     code, out, err = decompose(cube, "--output", cube.parent / "out.hspy")
     assert (code, out) == (130, "")
-    assert err == "interrupted: nothing was left half-written\n"
+    assert err == "interrupted: no incomplete file remains\n"
 
 
 def test_debug_shows_where_it_went_wrong(decompose):

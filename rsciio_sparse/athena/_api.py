@@ -4,13 +4,18 @@ Two forms exist, both usually compressed with gzip: Perl literals (Athena, Demet
 larch) and JSON (Demeter).
 """
 
+from __future__ import annotations
+
 import gzip
 import json
+import os
 import zlib
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from rsciio_sparse._spectra import metadata_of, spectrum
+from rsciio_sparse._spectra import Families, chi_spectrum, metadata_of, spectrum
 from rsciio_sparse._text import MalformedFile
 from rsciio_sparse.athena._perl import parse
 
@@ -31,19 +36,26 @@ PROCESSING = {
 """Parameter of Athena -> its name in larch. Athena's nnorm counts coefficients."""
 
 
-def file_reader(filename, lazy=False, records=None, apply_shift=False):
+def file_reader(
+    filename: str | os.PathLike[str],
+    lazy: bool = False,
+    records: Sequence[str] | None = None,
+    apply_shift: bool = False,
+) -> list[dict[str, Any]]:
     """Read an Athena project.
 
     Parameters
     ----------
     filename : str or pathlib.Path
+        Name of the file.
     lazy : bool
-        A project is read at once in either case.
+        Ignored: a project is read at once.
     records : list of str, optional
         Labels of the records to read; all by default.
     apply_shift : bool
-        Add the energy shift with which Athena aligned a record. By default energies
-        are as recorded, and the shift is in ``original_metadata.Athena.energy_shift``.
+        Whether to add the energy shift with which Athena aligned a record. By default
+        energies are as recorded, and the shift is in
+        ``original_metadata.Athena.energy_shift``.
 
     Returns
     -------
@@ -54,7 +66,7 @@ def file_reader(filename, lazy=False, records=None, apply_shift=False):
     Raises
     ------
     MalformedFile
-        With the line and the reason.
+        If the file is not an Athena project; the message names line and reason.
     ValueError
         If a record was asked for that is not there.
     """
@@ -78,7 +90,7 @@ def file_reader(filename, lazy=False, records=None, apply_shift=False):
     ]
 
 
-def _text(path):
+def _text(path: str) -> str:
     with open(path, "rb") as file:
         content = file.read()
     if content[:2] == b"\x1f\x8b":
@@ -99,9 +111,11 @@ def _text(path):
     return text
 
 
-def _perl(path, text):
+def _perl(path: str, text: str) -> list[dict[str, Any]]:
     """Records of the form ``@x = (...);`` up to a line ``[record]``."""
-    records, record, start = [], {}, 1
+    records: list[dict[str, Any]] = []
+    record: dict[str, Any] = {}
+    start = 1
     for number, line in enumerate(text.split("\n"), start=1):
         if line.startswith("[record]"):
             records.append(_complete(path, number, record))
@@ -126,7 +140,7 @@ def _perl(path, text):
     return records
 
 
-def _complete(path, number, record):
+def _complete(path: str, number: int, record: dict[str, Any]) -> dict[str, Any]:
     """A record of Perl literals with its parameters as a dict."""
     args = record.get("args") or []
     if not isinstance(args, dict):
@@ -136,7 +150,7 @@ def _complete(path, number, record):
     return record
 
 
-def _json_records(path, text):
+def _json_records(path: str, text: str) -> list[dict[str, Any]]:
     try:
         project = json.loads(text)
     except json.JSONDecodeError as error:
@@ -153,7 +167,9 @@ def _json_records(path, text):
     return records
 
 
-def _spectrum(path, record, label, apply_shift):
+def _spectrum(
+    path: str, record: dict[str, Any], label: str, apply_shift: bool
+) -> dict[str, Any]:
     args, line = record["args"], record["line"]
     arrays = {}
     for key in ARRAYS:
@@ -179,22 +195,20 @@ def _spectrum(path, record, label, apply_shift):
     original = {"Athena": processing, "parameters": args, **families}
     original["columns"] = {key: arrays[key] for key in arrays if key not in "xy"}
     metadata = metadata_of(families)
-    kind, x = {}, arrays["x"]
+    x, y, numbers = arrays["x"], arrays["y"], [line] * sizes["x"]
     if _number(args.get("is_chi")) == 1 or args.get("recordtype") == "chi(k)":
-        kind = {"name": "k", "units": "1/Angstrom"}
-        kind |= {"signal_type": "EXAFS", "quantity": "chi"}
-    else:
-        if apply_shift:
-            x = x + (processing.get("energy_shift") or 0.0)
-        if _number(args.get("is_nor")) == 1:
-            metadata["XAS"] = {"normalized": True}
-            kind = {"quantity": "Normalised absorption"}
-    numbers = [line] * len(x)
-    return spectrum(path, x, arrays["y"], numbers, label, metadata, original, **kind)
+        return chi_spectrum(path, x, y, numbers, label, metadata, original)
+    quantity = "Absorption"
+    if apply_shift:
+        x = x + (processing.get("energy_shift") or 0.0)
+    if _number(args.get("is_nor")) == 1:
+        metadata["XAS"] = {"normalized": True}
+        quantity = "Normalised absorption"
+    return spectrum(path, x, y, numbers, label, metadata, original, quantity=quantity)
 
 
-def _families(record, args):
-    """What is known of element, beamline and sample, under the names of XDI."""
+def _families(record: dict[str, Any], args: dict[str, Any]) -> Families:
+    """Element, edge, beamline and sample under the names of XDI."""
     xdi = record.get("xdi")
     fields = xdi.get("metadata") if isinstance(xdi, dict) else None
     families = {
@@ -212,7 +226,7 @@ def _families(record, args):
     return families
 
 
-def _number(value):
+def _number(value: Any) -> float | None:
     try:
         return float(value)
     except (TypeError, ValueError):

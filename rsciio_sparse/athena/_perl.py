@@ -1,6 +1,9 @@
-"""Literals of Perl as its Data::Dumper writes them: nothing is ever executed."""
+"""Parser of literals that Perl's Data::Dumper writes; no code is executed."""
+
+from __future__ import annotations
 
 import re
+from typing import Any
 
 TOKEN = re.compile(
     r"""\s*(?:
@@ -19,28 +22,31 @@ CLOSING = {"(": ")", "[": "]", "{": "}"}
 UNICODE = re.compile(r"\\x\{([0-9a-fA-F]+)\}")
 
 
-def parse(text):
+def parse(text: str) -> Any:
     """Value of a Perl literal.
 
     Parameters
     ----------
     text : str
-        As ``('a', 1, ['b'])``, ``{'key' => undef}`` or ``bless( {...}, 'Class' )``.
+        Literal such as ``('a', 1, ['b'])``, ``{'key' => undef}`` or
+        ``bless( {...}, 'Class' )``.
 
     Returns
     -------
     list, dict, str, float, int or None
+        Python object of the same value; objects become their contents.
 
     Raises
     ------
     ValueError
-        If the text is no such literal, or ends too soon.
+        If the text is not such a literal, or ends too soon.
     """
     value, _ = _value(text, 0)
     return value
 
 
-def _next(text, place):
+def _next(text: str, place: int) -> tuple[str, str, int]:
+    """Kind and text of the token at a place, and where the next one begins."""
     match = TOKEN.match(text, place)
     if match is None:
         shown = text[place : place + 30].strip()
@@ -49,7 +55,7 @@ def _next(text, place):
     return match.lastgroup, match[match.lastgroup], match.end()
 
 
-def _value(text, place):
+def _value(text: str, place: int) -> tuple[Any, int]:
     kind, token, place = _next(text, place)
     if kind in ("single", "double"):
         return _string(kind, token), place
@@ -65,11 +71,11 @@ def _value(text, place):
         if token == "{":
             return dict(zip(items[::2], items[1::2], strict=False)), place
         return items, place
-    raise ValueError(f"{token!r} is no value")
+    raise ValueError(f"{token!r} is not a value")
 
 
-def _sequence(text, place, closing):
-    items = []
+def _sequence(text: str, place: int, closing: str) -> tuple[list[Any], int]:
+    items: list[Any] = []
     while True:
         kind, token, after = _next(text, place)
         if kind == "mark" and token == closing:
@@ -81,7 +87,7 @@ def _sequence(text, place, closing):
         items.append(item)
 
 
-def _string(kind, token):
+def _string(kind: str, token: str) -> str:
     if kind == "double":
         token = UNICODE.sub(lambda match: chr(int(match[1], 16)), token)
         token = token.replace(r"\n", "\n").replace(r"\t", "\t")

@@ -4,10 +4,25 @@ RosettaSciIO's own NeXus reader takes the energy of a stack for a navigation axi
 steps of 1.
 """
 
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
-from rsciio_sparse._spectra import absorption_of, axis_of, metadata_of, spectrum
+from rsciio_sparse._spectra import (
+    Families,
+    absorption_of,
+    axis_of,
+    metadata_of,
+    spectrum,
+)
 from rsciio_sparse._text import MalformedFile
+
+if TYPE_CHECKING:
+    import h5py
 
 DEFINITIONS = ("NXxas", "NXstxm")
 
@@ -29,7 +44,12 @@ COLUMNS = {
 UNITS = {"ev": 1.0, "kev": 1000.0, "": 1.0}
 
 
-def file_reader(filename, lazy=False, entry=None, column=None):
+def file_reader(
+    filename: str | os.PathLike[str],
+    lazy: bool = False,
+    entry: str | None = None,
+    column: str | None = None,
+) -> list[dict[str, Any]]:
     """Read NXxas spectra or NXstxm stacks.
 
     Parameters
@@ -38,32 +58,32 @@ def file_reader(filename, lazy=False, entry=None, column=None):
         Files called .nxs, .h5 or .hdf5 need ``file_format="NXxas"`` or
         ``file_format="NXstxm"`` in ``hs.load``.
     lazy : bool
-        Leave a stack in the file.
+        Whether to leave a stack in the file.
     entry : str, optional
         Name of one NXentry; all by default.
     column : str, optional
-        Of a spectrum: "transmission", "fluorescence", "reference" or a column. Of a
-        stack: the name of the NXdata group, if there are several counters.
+        Column to read. For a spectrum, "transmission", "fluorescence", "reference" or
+        a column of the file; for a stack, the NXdata group of one of several counters.
 
     Returns
     -------
     list of dict
-        Of a stack, the intensity with y and x as navigation and the energy as signal
-        axis; the current or the incoming counts of each energy are in
-        ``original_metadata.control``, if recorded.
+        Spectra and stacks. A stack is the intensity with y and x as navigation and
+        the energy as signal axis; the current or the incoming counts of each energy
+        are in ``original_metadata.control``, if recorded.
 
     Raises
     ------
     MalformedFile
-        If there is no such entry, or energies or counts are missing or of different
-        length.
+        If there is no such entry, or energies or counts are missing or have different
+        lengths.
     """
     import h5py
 
     path = str(filename)
     if not h5py.is_hdf5(path):
-        raise MalformedFile(path, None, "this is no HDF5 file, so no NeXus file.")
-    # A lazy stack reads from the file as long as it lives.
+        raise MalformedFile(path, None, "this is not an HDF5 file, as NeXus files are.")
+    # A lazy stack needs the open file.
     file = h5py.File(path, "r")
     keep = False
     try:
@@ -81,8 +101,10 @@ def file_reader(filename, lazy=False, entry=None, column=None):
             file.close()
 
 
-def _entries(path, file, wanted):
-    """Groups with one of our definitions."""
+def _entries(
+    path: str, file: h5py.File, wanted: str | None
+) -> list[tuple[h5py.Group, str]]:
+    """Groups with a definition that this module reads."""
     found, others = [], []
     for name, group in file.items():
         if not hasattr(group, "keys") or _class_of(group) != "NXentry":
@@ -101,11 +123,12 @@ def _entries(path, file, wanted):
     return found
 
 
-def _spectrum(path, entry, column):
-    columns, energy = {}, None
+def _spectrum(path: str, entry: h5py.Group, column: str | None) -> dict[str, Any]:
+    columns: dict[str, Any] = {}
+    energy: np.ndarray | None = None
     for group in _groups(entry):
         for name, item in group.items():
-            # Detectors hold their counts in a field `data`; NXdata has them by name.
+            # Detectors keep counts in a field `data`, NXdata in fields of their names.
             field = item["data"] if hasattr(item, "keys") and "data" in item else item
             if (
                 hasattr(field, "keys")
@@ -134,13 +157,16 @@ def _spectrum(path, entry, column):
             f"{entry.name}: {len(mu)} points of {chosen} for {len(energy)} energies.",
         )
     families = _families(entry)
-    original = {**families, "columns": {"energy": energy, **columns}, "column": chosen}
+    every = {"energy": energy, **columns}
+    original: dict[str, Any] = {**families, "columns": every, "column": chosen}
     title = _text(entry, "title") or _text(entry, "sample/name")
     metadata = metadata_of(families)
     return spectrum(path, energy, mu, None, title, metadata, original)
 
 
-def _stack(path, entry, lazy, counter):
+def _stack(
+    path: str, entry: h5py.Group, lazy: bool, counter: str | None
+) -> dict[str, Any]:
     data = _counter(path, entry, counter)
     missing = [name for name in ("data", "energy") if name not in data]
     if missing:
@@ -175,7 +201,7 @@ def _stack(path, entry, lazy, counter):
     ]
     families = _families(entry)
     control = entry.get("control/data")
-    original = {**families, "energy": energy}
+    original: dict[str, Any] = {**families, "energy": energy}
     if control is not None:
         original["control"] = np.asarray(control[()])
     metadata = metadata_of(families)
@@ -189,7 +215,7 @@ def _stack(path, entry, lazy, counter):
     }
 
 
-def _counter(path, entry, counter):
+def _counter(path: str, entry: h5py.Group, counter: str | None) -> h5py.Group:
     groups = {
         name: group
         for name, group in entry.items()
@@ -208,9 +234,9 @@ def _counter(path, entry, counter):
     return groups[counter]
 
 
-def _pixels(data, name, size):
-    """Axis of y or x: uniform, as scanners are; without scale if not recorded."""
-    axis = {"name": name, "size": size, "navigate": True}
+def _pixels(data: h5py.Group, name: str, size: int) -> dict[str, Any]:
+    """Uniform axis of y or x, without scale if none is recorded."""
+    axis: dict[str, Any] = {"name": name, "size": size, "navigate": True}
     field = data.get(f"sample_{name}", data.get(name))
     if field is not None and field.shape == (size,) and size > 1:
         place = np.asarray(field, dtype=float)
@@ -219,7 +245,7 @@ def _pixels(data, name, size):
     return axis
 
 
-def _energy(path, field):
+def _energy(path: str, field: h5py.Dataset) -> np.ndarray:
     unit = _decoded(field.attrs.get("units", ""))
     if unit.lower() not in UNITS:
         raise MalformedFile(
@@ -228,8 +254,8 @@ def _energy(path, field):
     return np.asarray(field, dtype=float) * UNITS[unit.lower()]
 
 
-def _groups(entry):
-    """Where a spectrum's columns may be, the best first."""
+def _groups(entry: h5py.Group) -> Iterator[h5py.Group]:
+    """Groups in which the columns of a spectrum may be, the best first."""
     for path in ("data", "absorption", "instrument", "instrument/monochromator"):
         if path in entry and hasattr(entry[path], "keys"):
             yield entry[path]
@@ -238,7 +264,7 @@ def _groups(entry):
             yield group
 
 
-def _families(entry):
+def _families(entry: h5py.Group) -> Families:
     """Element, source, crystal and sample under the names of XDI."""
     places = {
         ("Element", "symbol"): ("element", "element/name", "scan/xrayedge/element"),
@@ -248,7 +274,7 @@ def _families(entry):
         ("Sample", "name"): ("sample/name",),
         ("Scan", "start_time"): ("start_time",),
     }
-    families = {}
+    families: Families = {}
     for (family, key), paths in places.items():
         value = next(filter(None, (_text(entry, path) for path in paths)), None)
         if value:
@@ -256,8 +282,8 @@ def _families(entry):
     return families
 
 
-def _text(group, path):
-    """A field as text; None where there is none."""
+def _text(group: h5py.Group, path: str) -> str | None:
+    """Text of a field; None if there is none."""
     field = group.get(path)
     if field is None or hasattr(field, "keys"):
         return None
@@ -266,9 +292,9 @@ def _text(group, path):
     return _decoded(value)
 
 
-def _class_of(group):
+def _class_of(group: h5py.Group) -> str:
     return _decoded(group.attrs.get("NX_class", ""))
 
 
-def _decoded(value):
+def _decoded(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)

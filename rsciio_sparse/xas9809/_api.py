@@ -1,15 +1,19 @@
 """Reader of 9809 text: angles of the monochromator, and counts of every channel.
 
-The header names the monochromator's lattice spacing, and in the line "Mode" what each
-channel counts: 1 the incoming beam, 2 the transmitted, 3 fluorescence, 4 reference;
-codes above 100 are dead-time monitors and others.
+The header gives the lattice spacing of the monochromator. Its line "Mode" gives a code
+for each channel: 1 for the incoming beam, 2 for the transmitted beam, 3 for
+fluorescence, 4 for the reference; codes above 100 are dead-time monitors and others.
 """
 
+from __future__ import annotations
+
+import os
 import re
+from typing import Any
 
 import numpy as np
 
-from rsciio_sparse._spectra import HC, absorption_of, metadata_of, spectrum
+from rsciio_sparse._spectra import HC, Families, absorption_of, metadata_of, spectrum
 from rsciio_sparse._text import MalformedFile, lines_of, table_of
 
 FIRST = re.compile(r"\s*9809\s+(?P<facility>\S+)\s+(?P<beamline>\S+)")
@@ -19,7 +23,12 @@ MODES = {1: "i0", 2: "itrans", 3: "ifluor", 4: "irefer"}
 ANGLE_SET, ANGLE_READ, SECONDS, COUNTS = 0, 1, 2, 3
 
 
-def file_reader(filename, lazy=False, column=None, subtract_offsets=False):
+def file_reader(
+    filename: str | os.PathLike[str],
+    lazy: bool = False,
+    column: str | None = None,
+    subtract_offsets: bool = False,
+) -> list[dict[str, Any]]:
     """Read a file of version 9809.
 
     Parameters
@@ -28,22 +37,23 @@ def file_reader(filename, lazy=False, column=None, subtract_offsets=False):
         These files often have no extension or another one: pass
         ``file_format="9809"`` to ``hs.load``.
     lazy : bool
-        A spectrum is read at once in either case.
+        Ignored: a spectrum is read at once.
     column : {"transmission", "fluorescence", "reference"}, optional
-        By default what the channels allow, in this order. Fluorescence is summed over
-        all elements of the detector.
+        Kind of absorption; by default the first of these that the channels allow.
+        Fluorescence is summed over all elements of the detector.
     subtract_offsets : bool
-        Subtract the dark counts per second that the header gives times the seconds of
-        each point: where the beamline wrote raw counts.
+        Whether to subtract dark counts: the counts per second in the header times the
+        seconds of each point. Needed if the beamline writes raw counts.
 
     Returns
     -------
-    list of one dict
+    list of dict
+        A single spectrum.
 
     Raises
     ------
     MalformedFile
-        With the line and the reason.
+        If the file is not of this version; the message names line and reason.
     """
     path = str(filename)
     lines = lines_of(path)
@@ -61,12 +71,12 @@ def file_reader(filename, lazy=False, column=None, subtract_offsets=False):
     counts = table[:, COUNTS : COUNTS + len(modes)]
     if subtract_offsets:
         counts = counts - table[:, [SECONDS]] * offsets
-    columns = {}
+    columns: dict[str, np.ndarray] = {}
     for mode, channel in zip(modes, counts.T, strict=True):
         if mode in MODES:
             columns[MODES[mode]] = columns.get(MODES[mode], 0) + channel
     mu, chosen = absorption_of(path, columns, column)
-    original = {
+    original: dict[str, Any] = {
         **families,
         "header": "\n".join(lines[:first]),
         "columns": {"energy": energy, "time": table[:, SECONDS], **columns},
@@ -78,7 +88,7 @@ def file_reader(filename, lazy=False, column=None, subtract_offsets=False):
     return [spectrum(path, energy, mu, numbers, title, metadata, original)]
 
 
-def _header(path, lines):
+def _header(path: str, lines: list[str]) -> Families:
     """Facility, beamline and monochromator under the names of XDI."""
     first = FIRST.match(lines[0])
     if not first:
@@ -106,14 +116,14 @@ def _header(path, lines):
     return families
 
 
-def _channels(path, lines):
+def _channels(path: str, lines: list[str]) -> tuple[list[int], np.ndarray, int]:
     """Mode and offset of every channel, and the first line of numbers."""
     found = {}
     for index, line in enumerate(lines):
         words = line.split()
         if words[:1] in (["Mode"], ["Offset"]):
             try:
-                # Of the two angles; what follows belongs to the channels.
+                # Two numbers for the angles come before those of the channels.
                 found[words[0]] = [float(word) for word in words[3:]]
             except ValueError:
                 raise MalformedFile(
@@ -133,10 +143,12 @@ def _channels(path, lines):
     )
 
 
-def _energy(path, table, numbers, families):
+def _energy(
+    path: str, table: np.ndarray, numbers: list[int], families: Families
+) -> np.ndarray:
     angles = table[:, ANGLE_READ]
     if not angles.any():
-        # Beamlines without an encoder write only where they were going.
+        # Beamlines without an encoder write only the angle that was set.
         angles = table[:, ANGLE_SET]
     bad = ~((angles > 0) & (angles < 90))
     if bad.any():

@@ -1,36 +1,48 @@
 """Reader of columns of numbers under comment lines."""
 
+from __future__ import annotations
+
+import os
 import re
 from pathlib import Path
+from typing import Any
 
-from rsciio_sparse._spectra import spectrum
+from rsciio_sparse._spectra import chi_spectrum, spectrum
 from rsciio_sparse._text import MalformedFile, lines_of, table_of
 
 KEV = 200.0
-"""Edges start at some hundred eV: a column that stays below this is in keV."""
+"""Energies below this are taken for keV: X-ray edges start at some hundred eV."""
 
 
-def file_reader(filename, lazy=False, x=0, y=1, quantity=None):
+def file_reader(
+    filename: str | os.PathLike[str],
+    lazy: bool = False,
+    x: int = 0,
+    y: int = 1,
+    quantity: str | None = None,
+) -> list[dict[str, Any]]:
     """Read two columns of a text file.
 
     Parameters
     ----------
     filename : str or pathlib.Path
+        Name of the file.
     lazy : bool
-        A spectrum is read at once in either case.
+        Ignored: a spectrum is read at once.
     x, y : int
         Columns of the energy (or k) and of mu (or chi), from 0.
     quantity : {"mu", "chi"}, optional
-        By default "chi" for files called .chi, else "mu".
+        Measured quantity; by default "chi" for files called .chi, else "mu".
 
     Returns
     -------
-    list of one dict
+    list of dict
+        A single spectrum.
 
     Raises
     ------
     MalformedFile
-        With the line and the reason.
+        If the columns hold no spectrum; the message names line and reason.
     ValueError
         If `quantity` is not known.
     """
@@ -50,33 +62,20 @@ def file_reader(filename, lazy=False, x=0, y=1, quantity=None):
         )
     comments = "\n".join(line.lstrip("#%;! ").rstrip() for line in lines[:first])
     metadata = {"General": {"notes": comments}} if comments.strip() else {}
-    kind = {}
-    if quantity == "chi":
-        kind = {"name": "k", "units": "1/Angstrom"}
-        kind |= {"signal_type": "EXAFS", "quantity": "chi"}
-    elif table[:, x].max() < KEV:
+    original = {"comments": comments, "table": table}
+    describe = chi_spectrum if quantity == "chi" else spectrum
+    if quantity == "mu" and table[:, x].max() < KEV:
         raise MalformedFile(
             path,
             numbers[0],
             f"column {x} runs from {table[0, x]:g} to {table[-1, x]:g}: an energy in "
             "eV was expected. Is it in keV, or is it chi(k)? (quantity='chi')",
         )
-    return [
-        spectrum(
-            path,
-            table[:, x],
-            table[:, y],
-            numbers,
-            None,
-            metadata,
-            {"comments": comments, "table": table},
-            **kind,
-        )
-    ]
+    return [describe(path, table[:, x], table[:, y], numbers, None, metadata, original)]
 
 
-def _start_of_numbers(path, lines):
-    """First line of two numbers, after which there are only numbers."""
+def _start_of_numbers(path: str, lines: list[str]) -> int:
+    """Index of the first line that consists of two or more numbers."""
     for index, line in enumerate(lines):
         words = re.split(r"[\s,]+", line.strip())
         try:
@@ -85,4 +84,4 @@ def _start_of_numbers(path, lines):
             continue
         if len(numbers) >= 2:
             return index
-    raise MalformedFile(path, None, "no line holds two numbers: this is no table.")
+    raise MalformedFile(path, None, "no line holds two numbers: this is not a table.")

@@ -4,12 +4,24 @@ The dictionary of names is that of the XDI specification 1.0; B. Ravel et al., J
 Conf. Ser. 712 (2016) 012148.
 """
 
+from __future__ import annotations
+
 import logging
+import os
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from rsciio_sparse._spectra import HC, absorption_of, metadata_of, spectrum
+from rsciio_sparse._spectra import (
+    HC,
+    Families,
+    absorption_of,
+    chi_spectrum,
+    metadata_of,
+    spectrum,
+)
 from rsciio_sparse._text import MalformedFile, lines_of, table_of
 
 _logger = logging.getLogger(__name__)
@@ -23,29 +35,32 @@ UNITS_OF_ANGLE = {"degree": np.pi / 180, "degrees": np.pi / 180, "": np.pi / 180
 UNITS_OF_ANGLE |= {"deg": np.pi / 180, "radian": 1.0, "radians": 1.0, "rad": 1.0}
 
 
-def file_reader(filename, lazy=False, column=None):
+def file_reader(
+    filename: str | os.PathLike[str], lazy: bool = False, column: str | None = None
+) -> list[dict[str, Any]]:
     """Read an XDI file.
 
     Parameters
     ----------
     filename : str or pathlib.Path
+        Name of the file.
     lazy : bool
-        A spectrum is read at once in either case.
+        Ignored: a spectrum is read at once.
     column : str, optional
-        What to read: a column of the file, or "transmission", "fluorescence" or
-        "reference" to make it from counts. By default mu as recorded, or else from
+        Column of the file to read, or "transmission", "fluorescence" or "reference"
+        to compute the absorption from counts. By default mu as recorded, or else from
         the counts.
 
     Returns
     -------
-    list of one dict
-        Data, axis (energy in eV, with the spacing it has), metadata and original
-        metadata, which keep all fields and columns.
+    list of dict
+        A single spectrum, with energies in eV as they are spaced in the file; the
+        original metadata keep all fields and columns.
 
     Raises
     ------
     MalformedFile
-        With the line and the reason.
+        If the file is not an XDI file; the message names line and reason.
     """
     path = str(filename)
     lines = lines_of(path)
@@ -53,20 +68,14 @@ def file_reader(filename, lazy=False, column=None):
     table, numbers = table_of(path, lines, first)
     names, units = _columns(path, lines, families, labels, table.shape[1])
     columns = dict(zip(names, table.T, strict=True))
-    original = {**families, "columns": columns, "comments": comments}
+    original: dict[str, Any] = {**families, "columns": columns, "comments": comments}
     metadata = metadata_of(families)
     if comments:
         metadata.setdefault("General", {})["notes"] = comments
     title = families.get("Sample", {}).get("name")
     if "k" in columns and "energy" not in names[:1] and "angle" not in columns:
-        chi, _ = absorption_of(path, columns, column or "chi")
-        kind = {"name": "k", "units": "1/Angstrom"}
-        kind |= {"signal_type": "EXAFS", "quantity": "chi"}
-        return [
-            spectrum(
-                path, columns["k"], chi, numbers, title, metadata, original, **kind
-            )
-        ]
+        k, (chi, _) = columns["k"], absorption_of(path, columns, column or "chi")
+        return [chi_spectrum(path, k, chi, numbers, title, metadata, original)]
     energy = _energy(path, lines, columns, units, families)
     mu, chosen = absorption_of(path, columns, column)
     _warn_of_missing_element(path, families)
@@ -74,8 +83,8 @@ def file_reader(filename, lazy=False, column=None):
     return [spectrum(path, energy, mu, numbers, title, metadata, original)]
 
 
-def _header(path, lines):
-    """Fields by family, comments, column labels, and where the numbers start."""
+def _header(path: str, lines: list[str]) -> tuple[Families, str, list[str], int]:
+    """Fields by family, comments, column labels, and index of the first numbers."""
     if not re.match(r"#\s*XDI/\d", lines[0]):
         raise MalformedFile(
             path,
@@ -83,7 +92,9 @@ def _header(path, lines):
             f"{lines[0][:40]!r} where '# XDI/1.0' was expected: this is no XDI file. "
             "Columns of other programs are read with file_format='XAS columns'.",
         )
-    families, comments, labels = {}, [], []
+    families: Families = {}
+    comments: list[str] = []
+    labels: list[str] = []
     in_fields = in_comments = True
     for index, line in enumerate(lines[1:], start=1):
         if not line.strip():
@@ -114,12 +125,14 @@ def _header(path, lines):
     raise MalformedFile(path, len(lines), "the header is followed by no data.")
 
 
-def _family(name):
+def _family(name: str) -> str:
     known = ("Element", "Mono", "Beamline", "Facility", "Detector", "Scan", "Sample")
     return next((k for k in known if k.lower() == name.lower()), name)
 
 
-def _columns(path, lines, families, labels, n_columns):
+def _columns(
+    path: str, lines: list[str], families: Families, labels: list[str], n_columns: int
+) -> tuple[list[str], dict[str, str]]:
     """Names and units of the columns, in lower case."""
     given = {
         int(key): value.split(None, 1)
@@ -143,7 +156,13 @@ def _columns(path, lines, families, labels, n_columns):
     return names, dict(zip(names, units, strict=True))
 
 
-def _energy(path, lines, columns, units, families):
+def _energy(
+    path: str,
+    lines: list[str],
+    columns: Mapping[str, np.ndarray],
+    units: Mapping[str, str],
+    families: Families,
+) -> np.ndarray:
     """Energies in eV, from energies or from angles of the monochromator."""
     if "energy" in columns:
         unit = units["energy"].split()[0] if units["energy"] else ""
@@ -162,15 +181,15 @@ def _energy(path, lines, columns, units, families):
             "is no absorption spectrum.",
         )
     unit = units["angle"]
-    spacing = families.get("Mono", {}).get("d_spacing", "")
+    d_spacing = families.get("Mono", {}).get("d_spacing", "")
     try:
-        spacing = float(spacing.split()[0])
+        spacing = float(d_spacing.split()[0])
         radians = columns["angle"] * UNITS_OF_ANGLE[unit]
     except (IndexError, ValueError):
         raise MalformedFile(
             path,
             _line_of(lines, "Mono.d_spacing"),
-            f"angles need Mono.d_spacing in angstrom, found {spacing!r}.",
+            f"angles need Mono.d_spacing in angstrom, found {d_spacing!r}.",
         ) from None
     except KeyError:
         raise MalformedFile(
@@ -181,12 +200,12 @@ def _energy(path, lines, columns, units, families):
     return HC / (2 * spacing * np.sin(radians))
 
 
-def _line_of(lines, text):
+def _line_of(lines: list[str], text: str) -> int | None:
     """Number of the first line that holds a text; None if there is none."""
     return next((i for i, line in enumerate(lines, start=1) if text in line), None)
 
 
-def _warn_of_missing_element(path, families):
+def _warn_of_missing_element(path: str, families: Families) -> None:
     element = families.get("Element", {})
     missing = [key for key in ("symbol", "edge") if not element.get(key)]
     if missing:

@@ -1,10 +1,15 @@
-"""The batch door: many files, or one large one, decomposed into result files."""
+"""Decomposition of many files, or of one large file, into result files."""
 
-from sparsedecomp.batch.jobs import Outcome, Settings, decompose_files, plan_outputs
+from sparsedecomp.batch.jobs import (
+    FileOutcome,
+    Settings,
+    decompose_files,
+    plan_outputs,
+)
 from sparsedecomp.batch.results import fingerprint, read_record, write_results
 
 __all__ = [
-    "Outcome",
+    "FileOutcome",
     "Settings",
     "decompose_files",
     "fingerprint",

@@ -1,20 +1,33 @@
-"""What a batch decomposition reads: the cube in a file, masks, and nothing else."""
+"""Input of a batch decomposition: the cube in a file, and masks."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
 
 
-def load_cube(path, lazy=False, chunks=None):
+def load_cube(
+    path: str | os.PathLike[str],
+    lazy: bool = False,
+    chunks: tuple[int, ...] | None = None,
+) -> BaseSignal:
     """Load the one cube that a file holds.
 
     Parameters
     ----------
     path : path-like
-        Anything that ``hs.load`` reads. Images and single spectra beside the cube
-        are passed over.
-    lazy : bool, default=False
-        Leave the data in the file.
+        File that ``hs.load`` reads. Images and single spectra beside the cube are
+        ignored.
+    lazy : bool, default False
+        Whether to leave the data in the file.
     chunks : tuple of int, optional
         Pixels per block along each navigation axis, in array order. Default: the
         blocks of the file.
@@ -77,13 +90,13 @@ def load_cube(path, lazy=False, chunks=None):
     return cube
 
 
-def _is_cube(signal):
+def _is_cube(signal: BaseSignal) -> bool:
     axes = signal.axes_manager
     return axes.navigation_size >= 2 and axes.signal_dimension >= 1
 
 
-def _describe(signal):
-    """Title and dimensions, (9, 7|60)."""
+def _describe(signal: BaseSignal) -> str:
+    """Title and dimensions, such as "oxide (9, 7 | 60)"."""
     axes = signal.axes_manager
     navigation, channels = (
         ", ".join(map(str, shape))
@@ -93,7 +106,7 @@ def _describe(signal):
     return f"{title} ({navigation} | {channels})"
 
 
-def read_mask(path, shape):
+def read_mask(path: str | os.PathLike[str], shape: Sequence[int]) -> NDArray[np.bool_]:
     """Read a mask and check that it fits.
 
     Parameters
@@ -101,12 +114,12 @@ def read_mask(path, shape):
     path : path-like
         A ``.npy`` file in array order, or any file that HyperSpy reads.
     shape : tuple of int
-        The shape expected, in array order.
+        Expected shape, in array order.
 
     Returns
     -------
     ndarray of bool
-        True = excluded.
+        Mask; True leaves out.
 
     Raises
     ------
@@ -123,7 +136,7 @@ def read_mask(path, shape):
         import hyperspy.api as hs
 
         mask = hs.load(path).data
-    # Image formats have no booleans: 0 and 1 will do.
+    # Image formats have no booleans: 0 and 1 are accepted.
     if mask.dtype != bool and not np.isin(mask, (0, 1)).all():
         raise ValueError(
             f"the mask {path} holds {mask.dtype} values other than 0 and 1: "
@@ -137,8 +150,8 @@ def read_mask(path, shape):
     return mask.astype(bool)
 
 
-def parse_ranges(text):
-    """Read "lo:hi,lo:hi".
+def parse_ranges(text: str) -> list[tuple[float, float]] | None:
+    """Read ranges of the form "lo:hi,lo:hi".
 
     Parameters
     ----------
@@ -148,7 +161,7 @@ def parse_ranges(text):
     Returns
     -------
     list of (float, float) or None
-        None when the text is something else, such as a file name.
+        Ranges; None if the text is something else, such as a file name.
 
     Examples
     --------
@@ -159,13 +172,17 @@ def parse_ranges(text):
     True
     """
     try:
-        pairs = [tuple(map(float, part.split(":"))) for part in text.split(",")]
+        pairs = (part.split(":") for part in text.split(","))
+        return [(float(low), float(high)) for low, high in pairs]
     except ValueError:
         return None
-    return pairs if all(len(pair) == 2 for pair in pairs) else None
 
 
-def masks_for(signal, mask=None, signal_mask=None):
+def masks_for(
+    signal: BaseSignal,
+    mask: str | os.PathLike[str] | None = None,
+    signal_mask: str | None = None,
+) -> dict[str, NDArray[np.bool_] | None]:
     """Turn the masks of a command line into those that ``decomposition`` takes.
 
     Parameters
@@ -175,13 +192,13 @@ def masks_for(signal, mask=None, signal_mask=None):
     mask : path-like, optional
         File of the pixels to leave out.
     signal_mask : str, optional
-        File, or ranges ``"lo:hi,lo:hi"`` in units of the signal axis, of the
-        channels to leave out; both ends belong to a range.
+        Channels to leave out: a file, or ranges ``"lo:hi,lo:hi"`` in units of the
+        signal axis, both ends included.
 
     Returns
     -------
     dict
-        ``navigation_mask`` and ``signal_mask``: arrays of booleans, or None.
+        Arrays of booleans, or None, named ``navigation_mask`` and ``signal_mask``.
 
     Raises
     ------
@@ -198,7 +215,7 @@ def masks_for(signal, mask=None, signal_mask=None):
             channels = read_mask(signal_mask, axes._signal_shape_in_array)
         else:
             channels = _in_ranges(axes.signal_axes, ranges, signal_mask)
-    # As arrays HyperSpy expects masks in the order of its axes: x before y.
+    # HyperSpy expects masks that are arrays in the order of its axes: x before y.
     return {
         "navigation_mask": None if pixels is None else pixels.T,
         "signal_mask": None if channels is None else channels.T,

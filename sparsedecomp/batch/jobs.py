@@ -1,36 +1,47 @@
-"""Decompose many files, or one large one, unattended: plan, skip what is done, go on.
+"""Decompose many files, or one large file, unattended.
 
-Every input gets a result file (see :mod:`sparsedecomp.batch.results`). A result that is
-there already and was made from the same data with the same settings is not made
-again; one made from anything else is refused unless ``force`` is given. A file that
+Every input gets a result file (see :mod:`sparsedecomp.batch.results`). A file is
+skipped if its result exists and was made from the same data with the same settings. A
+result of other data or settings is an error unless ``force`` is given. A file that
 fails does not stop the others.
 """
 
+from __future__ import annotations
+
 import json
 import logging
+import os
 import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sparsedecomp.batch.inputs import load_cube, masks_for, parse_ranges
-from sparsedecomp.batch.results import fingerprint, read_record, write_results
+from sparsedecomp.batch.results import (
+    fingerprint,
+    read_record,
+    summary_of,
+    write_results,
+)
 
 _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is done to every file, and what makes two results comparable.
+    """Settings of a decomposition that are the same for every file.
 
     Parameters
     ----------
-    algorithm : str, default="nmf_so_ard"
+    algorithm : str, default "nmf_so_ard"
         Name of the algorithm, as in ``s.decomposition``.
     max_components : int, optional
-        Passed as ``output_dimension``: for ``nmf_so_ard`` an upper bound.
-    poisson : bool, default=False
-        Scale for Poisson noise (``normalize_poissonian_noise``).
+        Number of components, passed as ``output_dimension``; for ``nmf_so_ard`` an
+        upper bound.
+    poisson : bool, default False
+        Whether to scale for Poisson noise (``normalize_poissonian_noise``).
     mask : path-like, optional
         Image of the pixels to leave out (True = excluded): ``.npy`` in array order,
         or any file that HyperSpy reads.
@@ -52,10 +63,10 @@ class Settings:
     poisson: bool = False
     mask: str | None = None
     signal_mask: str | None = None
-    parameters: dict = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
 
-    def record(self):
-        """Say the settings in what JSON can hold; masks by their content.
+    def record(self) -> dict[str, Any]:
+        """Settings as JSON can hold them, masks by their content.
 
         Returns
         -------
@@ -68,21 +79,21 @@ class Settings:
             "signal_mask": ranges
             or (self.signal_mask and _fingerprint_of_mask(self.signal_mask)),
         }
-        # As it will be read back: JSON knows no tuples.
+        # As it will be read back: JSON has no tuples.
         return json.loads(json.dumps(record))
 
-    def check(self):
-        """Refuse settings that no file could be decomposed with.
+    def check(self) -> None:
+        """Refuse settings with which no file can be decomposed.
 
         Raises
         ------
         ValueError
-            For an unknown algorithm, a number of components that is none, or a value
-            that has no meaning.
+            If the algorithm is unknown, or the number of components or another value
+            is not possible.
         TypeError
-            For an unknown parameter.
+            If a parameter is unknown.
         FileNotFoundError
-            If a mask file is not there.
+            If a mask file does not exist.
         """
         from sparsedecomp.extension.algorithms import ALGORITHMS, find
         from sparsedecomp.extension.arguments import (
@@ -101,45 +112,48 @@ class Settings:
         self.record()
 
 
-def _fingerprint_of_mask(path):
+def _fingerprint_of_mask(path: str) -> str:
     if not Path(path).exists():
         raise FileNotFoundError(f"the mask {path} does not exist")
     return fingerprint(path)
 
 
 @dataclass
-class Outcome:
-    """What became of one input file.
+class FileOutcome:
+    """Outcome for one input file.
 
     Parameters
     ----------
     source, target : pathlib.Path
-        The input and its result file.
+        Input and result file.
     state : {"done", "skipped", "failed"}
-        Skipped: an equal result was there already.
+        Whether the file was decomposed; "skipped" if an equal result exists already.
     seconds : float
         Wall time spent on the file.
     summary : dict
-        What the decomposition reports of itself; empty unless done.
+        Numbers that the decomposition reports, such as components, iterations and
+        residual; empty unless done.
     error : Exception, optional
-        Why the file failed.
+        Error that made the file fail.
     """
 
     source: Path
     target: Path
     state: str
     seconds: float = 0.0
-    summary: dict = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
     error: Exception | None = None
 
 
-def plan_outputs(files, output):
-    """Say which result file each input gets.
+def plan_outputs(
+    files: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str]
+) -> list[Path]:
+    """Choose the result file of each input.
 
     Parameters
     ----------
     files : sequence of path-like
-        The inputs.
+        Input files.
     output : str or path-like
         A file for one input; a folder (existing, or ending in ``/``) or a name with
         ``{stem}`` in it for any number.
@@ -147,7 +161,7 @@ def plan_outputs(files, output):
     Returns
     -------
     list of pathlib.Path
-        One path per input, ending in ``.hspy``.
+        Result file of each input, ending in ``.hspy``.
 
     Raises
     ------
@@ -161,73 +175,74 @@ def plan_outputs(files, output):
     >>> [p.as_posix() for p in plan_outputs(["a.dm4", "b.dm4"], "out/{stem}_ard.hspy")]
     ['out/a_ard.hspy', 'out/b_ard.hspy']
     """
-    files, text = [Path(file) for file in files], str(output)
+    sources, text = [Path(file) for file in files], str(output)
     if "{stem}" in text:
-        targets = [Path(text.replace("{stem}", file.stem)) for file in files]
+        targets = [Path(text.replace("{stem}", source.stem)) for source in sources]
     elif text.endswith("/") or Path(text).is_dir():
-        targets = [Path(text) / f"{file.stem}.hspy" for file in files]
-    elif len(files) == 1:
+        targets = [Path(text) / f"{source.stem}.hspy" for source in sources]
+    elif len(sources) == 1:
         targets = [Path(text)]
     else:
         raise ValueError(
-            f"{len(files)} files cannot share the output {text}: give a folder "
+            f"{len(sources)} files cannot share the output {text}: give a folder "
             "(ending in /) or a name with {stem} in it"
         )
     for i, target in enumerate(targets):
         if target.suffix != ".hspy":
             raise ValueError(f"a result file ends in .hspy, not {target.name}")
         if target in targets[:i]:
-            clash = files[targets.index(target)]
+            clash = sources[targets.index(target)]
             raise ValueError(
-                f"{clash} and {files[i]} would both be written to {target}: "
+                f"{clash} and {sources[i]} would both be written to {target}: "
                 "put them into different folders"
             )
-        if target.resolve() in [file.resolve() for file in files]:
+        if target.resolve() in [source.resolve() for source in sources]:
             raise ValueError(f"the output {target} is one of the inputs")
     return targets
 
 
 def decompose_files(
-    files,
-    output,
-    settings=None,
+    files: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    settings: Settings | None = None,
     *,
-    lazy=False,
-    chunks=None,
-    scheduler=None,
-    force=False,
-    show_progressbar=True,
-    report=None,
-):
+    lazy: bool = False,
+    chunks: tuple[int, ...] | None = None,
+    scheduler: str | None = None,
+    force: bool = False,
+    show_progressbar: bool = True,
+    report: Callable[[FileOutcome], object] | None = None,
+) -> list[FileOutcome]:
     """Decompose files one after the other, each into its own result file.
 
     Parameters
     ----------
     files : sequence of path-like
-        Anything that ``hs.load`` reads and that holds one cube.
+        Files that ``hs.load`` reads and that hold one cube each.
     output : str or path-like
-        See :func:`plan_outputs`. Missing folders are made.
+        Result file, folder or pattern of names, see :func:`plan_outputs`. Missing
+        folders are made.
     settings : Settings, optional
-        What to do; default ``Settings()``: ``nmf_so_ard``.
-    lazy : bool, default=False
-        Leave the cube in its file and read it block by block.
+        Algorithm, masks and parameters; default ``Settings()``: ``nmf_so_ard``.
+    lazy : bool, default False
+        Whether to leave the cube in its file and read it block by block.
     chunks : tuple of int, optional
         Pixels per block along each navigation axis, in array order; needs ``lazy``.
         Default: the blocks of the file.
     scheduler : str, optional
         ``"threads"``, ``"synchronous"``, or the address of a dask cluster, such as
         ``"tcp://10.0.0.1:8786"``. Default: dask's own choice.
-    force : bool, default=False
-        Make every result anew and replace what is there.
-    show_progressbar : bool, default=True
-        Show the progress of each decomposition.
+    force : bool, default False
+        Whether to decompose again and replace results that exist.
+    show_progressbar : bool, default True
+        Whether to show the progress of each decomposition.
     report : callable, optional
-        Called with each :class:`Outcome` as soon as it is known.
+        Function that is called with the :class:`FileOutcome` of each file.
 
     Returns
     -------
-    list of Outcome
-        One per file, in order. An error in a file is in its ``error``.
+    list of FileOutcome
+        Outcome for each file, in order, with the error of a file that failed.
 
     Raises
     ------
@@ -235,11 +250,12 @@ def decompose_files(
         If the outputs cannot be planned, ``chunks`` is given without ``lazy``, or
         the scheduler is unknown.
     ValueError, TypeError, FileNotFoundError
-        If the settings make no sense, see :meth:`Settings.check`.
+        If the settings are refused by :meth:`Settings.check`.
     ConnectionError
         If no scheduler answers at the address.
     KeyboardInterrupt
-        When interrupted: finished results stay, the file in work leaves nothing.
+        If the user interrupts: finished results stay, and there is no file of the
+        unfinished one.
 
     Examples
     --------
@@ -269,7 +285,7 @@ def decompose_files(
         for source, target in zip(map(Path, files), targets, strict=True):
             start = time.perf_counter()
             try:
-                outcome = Outcome(source, target, "skipped")
+                outcome = FileOutcome(source, target, "skipped")
                 if force or not _is_done(source, target, wanted):
                     outcome.summary = _decompose_file(
                         source, target, settings, wanted, lazy, chunks,
@@ -278,7 +294,7 @@ def decompose_files(
                     outcome.state = "done"
             except Exception as error:
                 _logger.debug("%s failed", source, exc_info=True)
-                outcome = Outcome(source, target, "failed", error=error)
+                outcome = FileOutcome(source, target, "failed", error=error)
             outcome.seconds = time.perf_counter() - start
             outcomes.append(outcome)
             if report is not None:
@@ -286,8 +302,8 @@ def decompose_files(
     return outcomes
 
 
-def _is_done(source, target, wanted):
-    """Whether the wanted result is there; a different one is an error."""
+def _is_done(source: Path, target: Path, wanted: dict[str, Any]) -> bool:
+    """Whether the wanted result exists; a different one is an error."""
     if not source.exists():
         raise FileNotFoundError(f"{source} does not exist")
     if not target.exists():
@@ -310,7 +326,7 @@ def _is_done(source, target, wanted):
 
 
 def _decompose_file(source, target, settings, wanted, lazy, chunks, force, bar):
-    """Load, decompose and write one file; return what the fit says of itself."""
+    """Load, decompose and write one file; return the summary of the fit."""
     from sparsedecomp import __version__, decompose
 
     if not source.exists():
@@ -335,48 +351,21 @@ def _decompose_file(source, target, settings, wanted, lazy, chunks, force, bar):
             **settings.parameters,
         )
         if getattr(model, "interrupted_", False):
-            # A result that the user stopped must not pass for a finished one.
+            # An unfinished result must not be taken for a finished one.
             raise KeyboardInterrupt
         record["summary"] = summary_of(model)
         target.parent.mkdir(parents=True, exist_ok=True)
         write_results(target, signal, record, overwrite=force)
     finally:
         if lazy and source.suffix == ".hspy":
-            # The one format whose files stay open as long as the process.
+            # Other formats close their files, this one only when asked to.
             signal.close_file()
     return record["summary"]
 
 
-def summary_of(model):
-    """Collect what a fitted estimator reports of itself.
-
-    Parameters
-    ----------
-    model : NMFSO or NMFSOARD
-        After ``fit``.
-
-    Returns
-    -------
-    dict
-        Plain numbers and lists: components kept, relevance, noise variance, relative
-        residual, iterations, convergence, passes over the data, seconds; what the
-        estimator does not have is left out.
-    """
-    names = (
-        "n_components_", "relevance_", "noise_variance_", "relative_residual_",
-        "n_iter_", "converged_", "passes_", "seconds_",
-    )  # fmt: skip
-    found = {name: getattr(model, name, None) for name in names}
-    return {
-        name.rstrip("_"): value.tolist() if hasattr(value, "tolist") else value
-        for name, value in found.items()
-        if value is not None
-    }
-
-
 @contextmanager
-def _scheduler(name):
-    """Run dask's work where the user asked for."""
+def _scheduler(name: str | None) -> Iterator[None]:
+    """Choose dask's scheduler within a context."""
     if name is None:
         yield
     elif "://" in name:

@@ -1,37 +1,47 @@
-"""The file that a batch decomposition leaves behind: what it holds, how it is written.
+"""Result files of batch decompositions: contents, writing, identity of the input.
 
 A result file is an ordinary ``.hspy`` file with two signals,
 ``maps, spectra = hs.load("out.hspy")``: the component maps (components | y, x) and
 the component spectra (components | energy), which keep the metadata of the cube.
-The cube itself is not in it. ``spectra.learning_results`` is the complete outcome:
-``s.learning_results = spectra.learning_results`` hands it back to the cube.
+The file does not contain the cube. ``spectra.learning_results`` is the complete
+result: ``s.learning_results = spectra.learning_results`` gives it to the cube.
 
 The HDF5 attribute ``sparsedecomp`` records, as JSON, which input was decomposed and
 with which settings; ``metadata.Sparsedecomp`` of both signals says the same.
 """
+
+from __future__ import annotations
 
 import hashlib
 import json
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+
 ATTRIBUTE = "sparsedecomp"
+# Size and number of the pieces of a file that a fingerprint reads. Fewer or smaller
+# pieces are read faster and miss more changes within a large file.
 _PIECE = 2**20
 _PIECES = 64
 
 
-def fingerprint(path):
-    """Say in one line which data a file holds, without reading a large one whole.
+def fingerprint(path: str | os.PathLike[str]) -> str:
+    """Identify the data in a file without reading all of a large one.
 
-    Two files agree when their sizes do and a digest of their content: of all of it
-    up to 64 MiB, of 64 evenly spaced pieces of 1 MiB, first and last included, above.
-    Copying or touching a file does not change it. Of a folder (``.zspy``) the names
-    and sizes of the files count.
+    The fingerprints of two files are equal when their sizes and a digest of their
+    contents are. The digest is of the whole file up to 64 MiB; of a larger file it is
+    of 64 evenly spaced pieces of 1 MiB, the first and last included. Copying a file
+    or changing its date does not change the fingerprint. A folder (``.zspy``) is
+    identified by the names and sizes of its files.
 
     Parameters
     ----------
@@ -41,7 +51,7 @@ def fingerprint(path):
     Returns
     -------
     str
-        ``"<size in bytes>-<digest>"``.
+        Text of the form ``"<size in bytes>-<digest>"``.
 
     Examples
     --------
@@ -64,7 +74,7 @@ def fingerprint(path):
         return f"{size}-{digest.hexdigest()}"
     size = path.stat().st_size
     if size <= _PIECE * _PIECES:
-        starts = range(0, size, _PIECE)
+        starts = list(range(0, size, _PIECE))
     else:
         starts = np.linspace(0, size - _PIECE, _PIECES).astype(np.int64).tolist()
     with path.open("rb") as file:
@@ -74,8 +84,8 @@ def fingerprint(path):
     return f"{size}-{digest.hexdigest()}"
 
 
-def read_record(path):
-    """Read which input and settings a result file was made with.
+def read_record(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """Read from which input and with which settings a result file was made.
 
     Parameters
     ----------
@@ -85,7 +95,7 @@ def read_record(path):
     Returns
     -------
     dict or None
-        The record, or None for a file that is not one of our results.
+        Record, or None if the file is not a result of `write_results`.
     """
     import h5py
 
@@ -96,15 +106,44 @@ def read_record(path):
         return None
 
 
-def component_signals(decomposed, record):
+def summary_of(model: Any) -> dict[str, Any]:
+    """Collect what a fitted estimator reports.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted estimator, such as `NMFSOARD`.
+
+    Returns
+    -------
+    dict
+        Plain numbers and lists: components kept, relevance, noise variance, relative
+        residual, iterations, convergence, passes over the data, seconds; what the
+        estimator does not have is left out.
+    """
+    names = (
+        "n_components_", "relevance_", "noise_variance_", "relative_residual_",
+        "n_iter_", "converged_", "passes_", "seconds_",
+    )  # fmt: skip
+    found = {name: getattr(model, name, None) for name in names}
+    return {
+        name.rstrip("_"): value.tolist() if hasattr(value, "tolist") else value
+        for name, value in found.items()
+        if value is not None
+    }
+
+
+def component_signals(
+    decomposed: BaseSignal, record: dict[str, Any]
+) -> tuple[BaseSignal, BaseSignal]:
     """Make the two signals of a result file from a decomposed one.
 
     Parameters
     ----------
     decomposed : hyperspy.signals.BaseSignal
-        A signal after ``decomposition``; its cube is not copied.
+        Signal after ``decomposition``; its cube is not copied.
     record : dict
-        What ``metadata.Sparsedecomp`` of both signals will say.
+        Contents of ``metadata.Sparsedecomp`` of both signals.
 
     Returns
     -------
@@ -129,7 +168,8 @@ def component_signals(decomposed, record):
     return maps, spectra
 
 
-def _in_memory(tree):
+def _in_memory(tree: dict[str, Any]) -> dict[str, Any]:
+    """The lazy arrays of a tree of metadata, computed."""
     return {
         key: _in_memory(value) if isinstance(value, dict) else value.compute()
         for key, value in tree.items()
@@ -137,33 +177,38 @@ def _in_memory(tree):
     }
 
 
-def write_results(path, decomposed, record, overwrite=False):
+def write_results(
+    path: str | os.PathLike[str],
+    decomposed: BaseSignal,
+    record: dict[str, Any],
+    overwrite: bool = False,
+) -> None:
     """Write the result file of a decomposed signal, completely or not at all.
 
     Parameters
     ----------
     path : path-like
-        The file to write; its folder must exist.
+        File to write; its folder must exist.
     decomposed : hyperspy.signals.BaseSignal
-        A signal after ``decomposition``.
+        Signal after ``decomposition``.
     record : dict
         Input, settings and outcome, as JSON can hold them.
-    overwrite : bool, default=False
-        Replace an existing file.
+    overwrite : bool, default False
+        Whether to replace an existing file.
 
     Raises
     ------
     FileExistsError
         If the file exists and ``overwrite`` is False.
     OSError
-        If the file could not be written. Nothing is left behind, and a file that
-        was there before is untouched.
+        If the file could not be written. An existing file does not change, and no
+        incomplete file remains.
     """
     import h5py
 
     maps, spectra = component_signals(decomposed, record)
     with _replacing(Path(path), overwrite) as (whole, other), _uninterrupted():
-        # The maps are written three times: alone, among the learning results, merged.
+        # The maps are written three times: alone, in the learning results, merged.
         _reserve(whole, 4 * (maps.data.nbytes + spectra.data.nbytes))
         maps.save(whole, overwrite=True, show_progressbar=False)
         spectra.save(other, overwrite=True, show_progressbar=False)
@@ -174,8 +219,8 @@ def write_results(path, decomposed, record, overwrite=False):
             file.attrs[ATTRIBUTE] = json.dumps(record)
 
 
-def _reserve(path, size):
-    """Fail here if there is no room: HDF5 cannot close a file that it cannot write."""
+def _reserve(path: Path, size: int) -> None:
+    """Fail now if the disk is full: HDF5 cannot close a file that it cannot write."""
     with path.open("wb") as file:
         for _ in range(0, size, _PIECE):
             file.write(bytes(_PIECE))
@@ -184,12 +229,12 @@ def _reserve(path, size):
 
 
 @contextmanager
-def _uninterrupted():
-    """Hold signals back: RosettaSciIO goes on after one while it writes metadata."""
+def _uninterrupted() -> Iterator[None]:
+    """Delay Ctrl-C, which RosettaSciIO ignores while it writes metadata."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    held = []
+    held: list[bool] = []
     handlers = {
         number: signal.signal(number, lambda *_: held.append(True))
         for number in (signal.SIGINT, signal.SIGTERM)
@@ -204,19 +249,19 @@ def _uninterrupted():
 
 
 @contextmanager
-def _replacing(path, overwrite):
-    """Yield two temporary paths; when all went well the first becomes ``path``."""
+def _replacing(path: Path, overwrite: bool) -> Iterator[list[Path]]:
+    """Yield two temporary paths and rename the first to ``path`` if all went well."""
     temporary = [
         path.with_name(f".{path.stem}-{os.getpid()}-{part}.hspy") for part in (1, 2)
     ]
     try:
         yield temporary
         # Windows writes the buffers only of files that are open for writing.
-        with temporary[0].open("r+b") as file:
-            os.fsync(file.fileno())
+        with temporary[0].open("r+b") as whole:
+            os.fsync(whole.fileno())
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} appeared meanwhile; it was not overwritten")
         os.replace(temporary[0], path)
     finally:
-        for file in temporary:
-            file.unlink(missing_ok=True)
+        for part in temporary:
+            part.unlink(missing_ok=True)

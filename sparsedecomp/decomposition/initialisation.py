@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sparsedecomp.blocks import LowRank
 from sparsedecomp.blocks.sources import one_blas_thread
 from sparsedecomp.decomposition.abundances import constrained_rows
+from sparsedecomp.decomposition.geometric.corners import corners_of_cone
 from sparsedecomp.decomposition.geometric.simplex import (
     best_vertices,
     dimensions_of,
@@ -20,7 +21,6 @@ from sparsedecomp.decomposition.geometric.simplex import (
     signal_coordinates,
     vertices,
 )
-from sparsedecomp.decomposition.geometric.sss_vca import corners_of_cone
 from sparsedecomp.metrics import match_components
 from sparsedecomp.noise.scree import noise_edge
 

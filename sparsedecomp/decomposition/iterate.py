@@ -47,25 +47,26 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Momentum:
-    """How far states are extrapolated along their last move [1]_.
+    """How far states are extrapolated along their last move, after Ang and Gillis [1]_.
 
     An accepted step multiplies the momentum by `growth` up to a ceiling, which grows by
     `ceiling_growth`; a step that is taken back divides the momentum by `reduction` and
-    makes the momentum that was too large the ceiling.
+    makes the momentum that was too large the ceiling. The default values are those
+    with which the methods of this package are tested; they were not tuned.
 
     Parameters
     ----------
     initial : float, default 0.5
-        Momentum of the first extrapolation; "beta_0" of the paper.
+        Momentum of the first extrapolation. A larger one saves iterations if the
+        first steps all go the same way, and costs a step taken back if they do not.
     growth : float, default 1.05
-        "gamma" of the paper. The values are those with which the methods of this
-        package have been tested; others were not compared.
+        Larger values accelerate sooner, and more steps are taken back.
     ceiling_growth : float, default 1.01
-        "gamma bar" of the paper.
+        Larger values let the momentum return sooner to where a step failed.
     reduction : float, default 1.5
-        "eta" of the paper.
+        Larger values make the steps after a failed one more cautious.
     limit : float, default 1
-        Largest ceiling.
+        Largest ceiling. Momentum above 1 extrapolates farther than the last move.
 
     References
     ----------
@@ -126,21 +127,12 @@ class IterativeMethod(Generic[State]):
         """Return ``new + momentum (new - old)`` or what stands for it; None for not."""
         return None
 
-    def is_small(self, old: State, new: State, decrease: float, objective: float):
-        """Whether the move from ``old`` to ``new`` is too small to go on.
+    def is_small(
+        self, old: State, new: State, decrease: float, objective: float
+    ) -> bool:
+        """Whether the step between the best states ``old`` and ``new`` is too small.
 
-        Parameters
-        ----------
-        old, new : State
-            The best states before and after the step.
-        decrease : float
-            Decrease of the objective; infinite after the first step.
-        objective : float
-            Objective of ``new``.
-
-        Returns
-        -------
-        bool
+        The decrease of the objective is infinite after the first step.
         """
         return decrease <= self.tol * abs(objective)
 
@@ -194,6 +186,11 @@ class Outcome(Generic[State]):
         """Mark the fit as ended by Ctrl-C."""
         self.stopped = self.interrupted = True
 
+    def stop_like(self, other: Outcome) -> None:
+        """Mark the fit as stopped or interrupted if another outcome is."""
+        self.stopped |= other.stopped
+        self.interrupted |= other.interrupted
+
     def pass_on_interrupt(self) -> None:
         """Raise KeyboardInterrupt if Ctrl-C ended the fit.
 
@@ -207,10 +204,7 @@ class Outcome(Generic[State]):
 def keep_on_interrupt(outcome: Outcome) -> Iterator[None]:
     """Let Ctrl-C end the block and mark the outcome, whose state is kept.
 
-    Parameters
-    ----------
-    outcome : Outcome
-        Result so far.
+    The argument is the result so far.
     """
     try:
         yield
@@ -222,19 +216,7 @@ def complete(outcome: Outcome, work: Callable[[], Result]) -> Result:
     """Do work without which the outcome is lost, such as the last pass over the data.
 
     Ctrl-C during the work marks the outcome and runs the work once more from its
-    beginning; a second Ctrl-C is passed on.
-
-    Parameters
-    ----------
-    outcome : Outcome
-        Result so far.
-    work : callable
-        Called without arguments.
-
-    Returns
-    -------
-    object
-        What `work` returns.
+    beginning; a second Ctrl-C is passed on. Returns what ``work()`` returns.
     """
     try:
         return work()
@@ -289,25 +271,21 @@ def _repeat(
     monitor: Monitor | None,
 ) -> None:
     acceleration = method.momentum
-    momentum, ceiling = 0.0, 1.0
     if acceleration is not None:
         momentum, ceiling = acceleration.initial, acceleration.limit
     # The plain continuation of the best state, and the extrapolated one.
-    plain: State = outcome.state
-    ahead: State | None = None
-    n_small = 0
+    plain, ahead, n_small = outcome.state, None, 0
     for _ in range(max_iter):
         point = plain if ahead is None else ahead
         new, objective = method.step(point)
         rises = method.monotone and not objective <= outcome.objective
-        if ahead is not None and acceleration is not None:
-            if rises:
-                momentum, ceiling = acceleration.after_failure(momentum, ceiling)
-                point = plain
-                new, objective = method.step(point)
-                rises = not objective <= outcome.objective
-            else:
-                momentum, ceiling = acceleration.after_success(momentum, ceiling)
+        if ahead is not None and rises:
+            momentum, ceiling = acceleration.after_failure(momentum, ceiling)
+            point = plain
+            new, objective = method.step(point)
+            rises = not objective <= outcome.objective
+        elif ahead is not None:
+            momentum, ceiling = acceleration.after_success(momentum, ceiling)
         if rises:
             outcome.converged = outcome.rose = True
             return
@@ -349,13 +327,13 @@ def best_of(outcomes: Iterable[Outcome[State]]) -> Outcome[State]:
     -------
     Outcome
     """
-    best: Outcome[State] | None = None
+    best: Outcome[State] = None
     try:
         for outcome in outcomes:
             if best is None or outcome.objective < best.objective:
                 best = outcome
             if outcome.stopped:
-                best.stopped, best.interrupted = True, outcome.interrupted
+                best.stop_like(outcome)
                 break
     except KeyboardInterrupt:
         if best is None:
@@ -382,7 +360,7 @@ class Phases(Generic[State]):
 
     def __init__(self, monitor: Monitor | None = None) -> None:
         self.monitor = monitor
-        self.outcome: Outcome[State] = None  # type: ignore[assignment]
+        self.outcome: Outcome[State] = None
 
     def run(
         self, name: str, work: Callable[[Outcome[State]], Outcome[State]]
@@ -404,33 +382,21 @@ class Phases(Generic[State]):
             itself had nothing to keep.
         """
         before = self.outcome
-        if before is None:
+        if before is None or not before.stopped:
             self._name(name)
+        if before is None:
             self.outcome = work(before)
         elif not before.stopped:
-            self._name(name)
             with keep_on_interrupt(before):
                 after = work(before)
                 if after.history:
                     self.outcome = after
                 else:
-                    before.stopped |= after.stopped
-                    before.interrupted |= after.interrupted
+                    before.stop_like(after)
         return self.outcome
 
     def complete(self, work: Callable[[], Result]) -> Result:
-        """Do work without which the result is lost; see `complete`.
-
-        Parameters
-        ----------
-        work : callable
-            Called without arguments.
-
-        Returns
-        -------
-        object
-            What `work` returns.
-        """
+        """Do work without which the result is lost; see the function `complete`."""
         self._name("last passes")
         return complete(self.outcome, work)
 

@@ -117,10 +117,8 @@ class SuperResolution:
             "fallback": self.fine.fallback or "none",
             "seconds": float(self.fine.seconds),
         }
-        for name in ("weight", "share"):
-            if getattr(self.fine, name) is not None:
-                report[name] = float(getattr(self.fine, name))
-        return report
+        used = {**self.fine.parameters, "share": self.fine.share}
+        return report | {k: float(v) for k, v in used.items() if np.isscalar(v)}
 
     def __repr__(self):
         about = self.as_dict()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-METHODS = ("edge", "frc", "decorrelation")
 # Pixels of a cube that are dealt out to two halves at once.
 _AT_ONCE = 1_000_000
+# Parameters that say which maps are measured; all others go to the function.
+_FOR_MAPS = ("other", "across", "random_state")
 
 
 def estimate_resolution(
@@ -72,38 +73,43 @@ def estimate_resolution(
     >>> abs(found.value - 2.355 * 2.0) < 0.1
     True
     """
-    from ..superresolution import (
-        decorrelation_resolution,
-        edge_resolution,
-        edge_width,
-        ring_resolution,
-    )
+    from ..superresolution.resolution.measures import MEASURES
 
-    if method not in METHODS:
-        raise ValueError(f"method={method!r} is unknown, expected one of {METHODS}.")
+    if method == "edge" and across is not None:
+        method = "profiles"
+    explicit = {"other": other, "across": across}
+    explicit |= {"bar": bar or None, "random_state": random_state or None}
+    given = {name: value for name, value in explicit.items() if value is not None}
+    options = MEASURES.complete(method, given | options)
+    measure = MEASURES[method]
     axes = _map_axes(self)
-    if other is not None:
-        _check_pair(self, other, method)
     steps = tuple(abs(float(axis.scale)) for axis in axes)
-    if method == "frc":
-        halves = _halves(self, random_state) if other is None else _alike(self, other)
-        found = ring_resolution(*halves, steps, **options)
-    elif method == "decorrelation":
-        found = decorrelation_resolution(_strongest(_cubes(self))[0], steps, **options)
-    elif across is None:
-        found = edge_resolution(_strongest(_cubes(self))[0], steps, **options)
-    else:
-        chosen = self.axes_manager[across]
-        if chosen not in axes:
-            raise ValueError(
-                f"across={across!r} is the axis '{chosen.name}', expected one of the "
-                f"map: '{axes[1].name}' or '{axes[0].name}'."
-            )
-        axis = axes.index(chosen)
+    options = {k: v for k, v in options.items() if k not in _FOR_MAPS}
+    if measure.needs == "lines":
+        axis = _crossed_axis(self, across, axes)
         image = _strongest(_cubes(self))[0]
-        lines = image.T if axis == 0 else image
-        found = edge_width(lines, steps[axis], bar=bar, **options)
+        found = measure.load()(image.T if axis == 0 else image, steps[axis], **options)
+    else:
+        if measure.needs == "map":
+            maps = _strongest(_cubes(self))
+        else:
+            maps = _halves(self, random_state) if other is None else _pair(self, other)
+        found = measure.load()(*maps, steps, **options)
     return found.in_units(axes[1].units)
+
+
+def _crossed_axis(signal, across, axes):
+    """Number of the axis, rows or columns, along which lines cross an edge."""
+    names = f"'{axes[1].name}' or '{axes[0].name}'"
+    if across is None:
+        raise ValueError(f"method='profiles' needs across, the axis {names}.")
+    chosen = signal.axes_manager[across]
+    if chosen not in axes:
+        raise ValueError(
+            f"across={across!r} is the axis '{chosen.name}', expected one of the "
+            f"map: {names}."
+        )
+    return axes.index(chosen)
 
 
 def _map_axes(signal):
@@ -118,17 +124,6 @@ def _map_axes(signal):
         f"{axes.signal_dimension} signal axes, expected a map (two, and one or none) "
         "or an image. Choose one with `s.inav` or `s.sum`."
     )
-
-
-def _check_pair(signal, other, method):
-    if method != "frc":
-        raise ValueError(f"method={method!r} takes one map, expected no other.")
-    shapes = signal.axes_manager.shape, other.axes_manager.shape
-    if shapes[0] != shapes[1]:
-        raise ValueError(
-            f"The maps have the shapes {shapes[0]} and {shapes[1]}, expected equal "
-            "ones. Crop them to their common field."
-        )
 
 
 def _cubes(*signals):
@@ -155,7 +150,14 @@ def _strongest(cubes):
     return found.maps[..., best].astype(float)
 
 
-def _alike(signal, other):
+def _pair(signal, other):
+    """The strongest factor of two signals of one shape."""
+    shapes = signal.axes_manager.shape, other.axes_manager.shape
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            f"The maps have the shapes {shapes[0]} and {shapes[1]}, expected equal "
+            "ones. Crop them to their common field."
+        )
     return _strongest(_cubes(signal, other))
 
 

@@ -27,11 +27,10 @@ def super_resolve(
     psf=0.0,
     registration=True,
     prior=None,
-    weight=None,
-    dictionary=None,
     navigation_mask=None,
     lazy=None,
     random_state=0,
+    **parameters,
 ):
     """Make one fine map of several coarse maps that are shifted against each other.
 
@@ -74,19 +73,14 @@ def super_resolve(
     prior : float, optional
         Standard deviation of the offsets in the units of the axes; default: a fifth
         of the step.
-    weight : float, optional
-        Of the regularisation, in units of the noise; default: chosen by the samples
-        held out.
-    dictionary : (n_atoms, size**2) array, optional
-        Of "sparse", see `sparsedecomp.superresolution.image_dictionary`, which learns
-        one from maps of your own; default: from photographs, for which scikit-image
-        has to be installed.
     navigation_mask : array or signal, or a sequence of one for each frame, optional
         True for pixels to leave out, in the order of ``axes_manager``.
     lazy : bool, optional
         Return a lazy signal whose spectra are made when they are computed; default:
         as the data are.
     random_state : int, default 0
+    **parameters : object
+        Parameters of the method.
 
     Returns
     -------
@@ -130,13 +124,17 @@ def super_resolve(
     ((28, 28), 0.5)
     """
     from ..superresolution.factors import FACTORS, factors_of
-    from ..superresolution.multiframe import check_frames, resolve
+    from ..superresolution.fine_map import check_frames
+    from ..superresolution.methods import METHODS
+    from ..superresolution.multiframe import resolve
     from ..superresolution.observation.planner import plan_shifts
 
+    parameters = METHODS.complete(method, parameters | ({"psf": psf} if psf else {}))
+    parameters.pop("psf", None)
     if factors not in FACTORS:
         raise ValueError(f"factors={factors!r}, expected one of {FACTORS}.")
     frames = _frames_of(signals)
-    check_frames(np.zeros((len(frames), 1, 1, 1)), method)
+    check_frames(np.zeros((len(frames), 1, 1, 1)))
     _check_alike(frames)
     axes = _map_axes(frames[0])
     starts = _starts(frames, signals, offsets, axes)
@@ -158,11 +156,10 @@ def super_resolve(
         psf=psf * scale / step,
         mask=mask,
         method=method,
-        weight=weight,
-        dictionary=dictionary,
         nonnegative=factors == "nmf_so_ard",
         registration=registration,
         prior=None if prior is None else prior / step,
+        **parameters,
     )
     plan = plan_shifts(
         1.0, fine.geometry.shifts, psf / step, 1 / float(scale), propose=False

@@ -1,24 +1,32 @@
-"""Work shared among threads: items, bands of a map, and BLAS kept to one of them."""
+"""Threads over items and over bands of a map, and BLAS limited to one thread."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from sparsedecomp.blocks.sources import one_blas_thread, thread_count
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+F = TypeVar("F", bound=Callable[..., Any])
 
-def bands(n_rows, least=16):
-    """Cut rows into one band for each thread, none of them very thin."""
+
+def bands(n_rows: int, least: int = 16) -> list[slice]:
+    """Cut rows into one band for each thread, each of at least ``least`` rows."""
     n = max(1, min(thread_count(), n_rows // least))
     edges = np.linspace(0, n_rows, n + 1).astype(int)
     return [slice(int(a), int(b)) for a, b in zip(edges, edges[1:], strict=False)]
 
 
-def in_threads(function, items):
-    """Call a function of one item for all of them, on threads; results in order."""
+def in_threads(
+    function: Callable[[Item], Result], items: Iterable[Item]
+) -> list[Result]:
+    """Call a function for every item on threads; results in the order of the items."""
     items = list(items)
     n_threads = min(thread_count(), len(items))
     if n_threads <= 1:
@@ -27,17 +35,12 @@ def in_threads(function, items):
         return list(pool.map(function, items))
 
 
-def on_one_blas_thread(function):
-    """Let BLAS keep to one thread in a function: its matrices are small and many.
-
-    Parameters
-    ----------
-    function : callable
-    """
+def on_one_blas_thread(function: F) -> F:
+    """Decorate a function of many small matrices: BLAS uses one thread inside."""
 
     @functools.wraps(function)
-    def limited(*args, **kwargs):
+    def limited(*args: Any, **kwargs: Any) -> Any:
         with one_blas_thread():
             return function(*args, **kwargs)
 
-    return limited
+    return cast(F, limited)

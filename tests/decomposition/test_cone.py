@@ -4,13 +4,11 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from sparsedecomp.decomposition.geometric.cone import (
+from sparsedecomp.decomposition.geometric.cone import Bounds, Cone, Slice
+from sparsedecomp.decomposition.geometric.corners import (
     SWEEPS,
-    Bounds,
-    Cone,
     CornerSearch,
     CornerState,
-    Slice,
     farthest,
     start_corners,
 )

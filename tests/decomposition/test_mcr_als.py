@@ -10,7 +10,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sparsedecomp import datasets
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition import MCRALS, VCA
-from sparsedecomp.decomposition.geometric.sss_vca import corners_of_cone
+from sparsedecomp.decomposition.geometric.corners import corners_of_cone
 from sparsedecomp.decomposition.initialisation import start_candidates
 from sparsedecomp.decomposition.iterate import iterate
 from sparsedecomp.decomposition.mcr.alternating import (

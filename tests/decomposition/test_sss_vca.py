@@ -12,6 +12,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sparsedecomp import datasets
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition import SSSVCA
+from sparsedecomp.decomposition.geometric.cone import Bounds
+from sparsedecomp.decomposition.geometric.corners import find_corners
 from sparsedecomp.decomposition.iterate import Phases
 from sparsedecomp.metrics import match_components
 
@@ -64,14 +66,14 @@ def test_sources_that_own_a_channel_are_exact(rng, k, thickness):
 
 def test_the_search_is_fast_once_the_data_are_compressed():
     shares, spectra = scene(8)
-    model = SSSVCA(8, random_state=0)
     V = np.linalg.svd(shares @ spectra, full_matrices=False)[2][:8].T
     points = shares @ spectra @ V
     points /= (points @ V.sum(axis=0))[:, None]
-    arguments = V, np.zeros((300, 8, 8)), np.random.default_rng(0)
-    model._search(points, *arguments, Phases())
+    bounds = Bounds.of_windows(V, np.zeros((300, 8, 8)))
+    arguments = points, V, bounds, bounds.default_margin, 3, np.random.default_rng(0)
+    find_corners(*arguments, Phases())
     began = time.process_time()
-    model._search(points, *arguments, Phases())
+    find_corners(*arguments, Phases())
     # A fifth of a second is asked for; a busy machine may take longer.
     assert time.process_time() - began < 0.6
 

@@ -9,6 +9,8 @@ from scipy.ndimage import gaussian_filter
 
 import sparsedecomp
 from sparsedecomp import datasets
+from sparsedecomp.superresolution import Resolution
+from sparsedecomp.superresolution.resolution.measures import MEASURES, Measure
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*of what the fine map can hold")
 
@@ -82,10 +84,26 @@ def test_a_length_without_a_unit():
     [
         (lambda c: c, {"method": "psf"}, "method='psf' is unknown, expected one of"),
         (lambda c: c.inav[3], {}, "has 1 navigation and 1 signal axes, expected a map"),
-        (lambda c: c, {"other": "half"}, "takes one map, expected no other"),
+        (
+            lambda c: c,
+            {"other": "half"},
+            "'edge' does not take other=.*: frc",
+        ),
         (lambda c: c, {"method": "frc", "other": "half"}, r"shapes \(70, 80, 4\) and"),
         (lambda c: c * 0.3, {"method": "frc"}, "Only counts can be dealt out"),
         (lambda c: c, {"shape": "erf"}, "shape='erf' is unknown"),
+        (lambda c: c, {"bar": True}, "'edge' does not take bar=True, it takes shape"),
+        (
+            lambda c: c,
+            {"method": "frc", "across": 0},
+            "'frc' does not take across=0, it takes other, random_state, threshold",
+        ),
+        (
+            lambda c: c,
+            {"method": "decorrelation", "level": 0.9},
+            "'decorrelation' does not take level=0.9, it takes no parameters",
+        ),
+        (lambda c: c, {"method": "profiles"}, "'profiles' needs across"),
         (lambda c: c, {"across": 2}, "across=2 is the axis .* expected one of the map"),
     ],
 )
@@ -94,6 +112,44 @@ def test_bad_input(counts, make, options, message):
         options = options | {"other": counts.inav[:35]}
     with pytest.raises(ValueError, match=message):
         make(counts).estimate_resolution(**options)
+
+
+def test_a_misspelt_parameter_is_named(counts):
+    with pytest.raises(TypeError, match="take treshold=0.5.* mean 'threshold'"):
+        counts.estimate_resolution("frc", treshold=0.5)
+
+
+def test_lines_across_an_edge_are_a_method_of_their_own(maps):
+    s = calibrated(hs.signals.Signal1D(np.cumsum(maps, axis=1)))
+    by_axis = s.estimate_resolution(across=0)
+    by_name = s.estimate_resolution("profiles", across=0)
+    np.testing.assert_equal(by_name.interval, by_axis.interval)
+
+
+def test_maps_are_not_tapered_where_that_is_asked_for(counts):
+    tapered, whole = (
+        counts.estimate_resolution("frc", taper=taper) for taper in ("hann", None)
+    )
+    # Without a taper all values of a ring are independent.
+    ratio = whole.curve["independent"] / tapered.curve["independent"]
+    assert ratio.min() > 2
+
+
+def mean_step(image, step, *, factor=1.0):
+    """Measure for the test below."""
+    return Resolution("mean_step", factor * np.mean(step))
+
+
+def test_an_added_measure_is_known_by_its_name(counts, monkeypatch):
+    entry = Measure(
+        name="mean_step",
+        target=f"{__name__}:mean_step",
+        summary="mean of the steps",
+        parameters={"factor": 1.0},
+    )
+    monkeypatch.setitem(MEASURES, "mean_step", entry)
+    found = counts.estimate_resolution("mean_step", factor=3.0)
+    assert found.value == pytest.approx(0.6) and found.units == "um"
 
 
 @pytest.fixture(scope="module")

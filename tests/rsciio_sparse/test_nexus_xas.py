@@ -198,7 +198,7 @@ def test_malformed_stacks_are_refused_and_closed(stack, field, values, reason):
 def test_other_files_are_refused(tmp_path):
     path = tmp_path / "file.nxxas"
     path.write_text("no HDF5")
-    with pytest.raises(MalformedFile, match="no HDF5 file"):
+    with pytest.raises(MalformedFile, match="not an HDF5 file"):
         file_reader(path)
     with h5py.File(path, "w") as file:
         file["x"] = 1

@@ -137,7 +137,7 @@ def test_malformed_rows_are_refused_with_line_and_reason(write):
     short = [*rows[:14], *(row.rsplit(maxsplit=1)[0] for row in rows[14:])]
     with pytest.raises(MalformedFile, match="4 columns: two angles, the time and 2"):
         file_reader(write("\n".join(short)))
-    with pytest.raises(MalformedFile, match="no number") as error:
+    with pytest.raises(MalformedFile, match="other than numbers") as error:
         file_reader(write("\n".join([*rows[:16], rows[16] + " x", *rows[17:]])))
     assert error.value.line == 17
     with pytest.raises(MalformedFile, match="no absorption among the columns i0"):

@@ -127,7 +127,11 @@ REFUSED = {
     "no version": (HEADER[17:] + ROWS, 1, "'# XDI/1.0' was expected"),
     "no data": (HEADER, 15, "followed by no data"),
     "one row": (HEADER + "8979 1\n", None, "1 rows of numbers, at least two"),
-    "text": (HEADER + "8979 1\n8980 none\n", 16, "'8980 none' holds something that is"),
+    "text": (
+        HEADER + "8979 1\n8980 none\n",
+        16,
+        "'8980 none' contains something other",
+    ),
     "fewer": (HEADER + ROWS + "8990\n", 18, "1 columns, but 2 in the rows before"),
     "more": (HEADER + ROWS + "8990 1 2\n", 18, "3 columns, but 2"),
     "comment": (HEADER + ROWS + "# Outer.value: 2\n", 18, "between the rows of data"),

@@ -90,9 +90,7 @@ def test_damaged_files_are_refused_with_their_line(tmp_path, text, message):
 
 def test_grid_is_of_one_kind_of_path(data_dir):
     copper, other = read_feff_path(data_dir / CU.format(1)), data_dir / ZNSE
-    with pytest.raises(
-        ValueError, match="one kind of path, and Zn-Se and Cu-Cu"
-    ):
+    with pytest.raises(ValueError, match="one kind of path, and Zn-Se and Cu-Cu"):
         ScatteringGrid.from_paths([copper, read_feff_path(other)])
 
 

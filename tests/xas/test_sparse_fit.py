@@ -213,7 +213,10 @@ def test_columns_of_ones_own(nickel, image):
         ({"support": "all"}, "support='all': expected one of joint, pixel"),
         ({"kmin": 3, "kmax": 30}, "leaves the data"),
         ({"rmin": 4, "rmax": 2}, "two increasing distances"),
-        ({"method": "lasso", "penalty": "aic"}, "give a fraction of the largest penalty"),
+        (
+            {"method": "lasso", "penalty": "aic"},
+            "give a fraction of the largest penalty",
+        ),
     ],
 )
 def test_bad_options_are_refused(nickel, image, options, message):

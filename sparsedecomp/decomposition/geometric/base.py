@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from sparsedecomp.blocks import LowRank
 from sparsedecomp.decomposition.abundances import solve
 from sparsedecomp.decomposition.base import BlockFactorisation
 from sparsedecomp.decomposition.iterate import Phases
 from sparsedecomp.noise.scree import noise_edge
+
+if TYPE_CHECKING:
+    from sparsedecomp.decomposition.base import MatrixLike
 
 
 class GeometricUnmixing(BlockFactorisation):
@@ -24,14 +31,14 @@ class GeometricUnmixing(BlockFactorisation):
     # Upper bound on the number of components when none is given.
     _MOST = 20
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: MatrixLike, y: None = None) -> NDArray:
         """Find the spectra and return the abundances of the pixels.
 
         Parameters
         ----------
         X : array, SciPy sparse matrix, dask array or BlockMatrix
-            Of shape (n_pixels, n_channels). A dask array is read in passes over its
-            chunks and never held as a whole.
+            Data of shape (n_pixels, n_channels). A dask array is read in passes over
+            its chunks and never held as a whole.
         y : None
             Ignored.
 
@@ -73,18 +80,18 @@ class GeometricUnmixing(BlockFactorisation):
         self._warn(stopped=True)
         return np.ascontiguousarray(W[:, order])
 
-    def transform(self, X):
-        """Find the abundances of pixels, the spectra fixed.
+    def transform(self, X: MatrixLike) -> NDArray:
+        """Find the abundances of pixels for the spectra of the fit.
 
         Parameters
         ----------
         X : array, SciPy sparse matrix, dask array or BlockMatrix
-            Of shape (n_pixels, n_channels).
+            Data of shape (n_pixels, n_channels).
 
         Returns
         -------
         (n_pixels, n_components_) array
-            Under the same ``constraint`` as in the fit.
+            Abundances under the same ``constraint`` as in the fit.
         """
         check_is_fitted(self)
         blocks = self._blocks(X, reset=False)
@@ -108,17 +115,17 @@ class GeometricUnmixing(BlockFactorisation):
         return max(k, 1)
 
     @property
-    def _most_steps(self):
+    def _most_steps(self) -> int:
         return self.max_iter
 
-    def _constraint(self):
+    def _constraint(self) -> str:
         return self.constraint
 
-    def _reorder(self, order):
+    def _reorder(self, order: NDArray) -> None:
         """Put attributes of the components in the order of their energy."""
 
 
-def _noise_variance(low, k):
+def _noise_variance(low: LowRank, k: int) -> float:
     """Mean square of what lies outside of ``k`` dimensions, per degree of freedom."""
     n, m = len(low.scores), len(low.basis)
     left = low.summary.sum_of_squares - np.square(low.singular_values[:k]).sum()

@@ -1,69 +1,69 @@
-"""The cone of all spectra that the data allow: non-negative, within their noise.
+"""The cone of all spectra of the signal space that are non-negative up to their noise.
 
-A spectrum of a ``K``-dimensional signal space is ``s = V c``. That no channel is
-negative cuts a cone out of the space; the spectra of one total intensity are a slice of
-it, a polytope. Its corners are found by linear programmes of few variables and many
+A spectrum of a ``K``-dimensional signal space is ``s = V c``. The spectra without
+negative channels form a cone; those of one total intensity form a slice of the cone, a
+polytope. Its corners are found by linear programmes of few variables and many
 constraints, for which the dual simplex method is exact and fast.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import HalfspaceIntersection
 from scipy.special import ndtri
 
-from sparsedecomp.decomposition.iterate import IterativeMethod
 from sparsedecomp.kernels.polytope import dual_simplex
 
-# A bound whose loadings are below this part of the largest holds rounding errors.
+# Bounds whose loadings are below this part of the largest are rounding errors: about
+# the square root of the precision of float64.
 _ROUNDING = 1e-8
-# Noise of loadings below this part of the largest of them is none.
+# Noise of the loadings below this part of the largest loading counts as none.
 _SILENT = 1e-7
-# How far outside of a facet a corner may be, relative to its coordinates.
+# How far outside of a facet a corner may be, relative to its coordinates; some orders
+# above the precision of float64.
 _TOLERANCE = 1e-11
-# Boxes around the slice to start from, in the spread of the pixels.
+# Boxes around the slice from which the dual simplex method starts, in units of the
+# spread of the pixels. A larger box is tried if a corner lies on the one before.
 _BOXES = (1e3, 1e6, 1e9)
-# Exchanges of facets for each dimension of a programme; some ten are usual.
+# Upper bound on the exchanges of facets per dimension of a programme, a safeguard;
+# about ten are usual.
 _EXCHANGES = 1000
-SWEEPS = 50
-# Corners stand still once they move by less than this part of themselves.
-SETTLED = 1e-7
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """Sums over channels that must not be negative, and how well they are known.
+    """Sums over channels that must not be negative, and their variances.
 
     Attributes
     ----------
     values : (n, K) array
         ``values @ c`` is the intensity of the spectrum ``c`` in a window of channels.
     moments : (n, K, K) array
-        ``c @ moments @ c`` is the variance of that from the noise of the data.
+        ``c @ moments @ c`` is the variance of this intensity by the noise of the data.
     total : (K,) array
-        Gives the intensity in all channels together.
+        ``total @ c`` is the intensity in all channels together.
     """
 
-    values: np.ndarray
-    moments: np.ndarray
-    total: np.ndarray
+    values: NDArray
+    moments: NDArray
+    total: NDArray
 
     @classmethod
-    def of_windows(cls, V, moments):
-        """Bounds of single channels and of windows of 2, 4, 8, ... of them.
+    def of_windows(cls, V: NDArray, moments: NDArray) -> Bounds:
+        """Bounds of single channels and of windows of 2, 4, 8, ... channels.
 
-        The sum over a peak is known better than its channels, and must not be negative
-        either. Where there is no noise, the windows say nothing that channels do not.
+        The sum over a peak is known more precisely than its channels and must not be
+        negative either. Without noise the windows add nothing to the channels.
 
         Parameters
         ----------
         V : (n_channels, K) array
+            Basis of the signal space.
         moments : (n_channels, K, K) array
-            Of single channels, whose noise is independent.
+            Moments of single channels, whose noise is independent.
 
         Returns
         -------
@@ -71,46 +71,49 @@ class Bounds:
         """
         n = len(V)
         sums, variances = _running(V), _running(moments)
-        values, variance, width = [V], [moments], 2
+        parts, variance_parts, width = [V], [moments], 2
         loudest = np.sqrt(np.trace(moments, axis1=1, axis2=2).max())
         silent = loudest <= _SILENT * np.linalg.norm(V, axis=1).max()
         while width <= n // 4 and not silent:
             start = np.arange(0, n - width + 1, width // 2)
-            values.append(sums[start + width] - sums[start])
-            variance.append(variances[start + width] - variances[start])
+            parts.append(sums[start + width] - sums[start])
+            variance_parts.append(variances[start + width] - variances[start])
             width *= 2
-        values, variance = np.concatenate(values), np.concatenate(variance)
+        values, variance = np.concatenate(parts), np.concatenate(variance_parts)
         size = np.linalg.norm(values, axis=1)
         known = size > _ROUNDING * size.max()
         return cls(values[known], variance[known], V.sum(axis=0))
 
     @property
-    def default_margin(self):
-        """Standard deviations that noise exceeds anywhere once in a hundred times."""
+    def default_margin(self) -> float:
+        """Standard deviations that noise exceeds in any bound with 1 % probability."""
         return float(-ndtri(0.01 / len(self.values)))
 
-    def deviation(self, c):
+    def deviation(self, c: NDArray) -> NDArray:
         """Standard deviation of every bound at the spectrum ``c`` (K,)."""
         return np.sqrt(np.maximum((self.moments @ c) @ c, 0.0))
 
-    def relaxed(self, corner, margin, centre, normal):
-        """What must not be negative near a spectrum whose bounds have a margin.
+    def relaxed(
+        self, corner: NDArray, margin: float, centre: NDArray, normal: NDArray
+    ) -> NDArray:
+        """Normals of the cone near a corner when the bounds have a margin.
 
-        The deviation is convex in the spectrum. It is taken as linear: as it is at the
-        corner and at the centre, and elsewhere as its tangent at the corner has it.
+        The deviation is a convex function of the spectrum. It is linearised: exact at
+        the corner and at the centre, elsewhere by its tangent at the corner.
 
         Parameters
         ----------
         corner, centre : (K,) arrays
-            Of a total intensity of one.
+            Spectra with a total intensity of one.
         margin : float
-            In standard deviations.
+            Number of standard deviations by which a bound may be negative.
         normal : (K,) array
-            Direction along which the corner is looked for.
+            Direction along which the corner is searched for.
 
         Returns
         -------
         (n, K) array
+            ``normals @ c`` must not be negative.
         """
         deviation = self.deviation(corner)
         weight = np.divide(1.0, deviation, where=deviation > 0, out=0 * deviation)
@@ -121,43 +124,38 @@ class Bounds:
         fall = self.total * (1 + normal @ centre / way) - normal / way
         return self.values + margin * (tangent + np.outer(lift, fall))
 
-    def widened(self, corners, margin):
-        """The same for many corners at once, the largest deviation everywhere.
-
-        Returns
-        -------
-        (n, K) array
-        """
+    def widened(self, corners: NDArray, margin: float) -> NDArray:
+        """Normals (n, K) for many corners at once, with their largest deviation."""
         largest = np.max([self.deviation(c) for c in corners], axis=0)
         return self.values + margin * np.outer(largest, self.total)
 
 
-def _running(values):
+def _running(values: NDArray) -> NDArray:
     return np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])
 
 
 @dataclass(frozen=True)
 class Slice:
-    """Coordinates on the spectra of a total intensity of one.
+    """Coordinates of the spectra with a total intensity of one.
 
     Attributes
     ----------
     centre : (K,) array
-        The mean of the pixels.
+        Mean of the pixels.
     axes : (K, K - 1) array
         A point ``u`` is the spectrum ``centre + axes @ u``; pixels have unit spread.
     """
 
-    centre: np.ndarray
-    axes: np.ndarray
+    centre: NDArray
+    axes: NDArray
 
     @classmethod
-    def through(cls, points):
+    def through(cls, points: NDArray) -> Slice:
         """The slice on which the pixels ``points`` (n_points, K) lie."""
         centre = points.mean(axis=0)
         k = len(centre)
         spread, axes = np.linalg.eigh(np.cov(points.T, bias=True).reshape(k, k))
-        # The thinnest direction is across the slice.
+        # The direction of the smallest variance is perpendicular to the slice.
         return cls(centre, axes[:, 1:] * np.sqrt(spread[1:]))
 
 
@@ -167,36 +165,30 @@ class Cone:
     Parameters
     ----------
     where : Slice
-        Its centre is taken to be inside: a bound that it violates is moved there.
+        The slice. Its centre is taken to be inside: a bound that it violates is moved
+        to it.
     normals : (n, K) array
         Spectra with ``normals @ c >= 0`` are inside.
     """
 
-    def __init__(self, where, normals):
+    def __init__(self, where: Slice, normals: NDArray) -> None:
         self.where = where
         slopes = normals @ where.axes
         length = np.linalg.norm(slopes, axis=1)
-        # A bound that is the same all over the slice cuts nothing from it.
+        # A bound that is constant on the slice does not cut it.
         cuts = length > _ROUNDING * length.max(initial=0.0)
         self.slopes = slopes[cuts] / length[cuts, None]
         self.offsets = np.maximum(normals[cuts] @ where.centre, 0.0) / length[cuts]
 
-    def extreme(self, direction):
-        """Spectrum on the slice farthest along a direction, by a linear programme.
+    def extreme(self, direction: NDArray) -> NDArray | None:
+        """Spectrum (K,) on the slice farthest along a direction, by a linear programme.
 
-        Parameters
-        ----------
-        direction : (K,) array
-
-        Returns
-        -------
-        (K,) array or None
-            None where no bound ends the slice.
+        None where the slice has no end in this direction.
         """
         u = self._corner(self.where.axes.T @ direction)
         return None if u is None else self.where.centre + self.where.axes @ u
 
-    def _corner(self, f):
+    def _corner(self, f: NDArray) -> NDArray | None:
         active, most = np.empty(len(f), np.int64), _EXCHANGES * len(f)
         for box in _BOXES:
             dual_simplex(self.slopes, self.offsets, f, box, _TOLERANCE, most, active)
@@ -204,12 +196,16 @@ class Cone:
                 return -np.linalg.solve(self.slopes[active], self.offsets[active])
         return None
 
-    def rays(self):
-        """All corners of the slice, by Quickhull; for up to six components or so.
+    def rays(self) -> NDArray:
+        """All corners of the slice, by Quickhull.
+
+        The number of corners grows exponentially with that of the components; about
+        six are feasible.
 
         Returns
         -------
         (n_rays, K) array
+            One spectrum in every row.
         """
         if len(self.where.centre) == 2:
             ends = [self.extreme(s * self.where.axes[:, 0]) for s in (-1, 1)]
@@ -218,23 +214,28 @@ class Cone:
         corners = HalfspaceIntersection(halves, self._interior()).intersections
         return self.where.centre + corners @ self.where.axes.T
 
-    def sample(self, n_samples, random_state=None):
-        """Spectra spread evenly over the slice, by hit and run; for pictures.
+    def sample(
+        self, n_samples: int, random_state: int | np.random.Generator | None = None
+    ) -> NDArray:
+        """Spectra spread evenly over the slice, by the hit-and-run sampler.
 
         Parameters
         ----------
         n_samples : int
+            Number of spectra.
         random_state : int or Generator, optional
+            Seed of the sampler.
 
         Returns
         -------
         (n_samples, K) array
+            One spectrum in every row.
         """
         generator = np.random.default_rng(random_state)
         u = self._interior()
         samples = np.empty((n_samples, len(u)))
         for i in range(n_samples):
-            # A few steps between two samples that are kept.
+            # Some steps between two samples reduce their correlation.
             for _ in range(2 * len(u)):
                 step = generator.standard_normal(len(u))
                 speed, room = self.slopes @ step, self.slopes @ u + self.offsets
@@ -245,111 +246,9 @@ class Cone:
             samples[i] = u
         return self.where.centre + samples @ self.where.axes.T
 
-    def _interior(self):
+    def _interior(self) -> NDArray:
         """A point away from all facets: the mean of corners in many directions."""
         d = self.where.axes.shape[1]
         ways = np.vstack([np.eye(d), -np.eye(d), np.ones((1, d))])
         corners = [self._corner(f) for f in ways]
         return np.mean([u for u in corners if u is not None], axis=0)
-
-
-def start_corners(cone, generator):
-    """Corners of the slice by vertex component analysis: each free of those found.
-
-    Parameters
-    ----------
-    cone : Cone
-    generator : numpy.random.Generator
-
-    Returns
-    -------
-    (K, K) array
-        One spectrum in every row.
-    """
-    k = len(cone.where.centre)
-    found = np.empty((0, k))
-    while len(found) < k:
-        f = generator.standard_normal(k)
-        span = np.linalg.qr(found.T)[0]
-        f -= span @ (span.T @ f)
-        found = np.vstack([found, farthest(cone, f)])
-    return found
-
-
-def farthest(cone, normal):
-    """Spectrum on the slice with the largest ``|normal @ c|``."""
-    ends = [cone.extreme(normal), cone.extreme(-normal)]
-    if any(end is None for end in ends):
-        return None
-    return max(ends, key=lambda c: abs(normal @ c))
-
-
-class CornerState(NamedTuple):
-    """Corners of the cone between two exchanges.
-
-    Attributes
-    ----------
-    corners : (k, k) array
-        One spectrum in every row, in coordinates of the signal space.
-    moved : float
-        Largest relative step of a corner in the last exchange.
-    """
-
-    corners: NDArray
-    moved: float
-
-    @property
-    def n_components(self) -> int:
-        """Number of corners."""
-        return len(self.corners)
-
-
-class CornerSearch(IterativeMethod[CornerState]):
-    """Exchange of corners until the simplex stands still: N-FINDR on the cone.
-
-    The determinant is linear in each corner, so each takes two linear programmes. Every
-    corner has the margin of its own noise; where this leaves the slice unbounded the
-    corner stays.
-
-    Parameters
-    ----------
-    where : Slice
-        Plane of spectra of one total intensity.
-    bounds : Bounds
-        Sums over channels that must not be negative.
-    corners : (k, k) array
-        Corners to start from.
-    margin : float
-        Number of standard deviations by which a bound may be negative.
-    """
-
-    monotone = False
-
-    def __init__(
-        self, where: Slice, bounds: Bounds, corners: NDArray, margin: float
-    ) -> None:
-        self.where = where
-        self.bounds = bounds
-        self.margin = margin
-        self._first = abs(np.linalg.det(corners))
-
-    def step(self, state: CornerState) -> tuple[CornerState, float]:
-        """Exchange all corners once; the objective is the volume over the first one."""
-        corners = state.corners.copy()
-        for j in range(len(corners)):
-            normal = np.linalg.svd(np.delete(corners, j, axis=0))[2][-1]
-            relaxed = self.bounds.relaxed(
-                corners[j], self.margin, self.where.centre, normal
-            )
-            exchanged = farthest(Cone(self.where, relaxed), normal)
-            corners[j] = corners[j] if exchanged is None else exchanged
-        step = np.linalg.norm(corners - state.corners, axis=1)
-        moved = float((step / np.linalg.norm(corners, axis=1)).max())
-        volume = float(abs(np.linalg.det(corners)) / self._first)
-        return CornerState(corners, moved), volume
-
-    def is_small(
-        self, old: CornerState, new: CornerState, decrease: float, objective: float
-    ) -> bool:
-        """Whether no corner has moved by more than rounding."""
-        return new.moved < SETTLED

@@ -1,8 +1,9 @@
-"""Unmixing by the smallest simplex that holds the pixels but for the noise."""
+"""Unmixing by the smallest simplex that contains the pixels up to their noise."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -36,16 +37,23 @@ from sparsedecomp.decomposition.iterate import (
     Phases,
     iterate,
 )
+from sparsedecomp.decomposition.progress import Progress
 from sparsedecomp.noise.signal_space import signal_space
 
 NORMALISATIONS = ("auto", "none", "projective", "sum")
+# Runs of VCA from whose largest simplex the search starts.
 _STARTS = 20
-# The first simplex is that of VCA blown up by this factor.
+# The simplex of VCA is enlarged by this factor for the start. It lies inside of the
+# cloud of pixels where none is pure; a larger factor takes more iterations.
 _BLOW_UP = 1.5
-# Corners of the hinge are rounded by this part of the noise, and more at first.
+# The corner of the hinge is rounded over this part of the noise, and over _FIRST_WIDTH
+# of the spread of the pixels at first. Wider corners make the minimisation easier and
+# shift the facets outwards.
 _ROUNDING = 0.3
 _FIRST_WIDTH = 0.02
-# Pixels lie in a plane if they are no farther from it than this times their noise.
+# The pixels count as lying in a plane if their rms distance from it is at most this
+# many standard deviations of the noise. Set with the scene Sim2 in view; larger values
+# take varying thickness for noise.
 _FLAT = 1.5
 
 
@@ -141,21 +149,21 @@ class MinimumVolume(GeometricUnmixing):
 
         -log |det Q| + sum_j (l_j / n) sum_i max(-(t_i Q)_j, 0),
 
-    the logarithm of the volume and a soft price for pixels outside of a facet.
+    the logarithm of the volume and a penalty on pixels outside of a facet (the hinge).
 
-    The weights ``l_j`` are not for the user to choose: they are those for which pixels
-    lie as far outside as noise alone would put them. A pixel with the abundance ``a``
-    and its noise ``s`` is outside by ``s phi(a/s) - a Phi(-a/s)`` on average; the sum
-    of that is matched over all facets and then facet by facet, up to a factor of two.
-    At the true facets the ratio of both sums is 0.7 for evenly spread abundances and
-    1.4 where a component is absent in most pixels, whence the match at one. The noise
-    is not the white noise alone but what the next ``k`` directions after the signal
-    space hold, as a constant and a part that grows as pixels darken: what the linear
-    model gets wrong outside of the signal space, it gets wrong inside too.
+    The weights ``l_j`` are chosen so that pixels lie as far outside as noise alone
+    would put them. A pixel of abundance ``a`` with the noise ``s`` is outside by
+    ``s phi(a/s) - a Phi(-a/s)`` on average, with the density ``phi`` and the
+    distribution function ``Phi`` of the normal distribution. The sum over the pixels is
+    matched for all facets together and then facet by facet, up to a factor of two. At
+    the true facets the ratio of the observed to the expected sum is 0.7 for evenly
+    spread abundances and 1.4 where a component is absent in most pixels; it is matched
+    at one. The noise is estimated from the ``k`` directions after the signal space, as
+    a constant and a part that grows as pixels get darker. It includes the errors of
+    the linear model, which are assumed to be as large inside of the signal space.
 
-    The rule was chosen on the scenes Samson and Sim1 (30 dB), their truth in view.
-    Mean angles in degrees of what was tried, over the normalisations that put pixels
-    on a plane:
+    The rule was chosen on the scenes Samson and Sim1 (30 dB) with their truth in view.
+    Mean angles to it in degrees, over the normalisations that put pixels on a plane:
 
     ===============================================  ===========  ==========
     rule                                             Samson       Sim1
@@ -168,16 +176,16 @@ class MinimumVolume(GeometricUnmixing):
     the same, facet by facet                         1.6 to 1.8   0.5
     ===============================================  ===========  ==========
 
-    The bound of two keeps single facets from running away where counts are few, which
-    they did on simulated particles. The threshold of "auto" below and the passes spent
-    on the signal space were set with Sim2 in view as well.
+    Without the bound of two, single facets moved far outwards on simulated particles
+    with few counts. The threshold of "auto" below and the number of passes for the
+    signal space were set with Sim2 in view as well.
 
     What it can decide: spectra of which no pixel is pure, if pixels lie on every facet
     of the simplex, that is if enough pixels lack each component. What it cannot: where
-    they do not, the smallest simplex is too small, whatever the fit says. Where the
-    noise is about as large as the simplex (counts of a few hundred a pixel), corners
+    they do not, the smallest simplex is too small, and the fit does not show it. Where
+    the noise is about as large as the simplex (a few hundred counts per pixel), corners
     are uncertain by many degrees; Poisson weights (``normalize_poissonian_noise``)
-    help, a factorisation of the counts is better.
+    help, a factorisation of the counts is better. Data may be negative.
 
     Parameters
     ----------
@@ -185,47 +193,54 @@ class MinimumVolume(GeometricUnmixing):
         Number of components. Default: the number of singular values above the noise,
         if the noise is white.
     normalisation : {"auto", "none", "projective", "sum"}
-        What pixels are divided by: their projection on the mean ("projective"), their
-        sum over the channels of the signal space, or nothing. "auto" takes "none" if
-        the pixels are within their noise of one plane, which is so where abundances
-        add up to one, and "projective" otherwise.
+        Divisor of the pixels: their projection on the mean ("projective"), their sum
+        over the channels of the signal space ("sum") or one ("none"). "auto" takes
+        "none" if the pixels are within their noise of one plane, as they are where
+        abundances add up to one, and "projective" otherwise.
     regularisation : {"matched"} or float
-        "matched" is the rule above; a number is the weight ``l_j`` of all facets.
+        Weights ``l_j`` of the facets. "matched" is the rule above; a number is the
+        weight of all facets, and larger numbers leave fewer pixels outside.
     constraint : {"auto", "nonnegative", "sum_to_one", "fully_constrained", "scaled"}
-        Of the abundances, see `abundances`. "auto" takes "fully_constrained" where
-        pixels are in one plane and "nonnegative" otherwise.
+        Constraint on the abundances, see `abundances`. "auto" takes
+        "fully_constrained" where pixels are in one plane and "nonnegative" otherwise.
     max_iter : int, default 100
-        Bound on the number of simplices that are computed.
+        Upper bound on the number of simplices that are computed.
     random_state : int, RandomState instance or None
-        Seed of the start (VCA, blown up) and of the range finder.
+        Seed of the start (VCA, enlarged) and of the range finder.
     callback : callable, optional
         Called with a `Progress` after every simplex; returning True ends the search.
 
     Attributes
     ----------
     components_ : (n_components_, n_channels) array
-        In the units of X where pixels are in one plane, otherwise of unit Euclidean
-        norm; the strongest first by the energy of their map.
+        Spectra in the units of X where pixels are in one plane, otherwise of unit
+        Euclidean norm; the strongest first by the energy of map and spectrum.
     n_components_ : int
+        Number of components.
     flatness_ : float
-        Root mean square distance of the pixels from the plane that suits them best,
-        over the noise; about one where abundances add up to one.
+        Root mean square distance of the pixels from their best-fitting plane, over the
+        noise; about one where abundances add up to one.
     normalisation_, constraint_ : str
-        What was used.
+        Normalisation and constraint that were used.
     regularisation_ : (n_components_,) array
-        The weights ``l_j``.
+        Weights ``l_j`` that were used.
     noise_variance_ : float
-        Mean square of what lies outside of the signal space, per degree of freedom.
+        Mean square of the data outside of the signal space, per degree of freedom.
     objective_history_ : (n_iter_,) array
         Volume of each simplex over that of the start; it rises and falls while the
         weights are matched.
     residual_norm_, relative_residual_ : float
         ``||X - W components_||``, and the same relative to ``||X||``.
     n_iter_ : int
-    converged_, interrupted_ : bool
+        Number of simplices that were computed.
+    converged_ : bool
+        Whether the weights agree with the noise.
+    interrupted_ : bool
+        Whether Ctrl-C ended the fit.
     passes_ : int
-        Reads of the whole of X.
+        Number of reads of the whole of X.
     seconds_ : float
+        Wall time of the fit.
 
     References
     ----------
@@ -258,15 +273,15 @@ class MinimumVolume(GeometricUnmixing):
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        normalisation="auto",
-        regularisation="matched",
-        constraint="auto",
-        max_iter=100,
-        random_state=None,
-        callback=None,
-    ):
+        normalisation: str = "auto",
+        regularisation: str | float = "matched",
+        constraint: str = "auto",
+        max_iter: int = 100,
+        random_state: int | np.random.RandomState | None = None,
+        callback: Callable[[Progress], object] | None = None,
+    ) -> None:
         self.n_components = n_components
         self.normalisation = normalisation
         self.regularisation = regularisation
@@ -292,7 +307,7 @@ class MinimumVolume(GeometricUnmixing):
         if self.normalisation == "auto":
             self.normalisation_ = "none" if self.flatness_ < _FLAT else "projective"
         cloud = make_cloud(low, k, self.normalisation_)
-        # The matrices are small: threads would wait for one another.
+        # More threads would only wait for one another, since the matrices are small.
         with one_blas_thread():
             vertices = self._search(cloud, generator, phases)
         S = cloud.spectra(vertices) @ low.basis[:, :k].T

@@ -1,25 +1,31 @@
-"""The smallest simplex around a cloud of pixels, but for their noise."""
+"""The smallest simplex that contains a cloud of pixels up to their noise."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import minimize, nnls
 from scipy.special import ndtr
 
+from sparsedecomp.blocks import LowRank
 from sparsedecomp.decomposition.geometric.simplex import BRIGHT
 from sparsedecomp.kernels.simplex import soft_hinge
 
-# Pixels that the search looks at; more of them move facets by less than their noise.
+# Number of pixels that the search uses, evenly spread. More of them take longer and
+# average the noise better.
 _PIXELS = 2**15
-# Weight of the hinge to start from, nearly that of a hard wall.
+# Weight of the hinge to start from: so large that hardly a pixel is left outside.
 _FIRST_WEIGHT = 300.0
-# Noise is taken to be at least this part of the spread of the pixels.
+# Lower bound on the noise, relative to the spread of the pixels, for data without
+# noise.
 LEAST_NOISE = 1e-5
-# The hinge counts as matched to the noise within this part.
+# The weights count as matched if the observed and the expected overshoot agree to this
+# relative precision. A smaller value takes more iterations.
 _MATCHED = 0.03
-# How far the weight of one facet may be from the weight of all of them.
+# Largest ratio between the weight of one facet and the common weight. Without a bound
+# single facets move far outwards where counts are few.
 _APART = 2.0
 
 
@@ -30,61 +36,54 @@ class Cloud:
     Attributes
     ----------
     T : (n, k) float64 array
-        The last column is one.
+        Coordinates of the pixels; the last column is one.
     sigma : (n,) array
         Expected error of each pixel along any direction.
     origin : (k,) array
+        Mean of the pixels in the signal space.
     axes : (k, k - 1) array
-        A point ``t`` is ``origin + axes @ t[:-1]`` in the signal space.
+        Axes of the plane: a point ``t`` is ``origin + axes @ t[:-1]`` in the signal
+        space.
     """
 
-    T: np.ndarray
-    sigma: np.ndarray
-    origin: np.ndarray
-    axes: np.ndarray
+    T: NDArray
+    sigma: NDArray
+    origin: NDArray
+    axes: NDArray
 
-    def spectra(self, vertices):
+    def spectra(self, vertices: NDArray) -> NDArray:
         """Vertices (k, k) as points of the signal space."""
         return self.origin + vertices[:, :-1] @ self.axes.T
 
 
-def flatness(Y, noise_variance):
-    """Distance of the pixels from the plane that suits them best, in noise.
+def flatness(Y: NDArray, noise_variance: float) -> float:
+    """Distance of pixels from their best-fitting plane, over the noise.
 
     Parameters
     ----------
     Y : (n, k) array
         Pixels in the signal space.
     noise_variance : float
-        Of every coordinate.
+        Variance of the noise of every coordinate.
 
     Returns
     -------
     float
-        Root mean square distance over the standard deviation of the noise; one where
-        abundances add up to one.
+        Root mean square distance over the standard deviation of the noise; about one
+        where abundances add up to one.
     """
     thinnest = np.linalg.eigvalsh(np.cov(Y.T, bias=True).reshape(Y.shape[1], -1))[0]
     rounding = (LEAST_NOISE**2) * np.square(Y).sum(axis=1).mean()
     return float(np.sqrt(max(thinnest, 0.0) / max(noise_variance, rounding)))
 
 
-def make_cloud(low_rank, k, normalisation):
+def make_cloud(low_rank: LowRank, k: int, normalisation: str) -> Cloud:
     """Put the pixels on a plane and estimate their errors there.
 
-    The error is what the next ``k`` directions after the signal space hold, so it
-    includes what the linear model gets wrong; its mean square is modelled as a
-    constant and a part that grows as the pixel gets darker.
-
-    Parameters
-    ----------
-    low_rank : LowRank
-    k : int
-    normalisation : {"none", "projective", "sum"}
-
-    Returns
-    -------
-    Cloud
+    The error is estimated from the ``k`` directions after the signal space, so it
+    includes errors of the linear model; its mean square is modelled as a constant and
+    a part that grows as the pixel gets darker. The normalisation is that of
+    `MinimumVolume` without "auto".
     """
     n = len(low_rank.scores)
     seen = np.linspace(0, n - 1, min(n, _PIXELS)).round().astype(int)
@@ -124,21 +123,25 @@ def make_cloud(low_rank, k, normalisation):
     )
 
 
-def smallest_simplex(T, Q, width, weight):
+def smallest_simplex(
+    T: NDArray, Q: NDArray, width: NDArray, weight: NDArray
+) -> NDArray:
     """Minimise ``-log |det Q| + mean of the weighted hinge`` over closed ``Q``.
 
     Parameters
     ----------
     T : (n, k) array
+        Pixels.
     Q : (k, k) array
-        Where to start. Its rows sum to the last unit vector, so that abundances
-        ``T Q`` add up to one.
+        Start of the minimisation. Its rows sum to the last unit vector, so that
+        abundances ``T Q`` add up to one.
     width, weight : (k,) arrays
-        Of the rounded corners, and of the hinge of each abundance.
+        Width of the rounded corner and weight of the hinge of each abundance.
 
     Returns
     -------
     Q : (k, k) array
+        The minimiser.
     """
     n, k = T.shape
     last = np.zeros(k)
@@ -168,8 +171,8 @@ def smallest_simplex(T, Q, width, weight):
     return whole(found.x)
 
 
-def overshoot(T, Q, sigma):
-    """How far abundances are below zero, and how far noise alone would put them.
+def overshoot(T: NDArray, Q: NDArray, sigma: NDArray) -> tuple[NDArray, NDArray]:
+    """How far abundances are below zero, and how far noise is expected to put them.
 
     The noise of a pixel makes ``s h`` of an abundance, with the norm ``h`` of its
     column of ``Q``. A pixel of abundance ``a`` is expected below zero by
@@ -177,7 +180,7 @@ def overshoot(T, Q, sigma):
 
     Returns
     -------
-    found, expected : (k,) arrays
+    observed, expected : (k,) arrays
         Sums over the pixels.
     """
     A = T @ Q
@@ -190,23 +193,26 @@ def overshoot(T, Q, sigma):
 class Matching:
     """Weights of the hinge that bring the overshoot to what the noise explains."""
 
-    def __init__(self, k, largest):
+    def __init__(self, k: int, largest: float) -> None:
         self.weight = np.full(k, _FIRST_WEIGHT)
+        self.common = self.weight
         self.largest = largest
+        # Whether all facets still have one weight.
         self.pooled = True
         self._restart(k)
 
-    def _restart(self, k):
+    def _restart(self, k: int) -> None:
+        # Exponent of the next change, and the logarithm of the ratio at the last one.
         self.power = np.full(k, 0.7)
         self.before = np.zeros(k)
 
-    def update(self, found, expected):
-        """Change the weights; True once there is nothing to change."""
+    def update(self, observed: NDArray, expected: NDArray) -> bool:
+        """Change the weights; True once they are matched."""
         k = len(self.weight)
         if self.pooled:
-            found, expected = np.full((2, k), [[found.sum()], [expected.sum()]])
+            observed, expected = np.full((2, k), [[observed.sum()], [expected.sum()]])
         with np.errstate(divide="ignore"):
-            excess = np.log(np.clip(found / expected, 1e-3, 1e3))
+            excess = np.log(np.clip(observed / expected, 1e-3, 1e3))
         self.power = np.where(excess * self.before < 0, 0.6 * self.power, self.power)
         self.before = excess
         step = np.clip(self.power * excess, -1.4, 1.4)

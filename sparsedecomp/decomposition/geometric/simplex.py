@@ -1,34 +1,43 @@
-"""The largest simplex among the pixels: VCA's and N-FINDR's way to it."""
+"""The largest simplex whose vertices are pixels, by VCA and by N-FINDR."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from sparsedecomp.blocks import as_blocks, compress
+from sparsedecomp.blocks import BlockMatrix, LowRank, as_blocks, compress
 
-# Directions kept beyond the components: the range finder's last ones are poor.
+if TYPE_CHECKING:
+    import dask.array as da
+    import scipy.sparse
+
+# Directions kept beyond the components, since the last directions of a range finder
+# are inaccurate. More of them cost memory and time in proportion.
 OVERSAMPLING = 10
+# Upper bound on the sweeps of N-FINDR, a safeguard: a few usually suffice.
 _SWEEPS = 50
-# A pixel whose projection is this many times its noise can be divided by its
-# brightness; a darker one would be thrown anywhere.
+# Pixels are divided by their brightness only if it is this many times its noise. With a
+# smaller value the noise of dark pixels makes them vertices; a larger one loses pixels.
 BRIGHT = 5.0
 
 
-def simplex_volume(vertices):
+def simplex_volume(vertices: ArrayLike) -> float:
     """Volume of the simplex of ``k`` points, in its own ``k - 1`` dimensions.
 
     Parameters
     ----------
     vertices : (k, d) array
-        Points of at least ``k - 1`` coordinates.
+        Points with at least ``k - 1`` coordinates.
 
     Returns
     -------
     float
-        In units of the coordinates to the power ``k - 1``; 1 for a single point.
+        Volume in the units of the coordinates to the power ``k - 1``; 1 for a single
+        point.
 
     Raises
     ------
@@ -52,31 +61,38 @@ def simplex_volume(vertices):
     return float(edges.prod() / math.factorial(k - 1))
 
 
-def nfindr(data, n_components, *, start=None, random_state=None):
+def nfindr(
+    data: ArrayLike | scipy.sparse.sparray | da.Array | BlockMatrix,
+    n_components: int,
+    *,
+    start: ArrayLike | None = None,
+    random_state: int | np.random.Generator | None = None,
+) -> NDArray:
     """Pixels that span the largest simplex, by exchanging one after another [1]_.
 
     Each vertex in turn is replaced by the pixel that makes the volume largest, which
-    is linear in one vertex, until no exchange does. A local maximum: the result
-    depends on the start, by default the pixels that `VCA` finds.
+    is linear in one vertex, until no exchange enlarges it. This is a local maximum: the
+    result depends on the start, by default the pixels that `VCA` finds.
 
-    What it can decide: the spectra, where every component has a pixel of its own and
-    noise and thickness do not vary the outermost pixels. Where no pixel is pure the
-    vertices are mixtures; nothing in the result says so.
+    What it can decide: the spectra, where every component has a pure pixel and the
+    outermost pixels do not vary by noise and thickness. What it cannot: where no pixel
+    is pure, the vertices are mixtures, and nothing in the result says so.
 
     Parameters
     ----------
-    data : array or BlockMatrix of shape (n_pixels, n_channels)
-        Anything that `sparsedecomp.blocks.as_blocks` takes with one signal axis.
+    data : array, SciPy sparse matrix, dask array or BlockMatrix
+        Data of shape (n_pixels, n_channels).
     n_components : int
+        Number of vertices.
     start : (n_components,) int array, optional
-        Rows to start from.
+        Rows of the data to start from.
     random_state : int or Generator, optional
         Seed of the start and of the compression.
 
     Returns
     -------
     (n_components,) int array
-        Rows of the data.
+        Rows of the data that are the vertices.
 
     Raises
     ------
@@ -106,19 +122,20 @@ def nfindr(data, n_components, *, start=None, random_state=None):
     return grow(view.points, np.asarray(start))
 
 
-def grow(points, chosen):
-    """Exchange vertices until the volume stands still.
+def grow(points: NDArray, chosen: NDArray) -> NDArray:
+    """Exchange vertices until the volume of the simplex no longer grows.
 
     Parameters
     ----------
-    points : (n, k) array
-        Homogeneous coordinates: of ``k`` points, the determinant is the volume.
+    points : (n_pixels, k) array
+        Homogeneous coordinates, in which the determinant of ``k`` points is the volume.
     chosen : (k,) int array
         Rows to start from.
 
     Returns
     -------
     (k,) int array
+        Rows that are the vertices.
     """
     chosen = chosen.copy()
     k = len(chosen)
@@ -140,14 +157,15 @@ def grow(points, chosen):
 
 @dataclass(frozen=True)
 class SignalCoordinates:
-    """The pixels in the space of the components, as VCA sees them.
+    """The pixels in the signal space, as VCA projects them.
 
     Attributes
     ----------
     points : (n_pixels, k) array
         Homogeneous coordinates; zero for pixels that are too dark to be vertices.
     spectra : (n_pixels, rank) array
-        What each pixel is without noise, in the compressed coordinates.
+        Pixels without the noise outside of the signal space, in the compressed
+        coordinates.
     snr : float
         Signal-to-noise ratio, in decibels.
     projective : bool
@@ -160,22 +178,10 @@ class SignalCoordinates:
     projective: bool
 
 
-def signal_coordinates(low_rank, n_components):
+def signal_coordinates(low_rank: LowRank, n_components: int) -> SignalCoordinates:
     """Choose the projection by the signal-to-noise ratio, after Nascimento and Dias.
 
-    Parameters
-    ----------
-    low_rank : LowRank
-    n_components : int
-
-    Returns
-    -------
-    SignalCoordinates
-
-    Raises
-    ------
-    ValueError
-        When the data have fewer dimensions than components.
+    Raises ValueError if the data have fewer dimensions than components.
     """
     p = n_components
     Y = low_rank.scores.astype(np.float64)
@@ -185,7 +191,7 @@ def signal_coordinates(low_rank, n_components):
     spread, axes = np.linalg.eigh(np.cov(Y.T, bias=True).reshape(len(mean), -1))
     spread, axes = spread[::-1], axes[:, ::-1]
 
-    # Eqs. 12 and 13 of the paper: power of all, and of what p components hold.
+    # The signal-to-noise ratio of the paper: power of the data, and in p directions.
     power = low_rank.summary.sum_of_squares / n
     held = spread[:p].sum() + mean @ mean
     noise = power - held
@@ -212,39 +218,33 @@ def signal_coordinates(low_rank, n_components):
     return SignalCoordinates(points, T @ axes[:, : p - 1].T + mean, snr, False)
 
 
-def dimensions_of(low_rank):
-    """Number of dimensions that the pixels span, but for rounding."""
+def dimensions_of(low_rank: LowRank) -> int:
+    """Number of dimensions that the pixels span up to rounding."""
     values = low_rank.singular_values
     precision = np.finfo(low_rank.scores.dtype).eps
     least = 4 * precision * np.sqrt(len(values)) * values[0]
     return int(np.count_nonzero(values > least))
 
 
-def require_dimensions(low_rank, n_components):
+def require_dimensions(low_rank: LowRank, n_components: int) -> None:
     """Raise ValueError where the data have fewer dimensions than components."""
     dimensions = dimensions_of(low_rank)
     if dimensions == 0:
         raise ValueError("The data are zero everywhere; there is nothing to decompose.")
     if dimensions < n_components:
         raise ValueError(
-            f"{n_components} components were asked of data whose pixels span "
-            f"{dimensions} dimensions, expected at most {dimensions}: the pixels are "
-            "mixtures of that many spectra or fewer."
+            f"{n_components} components were asked for, but the pixels span "
+            f"{dimensions} dimensions: they are mixtures of at most {dimensions} "
+            "spectra. Ask for fewer components."
         )
 
 
-def vertices(points, n_components, generator):
-    """One run of VCA: the pixel farthest along a direction free of those found.
+def vertices(
+    points: NDArray, n_components: int, generator: np.random.Generator
+) -> NDArray:
+    """Rows of the vertices that one run of VCA finds.
 
-    Parameters
-    ----------
-    points : (n, k) array
-    n_components : int
-    generator : numpy.random.Generator
-
-    Returns
-    -------
-    (k,) int array
+    Each is the pixel farthest along a random direction orthogonal to those before.
     """
     p = n_components
     A = np.zeros((p, p))
@@ -260,9 +260,11 @@ def vertices(points, n_components, generator):
     return chosen
 
 
-def best_vertices(points, n_components, n_init, generator):
-    """The run of VCA that spans the largest volume."""
-    best, largest = None, -1.0
+def best_vertices(
+    points: NDArray, n_components: int, n_init: int, generator: np.random.Generator
+) -> NDArray:
+    """Rows of the vertices that span the largest volume in several runs of VCA."""
+    largest = -1.0
     for _ in range(n_init):
         chosen = vertices(points, n_components, generator)
         volume = abs(np.linalg.det(points[chosen]))

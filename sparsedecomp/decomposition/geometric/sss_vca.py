@@ -1,10 +1,12 @@
-"""Signal subspace sampling with VCA: the spectra farthest apart that data allow."""
+"""Signal subspace sampling with VCA: the most contrasted spectra that data allow."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,89 +16,78 @@ from sparsedecomp.blocks import BlockMatrix, LowRank
 from sparsedecomp.blocks.sources import one_blas_thread
 from sparsedecomp.decomposition.abundances import CONSTRAINTS
 from sparsedecomp.decomposition.geometric.base import GeometricUnmixing
-from sparsedecomp.decomposition.geometric.cone import (
+from sparsedecomp.decomposition.geometric.cone import Bounds
+from sparsedecomp.decomposition.geometric.corners import (
     SETTLED,
     SWEEPS,
-    Bounds,
-    Cone,
-    CornerSearch,
     CornerState,
-    Slice,
-    start_corners,
+    SpectraBodies,
+    find_corners,
+    points_on_slice,
+    uniform_moments,
 )
 from sparsedecomp.decomposition.geometric.simplex import (
-    BRIGHT,
     OVERSAMPLING,
-    best_vertices,
-    grow,
     require_dimensions,
 )
-from sparsedecomp.decomposition.iterate import (
-    Outcome,
-    Phases,
-    iterate,
-)
-from sparsedecomp.metrics import match_components
+from sparsedecomp.decomposition.iterate import Phases
+from sparsedecomp.decomposition.progress import Progress
 from sparsedecomp.noise.robust_pca import robust_pca
 from sparsedecomp.noise.weights import NOISE_MODELS
 from sparsedecomp.noise.whitened_space import even_space, turned_to
 from sparsedecomp.noise.whitening import is_counts
 
-_STARTS = 20
-# A component that 99 of 100 pixels hold more of than this is everywhere ...
-_EVERYWHERE = 0.05
-# ... and one that 99 of 100 hold less of than this is nowhere near its spectrum.
-_NOWHERE = 1 / 3
-# Where every component makes more than this of one pixel in a hundred, pixels are pure.
-_PURE = 0.8
+if TYPE_CHECKING:
+    from sparsedecomp.decomposition.base import MatrixLike
 
 
 class SSSVCA(GeometricUnmixing):
     """Signal subspace sampling and vertex component analysis [1]_, without sampling.
 
     1. The number of components, if it is not given, is the number of directions that
-       regular pixels have above the noise, by robust principal components [2]_. How
-       far every pixel is from them is kept: bad pixels stand out in a map of it.
-    2. The signal space is that of the leading singular vectors of the data, not
-       centred and weighted by their noise.
-    3. Spectra of the space that are nowhere negative form a cone. "Nowhere" allows for
-       the noise: each channel, and each window of 2, 4, 8, ... channels, may be as
-       negative as its propagated noise explains, times a margin.
-    4. VCA looks for the corners of the cone: the spectrum farthest along a random
-       direction free of those found, then N-FINDR's exchange until the volume stands
-       still. Both ask for extremes of linear functions over the cone, that is for
-       linear programmes, which are solved exactly; a cloud of samples could only come
-       near. `cone_` still gives one, for the picture.
+       regular pixels have above the noise, by robust principal components [2]_. The
+       distance of every pixel from them is kept: bad pixels stand out in its map.
+    2. The signal space is spanned by the leading singular vectors of the data, which
+       are weighted by their noise and not centred.
+    3. The spectra of this space without negative channels form a cone. Each channel,
+       and each window of 2, 4, 8, ... channels, may be negative by its propagated
+       noise times a margin.
+    4. VCA finds corners of the cone: the spectrum farthest along a random direction
+       orthogonal to the corners before, then N-FINDR exchanges corners until the
+       volume no longer grows. Both maximise linear functions over the cone by linear
+       programmes, which are exact, where samples of the cone only approximate the
+       corners. ``cone_.sample`` draws such samples for figures.
 
-    What it can decide: the spectra, and exactly, where every source has a channel of
-    its own in which all others are silent; no pixel need be pure. What it cannot:
-    without such channels its spectra are the outer body of all that non-negativity
-    allows, and differ more than the true ones do. The pixels themselves give the inner
-    body. The truth is in between, and `band_` says how wide that is. So backgrounds
-    must be subtracted first: with a background that all sources share no channel is
-    anybody's own, and every answer is over-separated (by 15 degrees on simulated
-    EELS). A warning says so where at least half of the components are in 99 of 100
-    pixels with more than a twentieth, or where one nowhere makes a third of a pixel.
+    What it can decide: the spectra, exactly, where every source has a channel in which
+    all others are zero; no pixel need be pure. What it cannot: without such channels
+    its spectra are the outer body of all spectra that non-negativity allows, and
+    differ more than the true ones do. The purest pixels are the inner body. The truth
+    is in between, and `band_` is the angle between both. Backgrounds must be
+    subtracted first: with a background that all sources share, no source has a channel
+    of its own, and the spectra come out too different (by 15 degrees on simulated
+    EELS). A warning is given if at least half of the components make more than a
+    twentieth of 99 in 100 pixels, or if one of them hardly makes a third of any pixel.
     These limits were set on simulated EELS, EDX and peaks with and without background
-    and on Sim1; Samson, whose background is no weaker, was warned of by the second.
+    and on Sim1. Samson, which has a shared background, is warned of by the second.
 
     Parameters
     ----------
     n_components : int, optional
         Number of components. Default: by robust principal components.
     margin : "auto" or float
-        How many standard deviations a bound may be negative. "auto" is the number that
-        noise exceeds in any of the bounds once in a hundred times, 4.4 to 5.
+        Number of standard deviations by which a bound may be negative. "auto" is the
+        number that noise exceeds in any of the bounds with a probability of 1 %, 4.4
+        to 5. Larger margins make the spectra more different.
     noise : {"auto", "uniform", "poisson", "estimated"}
         How the variance of the noise depends on pixel and channel, as for `NMFSO`.
     coverage : float, default 0.98
-        Part of the pixels that is trusted to be no outliers. The authors of robust
-        principal components [2]_ take 0.75, with which a phase in less than a quarter
-        of the pixels would be an outlier.
+        Part of the pixels that is assumed to contain no outliers. With 0.75, the usual
+        choice for robust principal components [2]_, a phase in less than a quarter of
+        the pixels would be an outlier.
     constraint : {"nonnegative", "sum_to_one", "fully_constrained", "scaled"}
-        Of the abundances, see `abundances`.
+        Constraint on the abundances, see `abundances`.
     n_init : int, default 3
-        Starts of VCA on the cone; the one of largest volume is kept.
+        Number of starts of VCA on the cone; the one of largest volume is kept.
     random_state : int, RandomState instance or None
         Seed of the random directions and of the range finder.
     callback : callable, optional
@@ -106,41 +97,51 @@ class SSSVCA(GeometricUnmixing):
     ----------
     components_ : (n_components_, n_channels) array
         Outer body: corners of the cone, of unit Euclidean norm, the strongest first by
-        the energy of their map.
+        the energy of map and spectrum.
     inner_ : (n_components_, n_channels) array
         Inner body: the pixels that VCA and N-FINDR choose, without the noise outside
-        of the signal space, each beside the component that is nearest. With few counts
-        the noise inside of the space moves them.
+        of the signal space, each matched to the nearest component. With few counts
+        they contain the noise inside of the signal space.
     band_ : (n_components_,) array
-        Angle between both in degrees: how far the answer is free.
+        Angle in degrees between outer and inner body, within which the data leave the
+        spectra open.
     n_components_ : int
+        Number of components.
     cone_ : Cone
-        The cone at the mean noise of its corners; `Cone.rays` and `Cone.sample` give
-        spectra as coefficients of `signal_space_`.
+        The cone at the largest noise of its corners; `Cone.rays` and `Cone.sample`
+        give spectra as coefficients of `signal_space_`.
     signal_space_ : (k, n_channels) array
+        Basis of the signal space.
     shared_background_ : bool
         Whether the warning above was given.
     margin_ : float
+        Margin that was used.
     noise_model_ : str
+        Noise model that was used.
     score_distance_, outlier_distance_ : (n_pixels,) arrays
-        Of every pixel from the centre within the robust axes, and from these axes; the
-        first in standard deviations, the second relative to its cutoff.
+        Distance of every pixel from the centre within the robust axes, in standard
+        deviations, and its distance from these axes, relative to the cutoff.
     outliers_ : (n_pixels,) bool array
-        Pixels whose ``outlier_distance_`` exceeds one; a regular one does so in one of
-        a thousand cases. They do not count for the number of components; mask them if
-        they are bad.
+        Pixels whose ``outlier_distance_`` exceeds one, which one in a thousand regular
+        pixels does. They do not count for the number of components; mask them if they
+        are bad.
     noise_variance_ : float
-        Mean square of what lies outside of the signal space, per degree of freedom, of
-        the weighted data.
+        Mean square of the weighted data outside of the signal space, per degree of
+        freedom.
     objective_history_ : (n_iter_,) array
         Volume of the simplex after each exchange, relative to the first.
     residual_norm_, relative_residual_ : float
         ``||X - W components_||``, and the same relative to ``||X||``.
     n_iter_ : int
-    converged_, interrupted_ : bool
+        Number of exchanges.
+    converged_ : bool
+        Whether the corners no longer moved.
+    interrupted_ : bool
+        Whether Ctrl-C ended the fit.
     passes_ : int
-        Reads of the whole of X.
+        Number of reads of the whole of X.
     seconds_ : float
+        Wall time of the fit.
 
     References
     ----------
@@ -173,16 +174,16 @@ class SSSVCA(GeometricUnmixing):
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        margin="auto",
-        noise="auto",
-        coverage=0.98,
-        constraint="nonnegative",
-        n_init=3,
-        random_state=None,
-        callback=None,
-    ):
+        margin: str | float = "auto",
+        noise: str = "auto",
+        coverage: float = 0.98,
+        constraint: str = "nonnegative",
+        n_init: int = 3,
+        random_state: int | np.random.RandomState | None = None,
+        callback: Callable[[Progress], object] | None = None,
+    ) -> None:
         self.n_components = n_components
         self.margin = margin
         self.noise = noise
@@ -192,13 +193,15 @@ class SSSVCA(GeometricUnmixing):
         self.random_state = random_state
         self.callback = callback
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: MatrixLike, y: None = None) -> NDArray:
         """Find the spectra and return the abundances of the pixels.
 
         Parameters
         ----------
-        X, y
-            As in `fit`.
+        X : array, SciPy sparse matrix, dask array or BlockMatrix
+            Data of shape (n_pixels, n_channels).
+        y : None
+            Ignored.
 
         Returns
         -------
@@ -237,144 +240,54 @@ class SSSVCA(GeometricUnmixing):
         require_dimensions(low, k)
         self._variance = low.noise_variance
         V = low.basis[:, :k] * space.column_scale[:, None]
-        points = _on_slice(low, V)
-        moments = _moments(blocks, space, low, k)
+        points = points_on_slice(low, V)
+        bounds = Bounds.of_windows(V, _moments(blocks, space, low, k))
+        self.margin_ = bounds.default_margin if self.margin == "auto" else self.margin
         with one_blas_thread():
-            S = self._search(points, V, moments, generator, phases)
-        if self.shared_background_:
-            self._warn_of_background()
+            body = find_corners(
+                points, V, bounds, self.margin_, self.n_init, generator, phases
+            )
+        self.inner_, self.band_, self.cone_ = body.inner, body.band, body.cone
+        self.shared_background_ = body.shared_background
+        self.converged_ = phases.outcome.state.moved < SETTLED
+        if body.shared_background:
+            self._warn_of_background(body)
         self.signal_space_ = V.T
         # Residuals are compared with the data as they are, not as they were weighted.
-        return S, replace(space.low_rank, summary=space.summary)
+        return body.outer, replace(space.low_rank, summary=space.summary)
 
-    def _search(
-        self,
-        points: NDArray,
-        V: NDArray,
-        moments: NDArray,
-        generator: np.random.Generator,
-        phases: Phases[CornerState],
-    ) -> NDArray:
-        k = V.shape[1]
-        self.shared_background_ = False
-        self._purest = 1.0
-        bounds = Bounds.of_windows(V, moments)
-        self.margin_ = bounds.default_margin if self.margin == "auto" else self.margin
-        if k == 1:
-            self.converged_ = True
-            phases.outcome = Outcome(CornerState(np.ones((1, 1)), 0.0), [1.0])
-            self.inner_, self.band_, self.cone_ = _spectra(points[:1], V), [0.0], None
-            return self.inner_
-        inner = points[grow(points, best_vertices(points, k, _STARTS, generator))]
-        where = Slice.through(points)
-        cone = Cone(where, bounds.widened(inner, self.margin_))
-        starts = [start_corners(cone, generator) for _ in range(self.n_init)]
-        corners = max(starts, key=lambda C: abs(np.linalg.det(C)))
-        search = CornerSearch(where, bounds, corners, self.margin_)
-        outcome = phases.run(
-            "corners",
-            lambda _: iterate(
-                search, CornerState(corners, np.inf), SWEEPS, phases.monitor
-            ),
-        )
-        self.converged_ = outcome.state.moved < SETTLED
-        corners = outcome.state.corners
-        self.cone_ = Cone(where, bounds.widened(corners, self.margin_))
-        self._look_for_background(points @ np.linalg.inv(corners))
-        outer, inner = _spectra(corners, V), _spectra(inner, V)
-        _, nearest, self.band_ = match_components(outer, inner)
-        self.inner_ = inner[nearest]
-        return outer
-
-    def _look_for_background(self, shares):
-        """Whether no pixel comes near to the corners, or few near to the facets."""
-        low, high = np.quantile(shares, [0.01, 0.99], axis=0)
-        everywhere = np.count_nonzero(low > _EVERYWHERE)
-        self._purest = float(high.min())
-        self.shared_background_ = bool(
-            2 * everywhere >= len(low) or self._purest < _NOWHERE
-        )
-        self._background = (
-            f"{everywhere} of {len(low)} components are in nearly every pixel, and "
-            f"one is nowhere more than {self._purest:.0%} of a pixel"
-        )
-
-    def _warn_of_background(self):
+    def _warn_of_background(self, body: SpectraBodies) -> None:
         warnings.warn(
-            f"{self._background}: the spectra seem to share a background, with which "
-            "non-negativity decides little, and they come out farther apart than they "
-            "are. Subtract the background first, or use MinimumVolume ('min_volume').",
+            f"{body.n_everywhere} of {len(body.outer)} components are in nearly every "
+            f"pixel, and one is nowhere more than {body.purest:.0%} of a pixel: the "
+            "spectra seem to share a background, with which non-negativity decides "
+            "little, and they come out more different than they are. Subtract the "
+            "background first, or use MinimumVolume ('min_volume').",
             UserWarning,
             stacklevel=4,
         )
 
     @property
-    def _most_steps(self):
+    def _most_steps(self) -> int:
         return SWEEPS
 
-    def _reorder(self, order):
+    def _reorder(self, order: NDArray) -> None:
         self.inner_ = self.inner_[order]
-        self.band_ = np.asarray(self.band_)[order]
-
-
-def corners_of_cone(low, n_components, generator):
-    """Spectra at the corners of the cone, where they tell more than the pixels do.
-
-    The noise of the compressed matrix is taken as even.
-
-    Parameters
-    ----------
-    low : LowRank
-    n_components : int
-    generator : numpy.random.Generator
-
-    Returns
-    -------
-    (n_components, n_channels) array or None
-        None where the spectra seem to share a background, so that the corners would be
-        far from them, where pixels come near to every corner, and where the pixels are
-        no mixtures of non-negative spectra.
-    """
-    search = SSSVCA(n_components)
-    V = low.basis[:, :n_components].astype(float)
-    moments = _even_moments(low, np.ones(len(V)), n_components)
-    try:
-        S = search._search(_on_slice(low, V), V, moments, generator, Phases())
-    except ValueError:  # no bright pixels, or a cone without end
-        return None
-    return None if search.shared_background_ or search._purest > _PURE else S
-
-
-def _on_slice(low, V):
-    """Pixels that are bright enough, divided by their total intensity."""
-    k = V.shape[1]
-    Y = low.scores[:, :k].astype(np.float64)
-    total = V.sum(axis=0)
-    intensity = Y @ total
-    least = BRIGHT * np.sqrt(low.noise_variance) * np.linalg.norm(total)
-    bright = intensity > max(least, 1e-9 * np.abs(intensity).max())
-    points = Y[bright] / intensity[bright, None]
-    if len(points) < k or np.linalg.matrix_rank(points) < k:
-        raise ValueError(
-            f"The {len(points)} pixels whose total intensity is above its noise are no "
-            f"mixtures of {k} spectra. Bin the data, ask for fewer components, or "
-            "subtract less of the background."
-        )
-    return points
+        self.band_ = self.band_[order]
 
 
 def _moments(blocks, space, low, k):
     """Covariance of the coefficients with which each channel enters a spectrum.
 
-    The loadings of a channel are ``V_ea = sum_i t_ia x_ie``; the variance of counts is
-    what they are themselves.
+    The loadings of a channel are ``V_ea = sum_i t_ia x_ie``, and the variance of a
+    count is its mean, which the count itself estimates.
 
     Returns
     -------
     (n_channels, k, k) array
     """
     if space.noise_model != "poisson" or not is_counts(space.summary):
-        return _even_moments(low, space.column_scale, k)
+        return uniform_moments(low, space.column_scale, k)
     unit = space.summary.quantum or 1.0
     T = low.scores[:, :k].astype(np.float64) / np.square(low.singular_values[:k])
     T /= space.row_scale[:, None]
@@ -384,14 +297,3 @@ def _moments(blocks, space, low, k):
     moments = np.empty((len(sums), k, k))
     moments[:, first, second] = moments[:, second, first] = sums * (unit * scale**2)
     return moments
-
-
-def _even_moments(low, column_scale, k):
-    size = low.noise_variance * np.square(column_scale)
-    return size[:, None, None] * np.diag(1 / np.square(low.singular_values[:k]))
-
-
-def _spectra(coefficients, V):
-    """Spectra of unit norm; what noise puts below zero is nothing that could be."""
-    S = np.maximum(coefficients @ V.T, 0.0)
-    return S / np.linalg.norm(S, axis=1, keepdims=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Integral
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from sparsedecomp.decomposition.geometric.simplex import (
     vertices,
 )
 from sparsedecomp.decomposition.iterate import IterativeMethod, Phases, iterate
+from sparsedecomp.decomposition.progress import Progress
 from sparsedecomp.noise.signal_space import signal_space
 
 
@@ -82,18 +84,19 @@ class VCA(GeometricUnmixing):
     """Vertex component analysis [1]_: the purest pixels are the components.
 
     Mixtures of ``k`` spectra fill a simplex whose corners are the spectra. Pixels are
-    projected on ``k`` dimensions: above ``15 + 10 log10 k`` decibels along their
-    brightness on a hyperplane (their eq. 7, so that thickness and illumination may
-    vary), below on ``k - 1`` principal components, which noise moves less. Then, again
-    and again, the pixel farthest along a random direction orthogonal to all found
-    is the next. The best of `n_init` runs is that of the largest volume. Everything
-    happens in compressed coordinates: the data are read five times, once of these for
-    the abundances.
+    projected on ``k`` dimensions: if the signal-to-noise ratio exceeds
+    ``15 + 10 log10 k`` decibels, along their brightness on a hyperplane, so that
+    thickness and illumination may vary; otherwise on ``k - 1`` principal components,
+    which noise affects less. The first vertex is the pixel farthest along a random
+    direction, each further one the pixel farthest along a random direction orthogonal
+    to the vertices before. Of `n_init` runs the one of largest volume is kept. The
+    vertices are searched for in compressed coordinates; the data are read five times,
+    one of them for the abundances.
 
-    What it can decide: the spectra, if every component has a pixel of its own. Where
-    none is pure, the components are mixtures and the answer lies inside the true
-    simplex: see `MinimumVolume`. A single outlier is a vertex; mask what is no
-    specimen. Negative data are no obstacle.
+    What it can decide: the spectra, if every component has a pure pixel. What it
+    cannot: where none is pure, the components are mixtures and lie inside the true
+    simplex; see `MinimumVolume`. An outlier becomes a vertex, so mask pixels that do
+    not belong to the specimen. Data may be negative.
 
     Parameters
     ----------
@@ -101,11 +104,12 @@ class VCA(GeometricUnmixing):
         Number of components. Default: the number of singular values above the noise,
         if the noise is white.
     refinement : {None, "nfindr"}
-        Exchange pixels after that until the volume stands still, see `nfindr`.
+        With "nfindr" the pixels are exchanged afterwards until the volume no longer
+        grows, see `nfindr`.
     constraint : {"nonnegative", "sum_to_one", "fully_constrained", "scaled"}
-        Of the abundances, see `abundances`.
+        Constraint on the abundances, see `abundances`.
     n_init : int, default 20
-        Number of runs.
+        Number of runs. More of them find a larger simplex in noisy data.
     random_state : int, RandomState instance or None
         Seed of the directions and of the range finder.
     callback : callable, optional
@@ -114,27 +118,32 @@ class VCA(GeometricUnmixing):
     Attributes
     ----------
     components_ : (n_components_, n_channels) array
-        Spectra of the pixels found, without the noise outside of the signal space, in
-        the units of X; the strongest first by the energy of their map.
+        Spectra of the vertices, without the noise outside of the signal space, in the
+        units of X; the strongest first by the energy of map and spectrum.
     n_components_ : int
+        Number of components.
     pixels_ : (n_components_,) int array
-        Their rows in X.
+        Rows of X that are the vertices.
     snr_ : float
         Signal-to-noise ratio in decibels (infinite for data without noise).
     projective_ : bool
         Whether brightness was divided out.
     noise_variance_ : float
-        Mean square of what lies outside of the signal space, per degree of freedom.
-    objective_history_ : (n_init,) array
+        Mean square of the data outside of the signal space, per degree of freedom.
+    objective_history_ : (n_iter_,) array
         Largest volume so far, relative to the first one, after each run.
     residual_norm_, relative_residual_ : float
         ``||X - W components_||``, and the same relative to ``||X||``.
     n_iter_ : int
-        Runs made.
-    converged_, interrupted_ : bool
+        Number of runs.
+    converged_ : bool
+        Always True.
+    interrupted_ : bool
+        Whether Ctrl-C ended the fit.
     passes_ : int
-        Reads of the whole of X.
+        Number of reads of the whole of X.
     seconds_ : float
+        Wall time of the fit.
 
     References
     ----------
@@ -162,14 +171,14 @@ class VCA(GeometricUnmixing):
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        refinement=None,
-        constraint="nonnegative",
-        n_init=20,
-        random_state=None,
-        callback=None,
-    ):
+        refinement: str | None = None,
+        constraint: str = "nonnegative",
+        n_init: int = 20,
+        random_state: int | np.random.RandomState | None = None,
+        callback: Callable[[Progress], object] | None = None,
+    ) -> None:
         self.n_components = n_components
         self.refinement = refinement
         self.constraint = constraint

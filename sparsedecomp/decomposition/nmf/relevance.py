@@ -11,6 +11,8 @@ a component that explains less than this is not kept.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import scipy.optimize
@@ -24,7 +26,10 @@ from sparsedecomp.noise.scree import noise_edge
 
 _logger = logging.getLogger(__name__)
 
-# Upper bound on the iterations after a component has been removed.
+State = TypeVar("State")
+
+# Upper bound on the iterations after a component has been removed. With fewer, a
+# component that the others could replace is kept because they have not adapted yet.
 REDUCED_ITERATIONS = 60
 
 
@@ -53,37 +58,61 @@ def select(
         With the history of the whole search, which never rises.
     """
     matrix = method.matrix
-    result = iterate(method, state, max_iter, monitor)
-    while result.state.n_components > 1 and not result.stopped:
-        with keep_on_interrupt(result):
-            full = result.state
-            edge = noise_edge(full.noise_variance, matrix.n_pixels, matrix.n_channels)
-            start = cheapest_reduction(full)
-            fewer = iterate(method, start, REDUCED_ITERATIONS, monitor)
-            if fewer.stopped:
-                result.stopped, result.interrupted = True, fewer.interrupted
-                break
-            variance = fewer.state.noise_variance
-            explained = matrix.size * (variance - full.noise_variance)
-            if explained > edge or fewer.objective > result.objective:
-                break
-            _logger.debug(
-                "%d components: one explains %.2f of the noise edge and is removed",
-                full.n_components,
-                explained / edge,
-            )
-            # Keep the history falling: leave out what lies above the last objective.
-            fewer.history = result.history + [
-                objective
-                for objective in fewer.history
-                if objective <= result.objective
-            ]
-            result = fewer
+
+    def is_needed(full: Outcome[NMFState], fewer: Outcome[NMFState]) -> bool:
+        before, after = full.state.noise_variance, fewer.state.noise_variance
+        edge = noise_edge(before, matrix.n_pixels, matrix.n_channels)
+        explained = matrix.size * (after - before)
+        _logger.debug("One component explains %.2f of the noise edge", explained / edge)
+        return explained > edge or fewer.objective > full.objective
+
+    result = remove_components(
+        iterate(method, state, max_iter, monitor),
+        lambda full: iterate(
+            method, cheapest_reduction(full), REDUCED_ITERATIONS, monitor
+        ),
+        is_needed,
+    )
     if not result.stopped:
         last = iterate(method, result.state, max_iter, monitor)
         last.history = result.history + last.history
         result = last
     return result
+
+
+def remove_components(
+    outcome: Outcome[State],
+    reduce: Callable[[State], Outcome[State]],
+    is_needed: Callable[[Outcome[State], Outcome[State]], bool],
+) -> Outcome[State]:
+    """Remove components one by one as long as the removed one is not needed.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Result with all components.
+    reduce : callable
+        ``reduce(state)`` removes a component, descends again and returns the outcome.
+    is_needed : callable
+        ``is_needed(full, fewer)`` compares the outcomes with and without it.
+
+    Returns
+    -------
+    Outcome
+        Its history never rises: objectives above the last one before a component was
+        removed are left out.
+    """
+    while outcome.state.n_components > 1 and not outcome.stopped:
+        with keep_on_interrupt(outcome):
+            fewer = reduce(outcome.state)
+            outcome.stop_like(fewer)
+            if outcome.stopped or is_needed(outcome, fewer):
+                break
+            fewer.history = outcome.history + [
+                value for value in fewer.history if value <= outcome.objective
+            ]
+            outcome = fewer
+    return outcome
 
 
 def cheapest_component(C: NDArray, S: NDArray) -> tuple[int, list[int], NDArray]:

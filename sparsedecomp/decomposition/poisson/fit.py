@@ -20,7 +20,10 @@ from sparsedecomp.decomposition.iterate import (
     iterate,
     keep_on_interrupt,
 )
-from sparsedecomp.decomposition.nmf.relevance import cheapest_component
+from sparsedecomp.decomposition.nmf.relevance import (
+    cheapest_component,
+    remove_components,
+)
 from sparsedecomp.decomposition.poisson.counts import (
     Counts,
     as_csr,
@@ -280,31 +283,25 @@ def _select(
 ) -> Outcome[PoissonState]:
     """Remove components until each explains more than noise could.
 
-    As `sparsedecomp.decomposition.nmf.relevance.select`, with twice the log-likelihood
-    in the place of the sum of squares.
+    Twice the log-likelihood takes the place of the sum of squares. The likelihoods are
+    compared without the prior, which alone fixes the total of some states.
     """
-    coarse = method.blocks
-    result = iterate(method, state, REDUCED_ITERATIONS, monitor)
-    edge = noise_edge(1.0, *coarse.shape)
-    while result.state.n_components > 1 and not result.stopped:
-        with keep_on_interrupt(result):
-            full = result.state
-            # The prior alone fixes the total of some states, so the likelihoods are
-            # compared without it.
-            i, others, share = cheapest_component(full.C, full.S)
-            C = full.C[:, others] + full.C[:, [i]] * share
-            S = full.S[others]
-            S = S / S.sum(axis=1, keepdims=True)
-            start = PoissonState(np.maximum(C, 1e-12), S, np.zeros(len(S)))
-            fewer = iterate(method, start, REDUCED_ITERATIONS, monitor)
-            if fewer.stopped:
-                result.stopped, result.interrupted = True, fewer.interrupted
-                break
-            gain = _misfit(coarse, fewer.state) - _misfit(coarse, full)
-            if 2 * gain > edge:
-                break
-            result = fewer
-    return result
+    edge = noise_edge(1.0, *method.blocks.shape)
+
+    def reduce(full: PoissonState) -> Outcome[PoissonState]:
+        i, others, share = cheapest_component(full.C, full.S)
+        C = full.C[:, others] + full.C[:, [i]] * share
+        S = full.S[others]
+        S = S / S.sum(axis=1, keepdims=True)
+        start = PoissonState(np.maximum(C, 1e-12), S, np.zeros(len(S)))
+        return iterate(method, start, REDUCED_ITERATIONS, monitor)
+
+    def is_needed(full: Outcome[PoissonState], fewer: Outcome[PoissonState]) -> bool:
+        before, after = (_misfit(method.blocks, o.state) for o in (full, fewer))
+        return 2 * (after - before) > edge
+
+    outcome = iterate(method, state, REDUCED_ITERATIONS, monitor)
+    return remove_components(outcome, reduce, is_needed)
 
 
 def _misfit(blocks: BlockMatrix | Counts, state: PoissonState) -> float:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.special import expit
 from scipy.stats import chi2
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sparsedecomp.superresolution.selection import Trial
 
 _logger = logging.getLogger(__name__)
 
@@ -293,6 +298,31 @@ class _Field:
             return out
 
         return normal
+
+
+def select_order(trial: Trial, order: int | None) -> tuple[dict[str, int], NDArray]:
+    """Order of the differences that predicts the samples held out best.
+
+    Parameters
+    ----------
+    trial : Trial
+        Frames and the samples held out.
+    order : {1, 2} or None
+        Order that was given, which is only scored.
+
+    Returns
+    -------
+    parameters : dict of str to int
+        The order.
+    predicted : (n_samples, n_factors) array
+        The samples held out as the map of this order predicts them.
+    """
+    predicted = {
+        each: trial.predict(trial.solve(compound_mrf, each))
+        for each in (ORDERS if order is None else (order,))
+    }
+    best = min(predicted, key=lambda each: trial.error(predicted[each]))
+    return {"order": best}, predicted[best]
 
 
 def _take(x, stencil):

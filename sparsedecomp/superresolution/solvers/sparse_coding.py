@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +19,11 @@ from sparsedecomp.superresolution.solvers.variational import (
 )
 from sparsedecomp.superresolution.threads import in_threads, on_one_blas_thread
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sparsedecomp.superresolution.selection import Trial
+
 # Size of a patch in pixels of the frames, and its limits in those of the fine grid.
 _PATCH = 5
 _SIZES = 8, 16
@@ -27,6 +33,8 @@ _SWEEPS = 100
 _PRECISION = 1e-2
 # Weight of the map that frames are matched with.
 _PILOT = 0.1
+# Pulls of the codes against the samples, in units of the noise, that are compared.
+_PULLS = (16.0, 8.0, 4.0, 2.0, 1.0, 0.5)
 
 
 def sparse_map(
@@ -304,3 +312,60 @@ def polish(A, Y, coded, pull, *, start=None, max_iter=100, tol=1e-3, **options):
         name="least-squares",
         **{"callback": None, "began": time.perf_counter()} | options,
     )
+
+
+def select_penalty(
+    trial: Trial,
+    weight: float | None,
+    pull: float | None,
+    dictionary: NDArray | None,
+) -> tuple[dict[str, Any], NDArray]:
+    """Penalty of sparse codes, and pull towards them, by the samples held out.
+
+    Penalties are doubled or halved from the noise on, in the direction that helps. Of
+    the pulls, the strongest one is taken whose square error is within one standard
+    error of the least.
+
+    Parameters
+    ----------
+    trial : Trial
+        Frames and the samples held out.
+    weight, pull : float or None
+        Values that were given.
+    dictionary : (n_atoms, size**2) array or None
+        As in `sparse_map`.
+
+    Returns
+    -------
+    parameters : dict of str to float
+        Penalty and pull.
+    predicted : (n_samples, n_factors) array
+        The samples held out as the map with these predicts them.
+    """
+    A, Y, tried = trial.A, trial.Y, {}
+    D = dictionary_for(A.geometry, dictionary)
+    size = int(np.sqrt(D.shape[1]))
+    pulls = _PULLS if pull is None else (pull,)
+
+    def predictions(penalty, stride):
+        coded = x = code_patches(A, Y, D, penalty, stride=stride, otherwise=trial.start)
+        found = []
+        for each in pulls:
+            x = polish(A, Y, coded, each, start=x).x
+            found.append(trial.predict(x))
+        return found
+
+    def error_at(step):
+        if step not in tried:
+            found = predictions(2.0**step, size // 2)
+            tried[step] = min(trial.error(each) for each in found)
+        return tried[step]
+
+    if weight is None:
+        weight = 2.0 ** trial.least_step(error_at)
+    found = predictions(weight, size // 4)
+    squares = np.square(np.array(found, float) - trial.truth).reshape(len(found), -1)
+    more = squares - squares[squares.mean(axis=1).argmin()]
+    near = more.mean(axis=1) <= more.std(axis=1) / np.sqrt(more.shape[1])
+    first = int(near.argmax())
+    return {"weight": weight, "pull": pulls[first]}, found[first]

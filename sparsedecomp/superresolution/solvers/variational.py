@@ -5,14 +5,25 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from sparsedecomp.kernels.total_variation import ascend, descend, variation
 from sparsedecomp.superresolution.threads import bands, in_threads
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sparsedecomp.superresolution.selection import Trial
+
 _logger = logging.getLogger(__name__)
+
+# First weights that are tried: of total variation in units of the noise, which is taken
+# as a hundredth of the signal at least, and of Tikhonov, whose weight has no unit. The
+# search starts here and goes on as long as it helps, so that they decide its time only.
+_FIRST_VTV, _LEAST_NOISE = 0.5, 0.01
+_FIRST_TIKHONOV = 0.1
 
 
 class Solution(NamedTuple):
@@ -201,6 +212,23 @@ def conjugate_gradients(normal, goal, x, *, max_iter, tol, callback, name, began
         along *= x.dtype.type(square / before)
         along += residual
     return _solution(x, history, tol, began, name)
+
+
+def select_vtv_weight(
+    trial: Trial, weight: float | None
+) -> tuple[dict[str, float], NDArray]:
+    """Weight of total variation by the samples held out; see `Trial.select_weight`."""
+    noise = np.sqrt(np.mean([p.noise for p in trial.processes]))
+    signal = np.sqrt(np.mean([p.variance for p in trial.processes]))
+    first = _FIRST_VTV * max(noise, _LEAST_NOISE * signal)
+    return trial.select_weight(total_variation, first, weight)
+
+
+def select_tikhonov_weight(
+    trial: Trial, weight: float | None
+) -> tuple[dict[str, float], NDArray]:
+    """Weight of Tikhonov by the samples held out; see `Trial.select_weight`."""
+    return trial.select_weight(tikhonov, _FIRST_TIKHONOV, weight)
 
 
 def _mean_map(A, Y):

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
-from sparsedecomp.superresolution.multiframe import resolve
+from sparsedecomp.superresolution.methods import METHODS
+from sparsedecomp.superresolution.multiframe import prepare
 from sparsedecomp.superresolution.observation.operators import FrameOperator
 from sparsedecomp.superresolution.registration.shifts import register
 from sparsedecomp.superresolution.resolution.decorrelation import (
     decorrelation_resolution,
 )
-from sparsedecomp.superresolution.solvers.selection import held_out_samples
+from sparsedecomp.superresolution.selection import held_out_samples
 from sparsedecomp.superresolution.tuning.search import Search
 
 _logger = logging.getLogger(__name__)
 
 OBJECTIVES = ("likelihood", "resolution", "resolution subject to likelihood")
-# Maps of these are as the spot sees the specimen; the others are before it.
-_AS_SEEN = ("gaussian_process", "oriented_process", "mixture", "interpolation")
 # What half of the trials are spent on before the objective itself.
 _FIRST = {OBJECTIVES[2]: "likelihood"}
 
@@ -175,23 +173,30 @@ def tune(
     >>> 0.01 < found.best["weight"] < 10
     True
     """
-    _check(bounds, objective, n_trials)
+    _check(bounds, objective, n_trials, method)
+    fixed = {k: options.pop(k) for k in ("origin", "shape") if k in options}
+    finish = {k: options.pop(k) for k in ("nonnegative", "callback") if k in options}
+    options.pop("prior", None)
+    if not options.get("psf"):
+        options.pop("psf", None)
     Y = np.ascontiguousarray(Y)
     if registration or shifts is None:
         shifts = register(Y, shifts, mask=mask).shifts
     shifts = np.asarray(shifts, float)
     mask = np.zeros(Y.shape[:3], bool) if mask is None else np.asarray(mask, bool)
-    # At other places than those that `resolve` holds out itself.
+    # Other samples than those that the methods are compared by.
     out = np.roll(held_out_samples(mask), (2, 1), axis=(1, 2)) & ~mask
+    prepared = prepare(
+        Y, shifts, scale, mask=mask, held_out=out, registration=False, **fixed
+    )
     strongest = int(np.argmax(Y[~mask].var(axis=0)))
 
     def trial(parameters):
-        given = {"method": method, "registration": False} | options | parameters
+        given = METHODS.complete(method, options | parameters)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            fine = resolve(Y, shifts, scale, mask=mask, held_out=out, **given)
-        psf = 0.0 if fine.method in _AS_SEEN else given.get("psf", 0.0)
-        A = FrameOperator(fine.geometry, psf=psf)
+            fine = prepared.resolve(method, given, scored=False, **finish)
+        A = FrameOperator(fine.geometry, psf=fine.psf)
         held = out & ~A.mask
         squares = np.square(A.forward(fine.maps)[held] - Y[held], dtype=float)
         mean = np.maximum(squares.mean(axis=0), np.finfo(float).tiny)
@@ -250,7 +255,7 @@ def _choose(score, error, length, objective):
     return int(np.argmin(values))
 
 
-def _check(bounds, objective, n_trials):
+def _check(bounds, objective, n_trials, method):
     if objective not in OBJECTIVES:
         raise ValueError(f"objective={objective!r}, expected one of {OBJECTIVES}.")
     if n_trials < 3:
@@ -260,12 +265,12 @@ def _check(bounds, objective, n_trials):
             "No bounds were given, expected those of at least one parameter, for "
             "instance {'weight': (0.05, 20)}."
         )
-    known = set(inspect.signature(resolve).parameters) - {"Y", "shifts", "scale"}
+    known = METHODS.find(method).parameters
     for name, (low, high) in bounds.items():
         if name not in known:
             raise ValueError(
-                f"{name!r} is no parameter of `resolve`, expected one of "
-                f"{sorted(known)}."
+                f"{name!r} is no parameter of method={method!r}, expected one of "
+                f"{', '.join(known) or 'none: it has no parameters'}."
             )
         if not (np.isfinite([low, high]).all() and low < high):
             raise ValueError(

@@ -162,10 +162,12 @@ def test_smooth_maps_ask_for_curvatures():
     assert rmse(second, truth) < 0.8 * rmse(first, truth)
     fine = resolve(Y, THIRDS, 2.5, method="bayes_cmrf", registration=False)
     # The samples that were held out say so too.
-    assert fine.method == "bayes_cmrf" and fine.weight == 2
+    assert fine.method == "bayes_cmrf" and fine.parameters == {"order": 2}
     assert fine.scores["bayes_cmrf"] < fine.scores["interpolation"]
-    given = resolve(Y, THIRDS, 2.5, method="bayes_cmrf", weight=1, registration=False)
-    assert given.weight == 1 and rmse(fine.maps, truth) < rmse(given.maps, truth)
+    given = resolve(Y, THIRDS, 2.5, method="bayes_cmrf", order=1, registration=False)
+    assert given.parameters == {"order": 1} and rmse(fine.maps, truth) < rmse(
+        given.maps, truth
+    )
 
 
 def test_it_can_be_stopped(blocks):

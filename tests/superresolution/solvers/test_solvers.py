@@ -16,8 +16,9 @@ from sparsedecomp.superresolution import (
     tikhonov,
     total_variation,
 )
-from sparsedecomp.superresolution.multiframe import _solve
-from sparsedecomp.superresolution.solvers.selection import Trial, held_out_samples
+from sparsedecomp.superresolution.fine_map import solve
+from sparsedecomp.superresolution.methods import METHODS
+from sparsedecomp.superresolution.selection import Trial, held_out_samples
 from sparsedecomp.superresolution.solvers.variational import objective
 
 from ...naive.frames import SHIFTS, error_of, frames, scene
@@ -131,13 +132,13 @@ def test_solvers_say_when_they_stop_early(edges):
 
 
 def test_pieces_give_the_solution_of_the_whole(edges, monkeypatch):
-    from sparsedecomp.superresolution import multiframe
+    from sparsedecomp.superresolution import fine_map
 
     A, Y, _ = edges
     start = np.zeros((*A.geometry.shape, 2), np.float32)
-    whole, _ = _solve(tikhonov, A, Y, 0.2, start, 200, None)
-    monkeypatch.setattr(multiframe, "_AT_ONCE", 1600)
-    pieces, _ = _solve(tikhonov, A, Y, 0.2, start, 200, None)
+    whole, _ = solve(tikhonov, A, Y, weight=0.2, start=start)
+    monkeypatch.setattr(fine_map, "_AT_ONCE", 1600)
+    pieces, _ = solve(tikhonov, A, Y, weight=0.2, start=start)
     np.testing.assert_allclose(pieces, whole, atol=2e-3)
 
 
@@ -161,8 +162,7 @@ def test_a_sixteenth_of_the_samples_is_held_out():
 def test_weight_chosen_is_near_the_best(edges):
     A, Y, truth = edges
     trial = Trial(A, Y, [Process(1.0, 1.0, (2.0, 2.0))] * 2)
-    trial.gaussian_process()
-    weight = trial.weight("vtv")
+    weight = trial.score(METHODS["vtv"])["weight"]
     errors = {
         w: rmse(total_variation(A, Y, w, max_iter=400).x, truth)
         for w in (weight, 0.25, 0.5, 1.0, 2.0, 4.0)

@@ -13,7 +13,7 @@ from sparsedecomp.superresolution import (
     tikhonov,
     tune,
 )
-from sparsedecomp.superresolution.solvers.selection import held_out_samples
+from sparsedecomp.superresolution.selection import held_out_samples
 from sparsedecomp.superresolution.tuning.search import Search, expected_improvement
 
 SHIFTS = np.array([(0, 0), (0, 0.5), (0.5, 0), (0.5, 0.5)])
@@ -152,7 +152,7 @@ def test_a_length_that_is_never_determined_leaves_the_likelihood():
         ({"objective": "sharpness"}, "objective='sharpness', expected one of"),
         ({"n_trials": 2}, "n_trials=2, expected at least 3"),
         ({"bounds": {}}, "expected those of at least one parameter"),
-        ({"bounds": {"lambda": (0, 1)}}, "'lambda' is no parameter of `resolve`"),
+        ({"bounds": {"lambda": (0, 1)}}, "'lambda' is no parameter of method='vtv'"),
         ({"bounds": {"psf": (1, 0)}}, r"bounds of 'psf' are \(1, 0\), expected the"),
     ],
 )

@@ -1,0 +1,352 @@
+"""What is known of shifted frames, and the fine map that a method makes of them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from sparsedecomp.superresolution.gaussian_process.evidence import Process, fit_process
+from sparsedecomp.superresolution.gaussian_process.windows import cut_windows
+from sparsedecomp.superresolution.methods import METHODS
+from sparsedecomp.superresolution.observation.geometry import Geometry
+from sparsedecomp.superresolution.observation.operators import FrameOperator
+from sparsedecomp.superresolution.registration.shifts import Registration, register
+from sparsedecomp.superresolution.selection import Choice, choose
+from sparsedecomp.superresolution.threads import in_threads, on_one_blas_thread
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+_logger = logging.getLogger(__name__)
+
+# Number of factors that shifts are found from: the strongest ones. More take longer
+# and add little, since the others are mostly noise.
+_STRONGEST = 4
+# Number of windows that the covariance of a factor is fitted to, at most about. More
+# take longer; the evidence of so many tells the covariance to a few per cent.
+_WINDOWS = 600
+# Values of a map that are solved at once: a solver holds about ten arrays of this size.
+_AT_ONCE = 40_000_000
+
+
+@dataclass(frozen=True)
+class FineMap:
+    """A fine map made by `resolve`, and how it was made.
+
+    Attributes
+    ----------
+    maps : (H, W, n_factors) array
+        The fine map of each factor.
+    deviation : (H, W, n_factors) array
+        Standard deviation of the map: by "oriented_process" where that made the map,
+        else by "gaussian_process".
+    geometry : Geometry
+        Places of the samples on the fine grid, with the shifts that were used.
+    registration : Registration or None
+        How the shifts were found; None where they were used as given.
+    method : str
+        Method that made the map: one of `METHODS`, or "mixture" for one of
+        "gaussian_process" and "vtv".
+    parameters : dict of str to object
+        Parameters of the method, given or chosen; those of "vtv" for a mixture.
+    psf : float
+        Standard deviation of the spot that was taken off, in pixels of the fine map; 0
+        where the map is the specimen as the spot sees it.
+    share : float or None
+        Share of total variation in a mixture.
+    scores : dict of str to float
+        Root mean square error at samples that were held out, in units of their noise,
+        for each method that was compared.
+    fallback : str
+        What was not done as asked, and why; else empty.
+    seconds : float
+        Wall time.
+    history : (n_iter,) array
+        Change of the map in each iteration; empty for methods without iterations.
+    noise : (n_factors,) array
+        Standard deviation of the samples, by the evidence.
+    processes : tuple of Process
+        Covariance of each factor, for samples with a noise of one.
+    clipped : float
+        Root mean square of the negative values that were set to zero, in units of the
+        noise; 0 where negative values were kept.
+    """
+
+    maps: NDArray
+    deviation: NDArray
+    geometry: Geometry
+    registration: Registration | None
+    method: str
+    parameters: dict[str, Any]
+    psf: float
+    share: float | None
+    scores: dict[str, float]
+    fallback: str
+    seconds: float
+    history: NDArray = field(default_factory=lambda: np.zeros(0))
+    noise: NDArray = field(default_factory=lambda: np.zeros(0))
+    processes: tuple[Process, ...] = ()
+    clipped: float = 0.0
+
+    @property
+    def weight(self) -> float | None:
+        """Weight of the regularisation; None for methods without one."""
+        return self.parameters.get("weight")
+
+
+@on_one_blas_thread
+def prepare(
+    Y: ArrayLike,
+    shifts: ArrayLike | None,
+    scale: float,
+    *,
+    mask: NDArray | None = None,
+    held_out: NDArray | None = None,
+    registration: bool = True,
+    prior: float | None = None,
+    origin: tuple[float, float] | None = None,
+    shape: tuple[int, int] | None = None,
+) -> Prepared:
+    """Find shifts, noise and covariances: all that does not depend on the method.
+
+    The parameters are those of `resolve`.
+    """
+    began = time.perf_counter()
+    Y = np.ascontiguousarray(Y)
+    check_frames(Y, mask)
+    registered = None
+    if registration or shifts is None:
+        registered = register(Y[..., :_STRONGEST], shifts, prior=prior, mask=mask)
+        nominal, used = registered.nominal, registered.shifts
+    else:
+        nominal = used = np.asarray(shifts, float)
+    geometry = Geometry.around(nominal, Y.shape[1:3], scale).moved(used)
+    if origin is not None:
+        geometry = replace(geometry, origin=tuple(origin), shape=tuple(shape))
+    A = FrameOperator(geometry, mask=mask)
+    processes, noise = _processes(A, Y, registered)
+    if held_out is not None:
+        A = A.without(held_out)
+    Y = Y / noise
+    Y[A.mask] = 0
+    return Prepared(A, Y, noise, processes, registered, began)
+
+
+class Prepared(NamedTuple):
+    """Frames of which the shifts, the noise and the covariances are known.
+
+    Attributes
+    ----------
+    A : FrameOperator
+        Operator of the frames without a spot.
+    Y : (n_frames, rows, columns, n_factors) array
+        Frames in units of their noise; zero where masked.
+    noise : (n_factors,) array
+        Standard deviation of the samples.
+    processes : list of Process
+        Covariance of each factor for a noise of one.
+    registration : Registration or None
+        How the shifts were found.
+    began : float
+        When the work began, by the performance counter.
+    """
+
+    A: FrameOperator
+    Y: NDArray
+    noise: NDArray
+    processes: list[Process]
+    registration: Registration | None
+    began: float
+
+    @on_one_blas_thread
+    def resolve(
+        self,
+        name: str,
+        parameters: dict[str, Any],
+        *,
+        nonnegative: bool = False,
+        callback: Callable[[int, float], object] | None = None,
+        scored: bool = True,
+    ) -> FineMap:
+        """Make the fine map by a method.
+
+        Parameters
+        ----------
+        name : str
+            One of `METHODS`.
+        parameters : dict of str to object
+            All parameters of the method; those that are None are found.
+        nonnegative, callback
+            As in `resolve`.
+        scored : bool, default True
+            Whether the method is scored even if it has nothing to choose.
+
+        Returns
+        -------
+        FineMap
+        """
+        A, Y = self.A, self.Y
+        if parameters.get("psf"):
+            A = FrameOperator(A.geometry, psf=parameters["psf"], mask=A.mask)
+        if scored or name == "auto" or any(v is None for v in parameters.values()):
+            choice = choose(A, Y, self.processes, name, parameters)
+        else:
+            choice = Choice(name, parameters, None, {}, "")
+        maps, deviation, history = _made(A, Y, self.processes, choice, callback)
+        clipped = 0.0
+        if nonnegative:
+            below = np.square(np.minimum(maps, 0), dtype=float)
+            clipped = float(np.sqrt(below.mean()))
+            maps = np.maximum(maps, 0)
+        seconds = time.perf_counter() - self.began
+        _logger.info("%s on %s: %.1f s", choice.method, A.geometry.shape, seconds)
+        used = dict(choice.parameters)
+        used.pop("max_iter", None)
+        return FineMap(
+            maps=maps * self.noise,
+            deviation=deviation * self.noise,
+            geometry=A.geometry,
+            registration=self.registration,
+            method=choice.method,
+            psf=used.pop("psf", 0.0),
+            parameters=used,
+            share=choice.share,
+            scores=choice.scores,
+            fallback=choice.fallback,
+            seconds=seconds,
+            history=history,
+            noise=self.noise,
+            processes=tuple(self.processes),
+            clipped=clipped,
+        )
+
+
+def _made(
+    A: FrameOperator,
+    Y: NDArray,
+    processes: list[Process],
+    choice: Choice,
+    callback: Callable[[int, float], object] | None,
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Map, standard deviation and history of the method that was chosen."""
+    method = METHODS["vtv" if choice.method == "mixture" else choice.method]
+    process = method if method.kind == "posterior" else METHODS["gaussian_process"]
+    maps, deviation = process.load()(A.geometry, Y, processes, A.mask)
+    if method.kind == "posterior":
+        return maps, deviation, np.zeros(0)
+    if method.kind == "direct":
+        return method.load()(A.geometry, Y, A.mask), deviation, np.zeros(0)
+    options = {k: v for k, v in choice.parameters.items() if k != "psf"}
+    x, history = solve(method.load(), A, Y, start=maps, callback=callback, **options)
+    if choice.share is not None:
+        x = (1 - choice.share) * maps + choice.share * x
+    return x, deviation, history
+
+
+def check_frames(Y: NDArray, mask: NDArray | None = None) -> None:
+    """Refuse a single frame and samples that are not finite.
+
+    Parameters
+    ----------
+    Y : (n_frames, rows, columns, n_factors) array
+        Frames.
+    mask : (n_frames, rows, columns) bool array, optional
+        True for samples that may hold anything.
+
+    Raises
+    ------
+    ValueError
+        Names the first such sample.
+    """
+    if len(Y) < 2:
+        raise ValueError(
+            f"{len(Y)} frame was given, expected at least two that are shifted against "
+            "each other: one frame holds nothing between its samples."
+        )
+    finite = np.isfinite(Y).all(axis=-1)
+    if mask is not None:
+        finite |= mask
+    if not finite.all():
+        k, i, j = np.argwhere(~finite)[0]
+        raise ValueError(
+            f"Frame {k} is NaN or infinite at row {i}, column {j}: mask such samples "
+            "or mend them."
+        )
+
+
+def _processes(
+    A: FrameOperator, Y: NDArray, registered: Registration | None
+) -> tuple[list[Process], NDArray]:
+    """Covariance of each factor for samples with a noise of one, and their noise."""
+    shifts, shape = A.geometry.shifts, A.geometry.frame_shape
+    size = max(4, int(np.sqrt(400 / len(Y))))
+    step = max(size, int(np.sqrt(shape[0] * shape[1] / _WINDOWS)))
+    roughness = registered.process.twice_nu if registered else None
+
+    def one(c):
+        windows = cut_windows(Y[..., c : c + 1], shifts, A.mask, size, step)
+        tried = (roughness,) if roughness else (3, 5)
+        fits = [fit_process(windows.points, windows.samples, nu) for nu in tried]
+        return min(fits, key=lambda fit: fit[1])[0]
+
+    fitted = in_threads(one, range(Y.shape[-1]))
+    noise = np.array([np.sqrt(p.noise) for p in fitted], Y.dtype)
+    even = [
+        replace(p, variance=p.variance / p.noise, level=p.level / p.noise, noise=1.0)
+        for p in fitted
+    ]
+    return even, noise
+
+
+def solve(
+    solver: Callable[..., Any],
+    A: FrameOperator,
+    Y: NDArray,
+    *,
+    start: NDArray,
+    **options: Any,
+) -> tuple[NDArray, NDArray]:
+    """Run a solver, in overlapping pieces where the map takes too much memory.
+
+    Parameters
+    ----------
+    solver : callable
+        As in `Method`.
+    A : FrameOperator
+        Operator of the frames.
+    Y : (n_frames, rows, columns, n_factors) array
+        Frames in units of their noise.
+    start : (H, W, n_factors) array
+        First map.
+    **options : object
+        Further arguments of the solver.
+
+    Returns
+    -------
+    maps : (H, W, n_factors) array
+        The fine map.
+    history : (n_iter,) array
+        Iterations of all pieces, one piece after the other.
+    """
+    n_factors = Y.shape[-1]
+    if np.prod(A.geometry.shape) * n_factors <= _AT_ONCE:
+        found = solver(A, Y, start=start, **options)
+        return found.x, np.asarray(found.history)
+    x, history = np.empty_like(start), []
+    size = int(np.sqrt(_AT_ONCE / n_factors)) // 2
+    for tile in A.tiles(size):
+        window = tuple(
+            slice(o.start - i.start, o.start - i.start + n)
+            for o, i, n in zip(
+                tile.outer, tile.inner, tile.operator.geometry.shape, strict=True
+            )
+        )
+        found = solver(tile.operator, tile.samples(Y), start=start[window], **options)
+        x[tile.outer] = found.x[tile.inner]
+        history.append(found.history)
+    return x, np.concatenate(history)
