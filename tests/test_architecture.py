@@ -53,6 +53,7 @@ GROUPS = {
         "rank": 5,
         "energy_drift": 6,
         "simplex_likelihood": 6,
+        "bands": 7,
         "identifiability": 5,
         "tensor": 6,
     },

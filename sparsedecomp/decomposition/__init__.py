@@ -5,6 +5,11 @@ Estimators follow scikit-learn; they take arrays, SciPy sparse matrices, dask ar
 """
 
 from sparsedecomp.decomposition.abundances import abundances
+from sparsedecomp.decomposition.bands import (
+    ConfidenceBands,
+    Deviation,
+    confidence_bands,
+)
 from sparsedecomp.decomposition.energy_drift.estimate import (
     EnergyDrift,
     estimate_energy_drift,
@@ -39,6 +44,9 @@ __all__ = [
     "fit_coupled",
     "tensor_rank",
     "CompositionKMeans",
+    "ConfidenceBands",
+    "Deviation",
+    "confidence_bands",
     "EnergyDrift",
     "estimate_energy_drift",
     "MCRALS",
