@@ -106,7 +106,6 @@ NOT_ANNOTATED = {
     "sparsedecomp/extension",
     "sparsedecomp/noise",
     "sparsedecomp/plotting",
-    "sparsedecomp/signals",
     "sparsedecomp/superresolution",
 }
 ANNOTATED = [

@@ -47,7 +47,6 @@ INCOMPLETE = {
     "sparsedecomp.decomposition.tensor",
     "sparsedecomp.noise",
     "sparsedecomp.plotting",
-    "sparsedecomp.signals",
     "sparsedecomp.superresolution",
 }
 # Folders and modules in which a description may still lean on the line above it.
@@ -66,7 +65,6 @@ LEANING = {
     "sparsedecomp/extension",
     "sparsedecomp/kernels",
     "sparsedecomp/noise",
-    "sparsedecomp/signals",
     "sparsedecomp/superresolution",
 }
 

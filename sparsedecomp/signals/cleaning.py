@@ -64,6 +64,22 @@ class Cleaning(Signal1D):
         ------
         ValueError
             If an energy was not measured, or fewer than two points remain.
+
+        Notes
+        -----
+        A glitch is a deviation of few points. Broad artefacts, and glitches within
+        `protect`, are not found and must be given as `energies`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sparsedecomp.signals import XASSpectrum
+        >>> energy = np.arange(8800.0, 9700.0, 1.0)
+        >>> mu = np.arctan((energy - 8979) / 2) + 2
+        >>> s = XASSpectrum.from_counts(np.ones(900), np.exp(-mu), energy=energy)
+        >>> s.data[450] += 0.5
+        >>> s.deglitch().metadata.XAS.deglitched
+        [9250.0]
         """
         energy, done = self._energy(), {}
         if energies is None and protect is None:
@@ -124,6 +140,16 @@ class Cleaning(Signal1D):
         See Also
         --------
         sparsedecomp.xas.rebin_matrix
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sparsedecomp.signals import XASSpectrum
+        >>> energy = np.arange(8800.0, 9700.0, 1.0)
+        >>> mu = np.arctan((energy - 8979) / 2) + 2
+        >>> s = XASSpectrum.from_counts(np.ones(900), np.exp(-mu), energy=energy)
+        >>> s.rebin_k()
+        <XASSpectrum, title: , dimensions: (|390)>
         """
         energy = self._energy()
         e0 = typical(self._thresholds(e0)[0])
@@ -170,6 +196,18 @@ class Cleaning(Signal1D):
         See Also
         --------
         sparsedecomp.xas.shifts_to
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sparsedecomp.signals import XASSpectrum
+        >>> energy = np.arange(8800.0, 9700.0, 1.0)
+        >>> mu = np.arctan((energy - 8979) / 2) + 2
+        >>> s = XASSpectrum.from_counts(np.ones(900), np.exp(-mu), energy=energy)
+        >>> late = np.exp(-np.arctan((energy - 8980) / 2) - 2)
+        >>> late = XASSpectrum.from_counts(np.ones(900), late, energy=energy)
+        >>> round(late.estimate_shifts(s), 1)
+        1.0
         """
         energy = self._energy()
         if reference is None:
@@ -216,6 +254,18 @@ class Cleaning(Signal1D):
         ------
         ValueError
             If the shapes do not fit, or as in `estimate_shifts`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sparsedecomp.signals import XASSpectrum
+        >>> energy = np.arange(8800.0, 9700.0, 1.0)
+        >>> mu = np.arctan((energy - 8979) / 2) + 2
+        >>> s = XASSpectrum.from_counts(np.ones(900), np.exp(-mu), energy=energy)
+        >>> late = np.exp(-np.arctan((energy - 8980) / 2) - 2)
+        >>> late = XASSpectrum.from_counts(np.ones(900), late, energy=energy)
+        >>> late.align(s).find_e0()
+        8979.0
         """
         energy = self._energy()
         if shifts is None:

@@ -59,7 +59,8 @@ class EXAFSSpectrum(Signal1D):
             Power of k that multiplies chi. Larger values emphasise heavy atoms, which
             scatter at high k, and noise.
         dk : float, default 1
-            Width of the sills of the window in 1/angstrom.
+            Width of the rise and fall of the window in 1/angstrom. Larger values give
+            weaker side lobes and broader peaks.
         window : str, default "hanning"
             Kind of window: "hanning", "parzen", "welch", "sine", "kaiser" or
             "gaussian".
@@ -69,7 +70,8 @@ class EXAFSSpectrum(Signal1D):
         Returns
         -------
         EXAFSRSpectrum or LazyEXAFSRSpectrum
-            chi(R) in angstrom^-(kweight + 1), with larch's sign, scale and steps of R.
+            Transform chi(R) in angstrom^-(kweight + 1), with the sign, the scale and
+            the steps of R of larch.
 
         Raises
         ------
@@ -123,12 +125,14 @@ class EXAFSSpectrum(Signal1D):
         kweight : float, default 1
             Power of k that multiplies chi in the transform.
         rmin, rmax : float, default 15 and 30
-            Range of R in angstrom that holds noise only.
+            Range of R in angstrom that holds noise only. Noise that is correlated
+            between neighbouring k is underestimated there.
 
         Returns
         -------
         BaseSignal or float
-            Map of the standard deviation, or a float for a single spectrum.
+            Map of the standard deviation of chi, not weighted; a float for a single
+            spectrum.
 
         Raises
         ------
@@ -213,7 +217,8 @@ class EXAFSSpectrum(Signal1D):
         Returns
         -------
         Signal1D or LazySignal1D
-            k^kweight chi; not an `EXAFSSpectrum`, so that it is not weighted twice.
+            Signal k^kweight chi. It is no `EXAFSSpectrum`, so that it cannot be
+            weighted twice.
         """
         weights = self._k() ** kweight
         data = pixelwise.spectra_of(self, lambda chi: chi * weights, len(weights))

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from sparsedecomp.xas.shells.pixel_moments import PixelMoments
 
 N_SCORES = 6
-"""Number of principal components that k-means separates; more add noise only where an
-image has a handful of phases."""
+"""Number of principal components in which k-means separates the pixels. More separate
+phases of smaller variance, and add noise."""
 
 
 @accept_old_names
@@ -53,8 +53,8 @@ def exafs_sparse_fit(
     Parameters
     ----------
     signal : EXAFSSpectrum
-        chi(k), not weighted by k. Pixels with NaN are excluded from the fit and are
-        NaN in the results.
+        EXAFS chi(k), not weighted by k. Pixels with NaN are excluded from the fit and
+        are NaN in the results.
     basis : FeffBasis, FourierBasis or ArrayBasis
         EXAFS of one atom as a function of element and distance, such as
         ``FeffBasis.from_composition("Ni", ["O", "Ni"])``.
@@ -72,7 +72,8 @@ def exafs_sparse_fit(
     rmin, rmax : float, default 1 and 5.2
         Range of R of the transform without phase correction, in angstrom.
     kweight : float, default 3
-        The error of the theory is assumed to be constant in k^kweight chi.
+        The error of the theory is assumed to be constant in k^kweight chi. Larger
+        values rely less on small k.
     e0 : float, optional
         Shift of the energy zero in eV; fitted by default.
     sigma2 : float or Debye, optional
@@ -87,9 +88,10 @@ def exafs_sparse_fit(
         Refine distances and other parameters of a joint set of shells off the grid.
     hierarchical : bool, default True
         On a joint set of shells, estimate each pixel with the mean and covariance of
-        all pixels as its prior (`HierarchicalPrior`).
+        all pixels as its prior, which shrinks noisy pixels towards the mean. False
+        gives the unbiased estimate of each pixel.
     max_shells : int, default 12
-        Largest number of shells.
+        Largest number of shells. The evidence usually stops the search earlier.
     penalty : float or {"kblock", "scans"}, default "kblock"
         Penalty of the Lasso as a fraction of the largest one, or how it is chosen by
         cross-validation: by blocks of k, or by repeated scans, which `signal` then
@@ -97,7 +99,8 @@ def exafs_sparse_fit(
     n_lambdas : int, default 20
         Number of penalties of the Lasso path.
     n_sweeps : int, default 20000
-        Number of Monte Carlo sweeps for each pixel.
+        Number of Monte Carlo sweeps for each pixel. The standard error of the
+        posterior falls with its square root.
     random_state : None, int or numpy.random.Generator
         Seed of the Monte Carlo method and, if an int, of k-means.
 
@@ -115,10 +118,6 @@ def exafs_sparse_fit(
 
     Notes
     -----
-    On a joint set of shells, or one of a cluster, the prior of the hierarchical model
-    shrinks noisy pixels towards the mean. ``hierarchical=False`` gives the unbiased
-    estimate of each pixel.
-
     Numbers of atoms depend on the amplitude reduction factor of the basis, and
     distances on the accuracy of FEFF6L: for metals about 0.005 angstrom in the first
     shell and 0.01 beyond, for oxygen 0.02. Multiple scattering that is not collinear
@@ -200,14 +199,13 @@ def _moments(data: Array, labels: np.ndarray) -> list[PixelMoments]:
     return [PixelMoments(int(count), *rest) for count, *rest in zip(*sums, strict=True)]
 
 
-def _sums(chi: np.ndarray, labels: np.ndarray, n_parts: int) -> tuple[tuple, list]:
+def _sums(chi: np.ndarray, labels: np.ndarray, n_parts: int) -> tuple[tuple, tuple]:
     """Count, sum and second moments of each part of a block, for `BlockMatrix.run`."""
     from sparsedecomp.xas.shells.pixel_moments import PixelMoments
 
     parts = [PixelMoments.of(chi[labels == part]) for part in range(n_parts)]
-    return (), [
-        [getattr(part, name) for part in parts] for name in ("count", "total", "second")
-    ]
+    names = ("count", "total", "second")
+    return (), tuple([getattr(part, name) for part in parts] for name in names)
 
 
 def _labels(
@@ -217,7 +215,7 @@ def _labels(
 ) -> np.ndarray:
     """Map of the part of each pixel; -1 for pixels with NaN."""
     shape = data.shape[:-1]
-    if not np.isscalar(clusters):
+    if not isinstance(clusters, int | np.integer):
         labels = np.asarray(getattr(clusters, "data", clusters))
         if labels.shape != shape:
             raise ValueError(

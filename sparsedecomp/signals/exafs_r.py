@@ -1,25 +1,30 @@
 """EXAFS in R: the Fourier transform of chi(k)."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from hyperspy.signals import ComplexSignal1D, LazyComplexSignal1D
 
 
 class EXAFSRSpectrum(ComplexSignal1D):
-    """Complex chi(R); the signal axis is R in angstrom, without phase correction.
+    """Complex chi(R) of one spectrum or of an image.
 
-    Peaks lie some 0.3 to 0.5 angstrom below the distances of the shells.
+    The signal axis is R in angstrom, without phase correction: peaks lie about 0.3 to
+    0.5 angstrom below the distances of the shells.
     """
 
     _signal_type = "EXAFS_R"
 
-    def plot(self, representation="cartesian", **kwargs):
+    def plot(self, representation: str = "cartesian", **kwargs: Any) -> None:
         """Plot chi(R).
 
         Parameters
         ----------
-        representation : {"cartesian", "polar", "magnitude"}
+        representation : {"cartesian", "polar", "magnitude"}, default "cartesian"
             Real and imaginary part, or magnitude and phase, or the magnitude alone.
         **kwargs
-            Of HyperSpy's `plot`.
+            Keyword arguments of HyperSpy's `plot`.
         """
         if representation == "magnitude":
             self.amplitude.plot(**kwargs)

@@ -143,8 +143,10 @@ class SparseEXAFSResult:
 
         Returns
         -------
-        low, high : arrays of the shape of `n`
-            Bounds of the interval; the lower one is not negative.
+        low : array of the shape of `n`
+            Lower bounds, not negative.
+        high : array of the shape of `n`
+            Upper bounds.
 
         Raises
         ------
@@ -186,7 +188,7 @@ class SparseEXAFSResult:
         Returns
         -------
         EXAFSSpectrum or LazyEXAFSSpectrum
-            chi(k) in the range of k that was fitted.
+            Spectra chi(k) in the range of k that was fitted.
         """
         atoms = np.concatenate([fit.atoms_ for fit in self.fits])
         return self._chi(_tensordot(self.n, atoms), "model")
@@ -197,7 +199,7 @@ class SparseEXAFSResult:
         Returns
         -------
         EXAFSSpectrum or LazyEXAFSSpectrum
-            chi(k) in the range of k that was fitted.
+            Spectra chi(k) in the range of k that was fitted.
         """
         data = self._signal._data_aligned_with_axes[..., self._inside]
         return self._chi(data - self.model()._data_aligned_with_axes, "residual")

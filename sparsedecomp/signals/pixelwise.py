@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import dask.array as da
     from hyperspy.signals import BaseSignal, Signal1D
 
-    Array = np.ndarray | da.Array
+    Array: TypeAlias = np.ndarray | da.Array
 
 DATA_METADATA = ("Signal.Noise_properties", "Markers", "_HyperSpy")
 """Metadata that describe the data of a signal and not the sample."""
@@ -255,8 +255,8 @@ def _in_chunks_of(extra: ArrayLike, data: da.Array) -> da.Array:
     """Quantity of each pixel with a last axis of one, chunked like the data."""
     import dask.array as da
 
-    extra = da.asarray(extra)[..., None]
-    return extra.rechunk((*data.chunks[:-1], (1,)))
+    values = da.asarray(extra)[..., None]
+    return values.rechunk((*data.chunks[:-1], (1,)))
 
 
 def _metadata_of(signal: Signal1D) -> dict[str, Any]:

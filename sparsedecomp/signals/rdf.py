@@ -1,16 +1,24 @@
-"""Atoms around the absorber by distance: the result of a sparse fit."""
+"""HyperSpy signals of the number of atoms N around the absorber at each distance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from hyperspy.signals import LazySignal1D, Signal1D
 
 from sparsedecomp.signals import pixelwise
 
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+
 
 class RDFSpectrum(Signal1D):
     """Number of neighbours N at each distance R in angstrom.
 
-    Sticks, not a density: the sum over a shell is its coordination number. The
-    navigation axes are those of the pixels, and one of the elements.
+    The values are numbers of atoms, not a density: their sum over a shell is its
+    coordination number. The navigation axes are those of the image and one of the
+    elements. `SparseEXAFSResult.rdf` returns such a signal.
 
     Examples
     --------
@@ -24,18 +32,18 @@ class RDFSpectrum(Signal1D):
 
     _signal_type = "RDF"
 
-    def coordination_number(self, rmin, rmax):
+    def coordination_number(self, rmin: float, rmax: float) -> BaseSignal | float:
         """Number of neighbours between two distances.
 
         Parameters
         ----------
         rmin, rmax : float
-            In angstrom.
+            Range of R in angstrom, both ends included.
 
         Returns
         -------
         BaseSignal or float
-            A map, or a float for a single one.
+            Sum of N over the range: a map, or a float without navigation axes.
 
         Raises
         ------
@@ -45,18 +53,18 @@ class RDFSpectrum(Signal1D):
         inside, _ = self._between(rmin, rmax)
         return pixelwise.numbers_of(self, lambda n: n @ inside)
 
-    def mean_distance(self, rmin, rmax):
+    def mean_distance(self, rmin: float, rmax: float) -> BaseSignal | float:
         """Mean distance of the neighbours between two distances.
 
         Parameters
         ----------
         rmin, rmax : float
-            In angstrom.
+            Range of R in angstrom, both ends included.
 
         Returns
         -------
         BaseSignal or float
-            In angstrom; NaN where there are none.
+            Mean distance in angstrom, weighted by N; NaN where there are no neighbours.
 
         Raises
         ------
@@ -65,13 +73,13 @@ class RDFSpectrum(Signal1D):
         """
         inside, r = self._between(rmin, rmax)
 
-        def mean(n):
+        def mean(n: np.ndarray) -> np.ndarray:
             total = n @ inside
             return (n @ (inside * r)) / np.where(total > 0, total, np.nan)
 
         return pixelwise.numbers_of(self, mean)
 
-    def _between(self, rmin, rmax):
+    def _between(self, rmin: float, rmax: float) -> tuple[np.ndarray, np.ndarray]:
         r = pixelwise.axis_values(self, "R", ("angstrom", "a"))
         inside = ((r >= rmin) & (r <= rmax)).astype(float)
         if not inside.any():
@@ -83,4 +91,4 @@ class RDFSpectrum(Signal1D):
 
 
 class LazyRDFSpectrum(RDFSpectrum, LazySignal1D):
-    """Atoms around the absorber, on data larger than memory."""
+    """Number of neighbours at each distance, on data larger than memory."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sparsedecomp.signals.exafs import EXAFSSpectrum
     from sparsedecomp.signals.xas import XASSpectrum
 
-    E0 = float | str | np.ndarray | BaseSignal | None
+    E0: TypeAlias = float | str | np.ndarray | BaseSignal | None
 else:
     Signal1D = object
 
@@ -70,16 +70,26 @@ class Reduction(Signal1D):
         See Also
         --------
         sparsedecomp.xas.Normalisation
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sparsedecomp.signals import XASSpectrum
+        >>> energy = np.arange(8800.0, 9700.0, 1.0)
+        >>> mu = np.arctan((energy - 8979) / 2) + 2
+        >>> s = XASSpectrum.from_counts(np.ones(900), np.exp(-mu), energy=energy)
+        >>> round(float(s.normalize().isig[9600.0].data[0]), 1)
+        1.0
         """
-        e0, done = self._thresholds(e0)
+        thresholds, done = self._thresholds(e0)
         ranges = _ranges(pre1, pre2, norm1, norm2, nnorm, npre)
         reduce = E0Groups(self._energy(), ranges)
-        done.update(_ranges_of(reduce.normaliser(typical(e0))))
+        done.update(_ranges_of(reduce.normaliser(typical(thresholds))))
         data = pixelwise.spectra_of(
             self,
             lambda mu, at: reduce.normalise(mu, at, flatten),
             len(reduce.energy),
-            e0,
+            thresholds,
         )
         pixelwise.warn_of_missing(data, "normalised spectrum")
         axis = self.axes_manager._get_signal_axes_dicts()[0]
@@ -129,12 +139,22 @@ class Reduction(Signal1D):
         ------
         ValueError
             As in `normalize`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sparsedecomp.signals import XASSpectrum
+        >>> energy = np.arange(8800.0, 9700.0, 1.0)
+        >>> mu = np.arctan((energy - 8979) / 2) + 2
+        >>> s = XASSpectrum.from_counts(np.ones(900), np.exp(-mu), energy=energy)
+        >>> round(s.edge_step(), 1)
+        3.1
         """
-        e0, _ = self._thresholds(e0)
+        thresholds, _ = self._thresholds(e0)
         ranges = _ranges(pre1, pre2, norm1, norm2, nnorm, npre)
         reduce = E0Groups(self._energy(), ranges)
-        reduce.normaliser(typical(e0))
-        return pixelwise.numbers_of(self, reduce.edge_step, e0)
+        reduce.normaliser(typical(thresholds))
+        return pixelwise.numbers_of(self, reduce.edge_step, thresholds)
 
     def autobk(
         self,
@@ -171,6 +191,7 @@ class Reduction(Signal1D):
             Range of the fit in 1/angstrom; chi starts at 0 and ends at `kmax`.
         clamp_lo, clamp_hi : float, default 0 and 1
             Weights with which the first and last points of chi are kept near zero.
+            Larger values flatten the ends of chi.
         e0 : float, "common", "per_pixel", array or BaseSignal, optional
             Threshold in eV: one number, one for each pixel in array order, or how it
             is found (see `find_e0`). By default that of the metadata, or else
@@ -198,8 +219,8 @@ class Reduction(Signal1D):
         Returns
         -------
         EXAFSSpectrum or LazyEXAFSSpectrum
-            chi(k), not weighted by k; with `return_background` a tuple of it and an
-            XASSpectrum of the background.
+            EXAFS chi(k), not weighted by k; with `return_background` a tuple of it and
+            an XASSpectrum of the background.
 
         Raises
         ------
@@ -210,11 +231,28 @@ class Reduction(Signal1D):
         See Also
         --------
         sparsedecomp.xas.autobk
+
+        Notes
+        -----
+        The background holds all Fourier components below `rbkg`: EXAFS of shells nearer
+        than that is removed with it, and slow components of the background above it
+        remain in chi.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sparsedecomp.signals import XASSpectrum
+        >>> energy = np.arange(8800.0, 9700.0, 1.0)
+        >>> mu = np.arctan((energy - 8979) / 2) + 2
+        >>> s = XASSpectrum.from_counts(np.ones(900), np.exp(-mu), energy=energy)
+        >>> s.autobk(rbkg=1.2, kmax=12)
+        <EXAFSSpectrum, title: , dimensions: (|241)>
         """
         energy = self._energy()
-        e0, done = self._thresholds(e0)
-        spread = 0 if np.ptp(e0) == 0 or not np.isfinite(e0).any() else QUANTUM
-        reached = xas.common_kmax(energy, np.nanmax(e0) + spread)
+        thresholds, done = self._thresholds(e0)
+        uneven = np.ptp(thresholds) != 0 and np.isfinite(thresholds).any()
+        latest = np.nanmax(thresholds) + (QUANTUM if uneven else 0)
+        reached = xas.common_kmax(energy, latest)
         background = {
             "rbkg": rbkg,
             "kweight": kweight,
@@ -227,13 +265,13 @@ class Reduction(Signal1D):
         ranges = _ranges(pre1, pre2, norm1, norm2, nnorm, npre)
         reduce = E0Groups(energy, ranges, background)
         # Making the matrices checks the parameters before any block is read.
-        k = reduce.remover(typical(e0)).k
+        k = reduce.remover(typical(thresholds)).k
         if edge_step is None and self.metadata.get_item("XAS.normalized", False):
             edge_step = 1.0
         if edge_step is None:
-            done.update(_ranges_of(reduce.normaliser(typical(e0))))
+            done.update(_ranges_of(reduce.normaliser(typical(thresholds))))
         data = pixelwise.spectra_of(
-            self, lambda mu, at: reduce.chi(mu, at, edge_step), len(k), e0
+            self, lambda mu, at: reduce.chi(mu, at, edge_step), len(k), thresholds
         )
         pixelwise.warn_of_missing(data, "chi(k)")
         done.update(
@@ -254,7 +292,7 @@ class Reduction(Signal1D):
         chi = pixelwise.signal_on(self, data, axis, "EXAFS", "chi", done)
         if not return_background:
             return chi
-        smooth = pixelwise.spectra_of(self, reduce.bkg, len(energy), e0)
+        smooth = pixelwise.spectra_of(self, reduce.bkg, len(energy), thresholds)
         axis = self.axes_manager._get_signal_axes_dicts()[0]
         return chi, pixelwise.signal_on(self, smooth, axis, "XAS", "Background", done)
 

@@ -1,28 +1,40 @@
 """X-ray absorption spectra mu(E)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from hyperspy.signals import BaseSignal, LazySignal1D, Signal1D
+from numpy.typing import ArrayLike
 
 from sparsedecomp import xas
 from sparsedecomp.signals import pixelwise
 from sparsedecomp.signals.cleaning import Cleaning
 from sparsedecomp.signals.reduction import Reduction
 
+if TYPE_CHECKING:
+    import dask.array as da
+
+    from sparsedecomp.signals.pixelwise import Array
+    from sparsedecomp.signals.reduction import E0
+
 ELEMENT = "Acquisition_instrument.XAS.Element"
 ABOUT_THE_EDGE = (-60.0, 60.0)
-"""Where the edge is looked for, in eV about its tabulated energy."""
+"""Range in eV relative to the tabulated energy in which the edge is searched. It covers
+chemical shifts and errors of the calibration, and excludes other edges."""
 
 
 class XASSpectrum(Reduction, Cleaning, Signal1D):
-    """X-ray absorption mu(E), of one spectrum or of an image.
+    """X-ray absorption mu(E) of one spectrum or of an image.
 
     The signal axis is the photon energy in eV, with any spacing. Every method returns
-    a new signal, keeps the metadata, works on lazy signals block by block and stays
-    lazy. Pixels that hold NaN, or no edge, become NaN.
+    a new signal with the metadata of the sample. Lazy signals are processed block by
+    block and stay lazy. Pixels that hold NaN or no edge become NaN.
 
-    What was measured is in ``metadata.Acquisition_instrument.XAS`` under the names of
-    XDI (Element.symbol, Element.edge, Mono, Beamline, Facility), what was done to it
-    in ``metadata.XAS`` (e0, pre1 to norm2, rbkg, ...).
+    ``metadata.Acquisition_instrument.XAS`` describes the measurement, with the names of
+    XDI (Element.symbol, Element.edge, Mono, Beamline, Facility), and ``metadata.XAS``
+    the processing (e0, pre1 to norm2, rbkg, ...).
 
     Examples
     --------
@@ -43,31 +55,47 @@ class XASSpectrum(Reduction, Cleaning, Signal1D):
     _alias_signal_types = ["XAFS", "XANES", "NEXAFS"]
 
     @classmethod
-    def from_counts(cls, i0, it, mode="transmission", energy=None):
-        """Make the absorption from counts.
+    def from_counts(
+        cls,
+        i0: Signal1D | ArrayLike,
+        it: Signal1D | ArrayLike,
+        mode: str = "transmission",
+        energy: ArrayLike | None = None,
+    ) -> XASSpectrum:
+        """Compute the absorption from counts.
 
         Parameters
         ----------
         i0 : hyperspy.api.signals.Signal1D or array_like
-            Incoming intensity: for each pixel, or one spectrum for all.
+            Incoming intensity, of the shape of `it` or one spectrum for all pixels.
         it : hyperspy.api.signals.Signal1D or array_like
             Intensity behind the sample, or of the fluorescence.
-        mode : {"transmission", "fluorescence"}
-            ln(I0 / It), or If / I0.
-        energy : array_like, optional
-            In eV, if `it` is an array.
+        mode : {"transmission", "fluorescence"}, default "transmission"
+            Absorption as ln(I0 / It), or as If / I0.
+        energy : array_like of shape (n_channels,), optional
+            Photon energies in eV; needed if `it` is an array.
 
         Returns
         -------
         XASSpectrum or LazyXASSpectrum
-            With the axes and metadata of `it`; NaN where nothing was counted. Lazy if
-            `it` is.
+            Absorption with the axes and metadata of `it`, lazy if `it` is; NaN where
+            nothing was counted.
 
         Raises
         ------
         ValueError
             If the mode is not known, the shapes do not fit, or nothing was counted at
-            all (only seen when the data are not lazy).
+            all (checked for data in memory only).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sparsedecomp.signals import XASSpectrum
+        >>> energy = np.arange(8800.0, 9700.0, 1.0)
+        >>> mu = np.arctan((energy - 8979) / 2) + 2
+        >>> s = XASSpectrum.from_counts(np.ones(900), np.exp(-mu), energy=energy)
+        >>> s
+        <XASSpectrum, title: , dimensions: (|900)>
         """
         if not isinstance(it, BaseSignal):
             it = _from_arrays(it, energy)
@@ -85,20 +113,20 @@ class XASSpectrum(Reduction, Cleaning, Signal1D):
         axis = it.axes_manager._get_signal_axes_dicts()[0]
         return pixelwise.signal_on(it, data, axis, "XAS", "Absorption", {})
 
-    def set_edge(self, element, edge):
-        """Say which edge was measured.
+    def set_edge(self, element: str, edge: str) -> None:
+        """Set the edge that was measured, near which E0 is then searched.
 
         Parameters
         ----------
         element : str
-            Symbol, as "Cu".
+            Symbol of the absorbing element, such as "Cu".
         edge : str
-            "K", "L3", ...
+            Name of the edge: "K", "L1", "L2", "L3", "M5" and so on.
 
         Raises
         ------
         ValueError
-            If there is no such edge, or the energies do not hold it.
+            If there is no such edge, or its energy was not measured.
         """
         tabulated = xas.edge_energy(element, edge)
         energy = self._energy()
@@ -112,21 +140,23 @@ class XASSpectrum(Reduction, Cleaning, Signal1D):
         elements = set(self.metadata.get_item("Sample.elements", []))
         self.metadata.set_item("Sample.elements", sorted(elements | {element}))
 
-    def find_e0(self, e0="common", search=None):
-        """Find the threshold: the measured energy of steepest rise.
+    def find_e0(
+        self, e0: str = "common", search: tuple[float, float] | None = None
+    ) -> BaseSignal | float:
+        """Find the threshold energy E0, the measured energy of steepest rise.
 
         Parameters
         ----------
-        e0 : {"common", "per_pixel"}
-            Of the mean of all pixels, or of every pixel.
+        e0 : {"common", "per_pixel"}, default "common"
+            Threshold of the mean of all pixels, or of every pixel.
         search : tuple of two floats, optional
-            Look between these energies in eV; by default within 60 eV of the edge
-            that `set_edge` named, else everywhere.
+            Range of energies in eV that is searched; by default within 60 eV of the
+            edge given by `set_edge`, else the whole scan.
 
         Returns
         -------
         float or BaseSignal
-            In eV; a map for "per_pixel", NaN where a pixel has no edge.
+            Threshold in eV; for "per_pixel" a map, NaN where a pixel has no edge.
 
         Raises
         ------
@@ -147,43 +177,59 @@ class XASSpectrum(Reduction, Cleaning, Signal1D):
             raise ValueError(f"e0={e0!r}: choose 'common' or 'per_pixel'.")
         return xas.e0_of(energy, pixelwise.mean_spectrum(self), search)
 
-    def estimate_noise(self, limits=None):
+    def estimate_noise(
+        self, limits: tuple[float, float] | None = None
+    ) -> BaseSignal | float:
         """Standard deviation of the noise of mu, for every pixel.
 
         Parameters
         ----------
         limits : tuple of two floats, optional
-            Use the energies between these, in eV.
+            Range of energies in eV that is used, by default the whole scan. The edge
+            itself should lie outside.
 
         Returns
         -------
         BaseSignal or float
-            In the unit of mu.
+            Standard deviation in the unit of mu; a float for a single spectrum.
 
         Raises
         ------
         ValueError
-            If fewer than six energies are used.
+            If the range holds fewer than six energies.
 
         See Also
         --------
         sparsedecomp.xas.mu_noise
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sparsedecomp.signals import XASSpectrum
+        >>> energy = np.arange(8800.0, 9700.0, 1.0)
+        >>> mu = np.arctan((energy - 8979) / 2) + 2
+        >>> s = XASSpectrum.from_counts(np.ones(900), np.exp(-mu), energy=energy)
+        >>> s.data += np.random.default_rng(0).normal(0, 0.01, 900)
+        >>> round(s.estimate_noise((9100, 9600)), 3)
+        0.01
         """
         energy = self._energy()
         xas.mu_noise(energy, np.zeros_like(energy), limits)
         return pixelwise.numbers_of(self, lambda mu: xas.mu_noise(energy, mu, limits))
 
-    def plot(self, normalized=False, derivative=False, **kwargs):
+    def plot(
+        self, normalized: bool = False, derivative: bool = False, **kwargs: Any
+    ) -> None:
         """Plot mu(E).
 
         Parameters
         ----------
-        normalized : bool
+        normalized : bool, default False
             Plot the normalised and flattened spectra.
-        derivative : bool
+        derivative : bool, default False
             Plot the derivative with respect to energy.
         **kwargs
-            Of HyperSpy's `plot`.
+            Keyword arguments of HyperSpy's `plot`.
         """
         if not (normalized or derivative):
             super().plot(**kwargs)
@@ -198,17 +244,17 @@ class XASSpectrum(Reduction, Cleaning, Signal1D):
             shown.metadata.set_item("Signal.quantity", "Derivative (1/eV)")
         shown.plot(**kwargs)
 
-    def _energy(self):
+    def _energy(self) -> np.ndarray:
         energy = pixelwise.axis_values(self, "energy", ("eV",))
         return xas.increasing(energy)
 
-    def _like(self, data, done):
+    def _like(self, data: Array, done: dict[str, Any]) -> XASSpectrum:
         axis = self.axes_manager._get_signal_axes_dicts()[0]
         quantity = self.metadata.get_item("Signal.quantity", "Absorption")
         return pixelwise.signal_on(self, data, axis, "XAS", quantity, done)
 
-    def _search(self, energy):
-        """About the edge that the metadata name, so far as it was measured."""
+    def _search(self, energy: np.ndarray) -> tuple[float, float] | None:
+        """Range about the edge in the metadata; None if it was not measured."""
         symbol = self.metadata.get_item(f"{ELEMENT}.symbol")
         edge = self.metadata.get_item(f"{ELEMENT}.edge")
         if not symbol or not edge:
@@ -217,8 +263,8 @@ class XASSpectrum(Reduction, Cleaning, Signal1D):
         low, high = (tabulated + distance for distance in ABOUT_THE_EDGE)
         return (low, high) if low < energy[-1] and high > energy[0] else None
 
-    def _thresholds(self, e0):
-        """Threshold of every pixel, in memory, and what the metadata shall say."""
+    def _thresholds(self, e0: E0) -> tuple[np.ndarray, dict[str, Any]]:
+        """Threshold of every pixel, in memory, and the entry for the metadata."""
         if e0 is None:
             e0 = self.metadata.get_item("XAS.e0", "common")
         if isinstance(e0, str):
@@ -237,41 +283,42 @@ class LazyXASSpectrum(XASSpectrum, LazySignal1D):
     """X-ray absorption mu(E) on data larger than memory."""
 
 
-def _from_arrays(it, energy):
-    it = np.asarray(it)
+def _from_arrays(it: ArrayLike, energy: ArrayLike | None) -> Signal1D:
     if energy is None:
         raise ValueError("Counts in an array need their energies: give energy, in eV.")
-    energy = xas.increasing(energy)
-    axis = {"name": "Energy", "units": "eV", "axis": energy, "navigate": False}
-    if it.ndim == 0 or it.shape[-1] != len(energy):
+    grid, counts = xas.increasing(energy), np.asarray(it)
+    axis = {"name": "Energy", "units": "eV", "axis": grid, "navigate": False}
+    if counts.ndim == 0 or counts.shape[-1] != len(grid):
         raise ValueError(
-            f"The counts have shape {it.shape} for {len(energy)} energies: the last "
+            f"The counts have shape {counts.shape} for {len(grid)} energies: the last "
             "axis must be the energy."
         )
-    pixels = [{"size": size, "navigate": True} for size in it.shape[:-1]]
-    return Signal1D(it, axes=[*pixels, axis])
+    pixels = [{"size": size, "navigate": True} for size in counts.shape[:-1]]
+    return Signal1D(counts, axes=[*pixels, axis])
 
 
-def _blocks_like(incoming, data):
+def _blocks_like(incoming: ArrayLike, data: da.Array) -> da.Array:
     import dask.array as da
 
-    incoming = da.asarray(incoming)
-    if incoming.shape == data.shape[-1:]:
-        return incoming.reshape((1,) * (data.ndim - 1) + incoming.shape).rechunk(
+    i0 = da.asarray(incoming)
+    if i0.shape == data.shape[-1:]:
+        return i0.reshape((1,) * (data.ndim - 1) + i0.shape).rechunk(
             {-1: data.chunks[-1]}
         )
-    if incoming.shape != data.shape:
+    if i0.shape != data.shape:
         raise ValueError(
-            f"i0 has shape {incoming.shape}, which does not fit the counts of shape "
+            f"i0 has shape {i0.shape}, which does not fit the counts of shape "
             f"{data.shape}: give one number for each energy, or for each energy of "
             "each pixel."
         )
-    return incoming.rechunk(data.chunks)
+    return i0.rechunk(data.chunks)
 
 
-def _absorption_of_block(counts, incoming, mode):
+def _absorption_of_block(
+    counts: np.ndarray, incoming: np.ndarray, mode: str
+) -> np.ndarray:
     try:
         return xas.absorption(incoming, counts, mode)
     except ValueError:
-        # A block without counts is dark; only the whole cube would be a mistake.
+        # A single block may lie in the dark part of an image.
         return np.full(counts.shape, np.nan, dtype=pixelwise.floating(counts.dtype))
