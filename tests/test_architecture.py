@@ -103,9 +103,15 @@ NOT_ANNOTATED = {
     "sparsedecomp/decomposition/rank.py",
     "sparsedecomp/decomposition/simplex_likelihood",
     "sparsedecomp/decomposition/tensor",
-    "sparsedecomp/extension",
+    "sparsedecomp/extension/coupled.py",
+    "sparsedecomp/extension/fine_signal.py",
+    "sparsedecomp/extension/resolution.py",
+    "sparsedecomp/extension/super_resolution.py",
+    "sparsedecomp/extension/tensor",
+    "sparsedecomp/extension/verdict.py",
     "sparsedecomp/noise",
-    "sparsedecomp/plotting",
+    "sparsedecomp/plotting/resolution.py",
+    "sparsedecomp/plotting/super_resolution.py",
     "sparsedecomp/superresolution",
 }
 ANNOTATED = [

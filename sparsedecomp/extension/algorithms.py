@@ -4,10 +4,12 @@ Adding an algorithm takes one entry of :data:`ALGORITHMS`. This module is import
 together with HyperSpy, so it imports nothing; the estimators are loaded on use.
 """
 
-from collections import namedtuple
-from importlib import import_module
+from __future__ import annotations
 
-# What every estimator of a non-negative factorisation reports of its fit.
+from importlib import import_module
+from typing import Any, NamedTuple
+
+# Results that every estimator of a non-negative factorisation has.
 _HISTORY = {
     "objective_history": "objective_history_",
     "relative_residual": "relative_residual_",
@@ -15,42 +17,42 @@ _HISTORY = {
 }
 
 
-class Algorithm(
-    namedtuple(
-        "Algorithm",
-        "name target summary needs_dimension per_component extras weighs_counts "
-        "per_pixel",
-        defaults=(False, {}),
-    )
-):
+class Algorithm(NamedTuple):
     """One choice of ``decomposition(algorithm=...)``.
 
     Attributes
     ----------
     name : str
-        What the user types, in lower snake case; matched without regard to case.
+        Name of the algorithm in lower snake case; users may write it in any case.
     target : str
         ``"module:Class"`` of an estimator with ``fit_transform``, ``transform`` and
         ``components_``, which takes ``n_components`` and ``callback``.
     summary : str
-        One line for docstrings and error messages.
+        One-line description.
     needs_dimension : bool
         Whether ``output_dimension`` must be given.
     per_component : dict of str to str
-        Attribute of ``learning_results`` -> estimator attribute that holds one
-        number per component, in the order of the estimator's components.
+        Estimator attributes that hold one number per component, in the order of the
+        estimator's components, by their name in ``learning_results``.
     extras : dict of str to str
-        Attribute of ``learning_results`` -> estimator attribute of any shape.
-    weighs_counts : bool
+        Estimator attributes of any shape, by their name in ``learning_results``.
+    weighs_counts : bool, default False
         Whether the loss is that of counts, which must not be scaled before.
-    per_pixel : dict of str to str
-        Attribute of ``learning_results`` -> estimator attribute that holds one number
-        per pixel; it is stored as a map, NaN where masked.
+    per_pixel : dict of str to str, default {}
+        Estimator attributes that hold one number per pixel, by their name in
+        ``learning_results``; they are stored as maps, NaN where masked.
     """
 
-    __slots__ = ()
+    name: str
+    target: str
+    summary: str
+    needs_dimension: bool
+    per_component: dict[str, str]
+    extras: dict[str, str]
+    weighs_counts: bool = False
+    per_pixel: dict[str, str] = {}
 
-    def load(self):
+    def load(self) -> Any:
         """Import the estimator class and return it."""
         module, _, name = self.target.partition(":")
         return getattr(import_module(module), name)
@@ -172,8 +174,8 @@ ALGORITHMS = {
     )
 }
 
-# Attributes that a decomposition of ours leaves in `learning_results` and that no
-# decomposition of HyperSpy's would overwrite.
+# Attributes of `learning_results` that algorithms of this package set and that those of
+# HyperSpy would not overwrite.
 EXTRAS = sorted(
     {
         name
@@ -183,17 +185,18 @@ EXTRAS = sorted(
 )
 
 
-def find(name):
-    """Return the algorithm of that name, or None when it is not one of ours.
+def find(name: object) -> Algorithm | None:
+    """Return the algorithm of a name, or None if it is not one of this package.
 
     Parameters
     ----------
     name : object
-        What was given as ``algorithm``: a name in any case, or an estimator.
+        Value of ``algorithm``: a name in any case, or an estimator.
 
     Returns
     -------
     Algorithm or None
+        Entry of the table.
 
     Examples
     --------

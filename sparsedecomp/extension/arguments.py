@@ -1,16 +1,24 @@
-"""Arguments of `decomposition`: which mean something here, and which are refused.
+"""Check of the arguments of `decomposition`.
 
-HyperSpy's signatures (eager and lazy differ) carry arguments of single algorithms.
-Those are accepted at their default and refused otherwise: an argument that would be
-ignored is a result the user did not ask for. All other names go to the estimator.
+HyperSpy's signatures, which differ between eager and lazy signals, contain arguments of
+single algorithms. These are accepted at their default and refused otherwise, so that no
+argument is ignored. All other names go to the estimator.
 """
+
+from __future__ import annotations
 
 import difflib
 import inspect
 import numbers
+from typing import TYPE_CHECKING, Any
 
-# Name -> (values without effect, what to do instead).
-_FOREIGN = {
+if TYPE_CHECKING:
+    from hyperspy.api.signals import BaseSignal
+
+    from .algorithms import Algorithm
+
+# Name -> (values without effect, advice for the error message).
+_FOREIGN: dict[str, tuple[tuple, str]] = {
     "centre": (
         (None,),
         "`centre` must be None: the model is non-negative, centred data are not.",
@@ -28,7 +36,7 @@ _FOREIGN = {
         (None,),
         "the data are read in their own chunks: change these with `s.rechunk`.",
     ),
-    # The data are never modified, so that there is nothing to copy.
+    # The data are never modified: copying them or not makes no difference.
     "copy": ((True, False), ""),
 }
 _CONVERSIONS = {
@@ -40,15 +48,15 @@ _CONVERSIONS = {
 REPROJECTIONS = (None, "navigation", "signal", "both")
 
 
-def estimator_parameters(algorithm, given):
-    """Return what goes to the estimator, after a look at everything that was given.
+def estimator_parameters(algorithm: Algorithm, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters of the estimator, after checking all that were given.
 
     Parameters
     ----------
     algorithm : sparsedecomp.extension.algorithms.Algorithm
-        The algorithm asked for.
+        Algorithm that was chosen.
     given : dict
-        Keyword arguments that the driver itself has no use for.
+        Keyword arguments of `decompose` other than its own.
 
     Returns
     -------
@@ -58,9 +66,9 @@ def estimator_parameters(algorithm, given):
     Raises
     ------
     ValueError
-        For an argument of HyperSpy's that has no meaning for this algorithm.
+        If an argument of HyperSpy has no meaning for this algorithm.
     TypeError
-        For a name that neither HyperSpy nor the estimator knows.
+        If neither HyperSpy nor the estimator has an argument of that name.
     """
     known = [
         name
@@ -80,12 +88,12 @@ def estimator_parameters(algorithm, given):
     return {name: value for name, value in given.items() if name in known}
 
 
-def _is_one_of(value, choices):
-    # Arrays, which are compared by element, are none of the choices.
+def _is_one_of(value: object, choices: tuple) -> bool:
+    # Arrays are compared element by element and are never one of the choices.
     return isinstance(value, str | bool | None) and value in choices
 
 
-def _unknown(algorithm, name, known):
+def _unknown(algorithm: Algorithm, name: str, known: list[str]) -> str:
     if name == "n_components":
         hint = "Give the number of components as `output_dimension`."
     elif close := difflib.get_close_matches(name, known, n=1):
@@ -98,20 +106,20 @@ def _unknown(algorithm, name, known):
     ).replace("  ", " ")
 
 
-def check_output_dimension(algorithm, value):
-    """Refuse a number of components that is none.
+def check_output_dimension(algorithm: Algorithm, value: object) -> None:
+    """Check the number of components.
 
     Parameters
     ----------
     algorithm : sparsedecomp.extension.algorithms.Algorithm
-        The algorithm asked for.
+        Algorithm that was chosen.
     value : object
-        What was given as ``output_dimension``.
+        Value of ``output_dimension``.
 
     Raises
     ------
     ValueError
-        When it is not a positive integer, or missing where it is needed.
+        If it is not a positive integer, or missing where it is needed.
     """
     if value is None:
         if algorithm.needs_dimension:
@@ -127,18 +135,18 @@ def check_output_dimension(algorithm, value):
         raise ValueError(f"`output_dimension` must be a positive integer, got {value}.")
 
 
-def check_reprojection(value):
-    """Refuse a reprojection that does not exist.
+def check_reprojection(value: object) -> None:
+    """Check the choice of the reprojection.
 
     Parameters
     ----------
     value : object
-        What was given as ``reproject``.
+        Value of ``reproject``.
 
     Raises
     ------
     ValueError
-        When it is none of None, "navigation", "signal" and "both".
+        If it is not None, "navigation", "signal" or "both".
     """
     if not _is_one_of(value, REPROJECTIONS):
         raise ValueError(
@@ -147,22 +155,22 @@ def check_reprojection(value):
         )
 
 
-def check_signal(signal, algorithm):
-    """Refuse a signal that is no set of spectra (or images) of real numbers.
+def check_signal(signal: BaseSignal, algorithm: Algorithm) -> None:
+    """Check that a signal is a set of spectra (or images) of real numbers.
 
     Parameters
     ----------
     signal : hyperspy.api.signals.BaseSignal
-        What is to be decomposed.
+        Signal to be decomposed.
     algorithm : sparsedecomp.extension.algorithms.Algorithm
-        The algorithm asked for.
+        Algorithm that was chosen.
 
     Raises
     ------
     TypeError
-        For data that are not real floating-point or integer numbers.
+        If the data are not real floating-point or integer numbers.
     ValueError
-        For a signal without signal axes, or with fewer than two pixels.
+        If there is no signal axis, or fewer than two pixels.
     """
     dtype = signal.data.dtype
     if dtype.kind not in "fiu":
@@ -185,22 +193,24 @@ def check_signal(signal, algorithm):
         )
 
 
-def check_shape(shape, output_dimension, signal):
-    """Refuse what the pixels and channels left by the masks do not allow.
+def check_shape(
+    shape: tuple[int, int], output_dimension: int | None, signal: BaseSignal
+) -> None:
+    """Check that the pixels and channels left by the masks suffice.
 
     Parameters
     ----------
     shape : tuple of int
-        Pixels and channels that are not masked.
+        Numbers of pixels and channels that are not masked.
     output_dimension : int or None
-        What was given as such.
+        Number of components, if it was given.
     signal : hyperspy.api.signals.BaseSignal
-        What is to be decomposed.
+        Signal to be decomposed.
 
     Raises
     ------
     ValueError
-        For a single pixel, or more components than pixels or channels.
+        If there is one pixel, or more components than pixels or channels.
     """
     n_pixels, n_channels = shape
     if n_pixels < 2:

@@ -1,7 +1,7 @@
 """Components as signals with the metadata of the measurement.
 
-HyperSpy's ``get_decomposition_factors`` loses the elements of the sample and the
-parameters of the microscope; a spectrum without these cannot be quantified.
+HyperSpy's ``get_decomposition_factors`` drops the elements of the sample and the
+parameters of the microscope, without which a spectrum cannot be quantified.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ def get_component_spectra(
     Raises
     ------
     RuntimeError
-        When there are no such results yet.
+        If there are no such results.
     ValueError
-        For an unknown `scale` or `source`.
+        If `scale` or `source` is unknown.
 
     See Also
     --------
@@ -92,7 +92,7 @@ def spectra_like(
     """
     metadata = signal.metadata.deepcopy()
     for path in ("Signal.Noise_properties", "Markers", "_HyperSpy"):
-        # These hold one value for each pixel, or describe the data and not the sample.
+        # These have one value per pixel, or describe the data and not the sample.
         if metadata.has_item(path):
             parent, _, name = path.rpartition(".")
             delattr(metadata.get_item(parent) if parent else metadata, name)
@@ -133,9 +133,9 @@ def get_component_maps(
     Raises
     ------
     RuntimeError
-        When there are no such results yet.
+        If there are no such results.
     ValueError
-        For an unknown `scale` or `source`.
+        If `scale` or `source` is unknown.
 
     See Also
     --------
@@ -177,8 +177,8 @@ def get_pixel_map(self: BaseSignal, name: str) -> BaseSignal:
     Raises
     ------
     ValueError
-        When the last decomposition has no map of that name; the message lists those
-        that exist.
+        If the last decomposition has no map of that name; the message lists those that
+        exist.
 
     See Also
     --------
@@ -252,7 +252,7 @@ def map_of(
     signal : hyperspy.api.signals.BaseSignal
         Signal whose navigation axes are taken over.
     maps : array
-        Values in array order, with as many axes before as `more_axes`.
+        Values in array order, preceded by one axis for each of `more_axes`.
     title : str
         Title of the new signal.
     *more_axes : dict
@@ -300,11 +300,11 @@ def _results(
             raise ValueError(
                 f"`{name}` must be one of {', '.join(map(repr, known))}, not {value!r}."
             )
-    found = learning_results.matrices(signal, source)
-    if found is None:
+    results = learning_results.matrices(signal, source)
+    if results is None:
         method = "blind_source_separation" if source == "bss" else "decomposition"
         raise RuntimeError(f"There are no components yet: call `s.{method}` first.")
-    return found
+    return results
 
 
 def _index_axis(name: str, size: int) -> dict[str, Any]:

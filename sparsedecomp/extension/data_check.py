@@ -1,11 +1,9 @@
-"""`check_data` and `estimate_energy_drift`: a look at a signal before a fit."""
+"""`check_data` and `estimate_energy_drift`, checks of a signal before a fit."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from .driver import blocks_of
 from .masks import in_array_order
@@ -14,23 +12,24 @@ if TYPE_CHECKING:
     from hyperspy.api.signals import BaseSignal
 
     from ..blocks import BlockMatrix
+    from ..blocks.summary import Summary
+    from ..decomposition.energy_drift.estimate import EnergyDrift
     from ..noise import DataCheck
-
-    Mask = np.ndarray | BaseSignal | None
+    from .masks import Mask
 
 
 def check_data(
     self: BaseSignal,
     *,
-    navigation_mask: Mask = None,
-    signal_mask: Mask = None,
+    navigation_mask: Mask | None = None,
+    signal_mask: Mask | None = None,
     energy_drift: bool = True,
 ) -> DataCheck:
-    """Look for everything in the data that would mislead a decomposition.
+    """Search the data for defects that would mislead a decomposition.
 
-    Cosmic rays, dead and hot pixels and channels, vacuum, saturation, negative values
-    and a drift of the energy axis: each finding says what it means and what to do. The
-    data are only read, lazy data in their own chunks.
+    It looks for cosmic rays, dead and hot pixels and channels, vacuum, saturation,
+    negative values and a drift of the energy axis. Each finding says what it means and
+    what to do. The data are read only, lazy data in their own chunks.
 
     Parameters
     ----------
@@ -38,23 +37,30 @@ def check_data(
         True where pixels or channels are left out: NumPy or dask arrays in the order
         of ``axes_manager.navigation_shape`` (x before y), or a signal.
     energy_drift : bool, default True
-        Whether to look for a drift, which takes longer than all the rest.
+        Whether to search for a drift, which takes longer than the other checks.
 
     Returns
     -------
     sparsedecomp.noise.DataCheck
-        Readable when printed; `sparsedecomp.plotting.plot_data_check` draws it.
+        Findings, empty if there are none. Printing it gives a list;
+        `sparsedecomp.plotting.plot_data_check` draws it.
 
     Raises
     ------
     TypeError
-        For data that are not real numbers.
+        If the data are not real numbers.
     ValueError
-        For masks that do not fit, and for values that are not finite.
+        If a mask does not fit, or a value is not finite.
 
     See Also
     --------
     estimate_energy_drift
+
+    Notes
+    -----
+    Defects are compared with the neighbouring pixels and channels: a spike must stand
+    out from all of them, and a defect that extends over many pixels or changes smoothly
+    is not found. No finding does not prove that the data are free of defects.
 
     Examples
     --------
@@ -72,24 +78,27 @@ def check_data(
     blocks = _plain_blocks(self, navigation_mask, signal_mask)
     before = blocks.passes
     summary = blocks.describe()
-    found = noise.check_data(blocks, _unit(summary), summary)
+    check = noise.check_data(blocks, _unit(summary), summary)
     if energy_drift and not blocks.sparse:
-        clean = found.spikes.removed_from(blocks)
+        clean = check.spikes.removed_from(blocks)
         drift = drift_finding(blocks, _drift_of(clean, summary))
         if drift is not None:
-            found = replace(found, findings=(*found.findings, drift))
-    return replace(found, passes=blocks.passes - before)
+            check = replace(check, findings=(*check.findings, drift))
+    return replace(check, passes=blocks.passes - before)
 
 
 def estimate_energy_drift(
-    self: BaseSignal, *, navigation_mask: Mask = None, signal_mask: Mask = None
+    self: BaseSignal,
+    *,
+    navigation_mask: Mask | None = None,
+    signal_mask: Mask | None = None,
 ) -> BaseSignal:
-    """Estimate how far the energy axis has drifted in each pixel, from the data alone.
+    """Estimate the drift of the energy axis in each pixel from the data alone.
 
-    The shifts are fitted together with the components, and a drift is reported only
-    where a smooth map of shifts is far more probable than none. Its mean is zero: the
-    absolute position of the energy axis cannot be known from the data. The data are
-    only read, in one or two passes.
+    The shifts are fitted together with the components, and a drift is reported only if
+    a smooth map of shifts is far more probable than none. Its mean is zero, since the
+    data do not determine the absolute position of the energy axis. The data are read
+    only, in one or two passes.
 
     Parameters
     ----------
@@ -100,20 +109,20 @@ def estimate_energy_drift(
     Returns
     -------
     hyperspy.api.signals.BaseSignal
-        By how much each spectrum lies too high, in the units of the signal axis;
-        ``s.shift1D(-drift.data)`` takes it out. Zeros where there is no drift, NaN
-        where masked. Its
-        ``metadata.Signal.energy_drift`` holds ``found``, ``n_components`` of the
-        aligned data, ``n_components_unaligned``, ``gain`` (nats) and ``rigid``, which
-        is false where parts of the spectrum move differently: a chemical shift.
+        Shift of each spectrum towards higher values, in the units of the signal axis;
+        ``s.shift1D(-drift.data)`` removes it. Zero if there is no drift, NaN where
+        masked. ``metadata.Signal.energy_drift`` of the map holds ``found``,
+        ``n_components`` of the aligned data, ``n_components_unaligned``, ``gain``
+        (nats) and ``rigid``, which is False if parts of the spectrum move differently:
+        a chemical shift.
 
     Raises
     ------
     TypeError
-        For data that are not real numbers.
+        If the data are not real numbers.
     ValueError
-        For signals without one signal axis, for masks that do not fit, and for values
-        that are not finite.
+        If there is not exactly one signal axis, a mask does not fit, or a value is not
+        finite.
 
     See Also
     --------
@@ -160,7 +169,9 @@ def estimate_energy_drift(
     return result
 
 
-def _plain_blocks(signal, navigation_mask, signal_mask):
+def _plain_blocks(
+    signal: BaseSignal, navigation_mask: Mask | None, signal_mask: Mask | None
+) -> BlockMatrix:
     return blocks_of(
         signal,
         navigation_mask=in_array_order(signal, navigation_mask, "navigation"),
@@ -168,14 +179,14 @@ def _plain_blocks(signal, navigation_mask, signal_mask):
     )
 
 
-def _unit(summary):
+def _unit(summary: Summary) -> float:
     """Size of one count, 0 for data that are not counts."""
     from ..noise.whitening import is_counts
 
     return (summary.quantum or 1.0) if is_counts(summary) else 0.0
 
 
-def _drift_of(blocks: BlockMatrix, summary):
+def _drift_of(blocks: BlockMatrix, summary: Summary) -> EnergyDrift:
     from ..decomposition import estimate_energy_drift
 
     return estimate_energy_drift(blocks, _unit(summary))

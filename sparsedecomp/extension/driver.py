@@ -1,14 +1,17 @@
 """`decomposition` with the algorithms of this package, for eager and lazy signals.
 
-HyperSpy could be handed an estimator object instead, but then it scrambles, reads
-twice or concatenates lazy data for several chunk layouts and masks. This driver
-reads the data through `sparsedecomp.blocks` only, in their native chunks, never
-writes to the signal's data, and touches ``learning_results`` in its last step: what
-fails or is stopped before leaves no trace.
+HyperSpy accepts an estimator object instead of a name, but then permutes, reads twice
+or concatenates lazy data for several chunk layouts and masks. This driver reads the
+data through `sparsedecomp.blocks` in their native chunks, never writes to them, and
+changes ``learning_results`` in its last step, so that a failed or stopped fit changes
+nothing.
 """
+
+from __future__ import annotations
 
 import logging
 import sys
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,61 +31,68 @@ from .reprojection import Fitted, factors_of, loadings_of, refuse_bad_values
 from .tensor_modes import with_modes
 from .verdict import warn_of_doubt
 
+if TYPE_CHECKING:
+    from hyperspy.api.signals import BaseSignal
+
+    from ..blocks import BlockMatrix
+    from .algorithms import Algorithm
+    from .masks import Mask
+
 _logger = logging.getLogger(__name__)
 
 
 def decompose(
-    signal,
+    signal: BaseSignal,
     /,
-    algorithm="nmf_so_ard",
-    output_dimension=None,
+    algorithm: str = "nmf_so_ard",
+    output_dimension: int | None = None,
     *,
-    normalize_poissonian_noise=False,
-    navigation_mask=None,
-    signal_mask=None,
-    reproject=None,
-    return_info=False,
-    print_info=True,
-    show_progressbar=None,
-    **parameters,
-):
+    normalize_poissonian_noise: bool = False,
+    navigation_mask: Mask | None = None,
+    signal_mask: Mask | None = None,
+    reproject: str | None = None,
+    return_info: bool = False,
+    print_info: bool = True,
+    show_progressbar: bool | None = None,
+    **parameters: Any,
+) -> Any:
     """Decompose a HyperSpy signal, eager or lazy, of any signal class.
 
-    The same as ``signal.decomposition(algorithm=...)`` with a name of this package,
-    and independent of whether that is registered with HyperSpy. The data of the
-    signal are only read, lazy data in their own chunks and never as a whole; integer
-    counts are cast block by block. The components are sorted by the energy that they
-    carry in the units of the data.
+    This is what ``signal.decomposition(algorithm=...)`` calls for the algorithms of
+    this package; it works without their registration with HyperSpy. The data are read
+    only, lazy data in their own chunks; integer counts are cast block by block. The
+    components are sorted by their energy ``||w_k||^2 ||h_k||^2``, largest first.
 
     Parameters
     ----------
     signal : hyperspy.api.signals.BaseSignal
-        With at least one navigation and one signal axis.
+        Signal with at least one navigation and one signal axis.
     algorithm : str, default "nmf_so_ard"
         Name of an algorithm, in any case; ``sparsedecomp.status().algorithms`` lists
         them.
     output_dimension : int, optional
-        Number of components; an upper bound for algorithms that find the number
-        themselves, which can do without it.
+        Number of components. Algorithms that find the number themselves use it as an
+        upper bound and do not need it.
     normalize_poissonian_noise : bool, default False
-        Scale pixels and channels by Keenan and Kotula's weights [1]_ before the fit;
-        spectra and maps are given in the units of the data all the same. Algorithms
-        of the Poisson likelihood ("nmf_kl") do without: they weigh counts themselves.
+        Scale pixels and channels by the weights of Keenan and Kotula [1]_ for the fit,
+        which then weighs counts by their variance. Spectra and maps are in the units
+        of the data in both cases. Ignored by algorithms with a Poisson likelihood
+        ("nmf_kl"), which weigh counts themselves.
     navigation_mask, signal_mask : array or BaseSignal, optional
         True where pixels or channels are left out: NumPy or dask arrays in the order
         of ``axes_manager.navigation_shape`` (x before y), or a signal.
     reproject : {None, "navigation", "signal", "both"}, default None
-        Find, after the fit, the abundances of the masked pixels ("navigation") or
-        the spectra in the masked channels ("signal") with the other factor fixed.
-        Without it they are NaN there. What was fitted does not change.
+        Compute, after the fit, the abundances of the masked pixels ("navigation"), the
+        spectra in the masked channels ("signal") or both, with the other factor fixed.
+        Otherwise they are NaN. The results of the fit do not change.
     return_info : bool, default False
-        Return the fitted estimator. Its attributes are in the scaling of the fit.
+        Return the fitted estimator, whose attributes are in the scaling of the fit.
     print_info : bool, default True
-        Print the parameters, in HyperSpy's words.
+        Print the parameters, as HyperSpy does.
     show_progressbar : bool, optional
         Show a progress bar over the iterations. Default: HyperSpy's preference.
     **parameters : object
-        Parameters of the estimator, e.g. ``random_state=0`` or ``max_iter=500``.
+        Parameters of the estimator, such as ``random_state=0`` or ``max_iter=500``.
         Those of HyperSpy's other algorithms are refused unless at their default.
 
     Returns
@@ -93,26 +103,30 @@ def decompose(
     Raises
     ------
     TypeError
-        For data that are not real numbers and for unknown parameters.
+        If the data are not real numbers, or a parameter is unknown.
     ValueError
-        For data without navigation axes or with fewer than two pixels left by the
-        masks, for a number of components that the data do not allow, and for bad
-        values in the data: the message names the place.
+        If there is no navigation axis, the masks leave fewer than two pixels, the data
+        do not allow the number of components, or a value is not finite (or negative,
+        where counts are needed); the message gives its position.
 
     Warns
     -----
     DoubtfulResultWarning
-        Where an algorithm that finds the number of components kept another number than
-        rise above the noise, and where cosmic rays may be among them.
+        If an algorithm that finds the number of components kept another number than
+        rise above the noise, or if cosmic rays may be among them.
 
     Notes
     -----
-    Ctrl-C during the fit keeps the best result so far. ``learning_results`` gets
-    what HyperSpy's own algorithms write there: `explained_variance` is the energy of
+    Ctrl-C during the fit keeps the best result so far. ``learning_results`` has the
+    entries that HyperSpy's own algorithms write: `explained_variance` is the energy of
     each component per pixel, `explained_variance_ratio` its share, `output_dimension`
-    and `number_significant_components` are the number of components kept; and as
-    extras the history of the objective, the noise variance and, where the algorithm
-    has it, the relevance of each component.
+    and `number_significant_components` are the number of components kept. Further
+    entries are the history of the objective, the noise variance and, where the
+    algorithm has it, the relevance of each component.
+
+    Spectra and maps are determined up to a factor per component only; see
+    ``get_component_spectra`` and ``get_component_maps`` for their scale. How far the
+    data determine their shape is the subject of ``unmixing_report``.
 
     References
     ----------
@@ -147,7 +161,7 @@ def decompose(
     hidden = _hidden(signal, masks, reproject)
     refuse_bad_values(hidden)
     if normalize_poissonian_noise and choice.weighs_counts:
-        # EDS signals of exspy ask for it by default.
+        # EDS signals of exspy set it by default.
         _logger.info("%s weighs counts itself: they are not scaled", choice.name)
         normalize_poissonian_noise = False
     fitted = Fitted.of(plain, normalize_poissonian_noise)
@@ -167,7 +181,7 @@ def decompose(
     if channels := hidden.get("signal"):
         factors[channels.columns] = factors_of(channels, W, fitted)
 
-    # Known components keep their places before the others.
+    # Known components come first, in the order in which they were given.
     known = getattr(estimator, "known_", np.full(len(energy), -1)) >= 0
     order = np.argsort(np.where(known, -np.inf, -energy), kind="stable")
     store(
@@ -194,7 +208,7 @@ def decompose(
     return estimator if return_info else None
 
 
-def _choice(algorithm):
+def _choice(algorithm: str) -> Algorithm:
     choice = algorithms.find(algorithm)
     if choice is None:
         known = ", ".join(f"'{name}'" for name in algorithms.ALGORITHMS)
@@ -205,18 +219,20 @@ def _choice(algorithm):
     return choice
 
 
-def blocks_of(signal, **masks):
-    """See the data of a signal as a matrix of pixels times channels.
+def blocks_of(signal: BaseSignal, **masks: np.ndarray | None) -> BlockMatrix:
+    """Wrap the data of a signal as a matrix of pixels times channels.
 
     Parameters
     ----------
     signal : hyperspy.api.signals.BaseSignal
-    **masks : object
-        ``navigation_mask`` and ``signal_mask`` in array order.
+        Signal with navigation and signal axes.
+    **masks : array
+        Arrays ``navigation_mask`` and ``signal_mask`` in array order.
 
     Returns
     -------
     BlockMatrix
+        Matrix of the pixels and channels that are not masked.
     """
     from ..blocks import as_blocks
 
@@ -225,8 +241,10 @@ def blocks_of(signal, **masks):
     )
 
 
-def _hidden(signal, masks, reproject):
-    """What masks hide from the fit and the reprojection reads: pixels, channels."""
+def _hidden(
+    signal: BaseSignal, masks: dict[str, np.ndarray | None], reproject: str | None
+) -> dict[str, BlockMatrix]:
+    """Masked pixels and channels that the reprojection reads."""
     return {
         space: blocks_of(signal, **(masks | {f"{space}_mask": ~masks[f"{space}_mask"]}))
         for space in ("navigation", "signal")
@@ -236,17 +254,23 @@ def _hidden(signal, masks, reproject):
     }
 
 
-def _fit(choice, blocks, output_dimension, parameters, show_progressbar):
+def _fit(
+    choice: Algorithm,
+    blocks: BlockMatrix,
+    output_dimension: int | None,
+    parameters: dict[str, Any],
+    show_progressbar: bool | None,
+) -> tuple[Any, np.ndarray]:
     estimator = choice.load()(n_components=output_dimension, **parameters)
     callback = estimator.callback
     with progress_bar(show_progressbar, choice.name, callback) as report:
         estimator.callback = report
         W = estimator.fit_transform(blocks)
-    # The bar is closed: what stays with the estimator is what the user gave.
+    # The bar is closed: restore the callback of the user.
     estimator.callback = callback
     _logger.info("%s kept %d components", choice.name, W.shape[1])
     return estimator, W
 
 
-def _multiplied(rows, scale):
+def _multiplied(rows: np.ndarray, scale: np.ndarray | None) -> np.ndarray:
     return rows if scale is None else (rows * scale[:, None]).astype(rows.dtype)

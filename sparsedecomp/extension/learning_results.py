@@ -77,12 +77,11 @@ def matrices(
     tuple of (n_channels, k) array and (n_pixels, k) array, or None
         Factors and loadings, NaN where masked; None before that method was called.
     """
-    found = [read(signal, name) for name in SOURCES[source]]
-    if any(each is None for each in found):
+    factors, loadings = (read(signal, name) for name in SOURCES[source])
+    if factors is None or loadings is None:
         return None
     # Results that were loaded lazily from a file are dask arrays.
-    factors, loadings = (np.asarray(each) for each in found)
-    return factors, loadings
+    return np.asarray(factors), np.asarray(loadings)
 
 
 def entries(signal: BaseSignal) -> set[str]:
@@ -102,7 +101,7 @@ def entries(signal: BaseSignal) -> set[str]:
 
 
 def share(source: BaseSignal, target: BaseSignal) -> None:
-    """Give the results of one signal to another, without a copy.
+    """Set the results of one signal as those of another, without a copy.
 
     Parameters
     ----------
@@ -115,10 +114,9 @@ def share(source: BaseSignal, target: BaseSignal) -> None:
 
 
 def remove_extras(signal: BaseSignal) -> None:
-    """Remove what only algorithms of this package write.
+    """Remove the entries that only algorithms of this package write.
 
-    A decomposition by HyperSpy itself would leave these entries, which then describe
-    another fit.
+    A decomposition by HyperSpy itself would keep these entries of an earlier fit.
 
     Parameters
     ----------
@@ -132,8 +130,8 @@ def remove_extras(signal: BaseSignal) -> None:
 def store(signal: BaseSignal, **results: Any) -> None:
     """Write a decomposition into ``signal.learning_results`` in one step.
 
-    What an earlier decomposition or source separation left there is removed; results
-    of a clustering are kept, as HyperSpy keeps them.
+    Results of an earlier decomposition or source separation are removed; those of a
+    clustering are kept, as by HyperSpy.
 
     Parameters
     ----------
@@ -228,7 +226,7 @@ def extras_of(
     estimator : object
         Fitted estimator.
     algorithm : sparsedecomp.extension.algorithms.Algorithm
-        Names the attributes to collect.
+        Algorithm with the names of the attributes to collect.
     order : (k,) int array
         Order in which the components are stored.
 
@@ -254,14 +252,14 @@ def maps_of(
     rows: np.ndarray,
     navigation_shape: tuple[int, ...],
 ) -> Mapping[str, np.ndarray]:
-    """Collect what the estimator reports for every pixel, as maps.
+    """Collect the results of the estimator for every pixel, as maps.
 
     Parameters
     ----------
     estimator : object
         Fitted estimator.
     algorithm : sparsedecomp.extension.algorithms.Algorithm
-        Names the attributes to collect.
+        Algorithm with the names of the attributes to collect.
     rows : (n,) int array
         Flat C-order index of the pixels that were fitted.
     navigation_shape : tuple of int

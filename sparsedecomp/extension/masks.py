@@ -1,16 +1,27 @@
-"""Masks of every kind that HyperSpy takes, as boolean arrays in array order.
+"""Conversion of all masks that HyperSpy accepts to boolean arrays in array order.
 
-HyperSpy's masks are True where data are *excluded*. A NumPy or dask mask has the
-shape that ``axes_manager`` shows (x before y), a signal's data are in array order
-already; here both become arrays in array order (y before x).
+HyperSpy's masks are True where data are *excluded*. A NumPy or dask mask has the shape
+that ``axes_manager`` shows (x before y), while the data of a signal are in array order
+(y before x).
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from hyperspy.api.signals import BaseSignal
+
+    Mask: TypeAlias = np.ndarray | BaseSignal
 
 SPACES = ("navigation", "signal")
 
 
-def in_array_order(signal, mask, space):
+def in_array_order(
+    signal: BaseSignal, mask: Mask | None, space: str
+) -> np.ndarray | None:
     """Return the mask of one space as a boolean array in array order.
 
     Parameters
@@ -20,18 +31,17 @@ def in_array_order(signal, mask, space):
     mask : None, numpy.ndarray, dask.array.Array or hyperspy.api.signals.BaseSignal
         True (or 1) where the data are excluded.
     space : {"navigation", "signal"}
-        Which axes the mask covers.
+        Axes that the mask covers.
 
     Returns
     -------
     numpy.ndarray of bool or None
-        None when nothing was given.
+        Mask in array order; None if none was given.
 
     Raises
     ------
     ValueError
-        When the shape is not the one of that space, or when values are neither
-        True nor False.
+        If the shape is not that of the axes, or values are neither True nor False.
     """
     if mask is None:
         return None
@@ -52,7 +62,7 @@ def in_array_order(signal, mask, space):
     return values.astype(bool)
 
 
-def _transposed_data(mask, space):
+def _transposed_data(mask: Mask, space: str) -> np.ndarray:
     if not hasattr(mask, "axes_manager"):
         return np.asarray(mask).T
     other = SPACES[1 - SPACES.index(space)]

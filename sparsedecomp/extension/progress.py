@@ -1,28 +1,40 @@
-"""A progress bar over the outer iterations of a fit, on the machine of the user."""
+"""Progress bar over the iterations of a fit."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..decomposition.progress import Progress
 
 
 @contextmanager
-def progress_bar(show, description, callback=None):
-    """Give a callback for an estimator that draws a bar and calls another callback.
+def progress_bar(
+    show: bool | None,
+    description: str,
+    callback: Callable[[Progress], object] | None = None,
+) -> Iterator[Callable[[Progress], object] | None]:
+    """Show a progress bar and yield the callback for an estimator that updates it.
 
-    It counts iterations, not dask tasks, so it works with every scheduler.
+    The bar counts iterations, not dask tasks, and works with every scheduler.
 
     Parameters
     ----------
     show : bool or None
-        None asks HyperSpy's preference ``General.show_progressbar``.
+        Whether to show the bar; None for HyperSpy's preference
+        ``General.show_progressbar``.
     description : str
-        What stands in front of the bar.
+        Text in front of the bar.
     callback : callable, optional
-        The user's own: called with every progress report; its return value, True to
-        stop the fit, is passed on.
+        Callback of the user, called with every progress report. Its return value, True
+        to stop the fit, is passed on.
 
     Yields
     ------
     callable or None
-        What the estimator gets as ``callback``.
+        Callback of the estimator.
     """
     from hyperspy.defaults_parser import preferences
 
@@ -43,11 +55,11 @@ def progress_bar(show, description, callback=None):
                 components=progress.n_components,
                 refresh=False,
             )
-            # Draws at most ten times a second, however short the iterations are.
+            # Redraws at most ten times a second.
             bar.update()
             return callback(progress) if callback is not None else None
 
         yield report
-        # A fit that converges early is complete all the same.
+        # A fit that converged early is complete.
         bar.total = bar.n
         bar.refresh()

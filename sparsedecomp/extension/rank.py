@@ -1,44 +1,69 @@
-"""`estimate_rank`: how many components a signal holds."""
+"""`estimate_rank`, the number of components in a signal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from .masks import in_array_order
 
+if TYPE_CHECKING:
+    from hyperspy.api.signals import BaseSignal
+
+    from ..decomposition import RankEstimate
+    from .masks import Mask
+
 
 def estimate_rank(
-    self, method="auto", *, navigation_mask=None, signal_mask=None, **parameters
-):
-    """Estimate how many components the data hold, and say how sure that is.
+    self,
+    method: str | Sequence[str] = "auto",
+    *,
+    navigation_mask: Mask | None = None,
+    signal_mask: Mask | None = None,
+    **parameters: Any,
+) -> RankEstimate:
+    """Estimate the number of components that rise above the noise.
 
-    The data are only read, lazy data in their own chunks: two passes for counts and a
-    third where a component is near the edge of the noise.
+    The data are read only, lazy data in their own chunks: two passes for counts, and a
+    third if a component is near the edge of the noise.
 
     Parameters
     ----------
     method : str or sequence of str, default "auto"
-        "bootstrap", "noise_edge", "gavish_donoho", "parallel_analysis", "minka",
-        "ard", "robpca", several of these, or "all". "auto" chooses by the noise and
-        says why. See `sparsedecomp.decomposition.estimate_rank` for what each is.
+        Method of the estimate: "bootstrap", "noise_edge", "gavish_donoho",
+        "parallel_analysis", "minka", "ard", "robpca", several of these, or "all".
+        "auto" chooses by the noise and reports why. They are described in
+        `sparsedecomp.decomposition.estimate_rank`.
     navigation_mask, signal_mask : array or BaseSignal, optional
         True where pixels or channels are left out: NumPy or dask arrays in the order
         of ``axes_manager.navigation_shape`` (x before y), or a signal.
     **parameters : object
-        ``noise``, ``noise_variance``, ``n_bins`` and ``random_state`` of the function.
+        Parameters ``noise``, ``noise_variance``, ``n_bins`` and ``random_state`` of
+        that function.
 
     Returns
     -------
     sparsedecomp.decomposition.RankEstimate
-        A table when printed; `sparsedecomp.plotting.plot_rank` draws it.
+        Number of components with an interval. Printing it gives a table;
+        `sparsedecomp.plotting.plot_rank` draws it.
 
     Raises
     ------
     TypeError
-        For data that are not real numbers.
+        If the data are not real numbers.
     ValueError
-        For unknown methods, for masks that do not fit, for data without two pixels,
-        and for values that are not finite.
+        If a method is unknown, a mask does not fit, there are fewer than two pixels, or
+        a value is not finite.
 
     See Also
     --------
     sparsedecomp.plotting.plot_rank
+
+    Notes
+    -----
+    The number counts independent spectra whose variance exceeds that of the noise. A
+    phase in very few pixels, or one whose spectrum is a mixture of others, is not
+    counted; cosmic rays and a drift of the energy axis are, which `check_data` finds.
 
     Examples
     --------
@@ -62,7 +87,7 @@ def estimate_rank(
     )
 
 
-def _signal_dimension(signal):
+def _signal_dimension(signal: BaseSignal) -> int:
     axes = signal.axes_manager
     if axes.signal_dimension == 0 or axes.navigation_dimension == 0:
         raise ValueError(

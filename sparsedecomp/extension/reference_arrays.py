@@ -1,35 +1,43 @@
-"""Spectra and maps that the user knows, given as signals, as the arrays of a fit."""
+"""Conversion of known spectra and maps, given as signals, to arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from hyperspy.api.signals import BaseSignal
 
 # Parameters of estimators that are spectra, and those that are maps.
 SPECTRA = ("known_spectra", "init")
 MAPS = ("known_maps",)
 
 
-def plain_arrays(signal, parameters):
+def plain_arrays(signal: BaseSignal, parameters: dict[str, Any]) -> dict[str, Any]:
     """Replace signals among the parameters of an estimator by arrays.
 
     Parameters
     ----------
     signal : hyperspy.api.signals.BaseSignal
-        What is to be decomposed.
+        Signal to be decomposed.
     parameters : dict
-        Keyword arguments of the estimator. Spectra may be a signal like `signal`, with
-        any navigation axes or none; maps a signal whose signal axes are the navigation
-        axes of `signal`, as ``get_component_maps`` gives them. What is no signal is
-        left alone.
+        Keyword arguments of the estimator. Spectra may be a signal with the signal axes
+        of `signal` and any navigation axes; maps a signal whose signal axes are the
+        navigation axes of `signal`, like the result of ``get_component_maps``. Other
+        values are returned unchanged.
 
     Returns
     -------
     dict
-        Spectra as (q, n_channels) arrays and maps as (n_pixels, q) arrays, in all
-        channels and pixels; the estimator takes those that are not masked.
+        Spectra as (q, n_channels) arrays and maps as (n_pixels, q) arrays, with all
+        channels and pixels; the estimator selects those that are not masked.
 
     Raises
     ------
     ValueError
-        For axes that are not those of `signal`.
+        If the axes are not those of `signal`.
 
     Examples
     --------
@@ -54,7 +62,9 @@ def plain_arrays(signal, parameters):
     return arrays
 
 
-def _require_same_axes(name, given, expected):
+def _require_same_axes(
+    name: str, given: Sequence[Any], expected: Sequence[Any]
+) -> None:
     advice = (
         "Bring it to these axes first, for instance with `interpolate_on_axis`, `isig` "
         "or `transpose`."

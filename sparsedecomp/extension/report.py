@@ -1,58 +1,73 @@
-"""`unmixing_report`: how far the data determine the last decomposition."""
+"""`unmixing_report`, a check of how far the data determine a decomposition."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from . import algorithms, learning_results
 from .arguments import estimator_parameters
 from .reference_arrays import plain_arrays
 
+if TYPE_CHECKING:
+    import numpy as np
+    from hyperspy.api.signals import BaseSignal
+
+    from ..decomposition import UnmixingReport
+
 
 def unmixing_report(
     self,
-    n_starts=5,
-    n_resamples=10,
-    tolerance=5.0,
-    random_state=None,
-    show_progressbar=None,
-    **parameters,
-):
-    """Ask how far the data determine the components of the last decomposition.
+    n_starts: int = 5,
+    n_resamples: int = 10,
+    tolerance: float = 5.0,
+    random_state: int | None = None,
+    show_progressbar: bool | None = None,
+    **parameters: Any,
+) -> UnmixingReport:
+    """Check how far the data determine the components of the last decomposition.
 
-    Fits the same model from other starts and to resampled pixels, compares the purest
-    pixels with the most contrasted spectra of non-negative mixtures, and looks at what
-    the model leaves over. The result prints a verdict and a table and can be plotted.
+    The same model is fitted from other initialisations and to resampled pixels. The
+    purest pixels are compared with the most contrasted spectra of non-negative
+    mixtures, and the residual with noise. The result prints a verdict and a table and
+    can be plotted.
 
     Parameters
     ----------
-    n_starts, n_resamples : int, default 5 and 10
-        Fits with other random states, and to pixels drawn with replacement; they look
-        at evenly spread pixels of at most 256 MiB.
+    n_starts : int, default 5
+        Number of fits from other initialisations. More fits find more of the solutions
+        that fit equally well. All refits use evenly spread pixels of at most 256 MiB.
+    n_resamples : int, default 10
+        Number of fits to pixels drawn with replacement. The relative error of the
+        confidence bands falls with its square root.
     tolerance : float, default 5
-        Degrees up to which two spectra are the same answer.
+        Angle in degrees up to which two spectra count as the same. Larger values call
+        more components determined.
     random_state : int, optional
         Seed of the refits.
     show_progressbar : bool, optional
-        Default: HyperSpy's preference.
+        Show a progress bar over the fits. Default: HyperSpy's preference.
     **parameters : object
-        Parameters of the algorithm other than its defaults: give those that the
-        decomposition was made with.
+        Parameters of the algorithm with which the decomposition was made, if they
+        differ from its defaults.
 
     Returns
     -------
     sparsedecomp.decomposition.UnmixingReport
-        ``print(report)`` for the verdict and the table;
-        `sparsedecomp.plotting.plot_unmixing_report` draws it.
+        Verdict and table when printed; `sparsedecomp.plotting.plot_unmixing_report`
+        draws it.
 
     Raises
     ------
     RuntimeError
-        When there is no decomposition by an algorithm of sparsedecomp yet.
+        If the last decomposition is not by an algorithm of sparsedecomp.
 
     See Also
     --------
-    sparsedecomp.decomposition.unmixing_report : the same for arrays, with what it can
-        tell and what it cannot.
+    sparsedecomp.decomposition.unmixing_report : Report for arrays, with what it can
+        decide and what it cannot.
 
     Examples
     --------
@@ -106,8 +121,8 @@ def unmixing_report(
     return replace(report, **_energy_axis(self, blocks.columns))
 
 
-def _energy_axis(signal, columns):
-    """Positions and name of the channels, where there is one signal axis."""
+def _energy_axis(signal: BaseSignal, columns: np.ndarray) -> dict[str, Any]:
+    """Positions and label of the channels of a single signal axis; else nothing."""
     if signal.axes_manager.signal_dimension != 1:
         return {}
     (axis,) = signal.axes_manager.signal_axes
@@ -117,8 +132,8 @@ def _energy_axis(signal, columns):
 
 
 @contextmanager
-def _counting(show, total):
-    """A progress bar over fits, for a callback ``watch(done, of)``."""
+def _counting(show: bool | None, total: int) -> Iterator[Callable[[int, int], None]]:
+    """Progress bar over fits, as a callback ``watch(done, of)``."""
     from hyperspy.defaults_parser import preferences
     from hyperspy.external.progressbar import progressbar
 

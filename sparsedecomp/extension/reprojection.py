@@ -1,11 +1,13 @@
-"""Abundances of masked pixels and spectra in masked channels, once a model is fitted.
+"""Abundances of masked pixels and spectra in masked channels of a fitted model.
 
-The other factor stays fixed, and what was fitted stays as it is. What was scaled for
-the fit is scaled alike here: a masked pixel gets the Keenan-Kotula weight that it
-would have had in the fit.
+The other factor is fixed, and the results of the fit do not change. If the fit scaled
+the data, masked pixels are scaled by the Keenan-Kotula weights that they would have had
+in the fit.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,16 +18,16 @@ from ..noise.weights import refuse_negative
 
 
 class Fitted(NamedTuple):
-    """The matrix that a model was fitted to, and where it comes from.
+    """Matrix to which a model is fitted, and the data from which it was scaled.
 
     Attributes
     ----------
     plain : BlockMatrix of shape (n_pixels, n_channels)
-        The data without scaling.
+        Data without scaling.
     summary : Summary or None
-        Of `plain`; None where nothing is scaled.
+        Sums over `plain`; None if the data are not scaled.
     scaled : BlockMatrix of shape (n_pixels, n_channels)
-        What the estimator gets; `plain` where nothing is scaled.
+        Input of the estimator; `plain` if the data are not scaled.
     """
 
     plain: BlockMatrix
@@ -33,18 +35,20 @@ class Fitted(NamedTuple):
     scaled: BlockMatrix
 
     @classmethod
-    def of(cls, plain, poisson):
-        """Scale a matrix with Keenan and Kotula's weights, or not.
+    def of(cls, plain: BlockMatrix, poisson: bool) -> Fitted:
+        """Scale a matrix by the weights of Keenan and Kotula, if asked for.
 
         Parameters
         ----------
         plain : BlockMatrix of shape (n_pixels, n_channels)
+            Data without scaling.
         poisson : bool
-            Whether to scale; costs a pass over the data.
+            Whether to scale, which takes a pass over the data.
 
         Returns
         -------
         Fitted
+            Data with and without scaling.
         """
         if not poisson:
             return cls(plain, None, plain)
@@ -52,18 +56,19 @@ class Fitted(NamedTuple):
         return cls(plain, summary, plain.poisson_scaled(summary))
 
 
-def refuse_bad_values(hidden):
-    """Refuse values that only the reprojection would meet, before the fit.
+def refuse_bad_values(hidden: dict[str, BlockMatrix]) -> None:
+    """Check the masked values that the reprojection will read, before the fit.
 
     Parameters
     ----------
     hidden : dict of str to BlockMatrix
-        Under "navigation" the masked pixels, under "signal" the masked channels.
+        Masked pixels under "navigation", masked channels under "signal".
 
     Raises
     ------
     ValueError
-        For NaN and infinity; for negative values in pixels: names the place.
+        If a value is NaN or infinite, or negative in a masked pixel; the message gives
+        its position.
     """
     for space, blocks in hidden.items():
         summary = blocks.describe()
@@ -71,22 +76,22 @@ def refuse_bad_values(hidden):
             refuse_negative(summary)
 
 
-def loadings_of(pixels, estimator, fitted):
+def loadings_of(pixels: BlockMatrix, estimator: Any, fitted: Fitted) -> np.ndarray:
     """Solve for the abundances of masked pixels with the spectra fixed.
 
     Parameters
     ----------
     pixels : BlockMatrix of shape (n_masked, n_channels)
-        The masked pixels, in the channels of the fit, not scaled.
+        Masked pixels, in the channels of the fit, not scaled.
     estimator : object
-        Fitted; its ``transform`` does the work.
+        Fitted estimator with a ``transform`` method.
     fitted : Fitted
-        What it was fitted to.
+        Data of the fit.
 
     Returns
     -------
     (n_masked, k) array
-        In the units of the data.
+        Abundances in the units of the data.
     """
     if fitted.summary is None:
         return estimator.transform(pixels)
@@ -96,25 +101,25 @@ def loadings_of(pixels, estimator, fitted):
     return W * scale[:, None]
 
 
-def factors_of(channels, W, fitted):
+def factors_of(channels: BlockMatrix, W: np.ndarray, fitted: Fitted) -> np.ndarray:
     """Solve for the spectra in masked channels with the abundances fixed.
 
-    Non-negative least squares. The scale of a channel does not move its solution, that
-    of the pixels does.
+    Non-negative least squares. The solution of a channel depends on the weights of the
+    pixels, not on that of the channel.
 
     Parameters
     ----------
     channels : BlockMatrix of shape (n_pixels, n_masked)
-        The pixels of the fit, in the masked channels, not scaled.
+        Pixels of the fit, in the masked channels, not scaled.
     W : (n_pixels, k) array
         Abundances of the fit, in its scaling.
     fitted : Fitted
-        What they were fitted to.
+        Data of the fit.
 
     Returns
     -------
     (n_masked, k) array
-        In the units of the data.
+        Spectra in the units of the data.
     """
     if fitted.summary is not None:
         ones = np.ones(channels.shape[1])

@@ -1,9 +1,10 @@
-"""`segment_composition`: where in the specimen which phase is."""
+"""`segment_composition`, segmentation of a specimen into phases."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +12,14 @@ from . import learning_results
 from .components import maps_like, spectra_like
 from .learning_results import expanded
 from .masks import in_array_order
+
+if TYPE_CHECKING:
+    from hyperspy.api.signals import BaseSignal
+
+    from ..blocks import BlockMatrix
+    from ..decomposition.segmentation.kmeans import CompositionKMeans
+    from ..decomposition.segmentation.mixture import PottsMixture
+    from .masks import Mask
 
 _logger = logging.getLogger(__name__)
 
@@ -23,7 +32,7 @@ SOURCES = ("spectra", "windows", "loadings")
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """Phases of a specimen, the one with most pixels first.
+    """Phases of a specimen, by decreasing number of pixels.
 
     Attributes
     ----------
@@ -31,45 +40,45 @@ class Segmentation:
         Number of the phase of each pixel; -1 where masked or without counts. Its
         signal axes are the navigation axes of the data.
     probabilities : hyperspy.api.signals.BaseSignal or None
-        (phase | x, y): how sure each pixel is of each phase; NaN where there is none.
-        None for k-means, which does not ask.
+        Posterior probability of each phase in each pixel, dimensions (phase | x, y);
+        NaN in pixels without a phase. None for k-means, which has no probabilities.
     mean_spectra : hyperspy.api.signals.BaseSignal
-        (phase | energy): of the class of the data, with its metadata. NaN in masked
-        channels.
+        Mean spectrum of each phase, dimensions (phase | energy), with the class and the
+        metadata of the data; NaN in masked channels.
     sizes : (k,) int array
-        Pixels of each phase, falling.
+        Number of pixels of each phase, decreasing.
     names : tuple of str
-        Of the line windows; empty without windows.
+        Names of the line windows; empty without windows.
     counts : (k, n_windows) array
         Counts of each phase in each window.
     estimator : PottsMixture or CompositionKMeans
-        Fitted: criteria for the number of phases, coupling, history.
+        Fitted estimator: criteria for the number of phases, coupling, history.
     """
 
-    labels: object
-    probabilities: object
-    mean_spectra: object
+    labels: BaseSignal
+    probabilities: BaseSignal | None
+    mean_spectra: BaseSignal
     sizes: np.ndarray
-    names: tuple
+    names: tuple[str, ...]
     counts: np.ndarray
-    estimator: object
+    estimator: PottsMixture | CompositionKMeans
 
     @property
-    def composition(self):
-        """Shares of the counts of each phase in the windows, (k, n_windows)."""
+    def composition(self) -> np.ndarray:
+        """Shares of the windows in the counts of each phase, (k, n_windows)."""
         return self.counts / self.counts.sum(axis=1, keepdims=True)
 
     @property
-    def composition_error(self):
-        """Standard errors of `composition` by counting statistics, (k, n_windows).
+    def composition_error(self) -> np.ndarray:
+        """Standard errors of `composition` from counting statistics, (k, n_windows).
 
-        They take the labels for true; where phases are hard to tell apart, errors of
-        the labels come on top.
+        They do not include errors of the labels, which add to them where phases are
+        hard to distinguish.
         """
         share = self.composition
         return np.sqrt(share * (1 - share) / self.counts.sum(axis=1, keepdims=True))
 
-    def ratio(self, numerator, denominator):
+    def ratio(self, numerator: str, denominator: str) -> tuple[np.ndarray, np.ndarray]:
         """Ratio of the counts of two windows in each phase.
 
         Parameters
@@ -80,12 +89,13 @@ class Segmentation:
         Returns
         -------
         values, errors : (k,) arrays
-            Errors are one standard deviation of the counts, the labels taken for true.
+            Ratios, and their standard errors from counting statistics, without errors
+            of the labels.
 
         Raises
         ------
         ValueError
-            For an unknown name.
+            If there is no window of that name.
         """
         for name in (numerator, denominator):
             if name not in self.names:
@@ -102,40 +112,41 @@ class Segmentation:
 
 def segment_composition(
     self,
-    n_clusters=None,
-    method="mixture",
-    source=None,
+    n_clusters: int | None = None,
+    method: str = "mixture",
+    source: str | None = None,
     *,
-    windows=None,
-    navigation_mask=None,
-    signal_mask=None,
-    **parameters,
-):
-    """Find the phases of a specimen: pixels of like composition.
+    windows: dict[str, tuple[float, float]] | list[str] | None = None,
+    navigation_mask: Mask | None = None,
+    signal_mask: Mask | None = None,
+    **parameters: Any,
+) -> Segmentation:
+    """Find the phases of a specimen: groups of pixels of similar composition.
 
-    Works on eager and lazy signals; lazy data are read in a few passes over their
-    chunks, and what is kept in memory grows with the number of pixels alone.
+    Lazy data are read in a few passes over their chunks; the memory needed grows with
+    the number of pixels only.
 
     Parameters
     ----------
     n_clusters : int, optional
-        Number of phases. Default: found, see the estimators.
+        Number of phases. By default the estimator finds it.
     method : {"mixture", "kmeans"}, default "mixture"
-        "mixture" for counts: the likelihood of every pixel's counts, and neighbours
-        that tend to agree (`PottsMixture`). "kmeans": pixels by themselves
-        (`CompositionKMeans`).
+        "mixture": likelihood of the counts of every pixel, with a prior that
+        neighbouring pixels agree (`PottsMixture`); it needs counts. "kmeans": every
+        pixel by itself (`CompositionKMeans`).
     source : {"spectra", "windows", "loadings"}, optional
-        What is compared: whole spectra, counts in `windows`, or the maps of the last
-        ``decomposition``, each in counts (by "kmeans" only). Default: "windows" if
-        these are given, else "spectra".
+        Quantity that is compared: whole spectra, counts in `windows`, or the maps of
+        the last ``decomposition`` scaled to counts (for "kmeans" only). Default:
+        "windows" if these are given, else "spectra".
     windows : dict of str to (float, float), or list of str, optional
-        Energy windows by name, in the units of the signal axis; or names of X-ray
-        lines, e.g. ``["Fe_Ka", "O_Ka"]``, for EDS signals, whose windows are then two
-        line widths. Counts are summed; subtract a background before if it matters.
+        Energy windows by name, in the units of the signal axis; or, for EDS signals,
+        names of X-ray lines such as ``["Fe_Ka", "O_Ka"]``, with windows of two line
+        widths. Counts are summed without subtracting a background.
     navigation_mask, signal_mask : array or BaseSignal, optional
         True where pixels or channels are left out, as in ``decomposition``.
     **parameters : object
-        Of the estimator, e.g. ``random_state=0``, ``coupling=0``, ``max_clusters=3``.
+        Parameters of the estimator, such as ``random_state=0``, ``coupling=0``,
+        ``max_clusters=3``.
 
     Returns
     -------
@@ -145,14 +156,20 @@ def segment_composition(
     Raises
     ------
     ValueError
-        For an unknown method, source or line, for windows outside of the axis, and for
-        data that the method cannot take: the message names the place.
+        If a method, source or line is unknown, a window lies outside of the axis, or
+        the method does not accept the data; the message gives the position.
     RuntimeError
-        For ``source="loadings"`` before a decomposition.
+        If there is no decomposition and ``source="loadings"``.
 
     See Also
     --------
     sparsedecomp.plotting.plot_segmentation
+
+    Notes
+    -----
+    Each pixel belongs to one phase: overlapping phases, as in a projection of a
+    particle on its support, become phases of their own. ``decomposition`` describes
+    mixtures instead.
 
     Examples
     --------
@@ -211,7 +228,7 @@ def segment_composition(
     )
 
 
-def _check_choices(signal, method, source, windows):
+def _check_choices(signal: BaseSignal, method: str, source: str, windows: Any) -> None:
     for name, value, known in (
         ("method", method, METHODS),
         ("source", source, SOURCES),
@@ -226,9 +243,7 @@ def _check_choices(signal, method, source, windows):
             "are given for source='windows' and for nothing else."
         )
     if source == "loadings" and method != "kmeans":
-        raise ValueError(
-            "Loadings are no counts any more: segment them with method='kmeans'."
-        )
+        raise ValueError("Loadings are not counts: segment them with method='kmeans'.")
     axes = signal.axes_manager
     if not axes.navigation_size or axes.signal_dimension != 1:
         raise ValueError(
@@ -238,15 +253,17 @@ def _check_choices(signal, method, source, windows):
         )
 
 
-def _sources(signal, source, windows, masks):
-    """Spectra as blocks, what is segmented, and the names of the windows."""
+def _sources(
+    signal: BaseSignal, source: str, windows: Any, masks: dict[str, np.ndarray | None]
+) -> tuple[BlockMatrix, BlockMatrix, tuple[str, ...]]:
+    """Spectra, the data that are segmented, and the names of the windows."""
     from ..blocks import as_blocks
 
-    blocks = as_blocks(signal._data_aligned_with_axes, **masks)
+    blocks = as_blocks(signal._data_aligned_with_axes, 1, **masks)
     if source == "spectra":
         return blocks, blocks, ()
     shape = signal.axes_manager._navigation_shape_in_array
-    pixels = {"navigation_mask": masks["navigation_mask"]}
+    mask = masks["navigation_mask"]
     if source == "loadings":
         matrices = learning_results.matrices(signal)
         if matrices is None:
@@ -255,7 +272,7 @@ def _sources(signal, source, windows, masks):
             )
         factors, loadings = matrices
         counts = loadings * np.nansum(factors, axis=0, dtype=float)
-        return blocks, as_blocks(counts.reshape(*shape, -1), **pixels), ()
+        return blocks, as_blocks(counts.reshape(*shape, -1), navigation_mask=mask), ()
     names, inside = _windows(signal, windows)
     inside = inside[blocks.columns]
     if not inside.any(axis=0).all():
@@ -266,11 +283,13 @@ def _sources(signal, source, windows, masks):
         )
     counts = np.zeros((signal.axes_manager.navigation_size, len(names)))
     counts[blocks.rows] = blocks.matmul(inside)
-    return blocks, as_blocks(counts.reshape(*shape, -1), **pixels), names
+    return blocks, as_blocks(counts.reshape(*shape, -1), navigation_mask=mask), names
 
 
-def _windows(signal, windows):
-    """Names, and (n_channels, n_windows) bool: the channels inside."""
+def _windows(
+    signal: BaseSignal, windows: dict[str, tuple[float, float]] | list[str]
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Names of the windows, and (n_channels, n_windows) mask of their channels."""
     axis = signal.axes_manager.signal_axes[0]
     if not isinstance(windows, dict):
         windows = _line_windows(signal, list(windows))
@@ -291,7 +310,9 @@ def _windows(signal, windows):
     return tuple(windows), inside
 
 
-def _line_windows(signal, lines):
+def _line_windows(
+    signal: BaseSignal, lines: list[str]
+) -> dict[str, tuple[float, float]]:
     if not hasattr(signal, "estimate_integration_windows"):
         raise ValueError(
             f"windows={lines!r} names X-ray lines, but {signal} is no EDS signal. Give "
@@ -302,7 +323,9 @@ def _line_windows(signal, lines):
     return dict(zip(lines, edges, strict=True))
 
 
-def _estimator(method, n_clusters, parameters):
+def _estimator(
+    method: str, n_clusters: int | None, parameters: dict[str, Any]
+) -> PottsMixture | CompositionKMeans:
     import importlib
     import inspect
 

@@ -1,7 +1,10 @@
-"""What `sparsedecomp.status()` answers."""
+"""Result of `sparsedecomp.status()`."""
+
+from __future__ import annotations
 
 import importlib.metadata
 from dataclasses import dataclass
+from typing import Any
 
 from .. import __version__
 from .algorithms import ALGORITHMS
@@ -9,44 +12,45 @@ from .algorithms import ALGORITHMS
 
 @dataclass(frozen=True)
 class Status:
-    """What is registered with HyperSpy, and what is not and why.
+    """State of the registration with HyperSpy.
 
     Attributes
     ----------
     version, hyperspy_version : str
-        Installed versions; ``"not installed"`` for a HyperSpy that is not there.
+        Installed versions; "not installed" where HyperSpy is missing.
     opted_out : bool
         Whether ``SPARSEDECOMP_NO_HOOKS`` switches the registration off.
     classes : tuple of str
-        HyperSpy classes whose ``decomposition`` knows our algorithms.
+        HyperSpy classes whose ``decomposition`` has the algorithms of this package.
     algorithms : tuple of str
         Names for ``decomposition(algorithm=...)``.
     methods : tuple of str
         Methods added to HyperSpy's classes.
     problems : tuple of str
-        What failed.
+        Descriptions of what failed.
     """
 
     version: str
     hyperspy_version: str
     opted_out: bool
-    classes: tuple
-    algorithms: tuple
-    methods: tuple
-    problems: tuple
+    classes: tuple[str, ...]
+    algorithms: tuple[str, ...]
+    methods: tuple[str, ...]
+    problems: tuple[str, ...]
 
     @classmethod
-    def of(cls, **registered):
-        """Add versions and algorithms to what the registration knows.
+    def of(cls, **registered: Any) -> Status:
+        """Add versions and algorithms to the record of the registration.
 
         Parameters
         ----------
         **registered : object
-            ``opted_out``, ``classes``, ``methods`` and ``problems``.
+            Fields ``opted_out``, ``classes``, ``methods`` and ``problems``.
 
         Returns
         -------
         Status
+            Complete record.
         """
         try:
             hyperspy_version = importlib.metadata.version("hyperspy")
@@ -60,8 +64,8 @@ class Status:
         )
 
     @property
-    def active(self):
-        """Whether ``signal.decomposition`` knows our algorithms."""
+    def active(self) -> bool:
+        """Whether ``signal.decomposition`` has the algorithms of this package."""
         return bool(self.classes)
 
     def __str__(self):

@@ -1,4 +1,4 @@
-"""Pictures of a decomposition: components, relevance, convergence."""
+"""Figures of decompositions, fits, checks and reports, drawn with matplotlib."""
 
 from sparsedecomp.plotting.components import plot_components
 from sparsedecomp.plotting.cone import plot_cone

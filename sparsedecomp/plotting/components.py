@@ -1,33 +1,50 @@
-"""Component maps and spectra side by side, with the truth where it is known."""
+"""Figure of the maps and spectra of the components, beside the truth if known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sparsedecomp.extension.learning_results import matrices
+from sparsedecomp.plotting.canvas import draw
+
+if TYPE_CHECKING:
+    from hyperspy.api.signals import BaseSignal
+    from matplotlib.figure import Figure, SubFigure
+
+    from sparsedecomp.datasets import Truth
 
 
-def plot_components(signal, *, truth=None, labels=None, figure=None):
+def plot_components(
+    signal: BaseSignal,
+    *,
+    truth: Truth | None = None,
+    labels: Sequence[str] | None = None,
+    figure: Figure | SubFigure | None = None,
+) -> np.ndarray:
     """Draw the map and the spectrum of every component of a decomposed signal.
 
     Parameters
     ----------
     signal : hyperspy.signals.BaseSignal
-        A signal after ``decomposition``, with at most two navigation and two signal
-        axes.
+        Decomposed signal with at most two navigation and two signal axes.
     truth : sparsedecomp.datasets.Truth, optional
-        True ``spectra`` (k, channels), ``maps`` (..., k) and ``names``. Components
-        are paired with the truth by their spectra; a true map is drawn beside the
-        map found, a true spectrum dashed over the one found. As the data fix only the
-        product of map and spectrum, each pair is shown on the truth's scale.
+        True ``spectra`` (k, channels), ``maps`` (..., k) and ``names``. Components are
+        paired with the truth by their spectra; the true map is drawn beside the map
+        found, the true spectrum dotted over the one found. The data determine the
+        product of map and spectrum only: each pair is drawn on the scale of the truth.
     labels : sequence of str, optional
-        One per component, in the order of the components; default: their numbers,
-        or the names and angles of the truth.
+        Label of each component; by default its number, or the name and the angle of
+        the truth.
     figure : matplotlib.figure.Figure or SubFigure, optional
-        Where to draw; default: a new figure.
+        Figure to draw in; by default a new one.
 
     Returns
     -------
     ndarray of matplotlib.axes.Axes
-        One row per component: map, spectrum; with truth: map, true map, spectrum.
+        One row per component: map and spectrum, or map, true map and spectrum.
 
     Raises
     ------
@@ -60,12 +77,12 @@ def plot_components(signal, *, truth=None, labels=None, figure=None):
     )
     for j, row in enumerate(grid):
         colour, label = f"C{j % 10}", f"component {j}"
-        _draw(row[0], maps[j], places, colour)
-        _draw(row[-1], spectra[j], channels, colour)
+        draw(row[0], maps[j], places, colour)
+        draw(row[-1], spectra[j], channels, colour)
         if j in known:
             true_map, true_spectrum, label = known[j]
-            _draw(row[1], true_map, places, colour)
-            _draw(row[-1], true_spectrum, channels, "black", linestyle=":")
+            draw(row[1], true_map, places, colour)
+            draw(row[-1], true_spectrum, channels, "black", linestyle=":")
         elif truth is not None:
             row[1].set_axis_off()
         row[-1].set_title(labels[j] if labels else label, loc="left", fontsize="medium")
@@ -80,25 +97,27 @@ def plot_components(signal, *, truth=None, labels=None, figure=None):
     return grid
 
 
-def _components(signal):
+def _components(signal: BaseSignal) -> tuple[np.ndarray, np.ndarray]:
     """Copies of the maps (k, *navigation) and spectra (k, *channels), as floats."""
-    found, axes = matrices(signal), signal.axes_manager
-    if found is None:
+    results, axes = matrices(signal), signal.axes_manager
+    if results is None:
         raise ValueError(f"{signal} has no components: run s.decomposition(...) first")
     if axes.navigation_dimension > 2 or axes.signal_dimension > 2:
         raise ValueError(
             f"{signal} has {axes.navigation_dimension} navigation and "
             f"{axes.signal_dimension} signal axes; at most two of each can be drawn"
         )
-    spectra, maps = (np.array(matrix, dtype=float).T for matrix in found)
+    spectra, maps = (np.array(matrix, dtype=float).T for matrix in results)
     return (
         maps.reshape(-1, *axes._navigation_shape_in_array),
         spectra.reshape(-1, *axes._signal_shape_in_array),
     )
 
 
-def _pair_with_truth(truth, maps, spectra):
-    """Component -> (true map, true spectrum, label); rescales those found in place."""
+def _pair_with_truth(
+    truth: Truth, maps: np.ndarray, spectra: np.ndarray
+) -> dict[int, tuple[np.ndarray, np.ndarray, str]]:
+    """True map, true spectrum and label by component; rescales the found in place."""
     from sparsedecomp.metrics import match_components
 
     flat = spectra.reshape(len(spectra), -1)
@@ -110,29 +129,3 @@ def _pair_with_truth(truth, maps, spectra):
         label = f"{truth.names[i]}, {angle:.1f}° off"
         known[j] = truth.maps[..., i], truth.spectra[i], label
     return known
-
-
-def _draw(ax, values, axes, colour, **line):
-    """One quantity over its HyperSpy axes: a line over one, an image over two."""
-    if len(axes) == 1:
-        (x,) = axes
-        ax.plot(x.axis, values, color=colour, linewidth=1, **line)
-        ax.set(xlabel=_label(x), xlim=(x.axis[0], x.axis[-1]), ylim=(0, None))
-        ax.spines[["top", "right"]].set_visible(False)
-        return
-    from matplotlib.colors import LinearSegmentedColormap
-
-    x, y = axes
-    ax.imshow(
-        values,
-        cmap=LinearSegmentedColormap.from_list(colour, ["white", colour]),
-        vmin=0,
-        extent=(x.axis[0], x.axis[-1], y.axis[-1], y.axis[0]),
-    )
-    ax.set(xlabel=_label(x), ylabel=_label(y))
-
-
-def _label(axis):
-    """Name and units, as far as they are known."""
-    name, units = (v if isinstance(v, str) else "" for v in (axis.name, axis.units))
-    return f"{name} ({units})" if units else name

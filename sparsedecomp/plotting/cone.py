@@ -1,30 +1,43 @@
-"""The cone of all spectra that are nowhere negative, the pixels inside of it."""
+"""Figure of the cone of non-negative spectra that hold the pixels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sparsedecomp.plotting.canvas import new_axes
 
-def plot_cone(model, n_samples=1000, ax=None):
-    """Draw what the data leave open: inner and outer body, and spectra in between.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-    The slice of the cone at one total intensity, seen along its two widest directions.
+    from sparsedecomp.decomposition import SSSVCA
+
+
+def plot_cone(model: SSSVCA, n_samples: int = 1000, ax: Axes | None = None) -> Axes:
+    """Draw the inner and the outer body of an unmixing and the spectra between them.
+
+    The figure shows the slice of the cone at equal total intensity, projected onto its
+    two widest directions.
 
     Parameters
     ----------
     model : sparsedecomp.decomposition.SSSVCA
-        Fitted, with at least three components.
+        Fitted estimator with at least three components.
     n_samples : int, default 1000
-        Spectra drawn evenly from the cone.
+        Number of spectra drawn uniformly from the cone.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; default: the axes of a new figure.
+        Axes to draw in; by default those of a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
+        Axes with one group of points for each body and for the cone.
 
     Raises
     ------
     ValueError
-        For fewer than three components, whose cone has no two directions.
+        If there are fewer than three components, whose cone has one direction only.
 
     Examples
     --------
@@ -40,14 +53,11 @@ def plot_cone(model, n_samples=1000, ax=None):
     if model.n_components_ < 3:
         raise ValueError(
             f"The model has {model.n_components_} components, expected at least 3: "
-            "the cone of fewer is a line, and `band_` says all."
+            "the cone of fewer is a line, which `band_` describes."
         )
-    if ax is None:
-        import matplotlib.pyplot as plt
-
-        ax = plt.figure(layout="constrained").subplots()
+    ax = ax or new_axes()[0]
     samples = model.cone_.sample(n_samples, 0) @ model.signal_space_
-    clouds = {
+    clouds: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
         "allowed by non-negativity": (samples, {"s": 3, "color": "0.75"}),
         "outer body": (model.components_, {"s": 50, "color": "C3", "marker": "^"}),
         "inner body": (model.inner_, {"s": 40, "color": "C0"}),

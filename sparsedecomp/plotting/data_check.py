@@ -1,10 +1,12 @@
-"""Pictures of a look at the data: the mean image and spectrum, and what is wrong."""
+"""Figure of a data check: mean image and mean spectrum, with the findings."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from sparsedecomp.plotting.canvas import new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,15 +17,17 @@ if TYPE_CHECKING:
 _CHANNELS = ("dead_channels", "hot_channels")
 
 
-def plot_data_check(check: DataCheck, axes: tuple[Axes, Axes] | None = None) -> tuple:
+def plot_data_check(
+    check: DataCheck, axes: tuple[Axes, Axes] | None = None
+) -> tuple[Axes, Axes]:
     """Draw the intensity of the pixels and the mean spectrum, with the findings.
 
     Parameters
     ----------
     check : sparsedecomp.noise.DataCheck
-        From ``s.check_data()``.
+        Result of ``s.check_data()``.
     axes : tuple of two matplotlib.axes.Axes, optional
-        Where to draw the image and the spectrum; default: those of a new figure.
+        Axes for the image and the spectrum; by default those of a new figure.
 
     Returns
     -------
@@ -41,12 +45,7 @@ def plot_data_check(check: DataCheck, axes: tuple[Axes, Axes] | None = None) -> 
     >>> spectrum.get_xlabel()
     'channel'
     """
-    if axes is None:
-        import matplotlib.pyplot as plt
-
-        figure = plt.figure(figsize=(9, 3.5), layout="constrained")
-        axes = tuple(figure.subplots(1, 2, width_ratios=(1, 1.4)))
-    image, spectrum = axes
+    image, spectrum = new_axes(2, width_ratios=(1, 1.4)) if axes is None else axes
     plane = check.intensity.reshape(-1, check.intensity.shape[-1])
     drawn = image.imshow(plane, aspect="auto" if len(plane) == 1 else "equal")
     image.figure.colorbar(drawn, ax=image, label="intensity")
@@ -66,9 +65,9 @@ def plot_data_check(check: DataCheck, axes: tuple[Axes, Axes] | None = None) -> 
         elif 0 < len(finding.places) < check.intensity.size // 2:
             y, x = np.divmod(finding.places, plane.shape[1])
             image.plot(x, y, "s", mfc="none", ms=4, c=color, label=label)
-    for ax in axes:
+    for ax in (image, spectrum):
         if ax.get_legend_handles_labels()[0]:
             ax.legend(loc="upper right", fontsize="small")
     kinds = ", ".join(f.kind.replace("_", " ") for f in check.findings) or "nothing"
     image.set_title(f"found: {kinds}", loc="left", fontsize="medium")
-    return axes
+    return image, spectrum

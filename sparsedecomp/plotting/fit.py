@@ -1,29 +1,40 @@
-"""How a fit went: relevance of the components, objective over the iterations."""
+"""Figures of a fit: relevance of the components, objective over the iterations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sparsedecomp.extension.learning_results import read
+from sparsedecomp.plotting.canvas import new_axes
+
+if TYPE_CHECKING:
+    from hyperspy.api.signals import BaseSignal
+    from matplotlib.axes import Axes
 
 
-def plot_relevance(relevance, ax=None):
+def plot_relevance(relevance: BaseSignal | ArrayLike, ax: Axes | None = None) -> Axes:
     """Draw the relevance of each component as bars on a logarithmic axis.
 
     Parameters
     ----------
     relevance : hyperspy.signals.BaseSignal or (k,) array
-        A signal after ``decomposition(algorithm="nmf_so_ard")``, or the numbers, as
-        in ``NMFSOARD.relevance_``.
+        Signal after ``decomposition(algorithm="nmf_so_ard")``, or the relevances, as in
+        ``NMFSOARD.relevance_``.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; default: the axes of a new figure.
+        Axes to draw in; by default those of a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
+        Axes with one bar per component.
 
     Raises
     ------
     ValueError
-        For a signal whose decomposition has no relevance.
+        If the decomposition of the signal has no relevance.
 
     Examples
     --------
@@ -32,8 +43,8 @@ def plot_relevance(relevance, ax=None):
     >>> len(ax.patches)
     3
     """
-    values = _learned(relevance, "ard_relevance")
-    ax = ax or _new_axes()
+    values = _values_of(relevance, "ard_relevance")
+    ax = ax or new_axes()[0]
     index = np.arange(len(values))
     ax.bar(index, values, color=[f"C{i % 10}" for i in index], width=0.7)
     ax.set(xlabel="component", ylabel="relevance", yscale="log", xticks=index)
@@ -41,25 +52,28 @@ def plot_relevance(relevance, ax=None):
     return ax
 
 
-def plot_objective_history(objective, ax=None):
-    """Draw the objective above its final value, iteration by iteration.
+def plot_objective_history(
+    objective: BaseSignal | ArrayLike, ax: Axes | None = None
+) -> Axes:
+    """Draw the objective minus its final value, iteration by iteration.
 
     Parameters
     ----------
     objective : hyperspy.signals.BaseSignal or (n_iterations,) array
-        A signal after ``decomposition`` by one of our algorithms, or the numbers, as
-        in ``NMFSO.objective_history_``.
+        Signal after ``decomposition`` by an algorithm of this package, or the
+        objectives, as in ``NMFSO.objective_history_``.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; default: the axes of a new figure.
+        Axes to draw in; by default those of a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
+        Axes with a logarithmic scale.
 
     Raises
     ------
     ValueError
-        For a signal whose decomposition keeps no history.
+        If the decomposition of the signal has no history.
 
     Examples
     --------
@@ -68,18 +82,18 @@ def plot_objective_history(objective, ax=None):
     >>> ax.get_yscale()
     'log'
     """
-    values = _learned(objective, "objective_history")
-    ax = ax or _new_axes()
+    values = _values_of(objective, "objective_history")
+    ax = ax or new_axes()[0]
     iteration = np.arange(1, len(values) + 1)
-    # The last point is zero by construction and cannot be shown on this axis.
+    # The last point is zero and has no logarithm.
     ax.semilogy(iteration[:-1], (values - values[-1])[:-1], marker=".")
     ax.set(xlabel="iteration", ylabel="objective above its final value")
     ax.spines[["top", "right"]].set_visible(False)
     return ax
 
 
-def _learned(source, name):
-    """The numbers themselves, or those that a signal has learned."""
+def _values_of(source: BaseSignal | ArrayLike, name: str) -> np.ndarray:
+    """Array that was given, or the entry of the decomposition of a signal."""
     if not hasattr(source, "learning_results"):
         return np.asarray(source, dtype=float)
     values = read(source, name)
@@ -88,9 +102,3 @@ def _learned(source, name):
             f"{source} has no {name}: run decomposition(algorithm='nmf_so_ard') first"
         )
     return np.asarray(values, dtype=float)
-
-
-def _new_axes():
-    import matplotlib.pyplot as plt
-
-    return plt.figure(layout="constrained").subplots()

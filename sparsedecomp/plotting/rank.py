@@ -1,21 +1,33 @@
-"""The scree of the data against the edge of the noise."""
+"""Figure of the singular values of the data and of the edge of the noise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sparsedecomp.plotting.canvas import new_axes
 
-def plot_rank(estimate, ax=None):
-    """Draw the singular values, what noise alone would reach, and the number chosen.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from sparsedecomp.decomposition import RankEstimate
+
+
+def plot_rank(estimate: RankEstimate, ax: Axes | None = None) -> Axes:
+    """Draw the singular values, the edge of the noise and the number of components.
 
     Parameters
     ----------
     estimate : sparsedecomp.decomposition.RankEstimate
-        From ``s.estimate_rank()``.
+        Result of ``s.estimate_rank()``.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; default: the axes of a new figure.
+        Axes to draw in; by default those of a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
+        Axes with a logarithmic scale.
 
     Examples
     --------
@@ -26,17 +38,14 @@ def plot_rank(estimate, ax=None):
     >>> plot_rank(estimate).get_yscale()
     'log'
     """
-    if ax is None:
-        import matplotlib.pyplot as plt
-
-        ax = plt.figure(layout="constrained").subplots()
+    ax = ax or new_axes()[0]
     number = np.arange(1, len(estimate.singular_values) + 1)
     low, high = estimate.interval
-    found = number <= estimate.n_components
+    kept = number <= estimate.n_components
     ax.semilogy(number, estimate.noise_edge, color="0.5", label="edge of the noise")
     for part, style, label in (
-        (found, "o", f"{estimate.n_components} components"),
-        (~found, ".", "not above the noise"),
+        (kept, "o", f"{estimate.n_components} components"),
+        (~kept, ".", "not above the noise"),
     ):
         ax.plot(number[part], estimate.singular_values[part], style, label=label)
     if high > low:

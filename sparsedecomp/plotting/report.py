@@ -1,25 +1,38 @@
-"""How far an unmixing is determined, in one picture."""
+"""Figure of an unmixing report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
-def plot_unmixing_report(report, figure=None):
-    """Draw the spectra with all that could be in their place, and what is left over.
+    from sparsedecomp.decomposition import UnmixingReport
+
+
+def plot_unmixing_report(
+    report: UnmixingReport, figure: Figure | SubFigure | None = None
+) -> dict[str, Axes]:
+    """Draw the spectra with their range over the refits, and the residual.
 
     Parameters
     ----------
     report : sparsedecomp.decomposition.UnmixingReport
+        Result of ``s.unmixing_report()``.
     figure : matplotlib.figure.Figure or SubFigure, optional
-        Where to draw; default: a new figure.
+        Figure to draw in; by default a new one.
 
     Returns
     -------
     dict of str to matplotlib.axes.Axes
-        "component 0" and so on: the spectrum of unit norm, a shade for all refits,
-        dashed the purest pixel and dotted the most contrasted spectrum; "residual": the
-        mean square residual of every channel over that of the noise; "left": the
-        strongest spectrum that is left over; "map": its map, where there are one or
-        two navigation axes.
+        "component 0" and so on: the spectrum of unit norm, the range of the refits
+        shaded, the purest pixel dashed and the most contrasted spectrum dotted;
+        "residual": the mean square residual of every channel over that of the noise;
+        "left": the strongest spectrum in the residual; "map": its map, if there are one
+        or two navigation axes.
 
     Examples
     --------
@@ -37,8 +50,8 @@ def plot_unmixing_report(report, figure=None):
         import matplotlib.pyplot as plt
 
         figure = plt.figure(figsize=(10, max(1.4 * k, 4.5)), layout="constrained")
-    left, right = figure.add_gridspec(1, 2, width_ratios=[3, 2])
-    rows = left.subgridspec(k, 1)
+    halves = figure.add_gridspec(1, 2, width_ratios=[3, 2])
+    rows = halves[0].subgridspec(k, 1)
     axes = {}
     for j in range(k):
         ax = axes[f"component {j}"] = figure.add_subplot(rows[j])
@@ -46,7 +59,7 @@ def plot_unmixing_report(report, figure=None):
         ax.tick_params(labelbottom=j == k - 1)
     ax.set_xlabel(report.channel_label)
     drawable = len(report.navigation_shape) <= 2
-    cells = right.subgridspec(3 if drawable else 2, 1)
+    cells = halves[1].subgridspec(3 if drawable else 2, 1)
     for name, values, reference, cell in (
         ("residual", report.residual.channel_excess, 1.0, cells[0]),
         ("left", report.residual.spectrum, 0.0, cells[1]),
@@ -57,7 +70,7 @@ def plot_unmixing_report(report, figure=None):
         ax.margins(x=0)
         ax.spines[["top", "right"]].set_visible(False)
     axes["residual"].set_title("residual over noise", loc="left", fontsize="medium")
-    axes["left"].set_title("strongest left over", loc="left", fontsize="medium")
+    axes["left"].set_title("strongest in the residual", loc="left", fontsize="medium")
     axes["left"].set_xlabel(report.channel_label)
     if drawable:
         axes["map"] = figure.add_subplot(cells[2])
@@ -66,7 +79,7 @@ def plot_unmixing_report(report, figure=None):
     return axes
 
 
-def _draw_component(ax, report, j):
+def _draw_component(ax: Axes, report: UnmixingReport, j: int) -> None:
     x = report.channels
     refits = [*report.starts, *report.resamples]
     spectra = np.array([fit.spectra[j] for fit in refits])
@@ -91,10 +104,9 @@ def _draw_component(ax, report, j):
     ax.spines[["top", "right", "left"]].set_visible(False)
 
 
-def _draw_map(ax, report):
-    values = np.full(np.prod(report.navigation_shape), np.nan)
-    values[report.rows] = report.residual.map
-    values = values.reshape(report.navigation_shape)
+def _draw_map(ax: Axes, report: UnmixingReport) -> None:
+    values = np.full(report.navigation_shape, np.nan)
+    values.flat[report.rows] = report.residual.map
     if values.ndim == 1:
         ax.plot(values, color="black", linewidth=1)
         return

@@ -1,32 +1,48 @@
-"""A segmented specimen: where the phases are, and what they are made of."""
+"""Figure of a segmentation: map, spectra and composition of the phases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .components import _label
+from sparsedecomp.plotting.canvas import label_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+    from sparsedecomp.extension.segmentation import Segmentation
 
 
-def plot_segmentation(result, *, labels=None, figure=None):
+def plot_segmentation(
+    result: Segmentation,
+    *,
+    labels: Sequence[str] | None = None,
+    figure: Figure | SubFigure | None = None,
+) -> np.ndarray:
     """Draw the map of the phases, their mean spectra and their compositions.
 
     Parameters
     ----------
     result : sparsedecomp.extension.segmentation.Segmentation
-        From ``s.segment_composition()``, with one or two navigation axes.
+        Result of ``s.segment_composition()``, with one or two navigation axes.
     labels : sequence of str, optional
-        One for each phase; default: their numbers and sizes.
+        Label of each phase; by default its number and size.
     figure : matplotlib.figure.Figure or SubFigure, optional
-        Where to draw; default: a new figure.
+        Figure to draw in; by default a new one.
 
     Returns
     -------
     ndarray of matplotlib.axes.Axes
-        Map, spectra, and with line windows the shares of the counts in them with
-        three standard errors.
+        Axes of the map, of the spectra, and with line windows of their shares of the
+        counts with three standard errors.
 
     Raises
     ------
     ValueError
-        For more than two navigation axes.
+        If there are more than two navigation axes.
 
     Examples
     --------
@@ -57,7 +73,7 @@ def plot_segmentation(result, *, labels=None, figure=None):
         result.mean_spectra.data, colours, labels, strict=True
     ):
         axes[1].plot(energy.axis, spectrum, color=colour, linewidth=1, label=label)
-    axes[1].set(xlabel=_label(energy), ylabel="mean counts", ylim=(0, None))
+    axes[1].set(xlabel=label_of(energy), ylabel="mean counts", ylim=(0, None))
     axes[1].legend(frameon=False)
     if result.names:
         where = np.arange(len(result.names))
@@ -77,12 +93,14 @@ def plot_segmentation(result, *, labels=None, figure=None):
     return axes
 
 
-def _draw_map(ax, labels, places, colours):
-    """Labels as colours; pixels without phase stay white."""
+def _draw_map(
+    ax: Axes, labels: np.ndarray, places: Sequence[Any], colours: list[str]
+) -> None:
+    """Draw labels as colours, pixels without a phase in white."""
     if len(places) == 1:
         (x,) = places
         ax.scatter(x.axis, labels, c=[(["white", *colours])[i + 1] for i in labels])
-        ax.set(xlabel=_label(x), ylabel="phase")
+        ax.set(xlabel=label_of(x), ylabel="phase")
         return
     from matplotlib.colors import ListedColormap
 
@@ -95,4 +113,4 @@ def _draw_map(ax, labels, places, colours):
         interpolation="nearest",
         extent=(x.axis[0], x.axis[-1], y.axis[-1], y.axis[0]),
     )
-    ax.set(xlabel=_label(x), ylabel=_label(y))
+    ax.set(xlabel=label_of(x), ylabel=label_of(y))

@@ -1,28 +1,43 @@
-"""All modes of a tensor decomposition: a row for each component."""
+"""Figure of a tensor decomposition: one row per component, one column per mode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsedecomp.plotting.components import _draw
+from sparsedecomp.plotting.canvas import draw
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure, SubFigure
+
+    from sparsedecomp.extension.tensor_results import TensorResults
 
 
-def plot_tensor(results, *, labels=None, figure=None):
+def plot_tensor(
+    results: TensorResults,
+    *,
+    labels: Sequence[str] | None = None,
+    figure: Figure | SubFigure | None = None,
+) -> np.ndarray:
     """Draw the factor of every mode of every component.
 
-    Spectra that change along a series are drawn for every step, the later the darker.
+    Spectra that change along a series are drawn for every step, later ones darker.
 
     Parameters
     ----------
     results : TensorResults
-        From ``s.tensor_decomposition``.
+        Result of ``s.tensor_decomposition``.
     labels : sequence of str, optional
-        One for each component. Default: their numbers and weights.
+        Label of each component; by default its number and weight.
     figure : matplotlib.figure.Figure or SubFigure, optional
-        Where to draw; default: a new figure.
+        Figure to draw in; by default a new one.
 
     Returns
     -------
     ndarray of matplotlib.axes.Axes
-        One row per component, one column per mode, the spectra last.
+        Axes with one row per component and one column per mode, the spectra last.
 
     Raises
     ------
@@ -58,7 +73,7 @@ def plot_tensor(results, *, labels=None, figure=None):
         zip(results.names, results.factors, strict=True)
     ):
         evolving = results.evolving is not None and factor is results.spectra
-        shown = results.evolving if evolving else factor
+        shown: Any = results.evolving if evolving else factor
         lowest = min(np.nanmin(shown.data), 0.0)
         for ax in grid[len(factor.data) :, mode]:
             ax.set_axis_off()
@@ -67,7 +82,7 @@ def plot_tensor(results, *, labels=None, figure=None):
             steps = values if evolving else [values]
             for i, each in enumerate(steps, 1):
                 line = {"alpha": i / len(steps)} if evolving else {}
-                _draw(ax, each, axes, f"C{r % 10}", **line)
+                draw(ax, each, axes, f"C{r % 10}", **line)
             if len(axes) == 1:
                 ax.set_ylim(1.05 * lowest, None)
                 ax.set_yticks([])

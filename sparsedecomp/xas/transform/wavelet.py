@@ -73,7 +73,7 @@ def cauchy_wavelet(
     chi = spectra_on(chi, k, "chi")
     R = np.atleast_1d(np.asarray(r, dtype=float))[:, None]
     if (R < 0).any():
-        raise ValueError(f"R={R.min():g} angstrom: give distances of 0 or more.")
+        raise ValueError(f"R={R.min():g} angstrom: distances are not negative.")
     omega = 2 * np.pi * np.fft.fftfreq(LENGTH, step)[: LENGTH // 2]
     # Logarithms, since x**order overflows.
     with np.errstate(divide="ignore", invalid="ignore"):
