@@ -29,7 +29,7 @@ def spectra_of(
     function: Callable[..., np.ndarray],
     n_out: int,
     *extras: ArrayLike,
-    dtype: DTypeLike = None,
+    dtype: DTypeLike | None = None,
 ) -> Array:
     """Apply a function to all spectra.
 

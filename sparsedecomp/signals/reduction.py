@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sparsedecomp.signals.exafs import EXAFSSpectrum
     from sparsedecomp.signals.xas import XASSpectrum
 
-    E0: TypeAlias = float | str | np.ndarray | BaseSignal | None
+    E0: TypeAlias = float | str | np.ndarray | BaseSignal
 else:
     Signal1D = object
 
@@ -26,7 +26,7 @@ class Reduction(Signal1D):
 
     def normalize(
         self,
-        e0: E0 = None,
+        e0: E0 | None = None,
         pre1: float | None = None,
         pre2: float | None = None,
         norm1: float | None = None,
@@ -102,7 +102,7 @@ class Reduction(Signal1D):
 
     def edge_step(
         self,
-        e0: E0 = None,
+        e0: E0 | None = None,
         pre1: float | None = None,
         pre2: float | None = None,
         norm1: float | None = None,
@@ -164,7 +164,7 @@ class Reduction(Signal1D):
         kmax: float | None = None,
         clamp_lo: float = 0.0,
         clamp_hi: float = 1.0,
-        e0: E0 = None,
+        e0: E0 | None = None,
         edge_step: float | None = None,
         kstep: float = 0.05,
         pre1: float | None = None,

@@ -263,7 +263,7 @@ class XASSpectrum(Reduction, Cleaning, Signal1D):
         low, high = (tabulated + distance for distance in ABOUT_THE_EDGE)
         return (low, high) if low < energy[-1] and high > energy[0] else None
 
-    def _thresholds(self, e0: E0) -> tuple[np.ndarray, dict[str, Any]]:
+    def _thresholds(self, e0: E0 | None) -> tuple[np.ndarray, dict[str, Any]]:
         """Threshold of every pixel, in memory, and the entry for the metadata."""
         if e0 is None:
             e0 = self.metadata.get_item("XAS.e0", "common")
