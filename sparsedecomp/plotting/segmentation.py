@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsedecomp.plotting.canvas import label_of
+from sparsedecomp.plotting.canvas import extent_of, label_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -111,6 +111,6 @@ def _draw_map(
         vmin=-1.5,
         vmax=len(colours) - 0.5,
         interpolation="nearest",
-        extent=(x.axis[0], x.axis[-1], y.axis[-1], y.axis[0]),
+        extent=extent_of(x, y),
     )
     ax.set(xlabel=label_of(x), ylabel=label_of(y))

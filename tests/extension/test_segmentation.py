@@ -156,7 +156,7 @@ def test_loadings_of_a_decomposition(image, truth):
     )
     assert wrong(result, truth) < 0.1
     assert result.mean_spectra.data.shape == (2, 160) and result.names == ()
-    with pytest.raises(ValueError, match="no counts any more"):
+    with pytest.raises(ValueError, match="Loadings are not counts"):
         image.segment_composition(2, source="loadings")
 
 

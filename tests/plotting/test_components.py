@@ -106,6 +106,31 @@ def test_results_are_not_changed(decomposed, mixture):
     np.testing.assert_array_equal(s.learning_results.loadings, before)
 
 
+def test_negative_lobes_are_visible(decomposed):
+    s = decomposed()
+    s.learning_results.loadings[:, 1] *= -2
+    s.learning_results.factors[:, 1] -= s.learning_results.factors[:, 1].mean()
+    (_, line), (image, lobes), _ = plot_components(s)
+    low, high = image.images[0].get_clim()
+    assert low == -high == image_of(image).min()
+    bottom, top = lobes.get_ylim()
+    values = s.learning_results.factors[:, 1]
+    assert bottom < values.min() and top > values.max()
+    assert list(lobes.lines[-1].get_ydata()) == [0, 0]
+    # Non-negative components keep their scale from zero.
+    assert line.get_ylim()[0] == 0 and len(line.lines) == 1
+
+
+@pytest.mark.parametrize("shape", [(9, 7), (9, 1), (1, 7)])
+def test_pixels_lie_at_their_coordinates(decomposed, shape):
+    s = decomposed(shape=shape)
+    x, y = s.axes_manager.navigation_axes
+    x.scale, x.offset, y.scale, y.offset = 0.5, 10.0, 2.0, -4.0
+    left, right, bottom, top = plot_components(s)[0, 0].images[0].get_extent()
+    assert (left, right) == (9.75, 9.75 + 0.5 * shape[1])
+    assert (top, bottom) == (-5.0, -5.0 + 2.0 * shape[0])
+
+
 def test_refusals(decomposed):
     with pytest.raises(ValueError, match="has no components: run s.decomposition"):
         plot_components(hs.signals.Signal1D(np.zeros((3, 4, 5))))
