@@ -31,6 +31,7 @@ ROOMS = [
     "sparsedecomp.plotting",
     "sparsedecomp.signals",
     "sparsedecomp.superresolution",
+    "sparsedecomp.xas",
     "rsciio_sparse",
     "rsciio_sparse.athena",
     "rsciio_sparse.nexus_xas",
