@@ -93,7 +93,7 @@ MAX_LINES = 450
 # infers their types.
 NOT_ANNOTATED = {
     "sparsedecomp/blocks/summary.py",
-    "sparsedecomp/datasets",
+    "sparsedecomp/datasets/stage_scans.py",
     "sparsedecomp/decomposition/automatic",
     "sparsedecomp/decomposition/base.py",
     "sparsedecomp/decomposition/energy_drift",

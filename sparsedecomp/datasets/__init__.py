@@ -12,7 +12,8 @@ from .signals import edx_particles, eels_oxide_interface
 from .simulate import noisy_cube
 from .specimens import oxide_interface_truth, particles_truth
 from .stage_scans import fine_truth, shifted_frames
-from .tensor_series import edx_eels_scan, tilt_series, tilt_series_truth
+from .tensor_series import tilt_series, tilt_series_truth
+from .two_detectors import edx_eels_scan
 
 __all__ = [
     "Truth",

@@ -1,25 +1,33 @@
-"""Reads the files of X-ray absorption into HyperSpy signals."""
+"""Readers of X-ray absorption data sets, which give HyperSpy signals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sparsedecomp.datasets.loaders import read_signal
 from sparsedecomp.xas import absorption, shifted
 
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
 
-def one_spectrum(path, lazy):
-    """A file that holds one spectrum, by the reader for its extension."""
+
+def one_spectrum(path: Path, lazy: bool) -> BaseSignal:
+    """Read a file of a single spectrum with the reader for its extension."""
     import hyperspy.api as hs
 
     return hs.load(path, lazy=lazy)
 
 
-def uo2(path, lazy):
-    """The merged record of the project."""
+def uo2(path: Path, lazy: bool) -> BaseSignal:
+    """Read the merged record of the project of UO2."""
     return _records(path, lazy, ["UO2 77K"])[0]
 
 
-def nio_scans(path, lazy):
-    """Ten scans of NiO, moved in energy by what the authors found on their foil."""
+def nio_scans(path: Path, lazy: bool) -> BaseSignal:
+    """Read ten scans of NiO, shifted in energy as the authors found from a foil."""
     labels = [f"NiO.{number:03}" for number in (0, 1, 2, 3, 4, 6, 7, 8, 9, 10)]
     # The first scan is in the project twice.
     scans = {s.metadata.General.title: s for s in _records(path, False, labels)}
@@ -35,8 +43,8 @@ def nio_scans(path, lazy):
     return read_signal(np.array(mu), axes, "XAS", metadata, lazy)
 
 
-def nickel_and_oxide(path, lazy):
-    """The merged records of the foil behind the sample, and of the sample."""
+def nickel_and_oxide(path: Path, lazy: bool) -> BaseSignal:
+    """Read the merged records of the NiO sample and of the nickel foil behind it."""
     foil, oxide = (_records(path, False, [label])[0] for label in ("  Ref NiO", "NiO"))
     energy = oxide.axes_manager[-1].axis
     mu = np.array(
@@ -48,8 +56,8 @@ def nickel_and_oxide(path, lazy):
     return read_signal(mu, axes, "XAS", metadata, lazy)
 
 
-def fe2p_plume(path, lazy):
-    """STXM stack: absorption from the transmitted counts and those beside the grain."""
+def fe2p_plume(path: Path, lazy: bool) -> BaseSignal:
+    """Read an STXM stack; the counts beside the particle are the incoming intensity."""
     import h5py
 
     with h5py.File(path) as file:
@@ -78,12 +86,12 @@ def fe2p_plume(path, lazy):
     return read_signal(mu, [*axes, _energy_axis(energy)], "XAS", metadata, lazy)
 
 
-def _records(path, lazy, labels):
+def _records(path: Path, lazy: bool, labels: list[str]) -> list[BaseSignal]:
     import hyperspy.api as hs
 
-    found = hs.load(path, lazy=lazy, records=labels)
-    return found if isinstance(found, list) else [found]
+    loaded = hs.load(path, lazy=lazy, records=labels)
+    return loaded if isinstance(loaded, list) else [loaded]
 
 
-def _energy_axis(energy):
+def _energy_axis(energy: np.ndarray) -> dict[str, Any]:
     return {"name": "Energy", "units": "eV", "axis": energy, "navigate": False}

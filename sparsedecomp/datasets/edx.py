@@ -1,4 +1,4 @@
-"""The physics of an EDX spectrum of a thin specimen, one function per effect.
+"""Physics of an EDX spectrum of a thin specimen, one function per effect.
 
 Characteristic lines (ionisation, fluorescence yield, line weights) and
 bremsstrahlung, seen through the entrance of a silicon drift detector and broadened
@@ -12,11 +12,19 @@ References
    Microanalysis*, 4th ed., Springer (2018), chapters 4 and 16.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
 import numpy as np
 from scipy.special import ndtr
 
 MN_K_ALPHA = 5.895
+"""Energy of the line Mn K alpha in keV."""
+
 FANO_FACTOR = 0.115
+"""Ratio of variance and mean of the number of pairs in silicon."""
+
 PAIR_ENERGY = 3.65e-3
 """Energy to create one electron-hole pair in silicon, in keV."""
 
@@ -48,7 +56,7 @@ LINES = {
 }
 
 
-def ionisation(critical, shell, beam_energy):
+def ionisation(critical: float, shell: str, beam_energy: float) -> float:
     """Bethe's ionisation cross-section in relative units, n / (E0 Ec) ln(0.65 E0 / Ec).
 
     Parameters
@@ -56,8 +64,9 @@ def ionisation(critical, shell, beam_energy):
     critical : float
         Critical ionisation energy Ec in keV.
     shell : {"K", "L", "M"}
+        Ionised shell, with n electrons.
     beam_energy : float
-        E0 in keV.
+        Beam energy E0 in keV.
     """
     return (
         SHELL_ELECTRONS[shell]
@@ -66,7 +75,7 @@ def ionisation(critical, shell, beam_energy):
     )
 
 
-def fluorescence_yield(atomic_number, shell):
+def fluorescence_yield(atomic_number: int, shell: str) -> float:
     """Share of the ionisations that emit an X-ray, Z^4 / (a + Z^4).
 
     Examples
@@ -78,7 +87,9 @@ def fluorescence_yield(atomic_number, shell):
     return z4 / (YIELD_CONSTANT[shell] + z4)
 
 
-def detector_efficiency(energy, cut=0.35):
+def detector_efficiency(
+    energy: float | np.ndarray, cut: float = 0.35
+) -> float | np.ndarray:
     """Share of the X-rays that reach the crystal, exp(-(cut / E)^3).
 
     The mass absorption of the entrance electrode and of ice falls roughly as the
@@ -87,7 +98,7 @@ def detector_efficiency(energy, cut=0.35):
     return np.exp(-((cut / energy) ** 3))
 
 
-def energy_resolution(energy, fwhm_mn=0.130):
+def energy_resolution(energy: float, fwhm_mn: float = 0.130) -> float:
     """FWHM of a line in keV: electronic noise plus Fano's charge statistics.
 
     The noise follows from the resolution at Mn K alpha, `fwhm_mn`, which
@@ -102,8 +113,10 @@ def energy_resolution(energy, fwhm_mn=0.130):
     return np.sqrt(fwhm_mn**2 + charge * (energy - MN_K_ALPHA))
 
 
-def detected_line(edges, energy, fwhm_mn=0.130):
-    """A line of unit area as the channels count it.
+def detected_line(
+    edges: np.ndarray, energy: float, fwhm_mn: float = 0.130
+) -> np.ndarray:
+    """Counts of a line of unit area in each channel.
 
     Parameters
     ----------
@@ -124,12 +137,18 @@ def detected_line(edges, energy, fwhm_mn=0.130):
     return np.diff(ndtr((edges - energy) / sigma))
 
 
-def bremsstrahlung(energy, beam_energy):
-    """Kramers' continuum (E0 - E) / E behind the detector's entrance."""
+def bremsstrahlung(energy: np.ndarray, beam_energy: float) -> np.ndarray:
+    """Kramers' continuum (E0 - E) / E behind the entrance of the detector."""
     return (beam_energy - energy) / energy * detector_efficiency(energy)
 
 
-def edx_spectrum(energy, composition, *, continuum_share=0.15, beam_energy=200.0):
+def edx_spectrum(
+    energy: np.ndarray,
+    composition: Mapping[str, float],
+    *,
+    continuum_share: float = 0.15,
+    beam_energy: float = 200.0,
+) -> np.ndarray:
     """Expected EDX spectrum of one phase of a thin specimen.
 
     Parameters
@@ -139,9 +158,9 @@ def edx_spectrum(energy, composition, *, continuum_share=0.15, beam_energy=200.0
     composition : dict of str to float
         Number density of each element in atoms per nm^3.
     continuum_share : float, default 0.15
-        Share of the window's counts that bremsstrahlung makes.
+        Share of bremsstrahlung in the counts of the window.
     beam_energy : float, default 200
-        In keV.
+        Beam energy in keV.
 
     Returns
     -------

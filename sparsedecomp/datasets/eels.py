@@ -1,4 +1,4 @@
-"""The physics of a core-loss EELS spectrum, one function per effect.
+"""Physics of a core-loss EELS spectrum, one function per effect.
 
 A spectrum is built in the order in which the electron meets the effects: single
 inelastic scattering (power-law background plus ionisation edges), plural
@@ -13,6 +13,9 @@ References
    Microscope*, 3rd ed., Springer (2011), chapters 3 and 4.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +31,7 @@ class Edge:
     Attributes
     ----------
     element, shell : str
-        For instance ``"Ti"`` and ``"L"``.
+        Element and ionised shell, for instance ``"Ti"`` and ``"L"``.
     onset : float
         Threshold of the continuum in eV.
     cross_section : float
@@ -50,29 +53,31 @@ class Edge:
     onset: float
     cross_section: float
     decay: float
-    white_lines: tuple
+    white_lines: tuple[tuple[float, float, float], ...]
     line_share: float
     delay: float = 2.0
 
 
-def power_law(energy, amplitude, exponent, reference=450.0):
+def power_law(
+    energy: np.ndarray, amplitude: float, exponent: float, reference: float = 450.0
+) -> np.ndarray:
     """Background of all edges below the window, A (E / E_ref)^-r.
 
     Examples
     --------
-    >>> float(power_law(900.0, 8.0, 3.0, reference=450.0))
+    >>> float(power_law(np.array(900.0), 8.0, 3.0, reference=450.0))
     1.0
     """
     return amplitude * (energy / reference) ** -exponent
 
 
-def lorentzian(energy, centre, fwhm):
+def lorentzian(energy: np.ndarray, centre: float, fwhm: float) -> np.ndarray:
     """Lorentzian of unit area."""
     half = fwhm / 2
     return half / np.pi / ((energy - centre) ** 2 + half**2)
 
 
-def edge_intensity(energy, edge):
+def edge_intensity(energy: np.ndarray, edge: Edge) -> np.ndarray:
     """Single-scattering intensity of an ionisation edge.
 
     The continuum is a saw-tooth with a soft rise and a power-law fall; the white
@@ -84,24 +89,25 @@ def edge_intensity(energy, edge):
     energy : ndarray of shape (n,)
         Uniform energies in eV.
     edge : Edge
+        The edge.
 
     Returns
     -------
     ndarray of shape (n,)
-        Kilobarn per eV and atom.
+        Intensity in kilobarn per eV and atom.
     """
     above = np.clip(energy - edge.onset, 0, None)
     continuum = (1 - np.exp(-above / edge.delay)) * (energy / edge.onset) ** -edge.decay
     step = energy[1] - energy[0]
     continuum /= continuum[above <= EDGE_WINDOW].sum() * step
+    total = sum(area for _, area, _ in edge.white_lines)
     lines = sum(area * lorentzian(energy, at, w) for at, area, w in edge.white_lines)
-    lines = lines / sum(area for _, area, _ in edge.white_lines)
     return edge.cross_section * (
-        (1 - edge.line_share) * continuum + edge.line_share * lines
+        (1 - edge.line_share) * continuum + edge.line_share * (lines / total)
     )
 
 
-def valence_loss(loss, plasmon, width):
+def valence_loss(loss: np.ndarray, plasmon: float, width: float) -> np.ndarray:
     """Probability density of one valence loss: a Drude plasmon of unit area.
 
     Parameters
@@ -115,7 +121,9 @@ def valence_loss(loss, plasmon, width):
     return drude / (drude.sum() * (loss[1] - loss[0]))
 
 
-def plural_scattering(single, valence, thickness, step):
+def plural_scattering(
+    single: np.ndarray, valence: np.ndarray, thickness: float, step: float
+) -> np.ndarray:
     """Core-loss intensity after any number of valence losses.
 
     The number of valence losses is Poisson distributed with mean t / lambda, and
@@ -129,26 +137,29 @@ def plural_scattering(single, valence, thickness, step):
     ----------
     single : ndarray of shape (n,)
         Single-scattering core loss J1 on uniform energies. It must reach far enough
-        below the energies of interest: losses come in from there.
+        below the energies of interest, since valence losses shift it upwards.
     valence : ndarray of shape (n,)
         Density P of one valence loss at losses 0, step, 2 step, ...
     thickness : float
-        t / lambda, in mean free paths.
+        Relative thickness t / lambda, in mean free paths.
     step : float
         Spacing of both energy grids in eV.
 
     Returns
     -------
     ndarray of shape (n,)
+        Core loss J on the same energies.
     """
     n = len(single)
-    # A loss never lowers the energy: four times the length keeps what is shifted
-    # past the end from coming back round at the beginning.
+    # The discrete transform is periodic: with four times the length, intensity that is
+    # shifted past the end does not appear again at the beginning.
     transfer = np.exp(thickness * (np.fft.rfft(valence * step, 4 * n) - 1))
     return np.fft.irfft(np.fft.rfft(single, 4 * n) * transfer, 4 * n)[:n]
 
 
-def point_spread(offset, fwhm, tail_share, tail_fwhm):
+def point_spread(
+    offset: np.ndarray, fwhm: float, tail_share: float, tail_fwhm: float
+) -> np.ndarray:
     """Spectrometer response of unit sum: a Gaussian core with Lorentzian tails.
 
     The core is the energy spread of the source; the tails are the light spread in
@@ -160,16 +171,16 @@ def point_spread(offset, fwhm, tail_share, tail_fwhm):
 
 
 def core_loss_spectrum(
-    energy,
-    edges,
-    background,
+    energy: np.ndarray,
+    edges: Sequence[tuple[float, Edge]],
+    background: tuple[float, float],
     *,
-    plasmon,
-    thickness,
-    fwhm=0.9,
-    tail_share=0.15,
-    tail_fwhm=3.0,
-):
+    plasmon: tuple[float, float],
+    thickness: float,
+    fwhm: float = 0.9,
+    tail_share: float = 0.15,
+    tail_fwhm: float = 3.0,
+) -> np.ndarray:
     """Core-loss spectrum of one phase as the detector integrates it.
 
     Parameters
@@ -177,12 +188,13 @@ def core_loss_spectrum(
     energy : ndarray of shape (n_channels,)
         Channel centres in eV, uniform.
     edges : sequence of (number density per nm^3, Edge)
+        Edges of the elements of the phase.
     background : tuple of (amplitude, exponent)
         Power law at 450 eV, in kilobarn per eV and nm^3.
     plasmon : tuple of (energy, width)
         Valence plasmon in eV.
     thickness : float
-        t / lambda.
+        Relative thickness t / lambda.
     fwhm, tail_share, tail_fwhm : float, default 0.9 eV, 0.15, 3 eV
         Point spread of the spectrometer.
 
@@ -194,7 +206,7 @@ def core_loss_spectrum(
     dispersion = energy[1] - energy[0]
     per_channel = int(np.ceil(dispersion / 0.25))
     step = dispersion / per_channel
-    # The margins hold what is scattered into the window from either side of it.
+    # Margins, since intensity from outside the window is scattered into it.
     below = int(np.ceil(min(200.0, 0.5 * energy[0]) / dispersion))
     above = int(np.ceil(50.0 / dispersion))
     n_fine = (below + len(energy) + above) * per_channel

@@ -1,27 +1,33 @@
-"""Finds the file of a data set: in the data folder, in the cache, or by fetching it."""
+"""Files of the data sets: in the data folder, in the cache, or downloaded."""
+
+from __future__ import annotations
 
 import hashlib
 import logging
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .registry import find
+from .registry import Dataset, find
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
 
 _logger = logging.getLogger(__name__)
 
 ENVIRONMENT = "SPARSEDECOMP_DATA_DIR"
 
 
-def data_dir():
-    """Folder in which published data sets are looked for.
+def data_dir() -> Path | None:
+    """Folder of the published data sets.
 
-    The environment variable ``SPARSEDECOMP_DATA_DIR`` if it is set; in a checkout of
-    the repository otherwise ``../shared/data`` beside it, if that exists.
+    The environment variable ``SPARSEDECOMP_DATA_DIR`` names it. Otherwise, in a
+    checkout of the repository, it is ``../shared/data`` beside it, if that exists.
 
     Returns
     -------
     pathlib.Path or None
-        None if there is no such folder.
+        Folder, or None if there is none.
 
     Raises
     ------
@@ -43,29 +49,29 @@ def data_dir():
     return folder if is_checkout and folder.is_dir() else None
 
 
-def load(name, lazy=False):
+def load(name: str, lazy: bool = False) -> BaseSignal:
     """Load a published data set.
 
     Parameters
     ----------
     name : str
-        One of `names`; `describe` tells what each is.
+        One of `names`; `describe` describes each.
     lazy : bool, default False
-        Return a lazy signal.
+        Whether to return a lazy signal.
 
     Returns
     -------
-    hyperspy signal
-        With axes, units and elements as published. `truth` gives the ground truth of
-        the simulated ones and of ``"samson"``, whose truth holds after every pixel is
-        scaled to one norm.
+    hyperspy.signals.BaseSignal
+        Signal with axes, units and elements as published. `truth` gives the ground
+        truth of the simulated ones and of ``"samson"``, whose truth is valid after
+        every pixel is scaled to unit norm.
 
     Raises
     ------
     ValueError
         If there is no data set of that name, or its file is not the published one.
     FileNotFoundError
-        If the file is neither in the data folder nor can be fetched.
+        If the file is not in the data folder and cannot be fetched.
     ModuleNotFoundError
         If the file has to be fetched and pooch is not installed.
 
@@ -83,8 +89,14 @@ def load(name, lazy=False):
     return entry.read(locate(name), lazy)
 
 
-def locate(name):
-    """Path of a data set's file, checked by its hash; fetched where it has to be."""
+def locate(name: str) -> Path:
+    """Path of the file of a data set, which is fetched if need be; its hash is checked.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file is not in the data folder and cannot be fetched.
+    """
     entry = find(name)
     folder = data_dir()
     if folder is not None and (folder / entry.file).is_file():
@@ -114,7 +126,7 @@ def locate(name):
         ) from error
 
 
-def check_hash(path, sha256):
+def check_hash(path: Path, sha256: str) -> None:
     """Refuse a file whose content is not the published one.
 
     Raises
@@ -122,22 +134,22 @@ def check_hash(path, sha256):
     ValueError
         If the hashes differ.
     """
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != sha256:
+    actual = hashlib.sha256(path.read_bytes()).hexdigest()
+    if actual != sha256:
         raise ValueError(
-            f"{path} has SHA-256 {found}, the published file has {sha256}: it is "
+            f"{path} has SHA-256 {actual}, the published file has {sha256}: it is "
             "damaged or another version. Replace it."
         )
 
 
-def cache_dir():
-    """Folder in which fetched files are kept."""
+def cache_dir() -> Path:
+    """Folder of fetched files."""
     import pooch
 
-    return pooch.os_cache("sparsedecomp")
+    return Path(pooch.os_cache("sparsedecomp"))
 
 
-def fetch(name, entry):
+def fetch(name: str, entry: Dataset) -> Path:
     """Fetch the file of a data set into the cache, unless it is there already.
 
     Raises

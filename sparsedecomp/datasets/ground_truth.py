@@ -1,15 +1,21 @@
-"""What a simulated cube is made of, and where a signal carries it."""
+"""Spectra and maps from which a cube is simulated, and their storage in a signal."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
 
 METADATA_NODE = "Ground_truth"
 
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """Spectra and maps whose product is a cube without its noise.
+    """Spectra and maps whose product is a cube without noise.
 
     Attributes
     ----------
@@ -18,7 +24,7 @@ class Truth:
     maps : ndarray of shape (..., k)
         Abundance of each phase in each pixel, navigation axes in array order
         (y, x).
-    names : tuple of k str
+    names : tuple of str
         Names of the phases.
     energy : ndarray of shape (n_channels,)
         Channel centres in the units of the signal axis.
@@ -49,10 +55,10 @@ class Truth:
 
     spectra: np.ndarray
     maps: np.ndarray
-    names: tuple
+    names: tuple[str, ...]
     energy: np.ndarray
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         k, n_channels = self.spectra.shape
         if self.maps.shape[-1] != k or len(self.names) != k:
             raise ValueError(
@@ -65,45 +71,48 @@ class Truth:
                 f"an array of shape {self.energy.shape}."
             )
 
-    def expected(self):
-        """The cube without noise, ``maps @ spectra``.
+    def expected(self) -> np.ndarray:
+        """Cube without noise, ``maps @ spectra``.
 
         Returns
         -------
         ndarray of shape (..., n_channels)
+            Expected counts.
         """
         return expected_counts(self.maps, self.spectra)
 
-    def angles(self):
-        """Angles between the spectra in degrees.
+    def angles(self) -> np.ndarray:
+        """Angles between the spectra.
 
         Returns
         -------
         ndarray of shape (k, k)
+            Angles in degrees.
         """
         unit = self.spectra / np.linalg.norm(self.spectra, axis=1, keepdims=True)
         cosine = np.clip(unit @ unit.T, -1, 1)
         np.fill_diagonal(cosine, 1)
         return np.degrees(np.arccos(cosine))
 
-    def pure_fraction(self, threshold=0.98):
+    def pure_fraction(self, threshold: float = 0.98) -> np.ndarray:
         """Share of the pixels in which one phase holds more than `threshold`.
 
         Parameters
         ----------
         threshold : float, default 0.98
-            Share of a pixel's total abundance.
+            Share of the total abundance of a pixel.
 
         Returns
         -------
         ndarray of shape (k,)
+            Share of the pixels, for each phase.
         """
         share = self.maps / self.maps.sum(axis=-1, keepdims=True)
         return (share > threshold).reshape(-1, len(self.names)).mean(axis=0)
 
 
-def expected_counts(maps, spectra):
-    """Product maps @ spectra, the same bits however the pixels are grouped.
+def expected_counts(maps: np.ndarray, spectra: np.ndarray) -> np.ndarray:
+    """Product maps @ spectra, with the same bits however the pixels are grouped.
 
     A matrix product rounds differently for blocks of different shape, and one
     different bit can change a Poisson deviate; a sum in fixed order does not.
@@ -114,8 +123,8 @@ def expected_counts(maps, spectra):
     return total
 
 
-def attach_truth(signal, truth):
-    """Store a truth in a signal's metadata, as plain arrays that `.hspy` keeps."""
+def attach_truth(signal: BaseSignal, truth: Truth) -> None:
+    """Store a truth in the metadata of a signal, as arrays that `.hspy` files keep."""
     signal.metadata.add_dictionary(
         {
             METADATA_NODE: {
@@ -128,24 +137,25 @@ def attach_truth(signal, truth):
     )
 
 
-def truth(signal):
-    """The ground truth that a simulated signal carries.
+def truth(signal: BaseSignal) -> Truth:
+    """Ground truth of a simulated signal.
 
     Parameters
     ----------
-    signal : hyperspy BaseSignal, eager or lazy
-        From a simulator or from `load`, or such a signal saved as ``.hspy`` and
-        loaded again.
+    signal : hyperspy.signals.BaseSignal
+        Signal from a simulator or from `load`, eager or lazy, or such a signal saved
+        as ``.hspy`` and loaded again.
 
     Returns
     -------
     Truth
+        Spectra and maps from which the signal was simulated.
 
     Raises
     ------
     ValueError
-        If the signal carries no truth, or was cropped or rebinned since, so that
-        the truth is not that of its pixels and channels any more.
+        If the signal has no truth, or was cropped or rebinned, so that the truth does
+        not belong to its pixels and channels.
 
     Examples
     --------
@@ -161,19 +171,19 @@ def truth(signal):
             "metadata). Signals from the simulators and from the simulated data sets "
             "of datasets.load carry one."
         )
-    found = Truth(
+    stored = Truth(
         spectra=np.asarray(node.spectra),
         maps=np.asarray(node.maps),
         names=tuple(node.names),
         energy=np.asarray(node.energy),
     )
-    of_truth = found.maps.shape[:-1] + found.energy.shape
+    shape_of_truth = stored.maps.shape[:-1] + stored.energy.shape
     axes = signal.axes_manager
-    of_signal = tuple(axes._navigation_shape_in_array + axes._signal_shape_in_array)
-    if of_signal != of_truth:
+    shape = tuple(axes._navigation_shape_in_array + axes._signal_shape_in_array)
+    if shape != shape_of_truth:
         raise ValueError(
-            f"The signal has shape {of_signal}, its ground truth {of_truth}: it was "
+            f"The signal has shape {shape}, its ground truth {shape_of_truth}: it was "
             "cropped, rebinned or transposed since. Take the truth of the signal as it "
             "was loaded and treat its maps and spectra alike."
         )
-    return found
+    return stored

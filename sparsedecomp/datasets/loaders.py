@@ -1,7 +1,13 @@
-"""Reads the file of each data set into a HyperSpy signal.
+"""Readers of the files of the data sets, which give HyperSpy signals.
 
-Every reader takes the file's path and whether the signal shall be lazy.
+Every reader takes the path of the file and whether the signal shall be lazy.
 """
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,32 +15,35 @@ from .ground_truth import Truth, attach_truth
 from .signals import spectrum_image, uniform_axis
 from .simulate import noisy_cube
 
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+
 MANTLE_PIXEL = 9.8591
-"""Pixel of the mantle lamella in nm, which its phantoms share."""
+"""Pixel of the mantle lamella, and of its phantoms, in nm."""
 
 
-def hspy(path, lazy):
-    """A file in HyperSpy's own format, as it is."""
+def hspy(path: Path, lazy: bool) -> BaseSignal:
+    """Read a file in HyperSpy's own format."""
     import hyperspy.api as hs
 
     return hs.load(path, lazy=lazy)
 
 
-def cuzn_eels(path, lazy):
-    """The copper-zinc map; the file does not name the elements."""
+def cuzn_eels(path: Path, lazy: bool) -> BaseSignal:
+    """Read the copper-zinc map, whose file does not name the elements."""
     signal = hspy(path, lazy)
     signal.metadata.set_item("Sample.elements", ["Cu", "Zn"])
     return signal
 
 
-def mn3o4(path, lazy):
-    """Noisy Mn3O4 cube; its pixel size was not published."""
+def mn3o4(path: Path, lazy: bool) -> BaseSignal:
+    """Read the noisy Mn3O4 cube, whose pixel size was not published."""
     with np.load(path) as file:
         return mn3o4_signal(file["X"], file["ev"], "Mn3O4, noisy", lazy)
 
 
-def mn3o4_clean(path, lazy):
-    """Noise-free Mn3O4 cube, on the energy axis of the noisy one."""
+def mn3o4_clean(path: Path, lazy: bool) -> BaseSignal:
+    """Read the noise-free Mn3O4 cube; its energy axis is that of the noisy one."""
     from scipy.io import loadmat
 
     data = loadmat(path)["datar"]
@@ -42,16 +51,18 @@ def mn3o4_clean(path, lazy):
     return mn3o4_signal(data, energy, "Mn3O4, noise-free", lazy)
 
 
-def mn3o4_signal(data, energy, title, lazy):
-    """EELS signal of a Mn3O4 cube."""
+def mn3o4_signal(
+    data: np.ndarray, energy: np.ndarray, title: str, lazy: bool
+) -> BaseSignal:
+    """Make the EELS signal of a Mn3O4 cube."""
     axes = pixel_axes(data.shape[:2])
     axes.append(uniform_axis("Energy loss", "eV", energy))
     metadata = {"General": {"title": title}, "Sample": {"elements": ["Mn", "O"]}}
     return read_signal(data, axes, "EELS", metadata, lazy)
 
 
-def edx_particles_espm(path, lazy):
-    """Particles simulated with espm, which starts its axis at 0.2 keV."""
+def edx_particles_espm(path: Path, lazy: bool) -> BaseSignal:
+    """Read particles simulated with espm, whose energy axis begins at 0.2 keV."""
     with np.load(path) as file:
         counts, phases = file["counts"], file["phases"]
         maps = file["weights"] * file["densities"] * file["N"]
@@ -69,11 +80,11 @@ def edx_particles_espm(path, lazy):
     return signal
 
 
-def samson(path, lazy):
-    """Samson scene.
+def samson(path: Path, lazy: bool) -> BaseSignal:
+    """Read the Samson scene.
 
-    Its truth holds for pixels that are each scaled to one norm: the abundances sum
-    to 1, while the cube keeps the brightness of the pixels.
+    Its truth is valid after each pixel is scaled to unit norm: the abundances sum to
+    1, while the cube keeps the brightness of the pixels.
     """
     with np.load(path) as file:
         cube, endmembers = file["cube"], file["endmembers"]
@@ -87,8 +98,8 @@ def samson(path, lazy):
     return signal
 
 
-def minerals(path, lazy):
-    """Sim1 or Sim2: mixtures of six minerals over 224 spectral bands."""
+def minerals(path: Path, lazy: bool) -> BaseSignal:
+    """Read Sim1 or Sim2, mixtures of six minerals over 224 spectral bands."""
     with np.load(path) as file:
         cube, endmembers = file["cube"], file["endmembers"]
         abundances = file["abundances"]
@@ -104,8 +115,8 @@ def minerals(path, lazy):
     return signal
 
 
-def phantom(path, lazy):
-    """Counts drawn with seed 0 from a phantom's expected maps and spectra."""
+def phantom(path: Path, lazy: bool) -> BaseSignal:
+    """Draw counts with seed 0 from the expected maps and spectra of a phantom."""
     with np.load(path) as file:
         (maps,) = (file[key] for key in file.files if key.startswith("maps"))
         spectra, energy = file["spectra"].T.astype(float), file["energy_keV"]
@@ -123,8 +134,8 @@ def phantom(path, lazy):
     return signal
 
 
-def amino_acids(path, lazy):
-    """Fluorescence of three amino acids; ``Sample.concentrations`` is in mol/l."""
+def amino_acids(path: Path, lazy: bool) -> BaseSignal:
+    """Read fluorescence of three amino acids, ``Sample.concentrations`` in mol/l."""
     with np.load(path) as file:
         data, concentrations = file["X"], file["conc_mol_per_l"]
         emission, excitation = file["emission_nm"], file["excitation_nm"]
@@ -141,8 +152,8 @@ def amino_acids(path, lazy):
     return read_signal(data, axes, "", metadata, lazy)
 
 
-def kinetic(path, lazy):
-    """Fluorescence during a reaction; NaN where nothing was measured."""
+def kinetic(path: Path, lazy: bool) -> BaseSignal:
+    """Read fluorescence during a reaction, NaN where nothing was measured."""
     with np.load(path) as file:
         data = np.where(file["missing"], np.nan, file["X"]).astype(np.float32)
         emission, excitation = file["emission_nm"], file["excitation_nm"]
@@ -160,7 +171,9 @@ def kinetic(path, lazy):
     return read_signal(data, axes, "", metadata, lazy)
 
 
-def pixel_axes(shape, scale=1.0, units=""):
+def pixel_axes(
+    shape: Sequence[int], scale: float = 1.0, units: str = ""
+) -> list[dict[str, Any]]:
     """Descriptions of the navigation axes y and x; unitless if not calibrated."""
     return [
         {"name": name, "size": size, "scale": scale, "units": units}
@@ -168,7 +181,13 @@ def pixel_axes(shape, scale=1.0, units=""):
     ]
 
 
-def read_signal(data, axes, signal_type, metadata, lazy):
-    """Signal of an array read from a file."""
+def read_signal(
+    data: np.ndarray,
+    axes: Sequence[dict[str, Any]],
+    signal_type: str,
+    metadata: dict[str, Any],
+    lazy: bool,
+) -> BaseSignal:
+    """Make the signal of an array that was read from a file."""
     signal = spectrum_image(data, axes, signal_type, metadata)
     return signal.as_lazy() if lazy else signal

@@ -1,14 +1,18 @@
-"""Where the phases of a simulated specimen lie.
+"""Abundance maps of the phases of simulated specimens.
 
 All lengths are fractions of the field of view, so that one seed draws the same
 specimen at every number of pixels.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.special import erf
 
 
-def pixel_centres(shape):
+def pixel_centres(shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates (v, u) of the pixels, both from 0 to 1: v down, u to the right.
 
     Raises
@@ -21,40 +25,56 @@ def pixel_centres(shape):
             f"The shape of a simulated map is (ny, nx), both at least 1, got {shape}."
         )
     ny, nx = shape
-    return np.ogrid[0.5 / ny : 1 : 1 / ny, 0.5 / nx : 1 : 1 / nx]
+    v, u = np.ogrid[0.5 / ny : 1 : 1 / ny, 0.5 / nx : 1 : 1 / nx]
+    return v, u
 
 
-def soft_step(distance, width):
+def soft_step(distance: np.ndarray, width: float) -> np.ndarray:
     """Mixing profile of a diffuse boundary: 0 far below, 1/2 at it, 1 far above.
 
-    The integral of a Gaussian of standard deviation `width`.
+    The profile is the integral of a Gaussian of standard deviation `width`.
     """
     return 0.5 * (1 + erf(distance / (np.sqrt(2) * width)))
 
 
-def rough_profile(u, level, roughness, rng, n_waves=8):
+def rough_profile(
+    u: np.ndarray,
+    level: float,
+    roughness: float,
+    rng: np.random.Generator,
+    n_waves: int = 8,
+) -> np.ndarray:
     """Height of a rough interface along u.
 
-    A sum of waves with random phases whose amplitudes fall as 1/m, so that most of
-    the roughness is at long wavelengths.
+    The profile is a sum of waves with random phases whose amplitudes fall as 1/m, so
+    that most of the roughness is at long wavelengths.
     """
     m = np.arange(1, n_waves + 1).reshape(-1, *[1] * np.ndim(u))
     phase = rng.uniform(0, 2 * np.pi, size=n_waves).reshape(m.shape)
     return level + roughness * (np.cos(2 * np.pi * m * u + phase) / m).sum(axis=0)
 
 
-def oxide_layers(shape, rng, *, roughness=0.015, diffuseness=0.015, n_precipitates=3):
-    """Abundances of a substrate, a film grown upon it, and precipitates in the film.
+def oxide_layers(
+    shape: tuple[int, int],
+    rng: np.random.Generator,
+    *,
+    roughness: float = 0.015,
+    diffuseness: float = 0.015,
+    n_precipitates: int = 3,
+) -> np.ndarray:
+    """Abundances of a substrate, a film grown on it, and precipitates in the film.
 
     Parameters
     ----------
     shape : tuple (ny, nx)
+        Pixels.
     rng : numpy.random.Generator
-        Draws the interface and the precipitates.
+        Generator that draws the interface and the precipitates.
     roughness, diffuseness : float, default 0.015, 0.015
-        Amplitude of the interface's waves, and standard deviation of the mixing
+        Amplitude of the waves of the interface, and standard deviation of the mixing
         across every boundary (interdiffusion and probe tails).
     n_precipitates : int, default 3
+        Number of precipitates.
 
     Returns
     -------
@@ -81,14 +101,19 @@ def oxide_layers(shape, rng, *, roughness=0.015, diffuseness=0.015, n_precipitat
     return np.stack(phases, axis=-1) * thickness[..., None]
 
 
-def scattered_spheres(rng, n_spheres, radii, gap):
-    """Spheres at random places that keep a gap between them and from the border.
+def scattered_spheres(
+    rng: np.random.Generator, n_spheres: int, radii: tuple[float, float], gap: float
+) -> np.ndarray:
+    """Spheres at random places inside the field, with a gap between them.
 
     Parameters
     ----------
     rng : numpy.random.Generator
+        Generator that draws radii and places.
     n_spheres : int
+        Number of spheres.
     radii : tuple (smallest, largest)
+        Range of the radii.
     gap : float
         Least distance between two surfaces.
 
@@ -107,7 +132,9 @@ def scattered_spheres(rng, n_spheres, radii, gap):
     return placed
 
 
-def path_through_sphere(distance, radius, thickness):
+def path_through_sphere(
+    distance: np.ndarray, radius: float, thickness: np.ndarray
+) -> np.ndarray:
     """Path of the beam inside a sphere that a film of given thickness holds.
 
     The faces of the film cut the sphere, so that the path is the whole thickness
@@ -117,7 +144,14 @@ def path_through_sphere(distance, radius, thickness):
     return 2 * np.minimum(thickness / 2, half_chord)
 
 
-def particles_in_film(shape, rng, *, n_each=6, radii=(0.065, 0.1), thickness=0.11):
+def particles_in_film(
+    shape: tuple[int, int],
+    rng: np.random.Generator,
+    *,
+    n_each: int = 6,
+    radii: tuple[float, float] = (0.065, 0.1),
+    thickness: float = 0.11,
+) -> np.ndarray:
     """Abundances of a film and of two kinds of particles embedded in it.
 
     The particles span the film, as in a microtome section of a composite: the film
@@ -126,10 +160,11 @@ def particles_in_film(shape, rng, *, n_each=6, radii=(0.065, 0.1), thickness=0.1
     Parameters
     ----------
     shape : tuple (ny, nx)
+        Pixels.
     rng : numpy.random.Generator
-        Draws places and sizes.
+        Generator that draws places and sizes.
     n_each : int, default 6
-        Particles of each kind.
+        Number of particles of each kind.
     radii : tuple, default (0.065, 0.1)
         Smallest and largest radius.
     thickness : float, default 0.11
@@ -149,3 +184,45 @@ def particles_in_film(shape, rng, *, n_each=6, radii=(0.065, 0.1), thickness=0.1
         kinds[i % 2] += path_through_sphere(distance, radius, local)
     film = local - kinds[0] - kinds[1]
     return np.stack([film, *kinds], axis=-1) / thickness
+
+
+def smooth_maps(
+    shape: tuple[int, int],
+    k: int,
+    rng: np.random.Generator,
+    contrast: float = 2.5,
+    n_waves: int = 5,
+) -> np.ndarray:
+    """Shares of phases that vary smoothly and overlap everywhere.
+
+    Parameters
+    ----------
+    shape : tuple (ny, nx)
+        Pixels.
+    k : int
+        Number of phases.
+    rng : numpy.random.Generator
+        Generator that draws the waves of which the maps are composed.
+    contrast : float, default 2.5
+        Standard deviation of the logarithms of the shares before normalisation; with
+        a larger one the purest pixels are purer.
+    n_waves : int, default 5
+        Largest number of periods over the field.
+
+    Returns
+    -------
+    (ny, nx, k) array
+        Shares, which sum to one in every pixel.
+    """
+    v, u = pixel_centres(shape)
+    fields = np.empty((*shape, k))
+    for r in range(k):
+        waves = rng.uniform(-n_waves, n_waves, (24, 2))
+        phase = rng.uniform(0, 2 * np.pi, 24)
+        total = sum(
+            np.cos(2 * np.pi * (a * u + b * v) + p)
+            for (a, b), p in zip(waves, phase, strict=True)
+        )
+        fields[..., r] = total / np.sqrt(12)
+    shares = np.exp(contrast * fields)
+    return shares / shares.sum(axis=-1, keepdims=True)

@@ -1,15 +1,21 @@
-"""The published data sets: file, hash, licence, source and reader of each.
+"""Published data sets: file, hash, licence, source and reader of each.
 
 None is part of the package. Those with a free licence and a public address can be
-fetched; the others must lie in the data folder.
+fetched; the others must be in the data folder.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import absorption, loaders
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
 
 GITHUB = "https://raw.githubusercontent.com/"
 MALSPY = "MotokiShiga/malspy/ac00c29e6d044974afb0785349d21a5657237152/"
@@ -30,20 +36,24 @@ class Dataset:
 
     Attributes
     ----------
-    title, source, licence, citation : str
+    title : str
+        Sample and technique.
     file : str
         Path inside the data folder.
     sha256 : str
-        Of the file, in hexadecimal.
-    read : callable (path, lazy) -> hyperspy signal
+        Hash of the file, in hexadecimal.
+    read : callable
+        Reader ``read(path, lazy)``, which returns a HyperSpy signal.
+    source, licence, citation : str
+        Origin of the file, its licence, and the paper to cite.
     url : str or None
-        Where a freely licensed file may be fetched.
+        Address of a freely licensed file.
     """
 
     title: str
     file: str
     sha256: str
-    read: Callable[[Path, bool], object]
+    read: Callable[[Path, bool], BaseSignal]
     source: str
     licence: str
     citation: str
@@ -282,12 +292,13 @@ DATASETS = {
 }
 
 
-def names():
+def names() -> list[str]:
     """Names that `load` accepts.
 
     Returns
     -------
     list of str
+        Sorted names.
 
     Examples
     --------
@@ -298,7 +309,7 @@ def names():
     return sorted(DATASETS)
 
 
-def find(name):
+def find(name: str) -> Dataset:
     """Entry of a data set.
 
     Raises
@@ -315,8 +326,8 @@ def find(name):
     )
 
 
-def describe(name):
-    """What a data set is, where it comes from, and under which licence.
+def describe(name: str) -> str:
+    """Describe a data set, its source and its licence.
 
     Parameters
     ----------
@@ -326,6 +337,7 @@ def describe(name):
     Returns
     -------
     str
+        Title, source, licence and citation, one in each line.
 
     Raises
     ------

@@ -1,26 +1,35 @@
-"""The simulated cubes as HyperSpy signals, with calibrated axes and metadata."""
+"""Simulated cubes as HyperSpy signals, with calibrated axes and metadata."""
+
+from __future__ import annotations
 
 import importlib.util
 import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from .ground_truth import attach_truth
+from .ground_truth import Truth, attach_truth
 from .simulate import noisy_cube
 from .specimens import BEAM_ENERGY, oxide_interface_truth, particles_truth
+
+if TYPE_CHECKING:
+    import dask.array as da
+    from hyperspy.signals import BaseSignal, Signal1D
 
 _logger = logging.getLogger(__name__)
 
 
 def eels_oxide_interface(
-    shape=(64, 64),
-    n_channels=1024,
-    dose=5e5,
-    seed=0,
-    lazy=False,
-    dtype="float32",
-    chunks=None,
-):
+    shape: tuple[int, int] = (64, 64),
+    n_channels: int = 1024,
+    dose: float = 5e5,
+    seed: int = 0,
+    lazy: bool = False,
+    dtype: DTypeLike = "float32",
+    chunks: tuple[int, int] | None = None,
+) -> Signal1D:
     """
     Core-loss EELS of an oxide film on a substrate, with known truth.
 
@@ -38,12 +47,12 @@ def eels_oxide_interface(
     n_channels : int, default 1024
         Channels; the energy window stays the same.
     dose : float, default 5e5
-        Electrons counted in the window, mean per pixel.
+        Mean number of electrons of a pixel in the window.
     seed : int, default 0
-        Of the specimen's shape and of the noise.
+        Seed of the shape of the specimen and of the noise.
     lazy : bool, default False
-        Return a lazy signal whose blocks are drawn when they are computed. It holds
-        the same counts as the eager one, whatever its chunks.
+        Whether to return a lazy signal whose blocks are drawn when they are computed.
+        It holds the same counts as the eager one, whatever its chunks.
     dtype : dtype, default "float32"
         Floating or integer type of the counts.
     chunks : tuple (cy, cx), optional
@@ -70,7 +79,7 @@ def eels_oxide_interface(
     The background is most of the signal and common to all phases: as with real data,
     a factorisation without a prior may move it from one component to another. Vertex
     component analysis of the leading three singular vectors finds all spectra within
-    0.4 degrees; plain non-negative matrix factorisation does not find them.
+    0.4 degrees; plain non-negative matrix factorisation does not.
 
     Examples
     --------
@@ -104,14 +113,14 @@ def eels_oxide_interface(
 
 
 def edx_particles(
-    shape=(64, 64),
-    n_channels=1024,
-    counts=200.0,
-    seed=0,
-    lazy=False,
-    dtype="uint16",
-    chunks=None,
-):
+    shape: tuple[int, int] = (64, 64),
+    n_channels: int = 1024,
+    counts: float = 200.0,
+    seed: int = 0,
+    lazy: bool = False,
+    dtype: DTypeLike = "uint16",
+    chunks: tuple[int, int] | None = None,
+) -> Signal1D:
     """
     STEM-EDX of two kinds of particles in a film, with known truth.
 
@@ -127,12 +136,12 @@ def edx_particles(
     n_channels : int, default 1024
         Channels; the energy window stays the same.
     counts : float, default 200
-        X-rays counted in the window, mean per pixel.
+        Mean number of X-rays of a pixel in the window.
     seed : int, default 0
-        Of the particles' places and of the noise.
+        Seed of the places of the particles and of the noise.
     lazy : bool, default False
-        Return a lazy signal whose blocks are drawn when they are computed. It holds
-        the same counts as the eager one, whatever its chunks.
+        Whether to return a lazy signal whose blocks are drawn when they are computed.
+        It holds the same counts as the eager one, whatever its chunks.
     dtype : dtype, default "uint16"
         Floating or integer type of the counts.
     chunks : tuple (cy, cx), optional
@@ -197,22 +206,33 @@ def edx_particles(
     )
 
 
-def simulated_signal(data, truth, *, signal_type, energy, field_of_view, metadata):
+def simulated_signal(
+    data: np.ndarray | da.Array,
+    truth: Truth,
+    *,
+    signal_type: str,
+    energy: tuple[str, str],
+    field_of_view: float,
+    metadata: dict[str, Any],
+) -> Signal1D:
     """Signal of a simulated cube.
 
     Parameters
     ----------
     data : ndarray or dask.array.Array of shape (ny, nx, n_channels)
+        Counts.
     truth : Truth
+        Spectra and maps of the cube, which the signal keeps.
     signal_type : str
-        HyperSpy signal type.
+        HyperSpy's signal type.
     energy : tuple of (name, units)
-        Of the signal axis; its calibration is that of ``truth.energy``.
+        Name and units of the signal axis, which is calibrated by ``truth.energy``.
     field_of_view : float
         Edge of the square field of view in nm.
     metadata : dict
+        HyperSpy's metadata.
     """
-    axes = [
+    axes: list[dict[str, Any]] = [
         {"name": name, "size": size, "scale": field_of_view / size, "units": "nm"}
         for name, size in zip("yx", data.shape, strict=False)
     ]
@@ -222,7 +242,7 @@ def simulated_signal(data, truth, *, signal_type, energy, field_of_view, metadat
     return signal
 
 
-def uniform_axis(name, units, values):
+def uniform_axis(name: str, units: str, values: np.ndarray) -> dict[str, Any]:
     """Description of a uniform signal axis through the given values."""
     step = (values[-1] - values[0]) / (len(values) - 1)
     return {
@@ -234,8 +254,13 @@ def uniform_axis(name, units, values):
     }
 
 
-def spectrum_image(data, axes, signal_type, metadata):
-    """Signal1D, eager or lazy as the data are, of the wanted type if it is known.
+def spectrum_image(
+    data: np.ndarray | da.Array,
+    axes: Sequence[dict[str, Any]],
+    signal_type: str,
+    metadata: dict[str, Any],
+) -> BaseSignal:
+    """Signal of a type, or Signal1D where it is not known; lazy if the data are.
 
     EELS and EDS types are classes of exspy, which is optional.
     """
@@ -244,8 +269,8 @@ def spectrum_image(data, axes, signal_type, metadata):
     signal = hs.signals.Signal1D(data, axes=axes, metadata=metadata)
     if not isinstance(data, np.ndarray):
         signal = signal.as_lazy()
-    of_exspy = signal_type.startswith(("EELS", "EDS"))
-    if of_exspy and importlib.util.find_spec("exspy") is None:
+    needs_exspy = signal_type.startswith(("EELS", "EDS"))
+    if needs_exspy and importlib.util.find_spec("exspy") is None:
         _logger.info(
             "exspy is not installed: the signal is a Signal1D, not of type %s. "
             'Install it with: pip install "sparsedecomp[eds]".',

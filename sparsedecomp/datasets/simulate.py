@@ -1,29 +1,43 @@
-"""Draws a counting experiment from its truth, in memory or block by block."""
+"""Simulation of counts with a known truth, in memory or block by block."""
+
+from __future__ import annotations
 
 import operator
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from .ground_truth import expected_counts
+from .ground_truth import Truth, expected_counts
+
+if TYPE_CHECKING:
+    import dask.array as da
 
 
-def noisy_cube(truth, *, seed=0, dtype="float32", lazy=False, chunks=None):
+def noisy_cube(
+    truth: Truth,
+    *,
+    seed: int = 0,
+    dtype: DTypeLike = "float32",
+    lazy: bool = False,
+    chunks: tuple[int, int] | None = None,
+) -> np.ndarray | da.Array:
     """Poisson counts of a cube whose truth is known.
 
-    Each pixel draws from its own stretch of one counter-based generator: the seed is
-    its key, the pixel's place its counter. A pixel therefore has the same counts
-    whether the cube is drawn in memory or lazily and however it is chunked.
+    Each pixel draws from its own part of the sequence of a counter-based generator:
+    the seed is the key, the place of the pixel the counter. A pixel therefore has the
+    same counts whether the cube is drawn in memory or lazily and however it is chunked.
 
     Parameters
     ----------
     truth : Truth
-        Expected counts are ``truth.maps @ truth.spectra``, maps of shape (ny, nx, k).
+        Spectra and maps of shape (ny, nx, k); the expected counts are their product.
     seed : int, default 0
-        Non-negative key of the noise.
+        Non-negative seed of the noise.
     dtype : dtype, default "float32"
         Floating or integer type of the counts.
     lazy : bool, default False
-        Return a dask array whose blocks are drawn when they are computed.
+        Whether to return a dask array whose blocks are drawn when they are computed.
     chunks : tuple (cy, cx), optional
         Navigation chunks of a lazy cube; blocks of about 32 MiB if not given. The
         channels always form one chunk.
@@ -31,6 +45,7 @@ def noisy_cube(truth, *, seed=0, dtype="float32", lazy=False, chunks=None):
     Returns
     -------
     ndarray or dask.array.Array of shape (ny, nx, n_channels)
+        Counts.
 
     Raises
     ------
@@ -64,7 +79,9 @@ def noisy_cube(truth, *, seed=0, dtype="float32", lazy=False, chunks=None):
     return lazy_cube(truth, seed, dtype, chunks)
 
 
-def lazy_cube(truth, seed, dtype, chunks):
+def lazy_cube(
+    truth: Truth, seed: int, dtype: np.dtype, chunks: tuple[int, int] | None
+) -> da.Array:
     """Dask array of blocks that `draw_block` fills."""
     import dask.array as da
 
@@ -89,7 +106,14 @@ def lazy_cube(truth, seed, dtype, chunks):
     )
 
 
-def draw_block(maps, rows, columns, spectra, seed, count_type):
+def draw_block(
+    maps: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    spectra: np.ndarray,
+    seed: int,
+    count_type: np.dtype,
+) -> np.ndarray:
     """Counts of the pixels at `rows` x `columns` of the whole cube."""
     generator = np.random.Philox(key=seed)
     start = generator.state
@@ -105,7 +129,7 @@ def draw_block(maps, rows, columns, spectra, seed, count_type):
     return block
 
 
-def check_capacity(truth, dtype):
+def check_capacity(truth: Truth, dtype: np.dtype) -> None:
     """Refuse number types that cannot hold the counts."""
     if dtype.kind not in "fiu":
         raise ValueError(
@@ -115,7 +139,7 @@ def check_capacity(truth, dtype):
     if dtype.kind == "f":
         return
     brightest = max(expected_counts(plane, truth.spectra).max() for plane in truth.maps)
-    # Eight standard deviations: never reached in any cube that fits on a disk.
+    # Eight standard deviations: no cube that fits on a disk has so large a deviation.
     needed = brightest + 8 * np.sqrt(brightest) + 8
     largest = np.iinfo(dtype).max
     if needed > largest:

@@ -1,8 +1,13 @@
 """The two demonstration specimens as plain arrays: composition, maps and truth.
 
-Their phases touch, mix and share elements as real ones do, yet each fills some
-pixels alone, so that the truth can be found from the data.
+Their phases touch, mix and share elements as in real specimens, yet each fills some
+pixels alone, so that the truth can be determined from the data.
 """
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +23,11 @@ EDX_WINDOW = (0.2, 10.44)
 """X-ray energies that the EDX cube covers, in keV."""
 
 BEAM_ENERGY = 200.0
-"""Of both microscopes, in keV."""
+"""Beam energy of both microscopes, in keV."""
 
 # Cross-sections are rough values for 200 kV and 30 mrad; line positions follow
 # published near-edge structures of the oxides. Numbers per nm^3 from the unit cells.
-EELS_PHASES = {
+EELS_PHASES: dict[str, dict[str, Any]] = {
     "SrTiO3": dict(
         edges=(
             (
@@ -153,8 +158,8 @@ EELS_PHASES = {
     ),
 }
 
-# Atoms per nm^3. Copper is the grid: stray electrons excite it wherever they come
-# from. Carbon is the contamination on both faces.
+# Atoms per nm^3. Copper is from the grid, excited by stray electrons. Carbon is the
+# contamination on both faces.
 EDX_PHASES = {
     "SiO2 film": {"Si": 22.0, "O": 44.0, "C": 8.0, "Cu": 0.5},
     "Fe3O4": {"Fe": 40.5, "O": 54.0, "C": 8.0, "Cu": 0.8},
@@ -162,7 +167,7 @@ EDX_PHASES = {
 }
 
 
-def channel_centres(window, n_channels):
+def channel_centres(window: tuple[float, float], n_channels: int) -> np.ndarray:
     """Centres of channels that divide an energy window equally.
 
     Raises
@@ -177,7 +182,12 @@ def channel_centres(window, n_channels):
     return start + width * (np.arange(n_channels) + 0.5)
 
 
-def oxide_interface_truth(shape=(64, 64), n_channels=1024, dose=5e5, seed=0):
+def oxide_interface_truth(
+    shape: tuple[int, int] = (64, 64),
+    n_channels: int = 1024,
+    dose: float = 5e5,
+    seed: int = 0,
+) -> Truth:
     """Truth of the cube that `eels_oxide_interface` draws.
 
     Parameters
@@ -185,14 +195,16 @@ def oxide_interface_truth(shape=(64, 64), n_channels=1024, dose=5e5, seed=0):
     shape : tuple of int, default (64, 64)
         Pixels in y and x.
     n_channels : int, default 1024
+        Channels of the energy window.
     dose : float, default 5e5
         Mean number of electrons of a pixel in the energy window.
     seed : int, default 0
-        Of the shapes of the phases.
+        Seed of the shapes of the phases.
 
     Returns
     -------
     Truth
+        Spectra and maps of the substrate, the film and the precipitates.
 
     Examples
     --------
@@ -209,7 +221,12 @@ def oxide_interface_truth(shape=(64, 64), n_channels=1024, dose=5e5, seed=0):
     return scaled_truth(spectra, maps, tuple(EELS_PHASES), energy, dose)
 
 
-def particles_truth(shape=(64, 64), n_channels=1024, counts=200.0, seed=0):
+def particles_truth(
+    shape: tuple[int, int] = (64, 64),
+    n_channels: int = 1024,
+    counts: float = 200.0,
+    seed: int = 0,
+) -> Truth:
     """Truth of the cube that `edx_particles` draws.
 
     Parameters
@@ -217,14 +234,16 @@ def particles_truth(shape=(64, 64), n_channels=1024, counts=200.0, seed=0):
     shape : tuple of int, default (64, 64)
         Pixels in y and x.
     n_channels : int, default 1024
+        Channels of the energy window.
     counts : float, default 200
         Mean number of counts of a pixel.
     seed : int, default 0
-        Of the shapes of the phases.
+        Seed of the places and sizes of the particles.
 
     Returns
     -------
     Truth
+        Spectra and maps of the film and of both kinds of particles.
 
     Examples
     --------
@@ -242,7 +261,13 @@ def particles_truth(shape=(64, 64), n_channels=1024, counts=200.0, seed=0):
     return scaled_truth(spectra, maps, tuple(EDX_PHASES), energy, counts)
 
 
-def scaled_truth(spectra, maps, names, energy, counts):
+def scaled_truth(
+    spectra: Sequence[np.ndarray],
+    maps: np.ndarray,
+    names: tuple[str, ...],
+    energy: np.ndarray,
+    counts: float,
+) -> Truth:
     """Truth whose mean pixel expects `counts` counts over all channels.
 
     Raises
@@ -255,6 +280,6 @@ def scaled_truth(spectra, maps, names, energy, counts):
             f"The mean counts per pixel must be positive, got {counts!r}: give the "
             "expected number of detected electrons or X-rays."
         )
-    spectra = np.stack(spectra)
-    mean = maps.reshape(-1, len(names)).mean(axis=0) @ spectra.sum(axis=1)
-    return Truth(spectra * (counts / mean), maps, names, energy)
+    relative = np.stack(spectra)
+    mean = maps.reshape(-1, len(names)).mean(axis=0) @ relative.sum(axis=1)
+    return Truth(relative * (counts / mean), maps, names, energy)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sparsedecomp import datasets
-from sparsedecomp.datasets.tensor_series import smooth_maps
+from sparsedecomp.datasets.maps import smooth_maps
 
 
 def test_series_is_trilinear_with_the_counts_asked_for():
