@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -18,6 +20,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sparsedecomp.blocks import BlockMatrix, as_blocks
+from sparsedecomp.decomposition.iterate import Outcome
 from sparsedecomp.decomposition.progress import Monitor
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
     import dask.array as da
     import scipy.sparse
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     # Data as the estimators take them.
     MatrixLike: TypeAlias = (
@@ -37,6 +40,29 @@ if TYPE_CHECKING:
     )
 
 _INTEGERS = [np.dtype(code).type for code in "BHILQbhilq"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Factorisation:
+    """Result of a fit: maps and spectra in the units of the data, and how it ended.
+
+    Attributes
+    ----------
+    C : (n_pixels, k) array
+        Abundances, the strongest component first.
+    S : (k, n_channels) array
+        Spectra.
+    outcome : Outcome
+        How the last descent ended.
+    residual, sum_of_squares : float
+        ``||X - C S||^2`` and ``||X||^2``.
+    """
+
+    C: NDArray
+    S: NDArray
+    outcome: Outcome
+    residual: float
+    sum_of_squares: float
 
 
 class BlockFactorisation(
@@ -162,6 +188,19 @@ class BlockFactorisation(
                 ConvergenceWarning,
                 stacklevel=3,
             )
+
+    def _record(self, fit: Factorisation, monitor: Monitor) -> None:
+        """Set the attributes that tell what was found and how the fit ended."""
+        self.components_ = fit.S.astype(fit.C.dtype, copy=False)
+        self.n_components_ = len(fit.S)
+        self.objective_history_ = np.array(fit.outcome.history)
+        self.residual_norm_ = float(np.sqrt(fit.residual))
+        self.relative_residual_ = float(np.sqrt(fit.residual / fit.sum_of_squares))
+        self.converged_ = fit.outcome.converged
+        self.interrupted_ = fit.outcome.interrupted
+        self.n_iter_ = monitor.count
+        self.passes_ = monitor.passes
+        self.seconds_ = monitor.seconds
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -116,7 +116,7 @@ def unmixing_report(
             n_resamples=n_resamples,
             tolerance=tolerance,
             random_state=random_state,
-            watch=watch,
+            callback=watch,
         )
     return replace(report, **_energy_axis(self, blocks.columns))
 

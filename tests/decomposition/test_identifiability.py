@@ -119,16 +119,24 @@ def test_any_unmixing_estimator_is_accepted(clear, estimator):
 def test_callback_can_end_the_fits(clear):
     seen = []
 
-    def watch(done, of):
+    def callback(done, of):
         seen.append((done, of))
         return done == 2
 
     report = unmixing_report(
-        clear[0], NMFSO(3), n_starts=1, n_resamples=5, random_state=0, watch=watch
+        clear[0], NMFSO(3), n_starts=1, n_resamples=5, random_state=0, callback=callback
     )
     assert seen == [(1, 7), (2, 7)]
     assert len(report.starts) == 1 and not report.resamples
     assert np.isnan(report.resample_angles).all()
+
+
+def test_former_name_of_the_callback_is_deprecated(clear):
+    with pytest.warns(FutureWarning, match="watch is deprecated .* use callback"):
+        report = unmixing_report(
+            clear[0], NMFSO(3), random_state=0, watch=lambda done, of: True
+        )
+    assert not report.starts and not report.resamples
 
 
 def test_scaled_and_masked_data_are_accepted(clear):

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sparsedecomp.blocks import LowRank
 from sparsedecomp.decomposition.abundances import solve
-from sparsedecomp.decomposition.base import BlockFactorisation
+from sparsedecomp.decomposition.base import BlockFactorisation, Factorisation
 from sparsedecomp.decomposition.iterate import Phases
 from sparsedecomp.noise.scree import noise_edge
 
@@ -25,7 +25,7 @@ class GeometricUnmixing(BlockFactorisation):
     which returns them and the compressed data it worked on, and has the parameters
     ``n_components``, ``constraint``, ``random_state`` and ``callback``. Its iterations
     are phases of `sparsedecomp.decomposition.iterate.Phases`, with at most
-    ``_most_steps`` steps in all; it sets ``converged_``.
+    ``_most_steps`` steps in all.
     """
 
     # Upper bound on the number of components when none is given.
@@ -60,25 +60,23 @@ class GeometricUnmixing(BlockFactorisation):
         self.constraint_ = self._constraint()
         constraint = self.constraint_
         W, _, misfit = phases.complete(lambda: solve(blocks, S, constraint))
-        self.interrupted_ = phases.outcome.interrupted
         energy = np.square(W, dtype=float).sum(axis=0) * np.square(S, dtype=float).sum(
             1
         )
         order = np.argsort(-energy, kind="stable")
         self._reorder(order)
-        self.components_ = S[order]
-        self.n_components_ = len(S)
-        self.objective_history_ = np.array(phases.outcome.history)
-        self.n_iter_ = len(self.objective_history_)
-        self.residual_norm_ = float(np.sqrt(misfit.sum()))
-        self.relative_residual_ = float(
-            np.sqrt(misfit.sum() / low.summary.sum_of_squares)
+        fit = Factorisation(
+            C=np.ascontiguousarray(W[:, order]),
+            S=S[order],
+            outcome=phases.outcome,
+            residual=float(misfit.sum()),
+            sum_of_squares=low.summary.sum_of_squares,
         )
+        self._record(fit, monitor)
+        self.n_iter_ = len(self.objective_history_)
         self.noise_variance_ = _noise_variance(low, len(S))
-        self.passes_ = monitor.passes
-        self.seconds_ = monitor.seconds
         self._warn(stopped=True)
-        return np.ascontiguousarray(W[:, order])
+        return fit.C
 
     def transform(self, X: MatrixLike) -> NDArray:
         """Find the abundances of pixels for the spectra of the fit.

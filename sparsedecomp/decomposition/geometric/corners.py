@@ -194,7 +194,8 @@ def find_corners(
     """
     k = V.shape[1]
     if k == 1:
-        phases.outcome = Outcome(CornerState(np.ones((1, 1)), 0.0), [1.0])
+        state = CornerState(np.ones((1, 1)), 0.0)
+        phases.outcome = Outcome(state, [1.0], converged=True)
         spectrum = _unit_spectra(points[:1], V)
         return SpectraBodies(spectrum, spectrum, np.zeros(1))
     pixels = points[grow(points, best_vertices(points, k, _VCA_RUNS, generator))]
@@ -207,6 +208,7 @@ def find_corners(
         "corners",
         lambda _: iterate(search, CornerState(start, np.inf), SWEEPS, phases.monitor),
     )
+    outcome.converged = outcome.state.moved < SETTLED
     corners = outcome.state.corners
     low, high = np.quantile(points @ np.linalg.inv(corners), [0.01, 0.99], axis=0)
     outer, inner = _unit_spectra(corners, V), _unit_spectra(pixels, V)

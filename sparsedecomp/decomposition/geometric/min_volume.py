@@ -321,8 +321,8 @@ class MinimumVolume(GeometricUnmixing):
         T, k = cloud.T, cloud.T.shape[1]
         if k == 1:
             state = SimplexState(np.ones((1, 1)), np.full(1, np.nan), matched=True)
-            phases.outcome = Outcome(state, [1.0])
-            self.converged_, self.regularisation_ = True, state.weight
+            phases.outcome = Outcome(state, [1.0], converged=True)
+            self.regularisation_ = state.weight
             return state.Q
         start = T[grow(T, best_vertices(T, k, _STARTS, generator))]
         centre = start.mean(axis=0)
@@ -338,7 +338,7 @@ class MinimumVolume(GeometricUnmixing):
                 phases.monitor,
             ),
         )
-        self.converged_ = outcome.state.matched
+        outcome.converged = outcome.state.matched
         self.regularisation_ = outcome.state.weight
         if not (outcome.converged or outcome.stopped):
             warnings.warn(

@@ -18,7 +18,6 @@ from sparsedecomp.decomposition.abundances import CONSTRAINTS
 from sparsedecomp.decomposition.geometric.base import GeometricUnmixing
 from sparsedecomp.decomposition.geometric.cone import Bounds
 from sparsedecomp.decomposition.geometric.corners import (
-    SETTLED,
     SWEEPS,
     CornerState,
     SpectraBodies,
@@ -249,7 +248,6 @@ class SSSVCA(GeometricUnmixing):
             )
         self.inner_, self.band_, self.cone_ = body.inner, body.band, body.cone
         self.shared_background_ = body.shared_background
-        self.converged_ = phases.outcome.state.moved < SETTLED
         if body.shared_background:
             self._warn_of_background(body)
         self.signal_space_ = V.T

@@ -209,7 +209,7 @@ class VCA(GeometricUnmixing):
         self.pixels_ = best
         self.snr_ = float(view.snr)
         self.projective_ = view.projective
-        self.converged_ = True
+        outcome.converged = True
         return view.spectra[best] @ low.basis.T, low
 
     def _compress(

@@ -18,6 +18,7 @@ from sparsedecomp.decomposition.identifiability.residual_analysis import (
     ResidualAnalysis,
     analyse_residual,
 )
+from sparsedecomp.deprecation import renamed_parameters
 from sparsedecomp.metrics import match_components
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ SAMPLE_BYTES = 2**28
 DEFAULT_TOLERANCE = 5.0
 
 
+@renamed_parameters(watch="callback")
 def unmixing_report(
     X: np.ndarray | scipy.sparse.sparray | da.Array | BlockMatrix,
     estimator: BlockFactorisation,
@@ -41,7 +43,7 @@ def unmixing_report(
     n_resamples: int = 10,
     tolerance: float = DEFAULT_TOLERANCE,
     random_state: int | np.random.Generator | None = None,
-    watch: Callable[[int, int], bool | None] | None = None,
+    callback: Callable[[int, int], object] | None = None,
 ) -> UnmixingReport:
     """Examine how well the data determine the result of an unmixing.
 
@@ -80,8 +82,8 @@ def unmixing_report(
         more components determined.
     random_state : int or Generator, optional
         Seed of the refits and of the resampling.
-    watch : callable, optional
-        Called as ``watch(done, total)`` after every fit; returning True ends the
+    callback : callable, optional
+        Called as ``callback(done, total)`` after every fit; returning True ends the
         fitting.
 
     Returns
@@ -122,7 +124,7 @@ def unmixing_report(
         model = clone(estimator).set_params(random_state=seed, callback=None)
         model.fit(data)
         done += 1
-        return model, bool(watch is not None and watch(done, n_fits))
+        return model, bool(callback is not None and callback(done, n_fits))
 
     stopped = False
     if components is None:

@@ -1,4 +1,4 @@
-"""Losses between least squares and Itakura-Saito: the beta-divergence."""
+"""NMF with the beta-divergence, from Itakura-Saito to least squares."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from sparsedecomp.blocks import BlockMatrix, as_blocks, compress
+from sparsedecomp.decomposition.base import Factorisation
+from sparsedecomp.decomposition.geometric.simplex import OVERSAMPLING
 from sparsedecomp.decomposition.initialisation import initial_spectra
 from sparsedecomp.decomposition.iterate import (
     IterativeMethod,
@@ -23,18 +25,21 @@ from sparsedecomp.decomposition.nmf.model import (
 )
 from sparsedecomp.decomposition.progress import Monitor
 
-# Lower bound on all entries relative to their mean: the derivative of the loss does
-# not exist at zero.
+# Lower bound on all entries relative to their mean, since the derivative of the loss
+# diverges at zero. A larger one biases weak channels.
 _FLOOR = 1e-9
+# Multiplicative updates of the abundances for given spectra in `transform`. They
+# converge slowly; more of them are more exact.
 LAST_STEPS = 200
-OVERSAMPLING = 10
+# Iterations of least squares for the start, which the multiplicative updates then have
+# to move less far.
 START_ITERATIONS = 30
 
 
 def divergence(X: NDArray, M: NDArray, beta: float) -> float:
-    """Sum of the beta-divergences between data and model.
+    """Sum of the beta-divergences between data ``x`` and model ``y``.
 
-    ``x/y - log(x/y) - 1`` for 0, ``x log(x/y) - x + y`` for 1, and between and beyond
+    ``x/y - log(x/y) - 1`` for beta = 0, ``x log(x/y) - x + y`` for 1, otherwise
     ``(x^b + (b - 1) y^b - b x y^(b-1)) / (b (b - 1))``, which is half the squared
     distance for 2.
     """
@@ -61,15 +66,26 @@ def exponent(beta: float) -> float:
     return 1.0 if beta <= 2 else 1 / (beta - 1)
 
 
-def abundance_update(X, C, S, beta):
+def abundance_update(X: NDArray, C: NDArray, S: NDArray, beta: float) -> NDArray:
     """One multiplicative update of the abundances of some rows."""
     M = C @ S
     up = (X * M ** (beta - 2)) @ S.T
     return C * (up / (M ** (beta - 1) @ S.T)) ** exponent(beta)
 
 
-def beta_step(X, C, S, beta, steps, floor):
-    """Update rows and return what the spectra need; a function for a pass."""
+def beta_step(
+    X: NDArray | scipy.sparse.csr_array,
+    C: NDArray,
+    S: NDArray,
+    beta: float,
+    steps: int,
+    floor: float,
+) -> tuple[tuple[NDArray], tuple]:
+    """Update some rows and sum what the update of the spectra needs.
+
+    For `BlockMatrix.run`. The sums are numerator and denominator of the factor of the
+    spectra, the divergence and the squared residual.
+    """
     X = X.toarray() if scipy.sparse.issparse(X) else X
     X = X.astype(float)
     for _ in range(steps):
@@ -174,7 +190,7 @@ def fit_beta(
     tol: float,
     generator: np.random.Generator,
     monitor: Monitor,
-) -> Outcome[BetaState]:
+) -> Factorisation:
     """Minimise a beta-divergence by multiplicative updates.
 
     Parameters
@@ -199,7 +215,8 @@ def fit_beta(
 
     Returns
     -------
-    Outcome
+    Factorisation
+        With spectra that add up to one.
     """
     low = compress(blocks, n_components + OVERSAMPLING, random_state=generator)
     squares = low.summary.sum_of_squares
@@ -217,10 +234,19 @@ def fit_beta(
     monitor.phase = "multiplicative updates"
     state = BetaState(C, S, _FLOOR * mean, squares)
     method = BetaNMF(blocks, beta, tol)
-    if not begun.interrupted:
-        return iterate(method, state, max_iter, monitor)
-    # The start is kept, after one update that gives it its divergence.
-    outcome = Outcome(state, stopped=True, interrupted=True)
-    outcome.state, loss = complete(outcome, lambda: method.step(state))
-    outcome.history.append(loss)
-    return outcome
+    if begun.interrupted:
+        # The start is kept, after one update that gives it its divergence.
+        outcome = Outcome(state, stopped=True, interrupted=True)
+        outcome.state, loss = complete(outcome, lambda: method.step(state))
+        outcome.history.append(loss)
+    else:
+        outcome = iterate(method, state, max_iter, monitor)
+    C, S = method.maps(outcome.state), method.spectra(outcome.state)
+    order = np.argsort(-np.square(C).sum(0) * np.square(S).sum(1), kind="stable")
+    return Factorisation(
+        C=np.ascontiguousarray(C[:, order].astype(blocks.dtype)),
+        S=S[order],
+        outcome=outcome,
+        residual=outcome.state.residual,
+        sum_of_squares=squares,
+    )

@@ -1,4 +1,4 @@
-"""The course of a Poisson fit: from few channels to all, from few pixels to all."""
+"""Phases of a Poisson fit: groups of channels, then all; sample pixels, then all."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.blocks.sources import one_blas_thread
+from sparsedecomp.decomposition.base import Factorisation
 from sparsedecomp.decomposition.initialisation import MOST_COMPONENTS, start_kinds
 from sparsedecomp.decomposition.iterate import (
     Outcome,
@@ -45,22 +46,27 @@ from sparsedecomp.decomposition.progress import Monitor
 from sparsedecomp.kernels.coordinate import nonnegative_rows
 from sparsedecomp.noise.scree import noise_edge
 
+# Directions kept beyond the components for the start. More of them are more accurate
+# and slower.
 OVERSAMPLING = 5
-# Pixels on which the spectra are started when the counts do not fit in memory.
+# Largest and smallest number of pixels for the start if the counts do not fit in the
+# memory. More pixels average more noise.
 SAMPLE = 2**14
 LEAST_SAMPLE = 2**11
 # Bytes of an entry of a sparse matrix: a float32 value and an int32 index.
 ENTRY = 8
-# Upper bound on the iterations after a component has been removed.
+# Upper bound on the iterations after a component has been removed. With fewer, a
+# component that the others could replace is kept because they have not adapted yet.
 REDUCED_ITERATIONS = 100
-# Groups of channels only give the start of the fit to all channels.
+# The fit to groups of channels is only a start, so it may end early; a more exact start
+# saves iterations on all channels.
 COARSE_TOL = 2e-4
 COARSE_ITERATIONS = 40
 
 
 @dataclass(frozen=True)
 class PoissonOptions:
-    """Parameters of a Poisson fit.
+    """Parameters of a fit of Poisson NMF.
 
     Attributes
     ----------
@@ -69,7 +75,7 @@ class PoissonOptions:
     relevance : bool
         Whether components must be needed to be kept.
     model : PoissonModel
-        With weights per squared mean count of a pixel.
+        Priors and penalties, with weights per squared mean count of a pixel.
     init, n_init, max_iter, tol, memory
         As in `sparsedecomp.decomposition.PoissonNMF`.
     generator : numpy.random.Generator
@@ -90,33 +96,22 @@ class PoissonOptions:
     monitor: Monitor
 
 
-@dataclass(frozen=True)
-class PoissonFactorisation:
-    """A factorisation of counts, strongest component first.
+@dataclass(frozen=True, kw_only=True)
+class PoissonFactorisation(Factorisation):
+    """A factorisation of counts, the strongest component first.
+
+    The state of the outcome has the spectra and the parameters of the prior; its ``A``
+    may belong to other pixels.
 
     Attributes
     ----------
-    C : (n_pixels, k) array
-        Abundances.
-    state : PoissonState
-        Spectra and parameters of the prior; its ``A`` may belong to other pixels.
     model : PoissonModel
-        With the weights that were used.
-    outcome : Outcome
-        How the last descent ended.
-    relevance : (k,) array
-        Mean number of counts of a component in a pixel, plus one.
-    residual, sum_of_squares, deviance : float
-        ``||X - C S||^2``, ``||X||^2`` and the deviance of the counts.
+        Priors and penalties with the weights that were used.
+    deviance : float
+        Deviance of the counts.
     """
 
-    C: NDArray
-    state: PoissonState
     model: PoissonModel
-    outcome: Outcome[PoissonState]
-    relevance: NDArray
-    residual: float
-    sum_of_squares: float
     deviance: float
 
 
@@ -135,11 +130,12 @@ def fit_counts(blocks: BlockMatrix, options: PoissonOptions) -> PoissonFactorisa
     PoissonFactorisation
     """
     X = in_memory(blocks, options.memory)
-    sample, exact = X, None if X is None else Counts(X, blocks.dtype)
+    exact: BlockMatrix | Counts = blocks
     if X is None:
         refuse_bad_blocks(blocks)
-        exact = blocks
         sample = in_memory(_sample_of(blocks, options.memory), np.inf)
+    else:
+        sample, exact = X, Counts(X, blocks.dtype)
     if sample.nnz == 0:
         raise ValueError("The data are zero everywhere; there is nothing to decompose.")
     model = _scaled(options.model, sample)
@@ -208,8 +204,8 @@ def _one_start(
     found = _select(method, state, options.monitor)
     if not found.stopped:
         with keep_on_interrupt(found):
-            # The search gives the number of components; spectra are better from a
-            # start with this number.
+            # The search only gives the number of components: spectra are better from
+            # a new start with this number.
             k = found.state.n_components
             return _descend(X, model, options, *start(k, relevance=False))
     found.state = start_state(found.state.C, found.state.S, model)
@@ -260,8 +256,9 @@ def _on_channels(
 ) -> Outcome[PoissonState]:
     """Replace the spectra of groups of channels by spectra of the channels.
 
-    They come from weighted least squares for the given abundances; a tenth is the sum
-    of the group in the proportions of all counts, so that nothing is zero.
+    They are fitted by weighted least squares for the given abundances. A tenth is the
+    sum of the group, divided in the proportions of all counts, so that no channel is
+    zero.
     """
     state = outcome.state
     counts = np.maximum(X.sum(axis=1, dtype=float), 1.0)[:, None]
@@ -326,15 +323,12 @@ def _finish(
     S = state.S
     residual = squares - 2 * np.sum(cross * S) + np.sum(gram * (S @ S.T))
     order = np.argsort(-np.diag(gram) * np.square(S).sum(axis=1), kind="stable")
-    state = state.take(order)
-    final.state = state
-    C = np.ascontiguousarray(A[:, order])
+    final.state = state.take(order)
     return PoissonFactorisation(
-        C=C,
-        state=state,
+        C=np.ascontiguousarray(A[:, order]),
+        S=S[order],
         model=model,
         outcome=final,
-        relevance=1 + C.mean(axis=0, dtype=float) * state.S.sum(axis=1),
         residual=max(float(residual), 0.0),
         sum_of_squares=float(squares),
         deviance=float(deviance),
@@ -374,8 +368,8 @@ def settle(
 def _settled(X, state, model, dtype):
     S, alpha = state.S, state.alpha
     n, k = X.shape[0], len(S)
-    # Start from equal shares: every maximum can be reached from there, and transform
-    # repeats the result of the fit.
+    # Start from equal shares: every maximum can be reached from there, and `transform`
+    # gives the same result as the fit.
     total = np.maximum(np.asarray(X.sum(axis=1, dtype=float)).ravel(), 1e-12)
     if model.closed:
         total = np.ones(n)

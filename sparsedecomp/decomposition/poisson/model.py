@@ -28,16 +28,22 @@ from sparsedecomp.decomposition.iterate import IterativeMethod, Momentum
 from sparsedecomp.decomposition.poisson.counts import Counts, csr_of_array
 from sparsedecomp.kernels.counts import likelihood_rows, posterior_rows
 
+# Sweeps over the abundances of a pixel in a step. More of them make a step dearer and
+# save fewer steps than they cost once the spectra hardly change.
 SWEEPS = 3
 # For given spectra a pixel has at most LAST_SWEEPS sweeps, and fewer when its
-# abundances change by less than SETTLED relative to themselves.
+# abundances change by less than SETTLED relative to themselves. A larger SETTLED ends
+# sooner and leaves slowly converging pixels less exact.
 LAST_SWEEPS = 300
 SETTLED = 1e-6
+# Lower bound on a Dirichlet parameter, at which a component hardly occurs; digamma
+# diverges at zero.
 _LEAST_ALPHA = 1e-4
-# Extrapolation changes an entry by this factor at most; a safeguard that was not tuned.
+# Largest ratio of two consecutive values of an entry that is extrapolated, a safeguard.
+# Smaller values limit the extrapolation of entries that fall towards zero.
 _LARGEST_FACTOR = 10.0
-# Momentum may grow faster than that of least squares, since moves of the logarithm are
-# extrapolated (chosen on simulated EDX cubes).
+# The momentum grows faster than the default: moves of the logarithm are extrapolated,
+# which cannot make entries negative. A choice that was not tuned.
 POISSON_MOMENTUM = Momentum(growth=1.1)
 
 
@@ -139,8 +145,23 @@ def start_state(C: NDArray, S: NDArray, model: PoissonModel) -> PoissonState:
     return PoissonState(C + alpha, S, alpha)
 
 
-def abundance_step(X, A, stiffness, pull, S, alpha, rate, overlap, closed, sweeps):
-    """Attribute the counts of some rows to components; for `BlockMatrix.run`."""
+def abundance_step(
+    X: NDArray | scipy.sparse.csr_array,
+    A: NDArray,
+    stiffness: NDArray,
+    pull: NDArray,
+    S: NDArray,
+    alpha: NDArray,
+    rate: NDArray | None,
+    overlap: float,
+    closed: bool,
+    sweeps: int,
+) -> tuple[tuple[NDArray], tuple[NDArray, float]]:
+    """Attribute the counts of some rows to components; for `BlockMatrix.run`.
+
+    Without ``rate`` the rows ``A`` are Dirichlet parameters, otherwise abundances. The
+    arguments are those of the kernels `posterior_rows` and `likelihood_rows`.
+    """
     X = X if scipy.sparse.issparse(X) else csr_of_array(X)
     A = A.copy()
     # In one memory layout: numba compiles the kernels again for every other one.
@@ -237,7 +258,7 @@ class PoissonNMFMethod(IterativeMethod[PoissonState]):
 def step(
     blocks: BlockMatrix | Counts, state: PoissonState, model: PoissonModel
 ) -> tuple[PoissonState, float]:
-    """One pass: abundances and spectra, and the objective between the two."""
+    """Update abundances and spectra in one pass; the objective is between the two."""
     A, S, alpha = state.A, state.S, state.alpha
     n, k = A.shape
     stiffness, pull = np.zeros(n), np.zeros((n, k))
@@ -248,7 +269,8 @@ def step(
         relevance = _relevance(A, model)
         rate = rate + 1 / relevance
     if model.smoothness:
-        # (a - b)^2 lies below 2 (a - m)^2 + 2 (b - m)^2, m being the old mean.
+        # With the former mean m of two neighbours a and b, the penalty (a - b)^2 is
+        # at most 2 (a - m)^2 + 2 (b - m)^2, in which the pixels are independent.
         degree = model.neighbours.sum(axis=1)
         stiffness = 2 * model.smoothness * degree
         pull = model.smoothness * (degree[:, None] * A + model.neighbours @ A)
@@ -274,7 +296,7 @@ def step(
 
 
 def _relevance(A: NDArray, model: PoissonModel) -> NDArray:
-    """Mean counts under the exponential prior of Tan and Fevotte, shape one."""
+    """Mean counts under the exponential prior of Tan and Fevotte with shape one."""
     return model.least_relevance + A.sum(axis=0) / (len(A) + 2)
 
 
@@ -299,6 +321,7 @@ def mean_of_shares(A: NDArray, alpha: NDArray, rounds: int = 3) -> NDArray:
     Returns
     -------
     (k,) array
+        Parameters with the same sum.
 
     References
     ----------
@@ -309,7 +332,7 @@ def mean_of_shares(A: NDArray, alpha: NDArray, rounds: int = 3) -> NDArray:
     for _ in range(rounds):
         mean = alpha / concentration
         y = log_share - mean @ (log_share - psi(alpha))
-        # The inverse of digamma by Newton's method.
+        # The inverse of digamma by Newton's method, with Minka's initial values.
         small = -1 / (np.minimum(y, -2.22) - psi(1))
         solution = np.where(y >= -2.22, np.exp(np.clip(y, -2.22, 50)) + 0.5, small)
         for _ in range(5):
@@ -319,6 +342,6 @@ def mean_of_shares(A: NDArray, alpha: NDArray, rounds: int = 3) -> NDArray:
 
 
 def _beyond(old: NDArray, new: NDArray, momentum: float) -> NDArray:
-    """Extrapolate the logarithm, so that nothing becomes zero, but not too far."""
+    """Extrapolate the logarithm, within limits, so that no entry becomes zero."""
     ratio = np.where(old > 0, new, 1.0) / np.where(old > 0, old, 1.0)
     return new * np.clip(ratio, 1 / _LARGEST_FACTOR, _LARGEST_FACTOR) ** momentum

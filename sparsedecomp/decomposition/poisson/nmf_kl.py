@@ -10,9 +10,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sparsedecomp.blocks import BlockMatrix
-from sparsedecomp.decomposition.base import BlockFactorisation
+from sparsedecomp.decomposition.base import BlockFactorisation, Factorisation
 from sparsedecomp.decomposition.initialisation import INITIALISATIONS
-from sparsedecomp.decomposition.iterate import Outcome
 from sparsedecomp.decomposition.poisson.beta import LAST_STEPS, beta_step, fit_beta
 from sparsedecomp.decomposition.poisson.counts import grid_neighbours, refuse_bad_blocks
 from sparsedecomp.decomposition.poisson.fit import (
@@ -259,15 +258,15 @@ class PoissonNMF(BlockFactorisation):
                 generator=generator,
                 monitor=monitor,
             )
-            C, stopped = self._keep(fit_counts(blocks, options), blocks.dtype)
+            fit: Factorisation = fit_counts(blocks, options)
+            self._keep(fit)
         else:
-            C, stopped = self._fit_beta(blocks, n_components, generator, monitor)
-        self.noise_variance_ = self.residual_norm_**2 / np.prod(blocks.shape)
-        self.n_iter_ = monitor.count
-        self.passes_ = monitor.passes
-        self.seconds_ = monitor.seconds
-        self._warn(stopped)
-        return C
+            fit = self._fit_beta(blocks, n_components, generator, monitor)
+        self._record(fit, monitor)
+        self.objective_ = fit.outcome.objective
+        self.noise_variance_ = fit.residual / np.prod(blocks.shape)
+        self._warn(fit.outcome.stopped)
+        return fit.C
 
     def transform(self, X):
         """Find the abundances of pixels, the spectra fixed.
@@ -338,27 +337,13 @@ class PoissonNMF(BlockFactorisation):
             )
         return blocks
 
-    def _keep(
-        self, found: PoissonFactorisation, dtype: np.dtype
-    ) -> tuple[np.ndarray, bool]:
-        outcome = found.outcome
-        self._state = replace(found.state, A=np.empty((0, len(found.state.S))))
+    def _keep(self, found: PoissonFactorisation) -> None:
+        state = found.outcome.state
+        self._state = replace(state, A=np.empty((0, state.n_components)))
         self._fitted_model = replace(found.model, neighbours=None)
-        self.components_ = found.state.S.astype(dtype)
-        self.alpha_ = found.state.alpha
+        self.alpha_ = state.alpha
         self.concentration_ = found.model.concentration
         self.deviance_ = found.deviance
-        self._keep_outcome(outcome, found.residual, found.sum_of_squares)
-        return found.C, outcome.stopped
-
-    def _keep_outcome(self, outcome: Outcome, residual: float, squares: float) -> None:
-        self.n_components_ = len(self.components_)
-        self.objective_ = outcome.objective
-        self.objective_history_ = np.array(outcome.history)
-        self.residual_norm_ = float(np.sqrt(residual))
-        self.relative_residual_ = float(np.sqrt(residual / squares))
-        self.converged_ = outcome.converged
-        self.interrupted_ = outcome.interrupted
 
     def _fit_beta(
         self,
@@ -366,7 +351,7 @@ class PoissonNMF(BlockFactorisation):
         n_components: int,
         generator: np.random.Generator,
         monitor: Monitor,
-    ) -> tuple[np.ndarray, bool]:
+    ) -> Factorisation:
         summary = refuse_bad_blocks(blocks)
         if self.beta == 0 and summary.minimum <= 0:
             raise ValueError(
@@ -374,7 +359,7 @@ class PoissonNMF(BlockFactorisation):
                 f"{summary.minimum_at}. Use a larger beta, or mask what is zero."
             )
         init = "spa" if self.init == "auto" else self.init
-        outcome = fit_beta(
+        fit = fit_beta(
             blocks,
             n_components,
             self.beta,
@@ -384,17 +369,11 @@ class PoissonNMF(BlockFactorisation):
             generator,
             monitor,
         )
-        state = outcome.state
-        C, S, self._floor = state.C, state.S, state.least
-        total = S.sum(axis=1)
-        C, S = C * total, S / total[:, None]
-        order = np.argsort(-np.square(C).sum(0) * np.square(S).sum(1), kind="stable")
-        self.components_ = S[order].astype(blocks.dtype)
-        self.alpha_ = np.zeros(len(S))
+        self._floor = fit.outcome.state.least
+        self.alpha_ = np.zeros(len(fit.S))
         self.concentration_ = None
-        self.deviance_ = 2 * outcome.objective
-        self._keep_outcome(outcome, state.residual, summary.sum_of_squares)
-        return np.ascontiguousarray(C[:, order].astype(blocks.dtype)), outcome.stopped
+        self.deviance_ = 2 * fit.outcome.objective
+        return fit
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from sparsedecomp.decomposition.poisson.fit import PoissonFactorisation
 from sparsedecomp.decomposition.poisson.nmf_kl import PoissonNMF
 
@@ -61,8 +59,7 @@ n_iter_, converged_, interrupted_, passes_, seconds_
 
     _relevance = True
 
-    def _keep(
-        self, found: PoissonFactorisation, dtype: np.dtype
-    ) -> tuple[np.ndarray, bool]:
-        self.relevance_ = found.relevance
-        return super()._keep(found, dtype)
+    def _keep(self, found: PoissonFactorisation) -> None:
+        super()._keep(found)
+        counts = found.C.mean(axis=0, dtype=float) * found.S.sum(axis=1)
+        self.relevance_ = 1 + counts
