@@ -182,6 +182,11 @@ class Outcome(Generic[State]):
         """The last objective, infinite before the first step."""
         return self.history[-1] if self.history else np.inf
 
+    @property
+    def n_components(self) -> int:
+        """Number of components of the state."""
+        return self.state.n_components  # type: ignore[attr-defined]
+
     def interrupt(self) -> None:
         """Mark the fit as ended by Ctrl-C."""
         self.stopped = self.interrupted = True

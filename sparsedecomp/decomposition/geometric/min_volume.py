@@ -327,8 +327,8 @@ class MinimumVolume(GeometricUnmixing):
         start = T[grow(T, best_vertices(T, k, _STARTS, generator))]
         centre = start.mean(axis=0)
         Q = np.linalg.inv(centre + _BLOW_UP * (start - centre))
-        matched = self.regularisation == "matched"
-        search = SimplexSearch(cloud, Q, None if matched else self.regularisation)
+        weight = self.regularisation
+        search = SimplexSearch(cloud, Q, None if isinstance(weight, str) else weight)
         outcome = phases.run(
             "simplices",
             lambda _: iterate(

@@ -241,7 +241,9 @@ class SSSVCA(GeometricUnmixing):
         V = low.basis[:, :k] * space.column_scale[:, None]
         points = points_on_slice(low, V)
         bounds = Bounds.of_windows(V, _moments(blocks, space, low, k))
-        self.margin_ = bounds.default_margin if self.margin == "auto" else self.margin
+        self.margin_ = bounds.default_margin
+        if not isinstance(self.margin, str):
+            self.margin_ = float(self.margin)
         with one_blas_thread():
             body = find_corners(
                 points, V, bounds, self.margin_, self.n_init, generator, phases

@@ -102,7 +102,7 @@ def remove_components(
         Its history never rises: objectives above the last one before a component was
         removed are left out.
     """
-    while outcome.state.n_components > 1 and not outcome.stopped:
+    while outcome.n_components > 1 and not outcome.stopped:
         with keep_on_interrupt(outcome):
             fewer = reduce(outcome.state)
             outcome.stop_like(fewer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -74,7 +75,7 @@ def abundance_update(X: NDArray, C: NDArray, S: NDArray, beta: float) -> NDArray
 
 
 def beta_step(
-    X: NDArray | scipy.sparse.csr_array,
+    X: Any,
     C: NDArray,
     S: NDArray,
     beta: float,
@@ -83,8 +84,8 @@ def beta_step(
 ) -> tuple[tuple[NDArray], tuple]:
     """Update some rows and sum what the update of the spectra needs.
 
-    For `BlockMatrix.run`. The sums are numerator and denominator of the factor of the
-    spectra, the divergence and the squared residual.
+    For `BlockMatrix.run`; ``X`` is an array or CSR matrix. The sums are numerator and
+    denominator of the factor of the spectra, the divergence and the squared residual.
     """
     X = X.toarray() if scipy.sparse.issparse(X) else X
     X = X.astype(float)

@@ -202,9 +202,8 @@ def grid_neighbours(
     (n, n) CSR array
         Symmetric matrix with ones between neighbours along one axis.
     """
-    number = np.full(int(np.prod(navigation_shape)), -1)
-    number[rows] = np.arange(len(rows))
-    number = number.reshape(navigation_shape)
+    number = np.full(navigation_shape, -1)
+    number.ravel()[rows] = np.arange(len(rows))
     pairs = [np.empty((2, 0), int)]
     for axis in range(number.ndim):
         lines = np.moveaxis(number, axis, 0)

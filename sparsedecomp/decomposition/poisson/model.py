@@ -17,6 +17,7 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -146,7 +147,7 @@ def start_state(C: NDArray, S: NDArray, model: PoissonModel) -> PoissonState:
 
 
 def abundance_step(
-    X: NDArray | scipy.sparse.csr_array,
+    X: Any,
     A: NDArray,
     stiffness: NDArray,
     pull: NDArray,
@@ -159,8 +160,9 @@ def abundance_step(
 ) -> tuple[tuple[NDArray], tuple[NDArray, float]]:
     """Attribute the counts of some rows to components; for `BlockMatrix.run`.
 
-    Without ``rate`` the rows ``A`` are Dirichlet parameters, otherwise abundances. The
-    arguments are those of the kernels `posterior_rows` and `likelihood_rows`.
+    The counts ``X`` are an array or CSR matrix. Without ``rate`` the rows ``A`` are
+    Dirichlet parameters, otherwise abundances. The arguments are those of the kernels
+    `posterior_rows` and `likelihood_rows`.
     """
     X = X if scipy.sparse.issparse(X) else csr_of_array(X)
     A = A.copy()

@@ -1,11 +1,14 @@
-"""Poisson NMF of counts, the maps integrated over or penalised."""
+"""Poisson NMF of counts, with maps that are integrated over or penalised."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -21,30 +24,33 @@ from sparsedecomp.decomposition.poisson.fit import (
     settle,
 )
 from sparsedecomp.decomposition.poisson.model import PoissonModel
-from sparsedecomp.decomposition.progress import Monitor
+from sparsedecomp.decomposition.progress import Monitor, Progress
+
+if TYPE_CHECKING:
+    from sparsedecomp.decomposition.base import MatrixLike
 
 
 class PoissonNMF(BlockFactorisation):
     """Non-negative factorisation of counts, by their Poisson likelihood.
 
-    The counts ``x_ie`` of pixel ``i`` and channel ``e`` are taken as Poisson
+    The counts ``x_ie`` of pixel ``i`` and channel ``e`` are assumed to be Poisson
     distributed with the mean ``(C S)_ie``. Spectra ``S`` add up to one, so that
     abundances ``C`` are counts. The work of an iteration is proportional to the number
     of entries that are not zero.
 
-    Maximum likelihood is not enough: with a few hundred counts in a pixel every map is
-    noisy, noise that is cut off at zero pulls the spectra apart, and the spectra of
-    greatest likelihood are degrees away from the true ones. So, by default, the maps
-    are integrated over [1]_. The shares of the components in a pixel have a Dirichlet
-    distribution; the sum of its parameters is `concentration`, one count, and their
-    proportions, the mean shares, are estimated. What is maximised is the variational
-    bound on the evidence of the spectra, and the abundances returned are the expected
-    numbers of counts of every component.
+    With a few hundred counts in a pixel, the spectra of maximum likelihood are several
+    degrees away from the true ones: the maps are noisy, and as they cannot become
+    negative, their noise makes the spectra too different. By default, therefore, the
+    maps are integrated over [1]_. The shares of the components in a pixel have a
+    Dirichlet distribution; the sum of its parameters is `concentration`, one count,
+    and their proportions, the mean shares, are estimated. The method maximises the
+    variational bound on the evidence of the spectra and returns the expected numbers
+    of counts of every component.
 
-    The sum of one was chosen, not estimated: left free, it grows to several counts
-    where spectra are alike and counts are few, and the maps become even. Mean angles in
+    The sum of one was chosen, not estimated: a free sum grows to several counts where
+    spectra are similar and counts are few, and the maps become uniform. Mean angles in
     degrees to the true spectra (and RMSE of the shares) of simulated cubes of 80 x 80
-    pixels, with their counts in a pixel:
+    pixels, with the counts per pixel after the name:
 
     ================  ============  ===========  ===========  ===========  ============
     cube              likelihood    sum 0.3      sum 1        sum 3        `NMFSO`
@@ -58,52 +64,55 @@ class PoissonNMF(BlockFactorisation):
     lattice, 1000     14 (.069)     18 (.12)     9.8 (.14)    7.5 (.080)   17 (.10)
     ================  ============  ===========  ===========  ===========  ============
 
-    What it can decide: spectra where most pixels hold one or two components, as in the
-    particles. In the lamella and the lattice all four are everywhere, two of them 32
-    degrees apart: a prior for few components in a pixel is wrong there,
-    `concentration=None` is better, and no method here finds them all. The deviance does
-    not tell which of the two cases it is: it rises by about as much in both.
+    What it can decide: the spectra, where most pixels contain one or two components, as
+    in the particles. What it cannot: in the lamella and the lattice all four components
+    are everywhere, two of them 32 degrees apart. A prior for few components in a pixel
+    is wrong there, `concentration=None` is better, and no method here finds them all.
+    The deviance does not tell the two cases apart: the prior raises it by about as
+    much in both.
 
     Parameters
     ----------
     n_components : int, optional
         Number of components. Default: as many as pixels or channels, the fewer.
     concentration : {"auto"}, float or None
-        Sum of the Dirichlet parameters, in counts. None maximises the likelihood.
-        "auto" is 1, and None where one of the next five parameters is set.
+        Sum of the Dirichlet parameters, in counts: larger values favour pixels that
+        contain all components. None maximises the likelihood. "auto" is 1, or None if
+        `orthogonality`, `smoothness`, `sum_to_one` or `beta` is set.
     orthogonality : float, default 0
         Cost of overlapping maps, in nats for a pixel of mean brightness and maps that
-        overlap fully (``c_j = c_k`` equal to the mean count).
+        overlap fully (``c_j = c_k`` equal to the mean count). Larger values separate
+        the maps more.
     smoothness : float, default 0
         Twice the cost, in nats, of abundances that differ by the mean count between
-        neighbours on the navigation grid; it goes with the square. Masked pixels are
-        no neighbours; a plain matrix is taken as a line of pixels.
+        neighbours on the navigation grid; the cost is quadratic in the difference.
+        Masked pixels are no neighbours; a plain matrix is a line of pixels.
     sum_to_one : bool, default False
-        Abundances of a pixel add up to one, and the spectra are in counts: for
-        specimens of even thickness.
+        Whether the abundances of a pixel add up to one, with spectra in counts: for
+        specimens of uniform thickness.
     beta : float, default 1
-        The loss: 1 is the Poisson likelihood, 2 least squares, 0 Itakura-Saito, which
-        needs positive data. With anything but 1 the updates are multiplicative,
-        over all entries, and there are no priors.
-    init : {"auto", "spa", "nndsvd", "random"}
-        Start, on the counts with Keenan and Kotula's weights, of five iterations of
-        least squares. "auto" starts first from extreme pixels ("spa") and then from
-        random ones.
+        Loss: 1 is the Poisson likelihood, 2 least squares, 0 Itakura-Saito, which
+        needs positive data. Other values than 1 use multiplicative updates of all
+        entries and no priors.
+    init : {"auto", "spa", "vca", "nfindr", "nndsvd", "random"}
+        Spectra to start from, as for `NMFSO`. They are refined by five iterations of
+        least squares on the counts with Keenan and Kotula's weights.
     n_init : int, default 1
         Number of starts; the one of lowest objective is kept. Under the prior more
-        starts do not make the spectra better: the bound is highest for maps without
-        any mixture, which no start but a bad one leads to.
+        starts do not improve the spectra: the bound is highest for maps without
+        mixtures, to which only bad starts lead.
     max_iter : int, default 500
-        Bound on the iterations of one descent.
+        Upper bound on the iterations of one descent.
     tol : float, default 1e-4
-        A descent ends when an iteration moves less than this part of the counts, which
-        is how far the Karush-Kuhn-Tucker conditions are from being met.
+        A descent ends when an iteration moves less than this part of the counts to
+        other channels of the spectra, which measures how far the Karush-Kuhn-Tucker
+        conditions are from being met.
     memory : float, default 1.5e8
-        Bytes that the counts may take, eight for each entry that is not zero. Data
-        that need no more are read once and kept. Otherwise every
-        iteration on all pixels reads them anew, after a fit to as many of them as
-        that holds, at most 16384. The fit takes up to six times as much: with the
-        default less than 1 GiB. Give more for many counts where there is memory.
+        Memory in bytes that the counts may take, eight for each entry that is not
+        zero. Data that need no more are read once and kept. Otherwise the spectra are
+        first fitted to as many pixels as that holds, at most 16384, and every
+        iteration on all pixels reads the data again. The fit takes up to six times
+        this memory: less than 1 GiB with the default.
     random_state : int, RandomState instance or None
         Seed of the range finder and of random starts.
     callback : callable, optional
@@ -112,30 +121,35 @@ class PoissonNMF(BlockFactorisation):
     Attributes
     ----------
     components_ : (n_components_, n_channels) array
-        Spectra that add up to one (in counts with `sum_to_one`), strongest first by
-        the energy of their map.
+        Spectra that add up to one (in counts with `sum_to_one`), the strongest first
+        by the energy of map and spectrum.
     n_components_ : int
+        Number of components.
     concentration_ : float or None
-        The one that was used.
+        Concentration that was used.
     alpha_ : (n_components_,) array
-        Parameters of the Dirichlet distribution; zeros without.
+        Parameters of the Dirichlet distribution; zeros without a prior.
     objective_ : float
-        In nats, but for a constant.
+        Objective in nats, up to a constant.
     objective_history_ : (n,) array
         Objective of the last descent, which never rises.
     deviance_ : float
-        ``2 sum(x log(x/m) - x + m)`` with the model ``m``; for other `beta` twice the
-        divergence.
+        Deviance ``2 sum(x log(x/m) - x + m)`` with the model ``m``; for other `beta`
+        twice the divergence.
     residual_norm_, relative_residual_ : float
         ``||X - C S||`` and the same relative to ``||X||``.
     noise_variance_ : float
         Mean square of the residual.
     n_iter_ : int
-        Iterations of all descents together, on few channels or all.
-    converged_, interrupted_ : bool
+        Number of iterations of all descents, on groups of channels and on all.
+    converged_ : bool
+        Whether the last descent met `tol`.
+    interrupted_ : bool
+        Whether Ctrl-C ended the fit.
     passes_ : int
-        Reads of the whole of X.
+        Number of reads of the whole of X.
     seconds_ : float
+        Wall time of the fit.
 
     References
     ----------
@@ -183,21 +197,21 @@ class PoissonNMF(BlockFactorisation):
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        concentration="auto",
-        orthogonality=0.0,
-        smoothness=0.0,
-        sum_to_one=False,
-        beta=1.0,
-        init="auto",
-        n_init=1,
-        max_iter=500,
-        tol=1e-4,
-        memory=1.5e8,
-        random_state=None,
-        callback=None,
-    ):
+        concentration: str | float | None = "auto",
+        orthogonality: float = 0.0,
+        smoothness: float = 0.0,
+        sum_to_one: bool = False,
+        beta: float = 1.0,
+        init: str = "auto",
+        n_init: int = 1,
+        max_iter: int = 500,
+        tol: float = 1e-4,
+        memory: float = 1.5e8,
+        random_state: int | np.random.RandomState | None = None,
+        callback: Callable[[Progress], object] | None = None,
+    ) -> None:
         self.n_components = n_components
         self.concentration = concentration
         self.orthogonality = orthogonality
@@ -212,13 +226,13 @@ class PoissonNMF(BlockFactorisation):
         self.random_state = random_state
         self.callback = callback
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: MatrixLike, y: None = None) -> NDArray:
         """Fit the model and return the abundances of the pixels.
 
         Parameters
         ----------
         X : array, SciPy sparse matrix, dask array or BlockMatrix
-            Counts of shape (n_pixels, n_channels), without scaling.
+            Counts of shape (n_pixels, n_channels) that are not scaled.
         y : None
             Ignored.
 
@@ -258,8 +272,9 @@ class PoissonNMF(BlockFactorisation):
                 generator=generator,
                 monitor=monitor,
             )
-            fit: Factorisation = fit_counts(blocks, options)
-            self._keep(fit)
+            poisson = fit_counts(blocks, options)
+            self._keep(poisson)
+            fit: Factorisation = poisson
         else:
             fit = self._fit_beta(blocks, n_components, generator, monitor)
         self._record(fit, monitor)
@@ -268,20 +283,21 @@ class PoissonNMF(BlockFactorisation):
         self._warn(fit.outcome.stopped)
         return fit.C
 
-    def transform(self, X):
-        """Find the abundances of pixels, the spectra fixed.
+    def transform(self, X: MatrixLike) -> NDArray:
+        """Find the abundances of pixels for the spectra of the fit.
 
-        Every pixel for itself, under the same prior or penalty as in the fit, without
-        smoothness.
+        Every pixel is fitted by itself, under the same prior or penalty as in the fit,
+        without smoothness.
 
         Parameters
         ----------
         X : array, SciPy sparse matrix, dask array or BlockMatrix
-            Of shape (n_pixels, n_channels).
+            Counts of shape (n_pixels, n_channels).
 
         Returns
         -------
         (n_pixels, n_components_) array
+            Abundances in counts.
         """
         check_is_fitted(self)
         blocks = self._blocks(X, reset=False)
@@ -327,7 +343,7 @@ class PoissonNMF(BlockFactorisation):
             closed=bool(self.sum_to_one),
         )
 
-    def _blocks(self, X, reset):
+    def _blocks(self, X: MatrixLike, reset: bool) -> BlockMatrix:
         blocks = super()._blocks(X, reset)
         if blocks.row_scale is not None:
             raise ValueError(

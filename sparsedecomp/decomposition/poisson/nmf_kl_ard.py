@@ -9,37 +9,37 @@ from sparsedecomp.decomposition.poisson.nmf_kl import PoissonNMF
 class PoissonNMFARD(PoissonNMF):
     """Poisson NMF that finds the number of components itself.
 
-    As `PoissonNMF`, after a search in two parts. `NMFSOARD`'s search on the counts with
-    Keenan and Kotula's weights comes first. From there the counts, in groups of
-    channels, descend under the exponential prior of Tan and Fevotte [1]_ on the maps
-    (their l1 version with beta 1, relevances of shape one and a floor of one count per
-    pixel), and again and again the component that the others replace best is taken
-    out, as long as twice the likelihood that is lost is less than what one component
-    explains of pure noise, the edge of Marchenko and Pastur. The fit then starts
-    afresh with that number: where the search ends, spectra of shared backgrounds may
-    be far off.
+    The method is `PoissonNMF` after a search for the number of components in two parts.
+    First comes the search of `NMFSOARD` on the counts with Keenan and Kotula's weights.
+    Then the counts, in groups of channels, are fitted under the exponential prior of
+    Tan and Fevotte [1]_ on the maps (their l1 version with beta 1, relevances of shape
+    one and a floor of one count per pixel). The component that the others replace best
+    is removed as long as twice the loss of log-likelihood is less than the most that
+    one component explains of pure noise, the edge of Marchenko and Pastur. The fit
+    then starts anew with this number, since spectra that share a background may be far
+    off at the end of the search.
 
-    What it can decide is how many components rise above counting noise. A peak that
-    shifts, dead time and pile-up count as components too.
+    What it can decide: how many components rise above counting noise. What it cannot:
+    whether they are phases; a peak that shifts, dead time and pile-up count as
+    components too.
 
     Parameters
     ----------
     n_components : int, optional
-        Upper bound on the components. Default: the number of singular values above the
-        noise and four to spare, at most 20.
+        Upper bound on the number of components. Default: the number of singular values
+        above the noise and four to spare, at most 20.
     concentration, orthogonality, smoothness, sum_to_one, beta, init, n_init, \
-max_iter, tol, memory, random_state, callback
-        As for `PoissonNMF`; ``beta`` must be 1.
+max_iter, tol, memory, random_state, callback : object
+        Parameters of `PoissonNMF`; ``beta`` must be 1.
 
     Attributes
     ----------
     relevance_ : (n_components_,) array
-        Mean number of counts of a component in a pixel, plus the one of the floor; 1
-        is nothing.
+        Mean number of counts of a component in a pixel, plus the floor of one.
     components_, n_components_, concentration_, alpha_, objective_, \
 objective_history_, deviance_, residual_norm_, relative_residual_, noise_variance_, \
-n_iter_, converged_, interrupted_, passes_, seconds_
-        As for `PoissonNMF`.
+n_iter_, converged_, interrupted_, passes_, seconds_ : object
+        Attributes of `PoissonNMF`.
 
     References
     ----------
