@@ -99,7 +99,6 @@ NOT_ANNOTATED = {
     "sparsedecomp/decomposition/energy_drift",
     "sparsedecomp/decomposition/mcr",
     "sparsedecomp/decomposition/nmf",
-    "sparsedecomp/decomposition/poisson",
     "sparsedecomp/decomposition/rank.py",
     "sparsedecomp/decomposition/simplex_likelihood",
     "sparsedecomp/decomposition/tensor",
