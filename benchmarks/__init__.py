@@ -14,4 +14,4 @@ work are imported by the processes that `benchmarks.measure` starts; a benchmark
 imports nothing that takes memory.
 """
 
-BENCHMARKS = ("nmf", "unmixing", "trust", "tensor", "exafs", "superresolution")
+BENCHMARKS = ("nmf", "unmixing", "trust", "bands", "tensor", "exafs", "superresolution")

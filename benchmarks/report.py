@@ -60,6 +60,9 @@ COLUMNS = {
     "step_off": ("step", "{:.1e}"),
     "ratio": ("R2/R1", "{:.3f}"),
     "covered": ("covered", "{:.2f}"),
+    "maps_covered": ("maps", "{:.2f}"),
+    "noise_covered": ("noise alone", "{:.2f}"),
+    "fit_seconds": ("fit s", "{:.2f}"),
     "found": ("found", "{}"),
     "error": ("", "{}"),
 }

@@ -1,4 +1,4 @@
-"""The methods of the benchmark ``trust`` on one scene, in a process of their own."""
+"""One scene of ``trust`` or ``bands``, in a process of its own."""
 
 import time
 import warnings
@@ -87,6 +87,51 @@ def _given(scene, name):
         "worst_angle": _worst_angle(scene, model.components_),
         "seconds": time.perf_counter() - began,
     }
+
+
+def cover_scene(kind, seed):
+    """Compute the bands of a fit that is told the number of components.
+
+    Parameters
+    ----------
+    kind : str
+        One of `benchmarks.trust_scenes.KINDS`.
+    seed : int
+        Seed of the scene.
+
+    Returns
+    -------
+    dict
+    """
+    from sparsedecomp.decomposition import SimplexML, confidence_bands
+    from sparsedecomp.metrics import match_components
+
+    scene = make_scene(kind, seed)
+    k = len(scene.spectra)
+    X = scene.cube.reshape(-1, scene.cube.shape[-1])
+    spectra = scene.spectra / scene.spectra.sum(axis=1, keepdims=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        began = time.perf_counter()
+        model = SimplexML(k, random_state=0).fit(X)
+        fitted = time.perf_counter()
+        order = match_components(spectra, model.components_)[1]
+        bands = confidence_bands(X, model.components_[order], random_state=0)
+        ended = time.perf_counter()
+    noise = 1.645 * bands.spectra_deviation.noise
+    return {
+        "worst_angle": _worst_angle(scene, model.components_),
+        "covered": _covered(bands.of_spectra(), spectra),
+        "maps_covered": _covered(bands.of_maps(), scene.maps.reshape(-1, k)),
+        "noise_covered": float(np.mean(np.abs(bands.spectra - spectra) <= noise)),
+        "fit_seconds": fitted - began,
+        "seconds": ended - fitted,
+    }
+
+
+def _covered(band, truth):
+    low, high = band
+    return float(np.mean((low <= truth) & (truth <= high)))
 
 
 def _worst_angle(scene, spectra):

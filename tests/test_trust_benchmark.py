@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from benchmarks import trust
-from benchmarks.trust_cases import fit_scene
+from benchmarks import bands, trust
+from benchmarks.trust_cases import cover_scene, fit_scene
 from benchmarks.trust_scenes import KINDS, make_scene
 
 
@@ -104,3 +104,16 @@ def test_equal_seeds_give_equal_scenes(kind):
     one, other = make_scene(kind, 0), make_scene(kind, 0)
     assert (one.cube == other.cube).all() and one.cube.ndim == 3
     assert one.spectra.shape[1] == one.cube.shape[2]
+
+
+def test_coverage_of_one_scene_and_the_targets_of_the_benchmark_bands():
+    row = cover_scene("line of 30", 0)
+    assert 0.8 < row["covered"] < 1 and 0.8 < row["maps_covered"] < 1
+    assert row["noise_covered"] <= row["covered"]
+    good = row | {"covered": 0.9, "maps_covered": 0.95}
+    poor = row | {"covered": 0.84, "maps_covered": 0.96}
+    rows = [{"method": str(n)} | each for n, each in enumerate([good] * 8 + [poor])]
+    spectra, maps, cost = bands.check(rows)
+    assert spectra.measured == maps.measured == 8
+    assert spectra.passed and maps.passed and cost.passed
+    assert not bands.check(rows[1:])[0].passed
