@@ -1,10 +1,10 @@
 """NMF of data whose negative noise was set to zero (a Tobit model).
 
-Setting negative values to zero lifts every weak channel by up to 0.4 standard
-deviations of the noise, and a least-squares model fits the lift. Here an entry of zero
-only says "not above zero". Expectation maximisation replaces such entries by what they
-are expected to be under the current model [1]_ and takes one step of the ordinary
-descent, which never raises the censored objective.
+Setting negative values to zero raises the mean of every weak channel by up to 0.4
+standard deviations of the noise, and a least-squares model fits the raised mean. Here
+an entry of zero only means "not above zero". Expectation maximisation replaces such
+entries by their expectation under the current model [1]_ and takes one step of the
+ordinary descent, which never raises the censored objective.
 
 References
 ----------
@@ -29,13 +29,15 @@ from sparsedecomp.decomposition.nmf.model import (
 from sparsedecomp.kernels.clipped import fill_clipped
 from sparsedecomp.kernels.coordinate import nonnegative_rows, unit_norm_rows
 
+# Sweeps over the abundances of a pixel for every time that its clipped entries are
+# filled in. More of them are wasted, since the entries change with the abundances.
 SWEEPS = 3
-# For given spectra, abundances have converged when they change by less than this part
-# of the largest one in the pixel.
+# For given spectra, a pixel has at most MAX_ROUNDS rounds of filling in and fitting. Its
+# abundances have converged when they change by less than SETTLED of the largest one.
 MAX_ROUNDS = 200
 SETTLED = 1e-4
-# Number of entries that the spectra are fitted to. More entries change the spectra by
-# less than the noise does (chosen on simulated data).
+# Number of entries that the spectra are fitted to, 32 MiB in float64. More of them
+# average more noise and take proportionally longer.
 SAMPLE_ENTRIES = 2**22
 
 
@@ -103,7 +105,14 @@ class ClippedNMF(PenalisedNMF):
         return NMFState(C, S, noise_variance, relevance, state.penalised), objective
 
 
-def update_clipped(X, C, S, gram, threshold, sigma):
+def update_clipped(
+    X: NDArray,
+    C: NDArray,
+    S: NDArray,
+    gram: NDArray,
+    threshold: NDArray,
+    sigma: float,
+) -> tuple[tuple[NDArray], tuple]:
     """Fill in the clipped entries of some rows and update their abundances."""
     X = X.astype(np.float64)
     wide = C.astype(np.float64)
@@ -124,7 +133,9 @@ def update_clipped(X, C, S, gram, threshold, sigma):
     )
 
 
-def clipped_abundances(X, S, gram, threshold, sigma):
+def clipped_abundances(
+    X: NDArray, S: NDArray, gram: NDArray, threshold: NDArray, sigma: float
+) -> NDArray:
     """Abundances of some rows of clipped data for given spectra."""
     C = np.zeros((X.shape[0], len(S)))
     nonnegative_rows(C, X @ S.T, gram, threshold, 100, 1e-6)

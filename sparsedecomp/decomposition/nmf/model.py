@@ -8,13 +8,14 @@ variance ``s2``. In nats, and up to a constant, the objective is
     Q = ||X - C S||^2 + 2 w sum_{j<k} C_j' C_k,
 
 with ``n`` entries, soft orthogonality ``w`` and the sum ``C_k`` of the abundances of
-component ``k``. The last sum exists with automatic relevance determination only: it is
-the prior of Tan and Fevotte with its relevances ``lambda_k = (C_k + b) / c`` put in,
-for the components under the prior, and the cost ``e`` of a component, which is the most
-that a component can gain on pure noise. One step sets ``C`` (coordinate by coordinate),
-``S`` (spectrum by spectrum), ``s2`` and the relevances to the minimiser of ``J`` given
-the others, so ``J`` never rises. ``X`` enters through ``X S'`` and ``C' X`` only, so
-the same step works on the data and on their low-rank approximation.
+component ``k``. The last sum exists with automatic relevance determination only. Its
+first part is the prior of Tan and Fevotte on the components under the prior, with the
+optimal relevances ``lambda_k = (C_k + b) / c`` inserted; ``e`` is the cost of a
+component, which is the most that a component can gain on pure noise. One step sets
+``C`` (coordinate by coordinate), ``S`` (spectrum by spectrum), ``s2`` and the
+relevances to the minimiser of ``J`` given the others, so ``J`` never rises. ``X``
+enters through ``X S'`` and ``C' X`` only, so the same step works on the data and on
+their low-rank approximation.
 """
 
 from __future__ import annotations
@@ -30,13 +31,15 @@ from sparsedecomp.decomposition.iterate import IterativeMethod, Momentum
 from sparsedecomp.kernels.coordinate import nonnegative_rows, unit_norm_rows
 from sparsedecomp.noise.scree import noise_edge
 
-# Pixels with a zero abundance need many sweeps where spectra are similar. Rows whose
-# relative change is below SETTLED leave the sweeps early. Both were chosen by the time
-# to convergence on simulated EELS cubes (benchmarks/nmf).
+# Upper bound on the sweeps over the abundances of a pixel in a step: similar spectra
+# need many. Rows whose relative change in a sweep is below SETTLED leave the sweeps
+# early. More sweeps and a smaller SETTLED make steps more exact and dearer.
 ABUNDANCE_SWEEPS = 20
 SETTLED = 3e-5
+# Sweeps over the spectra in a step. They cost little, as there are few spectra; many
+# are wasted while the abundances still change.
 SPECTRUM_SWEEPS = 2
-# Relative to the sum of squares of the data, a smaller residual is rounding.
+# A residual below this part of the sum of squares of the data is rounding.
 ROUNDING = float(np.finfo(np.float64).eps)
 
 
@@ -51,7 +54,7 @@ class CompressedMatrix:
     basis : (n_channels, rank) array or None
         Orthonormal columns; None when the blocks are the data themselves.
     sum_of_squares : float
-        Of all entries of the data, whether the basis spans them or not.
+        Sum of squares of the data, including what the basis does not span.
     row_scale, column_scale : (n_pixels,) and (n_channels,) arrays or None
         Factors from the entries of X to the units of the data, None for ones.
     """
@@ -198,8 +201,8 @@ class PenalisedNMF(IterativeMethod[NMFState]):
             return None
         n_pixels, n_channels = self.matrix.n_pixels, self.matrix.n_channels
         cost = 0.5 * noise_edge(1.0, n_pixels, n_channels)
-        # The inverse gamma distribution has the shape 1, the flattest of Tan and
-        # Fevotte.
+        # The inverse gamma distribution has the shape 1, which makes it broad. Larger
+        # shapes pull the relevances of all components towards a common value.
         return Prior(self.least_relevance, n_pixels + 2.0, cost)
 
     def under_prior(self, state: NMFState) -> NMFState:
@@ -235,7 +238,7 @@ class PenalisedNMF(IterativeMethod[NMFState]):
         relevance = state.relevance
         objective = 0.5 * matrix.size * (np.log(noise_variance) + 1)
         if prior is not None:
-            # As a product, since NumPy's sum over rows is slow for few columns.
+            # A product, since NumPy's sum over rows is slow for few columns.
             relevance = prior.relevance(np.ones(len(C)) @ C)
             objective += prior.cost(relevance, state.penalised)
         new = NMFState(C, S, noise_variance, relevance, state.penalised)
@@ -272,22 +275,10 @@ class PenalisedNMF(IterativeMethod[NMFState]):
         return np.linalg.norm(state.S if scale is None else state.S * scale, axis=1)
 
 
-def initial_state(matrix: CompressedMatrix, S: NDArray, noise_variance: float):
-    """A state of given spectra, with abundances of zero and no prior.
-
-    Parameters
-    ----------
-    matrix : CompressedMatrix
-        The data.
-    S : (k, n_channels) array
-        Spectra of unit norm.
-    noise_variance : float
-        Variance of the noise.
-
-    Returns
-    -------
-    NMFState
-    """
+def initial_state(
+    matrix: CompressedMatrix, S: NDArray, noise_variance: float
+) -> NMFState:
+    """A state of given spectra of unit norm, with abundances of zero and no prior."""
     k = len(S)
     return NMFState(
         C=np.zeros((matrix.n_pixels, k), matrix.blocks.dtype),
@@ -303,7 +294,9 @@ def coupling(S: NDArray, orthogonality: float) -> NDArray:
     return S @ S.T + orthogonality * (1 - np.eye(len(S)))
 
 
-def update_abundances(X, C, A, gram, threshold):
+def update_abundances(
+    X: NDArray, C: NDArray, A: NDArray, gram: NDArray, threshold: NDArray
+) -> tuple[tuple[NDArray], tuple[NDArray, NDArray]]:
     """New abundances of some rows with ``C' C`` and ``C' X``; for `BlockMatrix.run`."""
     C = C.copy()
     gram = gram.astype(X.dtype)

@@ -16,15 +16,16 @@ class NMFSO(SoftOrthogonalNMF):
 
         n/2 log s2 + (||X - C S||^2 + 2 w sum_{j<k} C_j . C_k) / (2 s2).
 
-    The second term asks the maps to overlap no more than the data demand [1]_. Its
-    weight is given relative to the noise, ``w = orthogonality * s2 / |x|^2`` with the
-    mean square norm ``|x|^2`` of a pixel: overlap costs a few nats per pixel however
-    strong the signal is, and decides mainly what the data leave open.
+    The second term penalises the overlap of the maps [1]_. Its weight is given relative
+    to the noise, ``w = orthogonality * s2 / |x|^2`` with the mean square norm ``|x|^2``
+    of a pixel: overlap costs a few nats per pixel however strong the signal is, and
+    decides mainly what the data leave open. Maps and spectra are non-negative; the data
+    may contain negative noise.
 
-    What it cannot decide: a good fit does not make the spectra right. Where no pixel
-    holds one component alone, a whole band of spectra fits equally well; soft
+    What it cannot decide: which of several spectra that fit equally well are the true
+    ones. Where no pixel is pure, a whole band of spectra fits equally well, and soft
     orthogonality takes its end with the purest maps. Results depend on the start where
-    the signal is clean and the spectra are alike; compare `objective_` over seeds.
+    the signal is strong and the spectra are similar; compare `objective_` over seeds.
 
     Parameters
     ----------
@@ -32,15 +33,12 @@ class NMFSO(SoftOrthogonalNMF):
         Number of components. Default: as many as pixels or channels, the fewer.
     orthogonality : float, optional
         Cost of overlapping maps, in nats per pixel for maps that overlap fully;
-        default 6, and 0 is plain NMF. The default was chosen on simulated EELS cubes of
-        5e3 to 5e5 electrons per pixel and on the Mn3O4 data of the authors: a few times
-        more pulls spectra into mixtures, a few times less leaves a bias outwards, since
-        noise is fitted better by pixels that are no vertices. With
-        ``updates="published"`` the removed fraction of the projection, 0 to 1; default
-        0.05 (the authors use up to 0.5).
+        default 6, and 0 is plain NMF. Much larger values make the spectra mixtures,
+        much smaller ones make them too different. With ``updates="published"`` it is
+        the removed part of the projection on the other maps, 0 to 1, default 0.05.
     updates : {"penalised", "published"}
-        "published" follows the authors' update rules instead of the objective, to
-        compare with their results; see `sparsedecomp.decomposition.nmf.published`.
+        "published" follows the authors' update rules instead of the objective, for
+        comparison with their results; see `sparsedecomp.decomposition.nmf.published`.
     init : {"auto", "spa", "vca", "nfindr", "nndsvd", "random"}
         Spectra to start from. "auto" starts once from the extreme pixels ("spa") and
         then from random pixels; all of them are denoised by the compression. "vca" and
@@ -48,23 +46,23 @@ class NMFSO(SoftOrthogonalNMF):
     n_init : int, default 3
         Number of starts; the one of lowest objective is kept.
     max_iter : int, default 1000
-        Bound on the iterations of one descent.
+        Upper bound on the iterations of one descent.
     tol : float, default 1e-8
-        A descent ends when steps gain less than ``tol`` nats per two entries of X.
-        With "published", when the spectra move by less than this relative to their
-        norm.
+        A descent ends when a step lowers the objective by less than ``tol`` nats per
+        two entries of X. With "published", when the spectra move by less than this
+        part of their norm.
     compression : {"auto"}, int or None
-        Iterate on a low-rank picture of X of ten directions more than components (or
-        of the number given), and finish on X itself. None iterates on X: every
-        iteration is a pass over the data then.
+        Number of directions of the low-rank approximation of X that the iterations
+        use, before the last ones use X itself; "auto" takes ten more than components.
+        With None every iteration is a pass over the data.
     noise : {"auto", "uniform", "poisson", "estimated"}
         How the variance of the noise depends on pixel and channel. "auto" takes
         "poisson" for counts, "uniform" for data that are scaled already, and otherwise
-        "estimated", from what the leading components leave over, when that is uneven.
+        "estimated", from the residual of the leading components, if it is not uniform.
     clipping : {"auto", True, False}
         Whether negative noise was set to zero before the data were given, so that a
-        zero only says "not above zero". "auto" looks for too many zeros in data that
-        are not counts. The spectra are then learnt from at most four million entries.
+        zero only means "not above zero". "auto" looks for too many zeros in data that
+        are not counts. The spectra are then fitted to at most four million entries.
     random_state : int, RandomState instance or None
         Seed of the starts and of the range finder.
     callback : callable, optional
@@ -73,28 +71,33 @@ class NMFSO(SoftOrthogonalNMF):
     Attributes
     ----------
     components_ : (n_components_, n_channels) array
-        Spectra of unit Euclidean norm, strongest first by the energy of their map.
+        Spectra of unit Euclidean norm, the strongest first by the energy of their map.
     n_components_ : int
+        Number of components.
     noise_variance_ : float
         Mean variance of the noise, in squared units of X.
     noise_model_ : str
-        The noise model that was used.
+        Noise model that was used.
     overlap_weight_ : float
-        The weight ``w`` above.
+        Weight ``w`` that was used.
     clipped_ : bool
-        Whether zeros were taken as clipped noise.
+        Whether zeros were treated as clipped noise.
     objective_ : float
-        In nats, on the data themselves.
+        Objective on the data themselves, in nats.
     objective_history_ : (n,) array
         Objective of the last descent, which never rises.
     residual_norm_, relative_residual_ : float
         ``||X - C S||`` and the same relative to ``||X||``.
     n_iter_ : int
-        Iterations of all starts together.
-    converged_, interrupted_ : bool
+        Number of iterations of all starts.
+    converged_ : bool
+        Whether the last descent met `tol`.
+    interrupted_ : bool
+        Whether Ctrl-C ended the fit.
     passes_ : int
-        Reads of the whole of X.
+        Number of reads of the whole of X.
     seconds_ : float
+        Wall time of the fit.
 
     References
     ----------
@@ -120,40 +123,41 @@ class NMFSO(SoftOrthogonalNMF):
 class NMFSOARD(SoftOrthogonalNMF):
     """NMF with soft orthogonality that finds the number of components itself.
 
-    As `NMFSO`, with two terms more for every component: the prior of Tan and Fevotte
-    [2]_ on its abundances (their l1 version, eqs. 16-20, on the maps alone as Shiga et
-    al. [1]_ have it) and the price of a component, the most that noise alone could
-    gain from one. Descent prunes; then the component that the others replace best is
-    taken out as long as it explains less than noise could. For the last descent the
-    prior, which pulls spectra apart, is taken off components that are everywhere and
-    off those that share more than half of their spectrum with another.
+    The objective of `NMFSO` has two more terms for every component: the prior of Tan
+    and Fevotte [2]_ on its abundances (their l1 version, on the maps alone as in Shiga
+    et al. [1]_) and the cost of a component, the most that one could gain on noise
+    alone. Descent removes components without abundance; then the component that the
+    others replace best is removed as long as it explains less than noise could. The
+    prior makes the spectra too different, so the last descent runs without it if a
+    component is present everywhere or shares more than half of its spectrum with
+    another.
 
-    What it can decide is how many components rise above the noise, if the noise model
-    is right; a drifting detector or a peak that shifts counts as components too. A
+    What it can decide: how many components rise above the noise, if the noise model is
+    right; a drifting detector or a peak that shifts counts as components too. A
     component that explains less than the largest singular value of the noise is not
-    found by any method that looks at all channels and pixels alike. What it cannot
-    decide is what `NMFSO` cannot: which of the spectra that fit are the true ones.
+    found by any method that treats all channels and pixels alike. What it cannot
+    decide: which of the spectra that fit equally well are the true ones, as `NMFSO`.
 
     Parameters
     ----------
     n_components : int, optional
-        Upper bound on the components. Default: the number of singular values above the
-        noise and four to spare, at most 20.
+        Upper bound on the number of components. Default: the number of singular values
+        above the noise and four to spare, at most 20.
     orthogonality, updates, init, n_init, max_iter, tol, compression, noise, clipping, \
-random_state, callback
-        As for `NMFSO`.
+random_state, callback : object
+        Parameters of `NMFSO`.
 
     Attributes
     ----------
     relevance_ : (n_components_,) array
         Mean abundance of each component under the prior, over the standard deviation
-        of the noise; 1 is nothing.
+        of the noise; 1 for a component without abundance.
     selection_history_ : (n,) array
         Objective of the search for the number of components, which never rises.
     components_, n_components_, noise_variance_, noise_model_, overlap_weight_, \
 clipped_, objective_, objective_history_, residual_norm_, relative_residual_, n_iter_, \
-converged_, interrupted_, passes_, seconds_
-        As for `NMFSO`.
+converged_, interrupted_, passes_, seconds_ : object
+        Attributes of `NMFSO`.
 
     References
     ----------

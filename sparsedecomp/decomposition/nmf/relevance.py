@@ -1,11 +1,11 @@
 """Number of components by automatic relevance determination and a noise test.
 
-Descent under the prior removes components that have no abundance, but several
-components may share one spectrum, each of them relevant. So components are removed one
-by one: the one that the others replace best, after which the descent goes on without
-it. Pure noise of variance ``s2`` in ``N`` pixels and ``M`` channels lets one more
-component explain at most ``s2 (sqrt N + sqrt M)^2`` (the edge of Marchenko and Pastur);
-a component that explains less than this is not kept.
+Descent under the prior removes components without abundance, but several relevant
+components may share one spectrum. Therefore components are removed one by one: the one
+that the others replace best, followed by a descent without it. On pure noise of
+variance ``s2`` in ``N`` pixels and ``M`` channels one more component explains at most
+``s2 (sqrt N + sqrt M)^2`` (the edge of Marchenko and Pastur); a component that explains
+less than this is not kept.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ n_iter_, converged_, interrupted_, passes_, seconds_ : object
     References
     ----------
     .. [1] V. Y. F. Tan and C. Fevotte, IEEE Trans. Pattern Anal. Mach. Intell. 35
-       (2013) 1592, eqs. 16-20. https://doi.org/10.1109/TPAMI.2012.240
+       (2013) 1592. https://doi.org/10.1109/TPAMI.2012.240
 
     Examples
     --------
