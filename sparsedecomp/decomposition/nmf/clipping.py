@@ -32,8 +32,8 @@ from sparsedecomp.kernels.coordinate import nonnegative_rows, unit_norm_rows
 # Sweeps over the abundances of a pixel for every time that its clipped entries are
 # filled in. More of them are wasted, since the entries change with the abundances.
 SWEEPS = 3
-# For given spectra, a pixel has at most MAX_ROUNDS rounds of filling in and fitting. Its
-# abundances have converged when they change by less than SETTLED of the largest one.
+# For given spectra, a pixel has at most MAX_ROUNDS rounds of filling in and fitting.
+# Its abundances have converged if they change by less than SETTLED of the largest one.
 MAX_ROUNDS = 200
 SETTLED = 1e-4
 # Number of entries that the spectra are fitted to, 32 MiB in float64. More of them
