@@ -238,9 +238,10 @@ def _wrap_decomposition(cls: Any) -> None:
             if isinstance(algorithm, str) and "not recognised" in str(error):
                 error.args = (f"{error} {_ours()}",)
             raise
-        from .extension.learning_results import remove_extras
+        from .extension.learning_results import record_axes, remove_extras
 
         remove_extras(self)
+        record_axes(self)
         return info
 
     decomposition._sparsedecomp = True  # type: ignore[attr-defined]

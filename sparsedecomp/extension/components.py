@@ -208,6 +208,7 @@ def get_pixel_map(self: BaseSignal, name: str) -> BaseSignal:
             f"{listed}. Call `s.decomposition` with an algorithm that makes it, for "
             "instance 'sss_vca'."
         )
+    learning_results.check_axes(self)
     return maps_like(self, np.asarray(learning_results.read(self, name)), name)
 
 

@@ -9,6 +9,7 @@ never be read. Here the names of the installed HyperSpy are used.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,6 +66,8 @@ def matrices(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return spectra and maps of a decomposed signal as matrices in memory.
 
+    They are refused if the axes of the signal changed since, see `check_axes`.
+
     Parameters
     ----------
     signal : hyperspy.api.signals.BaseSignal
@@ -76,10 +79,16 @@ def matrices(
     -------
     tuple of (n_channels, k) array and (n_pixels, k) array, or None
         Factors and loadings, NaN where masked; None before that method was called.
+
+    Raises
+    ------
+    RuntimeError
+        If the pixels or channels are not those that were decomposed.
     """
     factors, loadings = (read(signal, name) for name in SOURCES[source])
     if factors is None or loadings is None:
         return None
+    check_axes(signal)
     # Results that were loaded lazily from a file are dask arrays.
     return np.asarray(factors), np.asarray(loadings)
 
@@ -98,6 +107,61 @@ def entries(signal: BaseSignal) -> set[str]:
         Attributes of ``learning_results`` that belong to this signal.
     """
     return set(vars(signal.learning_results))
+
+
+def record_axes(signal: BaseSignal) -> None:
+    """Record the axes of a signal that has just been decomposed, for `check_axes`.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.BaseSignal
+        Signal with new results.
+    """
+    vars(signal.learning_results)["decomposed_axes"] = json.dumps(_axes_of(signal))
+
+
+def check_axes(signal: BaseSignal) -> None:
+    """Refuse results of pixels or channels that the signal no longer has.
+
+    HyperSpy keeps the results when a signal is cropped in place or transposed. Numbers
+    of pixels and channels are compared, and the order of the axes by their names and
+    positions; axes may be calibrated or named after a decomposition. The exchange of
+    two axes of equal size, name and positions is not noticed.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.BaseSignal
+        Decomposed signal.
+
+    Raises
+    ------
+    RuntimeError
+        If the pixels or channels are not those that were decomposed.
+    """
+    axes = signal.axes_manager
+    sizes = len(read(signal, "loadings")), len(read(signal, "factors"))
+    present = _axes_of(signal)
+    recorded = json.loads(read(signal, "decomposed_axes") or "[]")
+    # Names, and positions, of the axes now and when they were decomposed.
+    columns = zip(zip(*present, strict=True), zip(*recorded, strict=True), strict=False)
+    moved = (now != then and sorted(now) == sorted(then) for now, then in columns)
+    if any(moved) or sizes != (axes.navigation_size, axes.signal_size):
+        raise RuntimeError(
+            f"The axes of {signal} changed since its decomposition into maps of "
+            f"{sizes[0]} pixels and spectra of {sizes[1]} channels. Decompose it "
+            "again, or crop and transpose the component maps and spectra instead."
+        )
+
+
+def _axes_of(signal: BaseSignal) -> list[list]:
+    """Name and first and last position of each axis, in the order of the data."""
+    return [
+        [
+            axis.name if isinstance(axis.name, str) else "",
+            [float(axis.axis[0]), float(axis.axis[-1])],
+        ]
+        for axis in signal.axes_manager._axes
+    ]
 
 
 def share(source: BaseSignal, target: BaseSignal) -> None:
@@ -123,7 +187,7 @@ def remove_extras(signal: BaseSignal) -> None:
     signal : hyperspy.api.signals.BaseSignal
         Signal that was decomposed by HyperSpy.
     """
-    for name in algorithms.EXTRAS:
+    for name in (*algorithms.EXTRAS, "decomposed_axes"):
         vars(signal.learning_results).pop(name, None)
 
 
@@ -163,6 +227,7 @@ def store(signal: BaseSignal, **results: Any) -> None:
     vars(target).update(
         {_attribute(target, name): value for name, value in complete.items()}
     )
+    record_axes(signal)
 
 
 def energies(loadings: ArrayLike, factors: ArrayLike) -> np.ndarray:
