@@ -156,8 +156,8 @@ def component_signals(
     )
     from sparsedecomp.extension.learning_results import share
 
-    maps = get_component_maps(decomposed)
-    spectra = get_component_spectra(decomposed)
+    maps = get_component_maps(decomposed, "stored")
+    spectra = get_component_spectra(decomposed, "stored")
     share(decomposed, spectra)
     title = decomposed.metadata.General.get_item("title", "") or "untitled"
     # A lazily loaded file has lazy arrays in its metadata too.

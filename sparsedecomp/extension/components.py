@@ -19,22 +19,25 @@ SCALES = ("stored", "total")
 
 
 def get_component_spectra(
-    self: BaseSignal, scale: str = "stored", source: str = "decomposition"
+    self: BaseSignal, scale: str | None = None, source: str = "decomposition"
 ) -> BaseSignal:
-    """Return the spectra of the components with the metadata of this signal.
+    """Return the spectra of the components, in the units of the data.
 
     The result has the class of this signal (not lazy), its signal axes, and its
-    metadata: elements and X-ray lines, beam energy, detector, acquisition. So a
-    component can be quantified like a measurement, e.g.
+    metadata: elements and X-ray lines, beam energy, detector, acquisition. Each
+    spectrum is the contribution of a component to the sum spectrum of all pixels, in
+    counts for instance, and can be quantified like a measurement:
     ``s.get_component_spectra().inav[0].get_lines_intensity()`` for EDS.
 
     Parameters
     ----------
-    scale : {"stored", "total"}, default "stored"
-        Scale of the spectra, which a factorisation leaves open. "stored" gives the
-        spectra of ``learning_results``; "total" multiplies each with the sum of its
-        map, which gives the contribution of the component to the sum spectrum of all
-        pixels, in the units of the data.
+    scale : {"total", "stored"}, optional
+        Scale of the spectra, which a factorisation leaves open. "total" multiplies each
+        with the sum of its map, so that the spectra add up to the model of the sum
+        spectrum. "stored" returns the spectra of ``learning_results`` in the arbitrary
+        scale of the algorithm, which thresholds of a quantification do not expect.
+        Default: "total"; "stored" if a map has negative values, whose sum has no
+        meaning (SVD, PCA, blind source separation).
     source : {"decomposition", "bss"}, default "decomposition"
         Results of ``decomposition`` or of ``blind_source_separation``.
 
@@ -61,12 +64,12 @@ def get_component_spectra(
     >>> s = hs.signals.Signal1D(np.outer([1.0, 2.0, 3.0], [4.0, 5.0]))
     >>> s.metadata.set_item("Sample.elements", ["Fe"])
     >>> s.decomposition(False, "nmf_so", 1, print_info=False, show_progressbar=False)
-    >>> spectra = s.get_component_spectra("total")
+    >>> spectra = s.get_component_spectra()
     >>> spectra.metadata.Sample.elements, spectra.data.round(3)
     (['Fe'], array([[24., 30.]]))
     """
-    factors, loadings = _results(self, scale, source)
-    if scale == "total":
+    factors, loadings = _results(self, scale or "total", source)
+    if scale == "total" or (scale is None and np.nanmin(loadings) >= 0):
         factors = factors * np.nansum(loadings, axis=0)
     return spectra_like(self, factors)
 

@@ -11,7 +11,7 @@ def test_spectra_keep_class_axes_and_metadata(small_signal, decompose, lazy):
     s.metadata.set_item("Sample.elements", ["Fe", "O"])
     s.metadata.set_item("Signal.Noise_properties.variance", s.deepcopy())
     results = decompose(s, output_dimension=3)
-    spectra = s.get_component_spectra()
+    spectra = s.get_component_spectra("stored")
     assert type(spectra) is hs.signals.Signal1D
     np.testing.assert_array_equal(spectra.data, results.factors.T)
     assert spectra.metadata.Sample.elements == ["Fe", "O"]
@@ -63,6 +63,22 @@ def test_total_scale_shares_the_data_among_components(signal, decompose, masks):
     # Masked pixels contribute nothing, and spoil nothing.
     decompose(signal, navigation_mask=masks[0].T)
     assert np.isfinite(signal.get_component_spectra("total").data).all()
+
+
+def test_spectra_are_in_the_units_of_the_data_by_default(signal, decompose):
+    decompose(signal)
+    spectra = signal.get_component_spectra().data
+    np.testing.assert_array_equal(spectra, signal.get_component_spectra("total").data)
+    np.testing.assert_allclose(
+        spectra.sum(axis=0), signal.data.sum(axis=(0, 1)), rtol=0.05
+    )
+
+
+def test_signed_components_have_no_total(signal):
+    signal.decomposition(output_dimension=2, print_info=False)
+    np.testing.assert_array_equal(
+        signal.get_component_spectra().data, signal.learning_results.factors.T
+    )
 
 
 def test_images_as_components(rng, decompose):
@@ -118,7 +134,7 @@ def test_components_of_an_eds_map_can_be_quantified(rng, lazy):
         print_info=False,
         show_progressbar=False,
     )
-    spectra = s.get_component_spectra("total")
+    spectra = s.get_component_spectra()
     assert type(spectra) is exspy.signals.EDSTEMSpectrum
     assert spectra.metadata.Sample.elements == ["Fe", "Pt"]
     assert spectra.metadata.Acquisition_instrument.TEM.beam_energy == 80.0

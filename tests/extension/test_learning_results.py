@@ -59,7 +59,7 @@ def test_results_are_read_under_either_name(decomposed, expected):
 
 
 def test_components_plots_and_reports_work_with_either_name(decomposed, expected):
-    spectra = decomposed.get_component_spectra().data
+    spectra = decomposed.get_component_spectra("stored").data
     np.testing.assert_array_equal(spectra, expected.factors.T)
     maps = decomposed.get_component_maps().data
     np.testing.assert_array_equal(maps.reshape(len(maps), -1), expected.loadings.T)
