@@ -15,6 +15,9 @@ _ROUNDS = 40
 _STILL = 0.002
 # Channels that one round moves a pixel by at most.
 _LONGEST_STEP = 3.0
+# A singular value of counts this many times above the edge of white noise is signal:
+# Poisson noise of few counts moves the edge by a few per cent.
+_CLEAR = 1.2
 # Parts of the spectrum whose shifts are compared with that of the whole.
 _BANDS = 3
 
@@ -88,8 +91,8 @@ class Alignment:
                 self.vectors = np.linalg.qr(Y.T @ (Y @ self.vectors))[0]
         return self.vectors
 
-    def rank(self, shift, seed):
-        """Number of components of the aligned data, whose noise stays independent.
+    def rank_is_at_most(self, k, shift, seed):
+        """Whether the aligned data have ``k`` components; their noise is independent.
 
         Counts move as counts. Of other data only every third channel is taken, whose
         interpolation has no channel in common with that of the next.
@@ -97,12 +100,12 @@ class Alignment:
         if self.unit:
             counts = np.round(self.X / self.unit).astype(np.int64)
             moved = move_counts(counts, shift, np.random.default_rng(seed))
-            return rank_of(_trimmed(moved, shift)[self.present], 1.0)
+            return rank_is_at_most(k, _trimmed(moved, shift)[self.present], 1.0)
         out = np.empty_like(self.X)
         shift_spectra(self.X, shift, out)
         noise = np.sqrt(np.square(_spline_weights(shift)[1]).sum(axis=0))
         out = (_trimmed(out, shift) / noise[:, None])[self.present, ::3]
-        return rank_of(out, 0.0)
+        return rank_is_at_most(k, out, 0.0)
 
     def deviation_of_bands(self, shift, k):
         """Largest deviation of the shift of a part of the spectrum, in its error."""
@@ -163,19 +166,29 @@ def move_counts(
     whole, (before, centre, after) = _spline_weights(-shift)
     first = generator.binomial(counts, before[:, None])
     second = generator.binomial(counts - first, (centre / (centre + after))[:, None])
-    moved = np.zeros((n, m))
-    rows = np.arange(n)[:, None]
+    moved = np.zeros(n * m)
+    start = m * np.arange(n)[:, None]
     parts = first, second, counts - first - second
     for offset, part in zip((-1, 0, 1), parts, strict=True):
         channel = np.clip(np.arange(m) + (whole + offset)[:, None], 0, m - 1)
-        np.add.at(moved, (rows, channel), part)
-    return moved
+        moved += np.bincount((start + channel).ravel(), part.ravel(), n * m)
+    return moved.reshape(n, m)
 
 
 def rank_of(X, unit):
     """Number of components of some spectra in memory."""
     noise, method = ("poisson", "bootstrap") if unit else ("uniform", "noise_edge")
     return estimate_rank(as_blocks(X), method, noise=noise).n_components
+
+
+def rank_is_at_most(k, X, unit):
+    """Whether `rank_of` is at most ``k``, without draws where that is clear."""
+    if unit:
+        edge = estimate_rank(as_blocks(X), "noise_edge", noise="poisson")
+        values = edge.singular_values
+        if k < len(values) and values[k] > _CLEAR * edge.noise_edge[k]:
+            return False
+    return rank_of(X, unit) <= k
 
 
 def _trimmed(X, shift):

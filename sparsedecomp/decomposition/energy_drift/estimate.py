@@ -16,7 +16,7 @@ from sparsedecomp.decomposition.energy_drift.alignment import Alignment, rank_of
 from sparsedecomp.noise import Finding
 
 # Pixels are put together until no more than this many are left: the drift is smooth.
-_MOST_CELLS = 2048
+_MOST_CELLS = 1024
 # More components than this are not looked for in aligned data.
 _MOST_COMPONENTS = 12
 # The two variances of the smooth map are free parameters: a map has to be more probable
@@ -140,7 +140,7 @@ def estimate_energy_drift(
         shift, gain = model.fit(k)
         if gain < (_LEAST_GAIN if k < most else _ALONE):
             continue
-        if model.rank(shift, random_state) <= k:
+        if model.rank_is_at_most(k, shift, random_state):
             fine = _refined(shift, shape, blocks, cell)
             return EnergyDrift(
                 fine - fine.mean(), k, most, gain, model.deviation_of_bands(shift, k)
