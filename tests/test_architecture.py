@@ -54,6 +54,7 @@ GROUPS = {
         "energy_drift": 7,
         "simplex_likelihood": 7,
         "bands": 8,
+        "automatic": 8,
         "identifiability": 6,
         "tensor": 7,
     },

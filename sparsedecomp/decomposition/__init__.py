@@ -5,6 +5,11 @@ Estimators follow scikit-learn; they take arrays, SciPy sparse matrices, dask ar
 """
 
 from sparsedecomp.decomposition.abundances import abundances
+from sparsedecomp.decomposition.automatic.automatic_unmixing import AutomaticUnmixing
+from sparsedecomp.decomposition.automatic.verdict import (
+    DoubtfulResultWarning,
+    Verdict,
+)
 from sparsedecomp.decomposition.bands import (
     ConfidenceBands,
     Deviation,
@@ -43,10 +48,12 @@ __all__ = [
     "Tucker",
     "fit_coupled",
     "tensor_rank",
+    "AutomaticUnmixing",
     "CompositionKMeans",
     "ConfidenceBands",
     "Deviation",
     "confidence_bands",
+    "DoubtfulResultWarning",
     "EnergyDrift",
     "estimate_energy_drift",
     "MCRALS",
@@ -60,6 +67,7 @@ __all__ = [
     "SSSVCA",
     "SimplexML",
     "VCA",
+    "Verdict",
     "Progress",
     "abundances",
     "estimate_rank",

@@ -71,12 +71,15 @@ ALGORITHMS = {
         ),
         Algorithm(
             name="nmf_so_ard",
-            target="sparsedecomp.decomposition:NMFSOARD",
-            summary="the same, and the number of components is found by automatic "
-            "relevance determination; `output_dimension` is only its upper bound",
+            target="sparsedecomp.decomposition:AutomaticUnmixing",
+            summary="the number of components above the noise, and of all spectra that "
+            "fit as well the most likely ones; cosmic rays and energy drift are taken "
+            "into account, and what speaks against the answer is said. "
+            "`output_dimension` is only an upper bound",
             needs_dimension=False,
             per_component={"ard_relevance": "relevance_"},
-            extras=_HISTORY,
+            extras={**_HISTORY, "spikes": "spikes_"},
+            per_pixel={"energy_drift": "energy_drift_"},
         ),
         Algorithm(
             name="nmf_kl",
@@ -177,7 +180,8 @@ ALGORITHMS = {
 # Attributes of `learning_results` that algorithms of this package set and that those of
 # HyperSpy would not overwrite.
 EXTRAS = sorted(
-    {
+    {"verdict"}
+    | {
         name
         for a in ALGORITHMS.values()
         for name in (*a.per_component, *a.extras, *a.per_pixel)

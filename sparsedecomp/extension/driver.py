@@ -29,7 +29,7 @@ from .progress import progress_bar
 from .reference_arrays import plain_arrays
 from .reprojection import Fitted, factors_of, loadings_of, refuse_bad_values
 from .tensor_modes import with_modes
-from .verdict import warn_of_doubt
+from .verdict import judge
 
 if TYPE_CHECKING:
     from hyperspy.api.signals import BaseSignal
@@ -112,8 +112,9 @@ def decompose(
     Warns
     -----
     DoubtfulResultWarning
-        If an algorithm that finds the number of components kept another number than
-        rise above the noise, or if cosmic rays may be among them.
+        Where the verdict on an algorithm that finds the number of components has
+        doubts: the data do not decide between answers, another number rises above the
+        noise, cosmic rays or a drift may be among the components.
 
     Notes
     -----
@@ -122,7 +123,8 @@ def decompose(
     each component per pixel, `explained_variance_ratio` its share, `output_dimension`
     and `number_significant_components` are the number of components kept. Further
     entries are the history of the objective, the noise variance and, where the
-    algorithm has it, the relevance of each component.
+    algorithm has it, the relevance of each component; `verdict` says in a few
+    sentences what the data say against the result, and is printed, too.
 
     Spectra and maps are determined up to a factor per component only; see
     ``get_component_spectra`` and ``get_component_maps`` for their scale. How far the
@@ -169,7 +171,7 @@ def decompose(
     estimator, W = _fit(
         choice, fitted.scaled, output_dimension, parameters, show_progressbar
     )
-    warn_of_doubt(choice, estimator, plain)
+    verdict = judge(choice, estimator, plain)
     loadings = _multiplied(W, fitted.scaled.row_scale)
     factors = _multiplied(estimator.components_.T, fitted.scaled.column_scale)
     energy = energies(loadings, factors)
@@ -191,6 +193,7 @@ def decompose(
         factors=factors[:, order],
         explained_variance=energy[order] / plain.shape[0],
         poissonian_noise_normalized=normalize_poissonian_noise,
+        verdict="" if verdict is None else str(verdict),
         **masks,
         **extras_of(estimator, choice, order),
         **maps_of(estimator, choice, plain.rows, axes._navigation_shape_in_array),
@@ -205,6 +208,8 @@ def decompose(
             f"scikit-learn estimator:\n{estimator}\n"
             f"Components kept: {len(order)}\n"
         )
+        if verdict is not None:
+            sys.stdout.write(f"Verdict: {verdict}\n")
     return estimator if return_info else None
 
 

@@ -18,20 +18,54 @@ def few_channels(rng, m):
     return rng.poisson(shares @ rng.uniform(1, 30, (3, m))).reshape(40, 50, m)
 
 
+def doubts_of(signal, algorithm, **options):
+    """Messages of `DoubtfulResultWarning` in a decomposition."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        signal.decomposition(algorithm=algorithm, **{**QUIET, **options})
+    return [
+        str(each.message)
+        for each in caught
+        if issubclass(each.category, DoubtfulResultWarning)
+    ]
+
+
 @pytest.mark.parametrize("seed", [71, 72])
 @pytest.mark.parametrize("m", [8, 16])
 @pytest.mark.parametrize("lazy", [False, True])
-def test_noise_that_is_kept_as_components_is_told(seed, m, lazy):
+def test_noise_in_few_channels_is_no_component(seed, m, lazy):
     signal = hs.signals.Signal1D(few_channels(np.random.default_rng(seed), m))
     signal = signal.as_lazy() if lazy else signal
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        signal.decomposition(algorithm="nmf_so_ard", **QUIET)
-    told = [w for w in caught if issubclass(w.category, DoubtfulResultWarning)]
-    right = signal.learning_results.output_dimension == 3
-    assert bool(told) != right
-    if told:
-        assert "3 rise above the noise" in str(told[0].message)
+    doubts = doubts_of(signal, "nmf_so_ard")
+    results = signal.learning_results
+    assert results.output_dimension == 3
+    # Few channels do not always exclude a rival, and that is said.
+    clear = "nothing in the data contradicts the 3 components."
+    assert results.verdict == (doubts[0] if doubts else clear)
+    assert not any("above the noise" in each for each in doubts)
+
+
+def test_noise_that_relevance_keeps_as_components_is_told(rng):
+    signal = hs.signals.Signal1D(few_channels(rng, 8))
+    (told,) = doubts_of(signal, "nmf_so_ard", orthogonality=6.0)
+    assert "were kept, but 3 rise above the noise" in told
+    assert told in signal.learning_results.verdict
+
+
+@pytest.mark.parametrize(("k", "words"), [(2, "some are mixtures"), (6, "are noise")])
+def test_numbers_that_are_given_have_a_verdict_too(rng, capsys, k, words):
+    signal = hs.signals.Signal1D(few_channels(rng, 16))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DoubtfulResultWarning)
+        signal.decomposition(False, "vca", k, **{**QUIET, "print_info": True})
+    assert words in signal.learning_results.verdict
+    assert f"Verdict: {signal.learning_results.verdict}" in capsys.readouterr().out
+
+
+def test_a_bound_below_the_number_of_components_is_told(rng):
+    signal = hs.signals.Signal1D(few_channels(rng, 16))
+    (told,) = doubts_of(signal, "nmf_so_ard", output_dimension=2)
+    assert "3 components rise above the noise, but at most 2 were allowed" in told
 
 
 @pytest.mark.parametrize("algorithm", ["nmf_so_ard", "nmf_kl_ard"])
@@ -47,41 +81,67 @@ def test_right_numbers_raise_no_doubt(algorithm, seed):
     assert signal.learning_results.output_dimension == 3
 
 
-def test_a_number_that_was_asked_for_is_not_judged(rng):
-    signal = hs.signals.Signal1D(few_channels(rng, 16))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", DoubtfulResultWarning)
-        signal.decomposition(False, "nmf_so", 5, **QUIET)
-        signal.decomposition(False, "nmf_so_ard", 2, **QUIET)
+def two_lines(rng, n_rays=0):
+    """Counts of two lines in every pixel, with cosmic rays."""
+    peaks = np.exp(-0.5 * ((np.arange(100) - np.array([[30], [65]])) / 6) ** 2)
+    counts = rng.poisson(rng.dirichlet([0.3] * 2, 600) @ (5 + 100 * peaks))
+    rays = np.sort(rng.choice(counts.size, n_rays, replace=False))
+    counts.flat[rays] = 60 * counts.max()
+    return counts.reshape(20, 30, 100), rays
 
 
 @pytest.mark.parametrize("lazy", [False, True])
-@pytest.mark.parametrize(
-    ("algorithm", "n_rays"),
-    [("nmf_so_ard", 1), ("nmf_so_ard", 5), ("simplex_ml", 1)],
-)
-def test_cosmic_rays_are_told(rng, lazy, algorithm, n_rays):
-    peaks = np.exp(-0.5 * ((np.arange(100) - np.array([[30], [65]])) / 6) ** 2)
-    counts = rng.poisson(rng.dirichlet([0.3] * 2, 600) @ (5 + 100 * peaks))
-    counts.flat[rng.choice(counts.size, n_rays, replace=False)] = 60 * counts.max()
-    signal = hs.signals.Signal1D(counts.reshape(20, 30, 100))
+@pytest.mark.parametrize("n_rays", [1, 5])
+def test_cosmic_rays_are_left_out_and_reported(rng, lazy, n_rays):
+    counts, rays = two_lines(rng, n_rays)
+    signal = hs.signals.Signal1D(counts.copy())
     signal = signal.as_lazy() if lazy else signal
-    with pytest.warns(DoubtfulResultWarning, match=f"{n_rays} single entries"):
-        signal.decomposition(algorithm=algorithm, **QUIET)
+    assert not doubts_of(signal, "nmf_so_ard")
+    results = signal.learning_results
+    assert results.output_dimension == 2
+    assert f"{n_rays} single entr" in results.verdict
+    np.testing.assert_array_equal(results.spikes @ [100, 1], rays)
+    np.testing.assert_array_equal(np.asarray(signal.data), counts)
+
+
+@pytest.mark.parametrize("algorithm", ["nmf_kl_ard", "simplex_ml"])
+def test_cosmic_rays_that_are_in_the_fit_are_told(rng, algorithm):
+    signal = hs.signals.Signal1D(two_lines(rng, 1)[0])
+    (told,) = doubts_of(signal, algorithm)
+    assert "1 single entries" in told
+
+
+def drifting(rng, drift):
+    """Counts of two lines that move over the scan."""
+    channel = np.arange(100.0)
+    shift = np.linspace(-drift, drift, 600)
+    a, b = (
+        np.exp(-0.5 * ((channel - shift[:, None] - at) / 4) ** 2) for at in (35, 65)
+    )
+    share = np.linspace(0, 1, 30)[None].repeat(20, axis=0).reshape(-1, 1)
+    counts = rng.poisson(20 + 300 * (share * a + (1 - share) * b))
+    return counts.reshape(20, 30, 100), shift.reshape(20, 30)
 
 
 @pytest.mark.parametrize("drift", [0.0, 1.0])
 def test_simplex_tells_of_a_drift(rng, drift):
-    channel = np.arange(100.0)
-    shift = np.linspace(-drift, drift, 600)[:, None]
-    a, b = (np.exp(-0.5 * ((channel - shift - at) / 4) ** 2) for at in (35, 65))
-    share = np.linspace(0, 1, 30)[None].repeat(20, axis=0).reshape(-1, 1)
-    counts = rng.poisson(20 + 300 * (share * a + (1 - share) * b))
-    signal = hs.signals.Signal1D(counts.reshape(20, 30, 100))
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        signal.decomposition(algorithm="simplex_ml", **QUIET)
-    told = [w for w in caught if issubclass(w.category, DoubtfulResultWarning)]
+    signal = hs.signals.Signal1D(drifting(rng, drift)[0])
+    told = doubts_of(signal, "simplex_ml")
     assert bool(told) == bool(drift)
     if drift:
-        assert "The energy axis drifts by" in str(told[0].message)
+        assert "The energy axis drifts by" in told[0]
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_drift_is_taken_out_and_reported_as_a_map(rng, lazy):
+    counts, shift = drifting(rng, 1.0)
+    signal = hs.signals.Signal1D(counts.copy())
+    signal = signal.as_lazy() if lazy else signal
+    assert not doubts_of(signal, "nmf_so_ard")
+    results = signal.learning_results
+    assert results.output_dimension == 2
+    assert "A drift of the energy axis by 1.9 channels" in results.verdict
+    assert np.std(results.energy_drift - shift) < 0.1
+    np.testing.assert_array_equal(np.asarray(signal.data), counts)
+    doubts_of(signal, "nmf_so_ard", energy_drift=False)
+    assert not signal.learning_results.energy_drift.any()

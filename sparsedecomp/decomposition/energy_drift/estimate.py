@@ -104,7 +104,10 @@ def drift_finding(blocks: BlockMatrix, drift: EnergyDrift) -> Finding | None:
 
 
 def estimate_energy_drift(
-    blocks: BlockMatrix, unit: float = 0.0, random_state: int = 0
+    blocks: BlockMatrix,
+    unit: float = 0.0,
+    random_state: int = 0,
+    required: bool = False,
 ) -> EnergyDrift:
     """Find a drift of the energy axis over a scan, and its size in every pixel.
 
@@ -123,6 +126,9 @@ def estimate_energy_drift(
         reported for them, and `EnergyDrift.n_components` is 0.
     random_state : int, default 0
         Seed of the reassignment of counts to channels.
+    required : bool, default False
+        Fit a drift even where it is not beyond doubt. Interpolated or smoothed data
+        still have none.
 
     Returns
     -------
@@ -133,12 +139,13 @@ def estimate_energy_drift(
     present = pooled.sum(axis=1) > 0
     if not unit and _noise_correlation(pooled[present]) > _CORRELATED:
         return EnergyDrift(np.zeros(blocks.shape[0]), 0, 0, 0.0, 0.0)
-    model = Alignment(pooled, shape, unit, present, _LEAST_GAIN)
+    least, alone = (-np.inf, -np.inf) if required else (_LEAST_GAIN, _ALONE)
+    model = Alignment(pooled, shape, unit, present, least)
     most = rank_of(pooled[present], unit)
     none = EnergyDrift(np.zeros(blocks.shape[0]), most, most, 0.0, 0.0)
     for k in range(1, min(most, _MOST_COMPONENTS) + 1):
         shift, gain = model.fit(k)
-        if gain < (_LEAST_GAIN if k < most else _ALONE):
+        if gain < (least if k < most else alone):
             continue
         if model.rank_is_at_most(k, shift, random_state):
             fine = _refined(shift, shape, blocks, cell)

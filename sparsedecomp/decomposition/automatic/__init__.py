@@ -1,0 +1,1 @@
+"""Unmixing that finds the number of components and doubts its own answer."""

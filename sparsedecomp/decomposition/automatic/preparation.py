@@ -1,0 +1,100 @@
+"""What misleads a fit is taken out of the data first: cosmic rays and energy drift."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sparsedecomp.blocks import BlockMatrix
+from sparsedecomp.decomposition.energy_drift.estimate import (
+    EnergyDrift,
+    estimate_energy_drift,
+)
+from sparsedecomp.decomposition.rank import RankEstimate, estimate_rank
+from sparsedecomp.noise.spikes import NO_SPIKES, Spikes, find_spikes
+from sparsedecomp.noise.whitening import is_counts
+
+# Fewer channels hold no lines that could be seen to move.
+_LEAST_CHANNELS = 32
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """Data as they are fitted.
+
+    Attributes
+    ----------
+    blocks : BlockMatrix
+        The data, spikes replaced and spectra aligned whenever they are read.
+    noise : str
+        Noise model to fit them with; "auto" where the data are no counts.
+    spikes : Spikes
+        Entries that are replaced.
+    drift : EnergyDrift or None
+        What was found; None where it was not looked for.
+    rank : RankEstimate
+        Number of components of the data with their spikes replaced.
+    """
+
+    blocks: BlockMatrix
+    noise: str
+    spikes: Spikes
+    drift: EnergyDrift | None
+    rank: RankEstimate
+
+    @property
+    def aligned(self) -> bool:
+        """Whether a drift of the energy axis is taken out."""
+        return self.drift is not None and self.drift.found
+
+    @property
+    def n_components(self) -> int:
+        """Number of components: the lower end of the rank, or that without drift."""
+        if self.drift is not None and self.drift.found:
+            return self.drift.n_components
+        edge = self.rank.method in ("bootstrap", "noise_edge")
+        return max(self.rank.interval[0] if edge else self.rank.n_components, 1)
+
+
+def prepare(
+    blocks: BlockMatrix, noise: str, energy_drift: bool | str, seed: int
+) -> PreparedData:
+    """Find spikes, a drift of the energy axis and the number of components.
+
+    Parameters
+    ----------
+    blocks : BlockMatrix
+        Data that are not scaled.
+    noise : {"auto", "uniform", "poisson", "estimated"}
+        Noise model, see `estimate_rank`.
+    energy_drift : {"auto", True, False}
+        Whether to model a drift: where it is beyond doubt, always, never.
+    seed : int
+        Seed of all random draws.
+
+    Returns
+    -------
+    PreparedData
+        The data themselves do not change.
+    """
+    summary = blocks.describe()
+    unit = 0.0
+    if noise == "poisson" or (noise == "auto" and is_counts(summary)):
+        unit, noise = float(summary.quantum or 1.0), "poisson"
+    spikes, drift = NO_SPIKES, None
+    if not blocks.sparse:
+        spikes, _, _ = find_spikes(blocks, unit)
+        if unit:
+            # What takes the place of a count is a whole number of counts.
+            whole = unit * np.round(spikes.replacements / unit)
+            spikes = replace(spikes, replacements=whole)
+        blocks = spikes.removed_from(blocks)
+        if energy_drift and blocks.shape[1] >= _LEAST_CHANNELS:
+            drift = estimate_energy_drift(
+                blocks, unit, seed, required=energy_drift is True
+            )
+    rank = estimate_rank(blocks, noise=noise, random_state=seed)
+    if drift is not None and drift.found:
+        blocks = blocks.corrected(shift=drift.shift)
+    return PreparedData(blocks, noise, spikes, drift, rank)

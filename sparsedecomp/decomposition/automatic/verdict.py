@@ -1,0 +1,199 @@
+"""Whether the data support an unmixing: number, uniqueness, noise, in one object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sparsedecomp.decomposition.nmf.factorisation import MOST_COMPONENTS
+from sparsedecomp.decomposition.rank import estimate_rank
+
+if TYPE_CHECKING:
+    from sparsedecomp.blocks import BlockMatrix
+    from sparsedecomp.decomposition.automatic.preparation import PreparedData
+    from sparsedecomp.decomposition.base import BlockFactorisation
+    from sparsedecomp.decomposition.simplex_likelihood.simplex_ml import SimplexML
+
+
+class DoubtfulResultWarning(UserWarning):
+    """The data contradict the result of a decomposition, or do not decide it."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What speaks for and against an unmixing.
+
+    Attributes
+    ----------
+    n_components : int
+        Number of components of the answer.
+    doubts : tuple of str
+        Reasons to doubt the answer, as sentences; empty where there are none.
+    notes : tuple of str
+        What was found in the data and taken into account, as sentences.
+    rival_angle : float
+        Largest angle in degrees to another answer that the data do not exclude; NaN
+        where there is none or none was looked for.
+    """
+
+    n_components: int
+    doubts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    rival_angle: float = np.nan
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether there is any reason to doubt the answer."""
+        return bool(self.doubts)
+
+    def __str__(self) -> str:
+        components = f"{self.n_components} component{'s' * (self.n_components != 1)}"
+        words = (
+            ["doubtful.", *self.doubts]
+            if self.doubts
+            else [f"nothing in the data contradicts the {components}."]
+        )
+        return " ".join([*words, *self.notes])
+
+
+def verdict_on(
+    model: SimplexML, data: PreparedData, bound: int | None = None
+) -> Verdict:
+    """Verdict on the most likely simplex of prepared data.
+
+    Parameters
+    ----------
+    model : SimplexML
+        Fitted to the prepared data.
+    data : PreparedData
+        What was found before the fit.
+    bound : int, optional
+        Upper bound on the number of components that was asked for.
+
+    Returns
+    -------
+    Verdict
+    """
+    doubts = [*_rivals(model), *_number(model.n_components_, data, bound)]
+    angles = [rival.angle for rival in model.rivals_]
+    return Verdict(
+        model.n_components_,
+        tuple(doubts),
+        tuple(_notes(data)),
+        float(max(angles, default=np.nan)),
+    )
+
+
+def _rivals(model):
+    if model.rivals_:
+        worst = max(model.rivals_, key=lambda rival: rival.angle)
+        yield (
+            f"The data do not exclude spectra that differ by {worst.angle:.0f} degrees "
+            f"(less likely by {worst.difference:.1f} +- {worst.standard_deviation:.1f} "
+            "nats): pure pixels, known spectra or more counts decide."
+        )
+
+
+def _number(k, data, bound):
+    if bound is not None and data.n_components > bound:
+        yield (
+            f"{data.n_components} components rise above the noise, but at most {bound} "
+            "were allowed."
+        )
+
+
+def _notes(data):
+    if number := len(data.spikes):
+        yield (
+            f"{number} single {'entry' if number == 1 else 'entries'} far above all "
+            "around (cosmic rays) left out of the fit."
+        )
+    if data.aligned:
+        yield (
+            f"A drift of the energy axis by {np.ptp(data.drift.shift):.2g} channels "
+            "was taken out."
+        )
+
+
+def verdict_on_relevance(model: BlockFactorisation, blocks: BlockMatrix) -> Verdict:
+    """Verdict on the number that automatic relevance determination kept.
+
+    Relevance counts whatever the model does not explain; the edge of the noise is an
+    independent count, in two or three passes over the data.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted `NMFSOARD` or `PoissonNMFARD`.
+    blocks : BlockMatrix
+        The data.
+
+    Returns
+    -------
+    Verdict
+    """
+    found, bound = model.n_components_, model.n_components
+    doubts = []
+    if bound is None and found >= MOST_COMPONENTS:
+        doubts.append(
+            f"{found} components are the most that are looked for: there may be more, "
+            "or what they fit is no mixture of spectra."
+        )
+    rank = None
+    if not (getattr(model, "clipped_", False) or model.interrupted_):
+        noise = getattr(model, "noise_model_", "poisson")
+        rank = _edge(blocks, noise)
+    if rank is not None:
+        low, high = rank.interval
+        if found > high or (found < low and not (bound and found >= bound)):
+            span = f"{low}" if low == high else f"{low} to {high}"
+            doubts.append(
+                f"{found} components were kept, but {span} rise above the noise; "
+                "s.check_data() looks for what adds components."
+            )
+    return Verdict(found, tuple(doubts))
+
+
+def verdict_on_number(k: int, blocks: BlockMatrix) -> Verdict:
+    """Verdict on a number of components that was asked for.
+
+    Parameters
+    ----------
+    k : int
+        Number of components of a fit.
+    blocks : BlockMatrix
+        The data, read two or three times.
+
+    Returns
+    -------
+    Verdict
+        It has doubts where the number is above that of `estimate_rank` or below its
+        interval.
+    """
+    rank = _edge(blocks, "auto")
+    if rank is None:
+        return Verdict(k)
+    low, seen = rank.interval[0], rank.n_components
+    doubts = []
+    if k > seen:
+        doubts.append(
+            f"{seen} components rise above the noise, {k - seen} of the {k} are noise, "
+            "or two stand for one."
+        )
+    elif k < low:
+        doubts.append(
+            f"{low} components rise above the noise: with {k}, some are mixtures."
+        )
+    return Verdict(k, tuple(doubts))
+
+
+def _edge(blocks, noise):
+    """The rank by the edge of the noise; None where nothing tells the noise."""
+    try:
+        method = "bootstrap" if noise == "poisson" else "auto"
+        rank = estimate_rank(blocks, method, noise=noise, random_state=0)
+    except ValueError:
+        return None
+    return rank if rank.method in ("bootstrap", "noise_edge") else None
