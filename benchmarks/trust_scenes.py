@@ -13,6 +13,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from sparsedecomp.datasets.edx import LINES, edx_spectrum
+from sparsedecomp.metrics import spectral_angle
 
 _ELEMENTS = sorted({element for element, _ in LINES})
 
@@ -78,13 +79,20 @@ def core_loss_spectra(rng, n_spectra, n_channels, start=400.0, stop=760.0):
 
 
 def phases_of_elements(rng, n_spectra, n_channels, continuum=0.15):
-    """EDX spectra of phases of two or three elements each."""
+    """EDX spectra of phases of two or three elements each.
+
+    Phases whose spectra differ by less than ten degrees are drawn again: with a few
+    hundred counts nothing could tell them apart, and the true number would be a matter
+    of taste.
+    """
     energy = (np.arange(n_channels) + 0.5) * 10.0 / n_channels
     spectra = []
-    for _ in range(n_spectra):
+    while len(spectra) < n_spectra:
         chosen = rng.choice(_ELEMENTS, rng.integers(2, 4), replace=False)
         parts = {element: rng.uniform(0.4, 1.0) for element in chosen}
-        spectra.append(edx_spectrum(energy, parts, continuum_share=continuum))
+        new = edx_spectrum(energy, parts, continuum_share=continuum)
+        if all(spectral_angle(new, each) > 10 for each in spectra):
+            spectra.append(new)
     return _unit_sum(np.array(spectra))
 
 

@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.decomposition.automatic.preparation import PreparedData, prepare
+from sparsedecomp.decomposition.automatic.support import support_rival
 from sparsedecomp.decomposition.automatic.verdict import (
     DoubtfulResultWarning,
     verdict_on,
@@ -263,7 +264,10 @@ class AutomaticUnmixing(NMFSOARD):
         for name in ("residual_norm_", "relative_residual_", "n_iter_", "rivals_"):
             setattr(self, name, getattr(model, name))
         self.converged_, self.interrupted_ = model.converged_, model.interrupted_
-        self.verdict_ = verdict_on(model, data, self.n_components)
+        support = None
+        if data.unit and k > 1 and not self.interrupted_:
+            support = support_rival(model, data.blocks, data.unit, seed)
+        self.verdict_ = verdict_on(model, data, support, self.n_components)
         if blocks.row_scale is not None:
             W = self._in_scaled_units(W, blocks)
         noise = np.sqrt(max(self.noise_variance_, np.finfo(W.dtype).tiny))

@@ -7,6 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sparsedecomp.blocks import BlockMatrix
+from sparsedecomp.decomposition.automatic.plural_scattering import (
+    PluralScattering,
+    find_plural_scattering,
+)
 from sparsedecomp.decomposition.energy_drift.estimate import (
     EnergyDrift,
     estimate_energy_drift,
@@ -29,19 +33,25 @@ class PreparedData:
         The data, spikes replaced and spectra aligned whenever they are read.
     noise : str
         Noise model to fit them with; "auto" where the data are no counts.
+    unit : float
+        Size of one count; 0 where the data are no counts.
     spikes : Spikes
         Entries that are replaced.
     drift : EnergyDrift or None
         What was found; None where it was not looked for.
     rank : RankEstimate
         Number of components of the data with their spikes replaced.
+    scattering : PluralScattering or None
+        Plural scattering that makes some of these components.
     """
 
     blocks: BlockMatrix
     noise: str
+    unit: float
     spikes: Spikes
     drift: EnergyDrift | None
     rank: RankEstimate
+    scattering: PluralScattering | None
 
     @property
     def aligned(self) -> bool:
@@ -50,11 +60,12 @@ class PreparedData:
 
     @property
     def n_components(self) -> int:
-        """Number of components: the lower end of the rank, or that without drift."""
+        """Number of components: the lower end of the rank, less drift and scattering."""
+        if self.scattering is not None:
+            return self.scattering.n_components
         if self.drift is not None and self.drift.found:
             return self.drift.n_components
-        edge = self.rank.method in ("bootstrap", "noise_edge")
-        return max(self.rank.interval[0] if edge else self.rank.n_components, 1)
+        return max(self.rank.interval[0], 1)
 
 
 def prepare(
@@ -95,6 +106,15 @@ def prepare(
                 blocks, unit, seed, required=energy_drift is True
             )
     rank = estimate_rank(blocks, noise=noise, random_state=seed)
+    if rank.noise_model == "estimated" and rank.method == "noise_edge":
+        # Weights that were estimated where the noise is even anyway leave structure
+        # behind, which counts as components.
+        even = estimate_rank(blocks, "noise_edge", noise="uniform", random_state=seed)
+        if even.interval[0] < rank.interval[0]:
+            rank, noise = even, "uniform"
+    scattering = None
     if drift is not None and drift.found:
         blocks = blocks.corrected(shift=drift.shift)
-    return PreparedData(blocks, noise, spikes, drift, rank)
+    elif summary.minimum >= 0 and rank.method != "ard":
+        scattering = find_plural_scattering(blocks, rank.interval[0])
+    return PreparedData(blocks, noise, unit, spikes, drift, rank, scattering)

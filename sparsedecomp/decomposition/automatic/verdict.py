@@ -13,6 +13,7 @@ from sparsedecomp.decomposition.rank import estimate_rank
 if TYPE_CHECKING:
     from sparsedecomp.blocks import BlockMatrix
     from sparsedecomp.decomposition.automatic.preparation import PreparedData
+    from sparsedecomp.decomposition.automatic.support import SupportRival
     from sparsedecomp.decomposition.base import BlockFactorisation
     from sparsedecomp.decomposition.simplex_likelihood.simplex_ml import SimplexML
 
@@ -59,7 +60,10 @@ class Verdict:
 
 
 def verdict_on(
-    model: SimplexML, data: PreparedData, bound: int | None = None
+    model: SimplexML,
+    data: PreparedData,
+    support: SupportRival | None = None,
+    bound: int | None = None,
 ) -> Verdict:
     """Verdict on the most likely simplex of prepared data.
 
@@ -69,6 +73,8 @@ def verdict_on(
         Fitted to the prepared data.
     data : PreparedData
         What was found before the fit.
+    support : SupportRival, optional
+        Spectra that the channels prefer.
     bound : int, optional
         Upper bound on the number of components that was asked for.
 
@@ -76,17 +82,27 @@ def verdict_on(
     -------
     Verdict
     """
-    doubts = [*_rivals(model), *_number(model.n_components_, data, bound)]
+    k = model.n_components_
+    doubts = [*_number(k, data, bound), *_rivals(model, support)]
     angles = [rival.angle for rival in model.rivals_]
+    if support is not None:
+        angles.append(support.angle)
     return Verdict(
-        model.n_components_,
+        k,
         tuple(doubts),
         tuple(_notes(data)),
         float(max(angles, default=np.nan)),
     )
 
 
-def _rivals(model):
+def _rivals(model, support):
+    if support is not None:
+        yield (
+            "No pixel may be pure, as on a support that lies under everything: spectra "
+            f"with more zeros differ by {support.angle:.0f} degrees and suit the "
+            "channels better; algorithm='nmf_kl' with max_iter=5000, tol=1e-7 finds "
+            "them."
+        )
     if model.rivals_:
         worst = max(model.rivals_, key=lambda rival: rival.angle)
         yield (
@@ -97,6 +113,12 @@ def _rivals(model):
 
 
 def _number(k, data, bound):
+    if data.scattering is not None:
+        yield (
+            f"Plural scattering in a specimen of varying thickness makes "
+            f"{data.rank.interval[0]} components of about {k}: deconvolve the spectra "
+            "with their low loss."
+        )
     if bound is not None and data.n_components > bound:
         yield (
             f"{data.n_components} components rise above the noise, but at most {bound} "

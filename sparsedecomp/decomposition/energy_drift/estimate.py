@@ -13,6 +13,7 @@ import numpy as np
 
 from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.decomposition.energy_drift.alignment import Alignment, rank_of
+from sparsedecomp.decomposition.energy_drift.pooling import plane, pool
 from sparsedecomp.noise import Finding
 
 # Pixels are put together until no more than this many are left: the drift is smooth.
@@ -135,7 +136,7 @@ def estimate_energy_drift(
     EnergyDrift
         After one pass over the data.
     """
-    pooled, cell, shape = _pool(blocks)
+    pooled, cell, shape = pool(blocks, _MOST_CELLS)
     present = pooled.sum(axis=1) > 0
     if not unit and _noise_correlation(pooled[present]) > _CORRELATED:
         return EnergyDrift(np.zeros(blocks.shape[0]), 0, 0, 0.0, 0.0)
@@ -166,57 +167,13 @@ def _noise_correlation(X):
     return float(np.sum(residual[:, 1:] * residual[:, :-1]) / squares)
 
 
-def _plane(blocks):
-    """Sizes of the plane of pixels: axes before the last are put together."""
-    *slow, fast = blocks.navigation_shape
-    return int(np.prod(slow)) if slow else 1, fast
-
-
-def _pool(blocks):
-    """Sums of the spectra of neighbouring pixels, in one pass.
-
-    Returns
-    -------
-    pooled : (n_cells, n_channels) array
-    cell : (n_pixels,) int array
-        Which cell each pixel belongs to.
-    shape : tuple of int
-        Cells along both axes.
-    """
-    ny, nx = _plane(blocks)
-    size = [1, 1]
-    while -(-ny // size[0]) * -(-nx // size[1]) > _MOST_CELLS:
-        size[int(nx / size[1] > ny / size[0])] *= 2
-    shape = -(-ny // size[0]), -(-nx // size[1])
-    y, x = np.divmod(blocks.rows, nx)
-    cell = (y // size[0]) * shape[1] + x // size[1]
-    (parts,), _ = blocks.unscaled().run(_cell_sums, rows=(cell,))
-    pooled = np.zeros((shape[0] * shape[1], blocks.shape[1]))
-    for part in parts:
-        if part is not None:
-            pooled[part[0]] += part[1]
-    return pooled, cell, shape
-
-
-def _cell_sums(X, cell):
-    """Sums of some rows by cell; a function for `BlockMatrix.run`."""
-    part = np.full(len(cell), None, dtype=object)
-    cells, inverse = np.unique(cell, return_inverse=True)
-    sums = np.zeros((len(cells), X.shape[1]))
-    if hasattr(X, "toarray"):
-        X = X.toarray()
-    np.add.at(sums, inverse, X)
-    part[0] = cells, sums
-    return (part,), ()
-
-
 def _refined(shift, shape, blocks, cell):
     """The shift of every pixel, between the centres of the cells."""
-    if len(shift) == np.prod(_plane(blocks)):
+    if len(shift) == np.prod(plane(blocks)):
         return shift[cell]
     from scipy.ndimage import map_coordinates
 
-    ny, nx = _plane(blocks)
+    ny, nx = plane(blocks)
     y, x = np.divmod(blocks.rows, nx)
     size = -(-ny // shape[0]), -(-nx // shape[1])
     places = [(y + 0.5) / size[0] - 0.5, (x + 0.5) / size[1] - 0.5]

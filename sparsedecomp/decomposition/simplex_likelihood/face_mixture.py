@@ -174,16 +174,58 @@ class FaceMixture:
         """
         return self._score(vertices)[0]
 
-    def _score(self, vertices):
+    def densities_of_faces(
+        self, vertices: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], tuple[NDArray, NDArray, NDArray]]:
+        """Log density of every pixel on every face of a simplex.
+
+        Parameters
+        ----------
+        vertices : (k, k - 1) array
+            Vertices of the simplex.
+
+        Returns
+        -------
+        L : (n, n_faces) array
+            Log densities, without the shares; the first k faces are the vertices, the
+            last one is the whole simplex.
+        noise : tuple of arrays
+            Whitening of the faces, logarithms of its determinant and lattice cells.
+        """
         whiten, log_whiten = self.whitening(vertices)
         cells = self.lattice_cells(vertices, whiten)
-        chosen = np.arange(len(self.faces))
-        geometry = face_geometry(self.faces, vertices, chosen, whiten, cells)
-        L = self.log_densities(vertices, geometry, np.zeros(len(chosen)), log_whiten)
+        every = np.arange(len(self.faces))
+        geometry = face_geometry(self.faces, vertices, every, whiten, cells)
+        L = self.log_densities(vertices, geometry, np.zeros(len(every)), log_whiten)
+        return L, (whiten, log_whiten, cells)
+
+    def _score(self, vertices):
+        L, noise = self.densities_of_faces(vertices)
         share, log_likelihood = fit_shares(L, self.cloud.weight)
         objective = self.cloud.weight @ log_likelihood - self._penalty(vertices)[0]
-        fit = Fit(vertices, float(objective), log_likelihood, share)
-        return fit, whiten, log_whiten, cells
+        return Fit(vertices, float(objective), log_likelihood, share), *noise
+
+    def evidence_of_pure_pixels(
+        self, vertices: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """How much each vertex is worth as a face of its own.
+
+        Parameters
+        ----------
+        vertices : (k, k - 1) array
+            Vertices of the simplex.
+
+        Returns
+        -------
+        (k,) array
+            Log likelihood in nats that is lost if no pixel is pure in a component.
+        """
+        L = self.densities_of_faces(vertices)[0]
+        weight = self.cloud.weight
+        without = [
+            fit_shares(np.delete(L, v, axis=1), weight)[1] for v in range(len(vertices))
+        ]
+        return weight @ fit_shares(L, weight)[1] - np.array(without) @ weight
 
     def maximise(self, vertices: NDArray[np.float64], rounds: int = _ROUNDS) -> Fit:
         """Climb to a local maximum of the likelihood.

@@ -212,6 +212,7 @@ def pixel_cloud(
     n_components: int,
     n_pixels: int,
     generator: np.random.Generator,
+    darkest: float = _DARKEST,
 ) -> PixelCloud:
     """Project a sample of the pixels to the plane of unit brightness.
 
@@ -228,6 +229,8 @@ def pixel_cloud(
         Most pixels in the sample.
     generator : numpy.random.Generator
         Draws the sample.
+    darkest : float, optional
+        Part of the median brightness below which pixels are left out.
 
     Returns
     -------
@@ -239,7 +242,7 @@ def pixel_cloud(
     y = data.low_rank.scores[:, :k] * data.row_scale[:, None]
     brightness = y @ s
     lit = np.median(brightness[brightness > 0]) if np.any(brightness > 0) else 0.0
-    seen = np.flatnonzero(brightness > max(_DARKEST * lit, 1e-300))
+    seen = np.flatnonzero(brightness > max(darkest * lit, 1e-300))
     if len(seen) < k:
         raise ValueError(
             f"{len(seen)} pixels are bright enough to be placed, expected at least "

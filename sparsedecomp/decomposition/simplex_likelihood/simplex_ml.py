@@ -129,6 +129,10 @@ class SimplexML(GeometricUnmixing):
         than two standard deviations.
     is_unique_ : bool
         Whether there is no rival.
+    mixture_ : FaceMixture or None
+        The likelihood and its sample of pixels; None for one component.
+    vertices_ : (n_components_, n_components_ - 1) array or None
+        The spectra as points of the plane of the pixels.
     noise_variance_ : float
         Of the whitened data; about one for counts.
     objective_history_ : (n_iter_,) array
@@ -239,7 +243,7 @@ class SimplexML(GeometricUnmixing):
             S, found = find_simplex(
                 data, k, self.n_pixels, self.max_iter, generator, phases
             )
-        self.log_likelihood_, self.rivals_ = found
+        self.log_likelihood_, self.rivals_, self.mixture_, self.vertices_ = found
         self.converged_ = True
         S = phases.complete(lambda: _fit_all_channels(blocks, data, S))
         S /= np.linalg.norm(S, axis=1, keepdims=True)
@@ -289,7 +293,7 @@ def find_simplex(
     rounds: int,
     generator: np.random.Generator,
     phases: Phases[Fit],
-) -> tuple[NDArray[np.floating], tuple[float, list[Rival]]]:
+) -> tuple[NDArray[np.floating], tuple]:
     """The most likely simplex of whitened data, and the rivals it does not exclude.
 
     Parameters
@@ -311,17 +315,19 @@ def find_simplex(
     -------
     spectra : (k, n_channels) array
         In the units of the data, of unit brightness.
-    found : tuple of float and list of Rival
-        Log likelihood and the rivals.
+    found : tuple
+        Log likelihood, list of rivals, mixture of faces and vertices; the last two are
+        None for one component.
     """
     if k == 1:
         S = data.low_rank.basis[:, :1].T * data.column_scale
         phases.outcome = Outcome(None, [0.0])
-        return S * np.sign(S.sum()), (np.nan, [])
+        return S * np.sign(S.sum()), (np.nan, [], None, None)
     cloud = pixel_cloud(data, k, n_pixels, generator)
     ends: list[Fit] = []
+    mixture = FaceMixture(cloud)
     method = _Starts(
-        FaceMixture(cloud),
+        mixture,
         _starts(data, cloud, k, generator, ends),
         rounds,
         ends,
@@ -333,7 +339,13 @@ def find_simplex(
         lambda _: iterate(method, start, 4, phases.monitor, keep_start=False),
     )
     best = max(ends, key=lambda fit: fit.objective)
-    return cloud.spectra(best.vertices), (best.objective, _rivals(cloud, best, ends))
+    rivals = _rivals(cloud, best, ends)
+    return cloud.spectra(best.vertices), (
+        best.objective,
+        rivals,
+        mixture,
+        best.vertices,
+    )
 
 
 def _number_of_components(blocks, noise, generator):

@@ -1,0 +1,62 @@
+"""Spectra of neighbouring pixels put together, since what is sought varies slowly."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparsedecomp.blocks import BlockMatrix
+
+
+def plane(blocks: BlockMatrix) -> tuple[int, int]:
+    """Sizes of the plane of pixels: axes before the last are put together."""
+    *slow, fast = blocks.navigation_shape
+    return int(np.prod(slow)) if slow else 1, fast
+
+
+def pool(
+    blocks: BlockMatrix, most_cells: int
+) -> tuple[NDArray[np.float64], NDArray[np.intp], tuple[int, int]]:
+    """Sums of the spectra of neighbouring pixels, in one pass.
+
+    Parameters
+    ----------
+    blocks : BlockMatrix
+        The data; their scaling is ignored.
+    most_cells : int
+        Pixels are put together until no more than this many cells are left.
+
+    Returns
+    -------
+    pooled : (n_cells, n_channels) array
+        Sums of spectra; zeros where all pixels are masked.
+    cell : (n_pixels,) int array
+        Which cell each pixel belongs to.
+    shape : tuple of int
+        Cells along both axes.
+    """
+    ny, nx = plane(blocks)
+    size = [1, 1]
+    while -(-ny // size[0]) * -(-nx // size[1]) > most_cells:
+        size[int(nx / size[1] > ny / size[0])] *= 2
+    shape = -(-ny // size[0]), -(-nx // size[1])
+    y, x = np.divmod(blocks.rows, nx)
+    cell = (y // size[0]) * shape[1] + x // size[1]
+    (parts,), _ = blocks.unscaled().run(_cell_sums, rows=(cell,))
+    pooled = np.zeros((shape[0] * shape[1], blocks.shape[1]))
+    for part in parts:
+        if part is not None:
+            pooled[part[0]] += part[1]
+    return pooled, cell, shape
+
+
+def _cell_sums(X, cell):
+    """Sums of some rows by cell; a function for `BlockMatrix.run`."""
+    part = np.full(len(cell), None, dtype=object)
+    cells, inverse = np.unique(cell, return_inverse=True)
+    sums = np.zeros((len(cells), X.shape[1]))
+    if hasattr(X, "toarray"):
+        X = X.toarray()
+    np.add.at(sums, inverse, X)
+    part[0] = cells, sums
+    return (part,), ()
