@@ -401,16 +401,16 @@ class TestFailure:
     def test_a_fit_stopped_by_ctrl_c_is_not_recorded_as_done(
         self, cube, tmp_path, monkeypatch
     ):
-        from sparsedecomp.decomposition import NMFSOARD
+        from sparsedecomp.decomposition import AutomaticUnmixing
 
-        fit = NMFSOARD.fit_transform
+        fit = AutomaticUnmixing.fit_transform
 
         def interrupted(self, *args, **kwargs):
             weights = fit(self, *args, **kwargs)
             self.interrupted_ = True
             return weights
 
-        monkeypatch.setattr(NMFSOARD, "fit_transform", interrupted)
+        monkeypatch.setattr(AutomaticUnmixing, "fit_transform", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(cube, tmp_path / "out.hspy")
         assert names_in(tmp_path) == ["cube.hspy"]

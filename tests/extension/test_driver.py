@@ -369,7 +369,9 @@ def test_lazy_data_are_read_chunk_by_chunk(signal, decompose):
         random_state=0,
     )
     assert set(reads) == {(3, 4, CHANNELS)}
-    assert len(reads) == 4 * estimator.passes_
+    # The verdict compares the number with the rank, in up to six passes more.
+    for_the_verdict, part = divmod(len(reads) - 4 * estimator.passes_, 4)
+    assert part == 0 and 2 <= for_the_verdict <= 6
 
 
 @pytest.mark.parametrize("lazy", [False, True])
@@ -416,7 +418,8 @@ def test_printed_information(signal, decompose, capsys, lazy):
         "scikit-learn estimator:",
     ]
     assert lines[6].startswith("NMFSO(")
-    assert lines[-1] == "Components kept: 3"
+    assert lines[-2] == "Components kept: 3"
+    assert lines[-1].startswith("Verdict: ") and "components" in lines[-1]
     decompose(signal, print_info=False, max_iter=3)
     assert capsys.readouterr().out == ""
 

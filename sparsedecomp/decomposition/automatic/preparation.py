@@ -60,7 +60,7 @@ class PreparedData:
 
     @property
     def n_components(self) -> int:
-        """Number of components: the lower end of the rank, less drift and scattering."""
+        """The lower end of the rank, or the number without drift or scattering."""
         if self.scattering is not None:
             return self.scattering.n_components
         if self.drift is not None and self.drift.found:

@@ -93,8 +93,8 @@ def support_rival(
     Returns
     -------
     SupportRival or None
-        None where the counts are many, where the answers agree, where the channels do not prefer the rival, or
-        where pure pixels outweigh the channels.
+        None where the counts are many, where the answers agree, where the channels do
+        not prefer the rival, or where pure pixels outweigh the channels.
     """
     mixture = model.mixture_
     cloud, k = mixture.cloud, model.n_components_

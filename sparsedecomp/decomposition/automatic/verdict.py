@@ -143,7 +143,7 @@ def verdict_on_relevance(model: BlockFactorisation, blocks: BlockMatrix) -> Verd
     """Verdict on the number that automatic relevance determination kept.
 
     Relevance counts whatever the model does not explain; the edge of the noise is an
-    independent count, in two or three passes over the data.
+    independent count, in two passes over counts and up to six over other data.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def verdict_on_number(k: int, blocks: BlockMatrix) -> Verdict:
     k : int
         Number of components of a fit.
     blocks : BlockMatrix
-        The data, read two or three times.
+        The data, read twice if they are counts, else up to six times.
 
     Returns
     -------
