@@ -29,9 +29,9 @@ def judge(
 
     An estimator that has a verdict of its own keeps it. Otherwise the number of
     components is compared with the number that rises above the noise, in two passes
-    over counts and up to six over other data. For algorithms that find the number themselves, cosmic rays
-    and a drift of the energy axis are looked for too, in two passes more, and doubts
-    are also a warning.
+    over counts and up to six over other data. For algorithms that find the number
+    themselves, cosmic rays and a drift of the energy axis are looked for too, in two
+    passes more, and doubts are also a warning.
 
     Parameters
     ----------
