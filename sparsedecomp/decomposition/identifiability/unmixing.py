@@ -22,9 +22,9 @@ from sparsedecomp.deprecation import renamed_parameters
 from sparsedecomp.metrics import match_components
 
 if TYPE_CHECKING:
-    import dask.array as da
-    import scipy.sparse
     from numpy.typing import ArrayLike
+
+    from sparsedecomp.decomposition.base import MatrixLike
 
 # Memory in bytes that the sample of pixels for the refits may take (256 MiB).
 SAMPLE_BYTES = 2**28
@@ -34,7 +34,7 @@ DEFAULT_TOLERANCE = 5.0
 
 @renamed_parameters(watch="callback")
 def unmixing_report(
-    X: np.ndarray | scipy.sparse.sparray | da.Array | BlockMatrix,
+    X: MatrixLike,
     estimator: BlockFactorisation,
     components: ArrayLike | None = None,
     maps: ArrayLike | None = None,

@@ -322,7 +322,7 @@ class PoissonNMF(BlockFactorisation):
         }
         chosen = [name for name, value in penalties.items() if value]
         concentration = self.concentration
-        if concentration == "auto":
+        if isinstance(concentration, str):  # "auto"
             concentration = None if chosen else 1.0
         if concentration is not None and chosen:
             raise ValueError(

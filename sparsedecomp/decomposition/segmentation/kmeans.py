@@ -21,8 +21,7 @@ from sparsedecomp.noise.signal_space import signal_space
 from sparsedecomp.noise.weights import refuse_negative
 
 if TYPE_CHECKING:
-    import dask.array as da
-    import scipy.sparse
+    from sparsedecomp.decomposition.base import MatrixLike
 
 # Data of up to this many channels are clustered as they are, others in their signal
 # space of about ten directions: the cost of k-means grows with the dimension.
@@ -124,11 +123,7 @@ class CompositionKMeans(ClusterMixin, BaseEstimator):
         self.n_init = n_init
         self.random_state = random_state
 
-    def fit(
-        self,
-        X: np.ndarray | scipy.sparse.sparray | da.Array | BlockMatrix,
-        y: None = None,
-    ) -> CompositionKMeans:
+    def fit(self, X: MatrixLike, y: None = None) -> CompositionKMeans:
         """Find the clusters.
 
         Parameters
@@ -229,7 +224,7 @@ class CompositionKMeans(ClusterMixin, BaseEstimator):
 
 def segmentation_blocks(
     estimator: BaseEstimator,
-    X: np.ndarray | scipy.sparse.sparray | da.Array | BlockMatrix,
+    X: MatrixLike,
 ) -> BlockMatrix:
     """The data as a `BlockMatrix`; sets ``n_features_in_`` of the estimator."""
     if not (isinstance(X, BlockMatrix) or hasattr(X, "dask")):

@@ -26,8 +26,7 @@ from sparsedecomp.decomposition.segmentation.kmeans import (
 from sparsedecomp.decomposition.segmentation.neighbours import PixelNeighbourhood
 
 if TYPE_CHECKING:
-    import dask.array as da
-    import scipy.sparse
+    from sparsedecomp.decomposition.base import MatrixLike
 
 _logger = logging.getLogger(__name__)
 
@@ -191,11 +190,7 @@ class PottsMixture(ClusterMixin, BaseEstimator):
         self.tol = tol
         self.random_state = random_state
 
-    def fit(
-        self,
-        X: np.ndarray | scipy.sparse.sparray | da.Array | BlockMatrix,
-        y: None = None,
-    ) -> PottsMixture:
+    def fit(self, X: MatrixLike, y: None = None) -> PottsMixture:
         """Find the phases.
 
         Parameters
@@ -264,7 +259,7 @@ class PottsMixture(ClusterMixin, BaseEstimator):
 
     def _neighbourhood(
         self,
-        X: np.ndarray | scipy.sparse.sparray | da.Array | BlockMatrix,
+        X: MatrixLike,
         blocks: BlockMatrix,
         kept: np.ndarray,
     ) -> PixelNeighbourhood:
