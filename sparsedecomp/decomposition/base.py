@@ -75,6 +75,12 @@ class BlockFactorisation(
     ``n_iter_``, ``converged_`` and ``interrupted_``.
     """
 
+    components_: NDArray
+    n_components_: int
+    n_iter_: int
+    converged_: bool
+    interrupted_: bool
+
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "random_state": ["random_state"],

@@ -1,23 +1,34 @@
 """Least squares under the constraints of multivariate curve resolution.
 
-One half of alternating least squares is the same problem for every row of a matrix:
-for a pixel with the spectra known, for a channel with the maps known. Each is solved
-exactly, so that no step can make the fit worse.
+Both halves of alternating least squares are the same problem for every row of a matrix:
+a pixel for given spectra, or a channel for given maps. It is solved exactly, so that no
+step can make the fit worse.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.decomposition.abundances import constrained_rows
 from sparsedecomp.kernels.unimodal import nearest_unimodal
 
-_SWEEPS = 100
-_STILL = 1e-10
+# Unimodal spectra are updated in turn: at most SWEEPS times each, fewer when the sum of
+# squared changes is less than SETTLED relative to that of the spectra.
+SWEEPS = 100
+SETTLED = 1e-10
 
 
-def maps_step(F, gram, constraint, fixed, known, total):
-    """The best abundances, some of which are known.
+def maps_step(
+    F: NDArray,
+    gram: NDArray,
+    constraint: str,
+    fixed: NDArray,
+    known: NDArray,
+    total: NDArray,
+) -> NDArray:
+    """Find the best abundances, some of which are known.
 
     Parameters
     ----------
@@ -26,12 +37,13 @@ def maps_step(F, gram, constraint, fixed, known, total):
     gram : (k, k) float64 array
         ``S S'``.
     constraint : {"nonnegative", "sum_to_one", "fully_constrained"}
+        Constraint on the abundances.
     fixed : (k,) bool array
         Components whose maps are known.
     known : (n, q) array
-        These maps.
+        Known maps.
     total : (n,) array
-        What abundances add up to, where they do; the known ones use up part of it.
+        Sum of all abundances of a pixel under closure, the known ones included.
 
     Returns
     -------
@@ -42,29 +54,37 @@ def maps_step(F, gram, constraint, fixed, known, total):
     free = ~fixed
     if not free.any():
         return W
-    left = F[:, free] - known @ gram[np.ix_(fixed, free)]
+    residual = F[:, free] - known @ gram[np.ix_(fixed, free)]
     inner = gram[np.ix_(free, free)]
     if constraint == "nonnegative":
-        W[:, free] = constrained_rows(left, inner, constraint)
+        W[:, free] = constrained_rows(residual, inner, constraint)
         return W
-    # What is left of the sum, times shares that add up to one.
-    room = total - known.sum(axis=1)
+    # The free abundances are shares of the rest of the sum that add up to one.
+    rest = total - known.sum(axis=1)
     if constraint == "fully_constrained":
-        room = np.maximum(room, 0.0)
-    room = room[:, None]
-    some = np.where(room != 0, room, 1.0)
-    W[:, free] = np.where(
-        room != 0, constrained_rows(left / some, inner, constraint) * room, 0.0
-    )
+        rest = np.maximum(rest, 0.0)
+    rest = rest[:, None]
+    divisor = np.where(rest != 0, rest, 1.0)
+    shares = constrained_rows(residual / divisor, inner, constraint)
+    W[:, free] = np.where(rest != 0, shares * rest, 0.0)
     return W
 
 
-def spectra_step(F, gram, S, fixed, *, nonnegative=True, unimodal=None, tolerance=0.0):
-    """The best spectra, some of which are known.
+def spectra_step(
+    F: NDArray,
+    gram: NDArray,
+    S: NDArray,
+    fixed: NDArray,
+    *,
+    nonnegative: bool = True,
+    unimodal: NDArray | None = None,
+    tolerance: float = 0.0,
+) -> NDArray:
+    """Find the best spectra, some of which are known.
 
-    Without unimodality this is the exact minimum. With it, the spectra are taken in
-    turn, each put at its minimum with the others fixed: the nearest unimodal curve
-    to what the others leave, exact too. Sweeps end when nothing moves.
+    Without unimodality this is the exact minimum. With it, the spectra are updated in
+    turn: each is the unimodal curve nearest to the residual of the others, which is
+    exact for one spectrum.
 
     Parameters
     ----------
@@ -73,14 +93,15 @@ def spectra_step(F, gram, S, fixed, *, nonnegative=True, unimodal=None, toleranc
     gram : (k, k) float64 array
         ``W' W``.
     S : (k, n_channels) float64 array
-        The spectra so far.
+        Spectra before the step.
     fixed : (k,) bool array
-        Spectra that stay as they are in ``S``.
+        Spectra that are known and not changed.
     nonnegative : bool, default True
+        Whether spectra are non-negative.
     unimodal : (k,) bool array, optional
         Spectra with a single maximum.
     tolerance : float, default 0
-        By what part of itself a unimodal spectrum may rise again from one channel to
+        Part of itself by which a unimodal spectrum may rise again from one channel to
         the next.
 
     Returns
@@ -92,30 +113,36 @@ def spectra_step(F, gram, S, fixed, *, nonnegative=True, unimodal=None, toleranc
     if not free.any():
         return S
     if unimodal is None or not (unimodal & free).any():
-        left = F[free] - gram[np.ix_(free, fixed)] @ S[fixed]
+        residual = F[free] - gram[np.ix_(free, fixed)] @ S[fixed]
         inner = gram[np.ix_(free, free)]
         constraint = "nonnegative" if nonnegative else "none"
-        S[free] = constrained_rows(np.ascontiguousarray(left.T), inner, constraint).T
+        S[free] = constrained_rows(
+            np.ascontiguousarray(residual.T), inner, constraint
+        ).T
         return S
-    for _ in range(_SWEEPS):
+    for _ in range(SWEEPS):
         before = S.copy()
         for j in np.flatnonzero(free & (np.diag(gram) > 0)):
             S[j] += (F[j] - gram[j] @ S) / gram[j, j]
             S[j] = nearest(S[j], nonnegative, unimodal[j], tolerance)
-        if np.square(S - before).sum() <= _STILL * np.square(S).sum():
+        if np.square(S - before).sum() <= SETTLED * np.square(S).sum():
             break
     return S
 
 
-def nearest(spectrum, nonnegative, unimodal, tolerance):
-    """The nearest spectrum that meets the constraints.
+def nearest(
+    spectrum: NDArray, nonnegative: bool, unimodal: bool, tolerance: float
+) -> NDArray:
+    """Find the nearest spectrum that satisfies the constraints.
 
     Parameters
     ----------
     spectrum : (n_channels,) float64 array
+        The spectrum.
     nonnegative, unimodal : bool
+        Whether it must be non-negative, and have a single maximum.
     tolerance : float
-        As in `spectra_step`.
+        Tolerance of unimodality, as in `spectra_step`.
 
     Returns
     -------
@@ -128,14 +155,41 @@ def nearest(spectrum, nonnegative, unimodal, tolerance):
     return np.maximum(spectrum, 0.0) if nonnegative else spectrum
 
 
-def maps_for(blocks, known):
-    """Known maps in the pixels of the data, checked.
+def unimodal_components(chosen: bool | ArrayLike, k: int, n_known: int) -> NDArray:
+    """Components whose spectra have a single maximum, a (k,) bool array.
+
+    Parameters
+    ----------
+    chosen : bool or int array
+        Whether all spectra that are not known are unimodal, or the indices of those
+        that are.
+    k : int
+        Number of components.
+    n_known : int
+        Number of known spectra, which are the first.
+    """
+    unimodal, indices = np.zeros(k, bool), np.asarray(chosen)
+    if indices.ndim == 0:
+        unimodal[n_known:] = bool(indices)
+    elif indices.dtype.kind in "iu" and np.isin(indices, np.arange(k)).all():
+        unimodal[indices] = True
+    else:
+        raise ValueError(
+            f"unimodal={chosen!r} was given for {k} components, expected "
+            f"True, False or numbers from 0 to {k - 1}."
+        )
+    return unimodal
+
+
+def maps_for(blocks: BlockMatrix, known: ArrayLike) -> NDArray:
+    """Check known maps and take their pixels that are not masked.
 
     Parameters
     ----------
     blocks : BlockMatrix
+        The data.
     known : (n, q) array
-        In the pixels of the data, or in all of them.
+        Maps in all pixels, or in those that are not masked.
 
     Returns
     -------
@@ -144,7 +198,7 @@ def maps_for(blocks, known):
     Raises
     ------
     ValueError
-        For another number of pixels, and for NaN and infinity: names the place.
+        For another number of pixels, and for NaN and infinity, naming the pixel.
     """
     maps = np.asarray(known, float)
     n = blocks.shape[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,7 +31,7 @@ from sparsedecomp.decomposition.mcr.alternating import (
     best_start,
     noise_squares,
 )
-from sparsedecomp.decomposition.mcr.constraints import maps_for
+from sparsedecomp.decomposition.mcr.constraints import maps_for, unimodal_components
 from sparsedecomp.decomposition.progress import Progress
 from sparsedecomp.deprecation import renamed_parameters
 from sparsedecomp.noise.signal_space import signal_space
@@ -50,19 +50,19 @@ class MCRALS(GeometricUnmixing):
 
     Minimises ``||X - W S||`` in turn over the abundances ``W`` with the spectra ``S``
     fixed and over the spectra with the abundances fixed, under the constraints. Each
-    half is solved exactly for its constraints together, by active sets and not by
-    clipping what plain least squares gives, so the lack of fit never rises.
+    half is solved exactly for all its constraints together, by active sets instead of
+    clipping the unconstrained solution, so the lack of fit never rises.
 
-    The data are compressed once; iterations run on the scores, and the last few are
-    exact passes over the data. Everything else is as users of MCR-ALS toolboxes know
-    it: non-negativity, closure, unimodality, known spectra and known maps.
+    The data are compressed once; the iterations run on the scores, and the last few are
+    exact passes over the data. The constraints are those of the MCR-ALS toolboxes:
+    non-negativity, closure, unimodality, known spectra and known maps.
 
-    What it can decide: the best fit under the constraints. What it cannot: which of
-    the many pairs of maps and spectra that fit equally well (rotational ambiguity) is
-    the true one, unless the constraints leave only one; the answer stays near its
-    start. Constraints that say something about the specimen (a known spectrum, a
-    pixel known to lack a component) help more than iterations, and a run with another
-    start shows how much is open.
+    The method finds the best fit under the constraints. It cannot decide which of the
+    many pairs of maps and spectra that fit equally well (rotational ambiguity) is the
+    true one, unless the constraints leave only one; the result stays near its start.
+    Constraints from knowledge of the specimen (a known spectrum, a pixel known to lack
+    a component) help more than iterations, and a run with another start shows how far
+    the result is determined.
 
     Parameters
     ----------
@@ -70,49 +70,51 @@ class MCRALS(GeometricUnmixing):
         Number of components, the known ones included. Default: the number of singular
         values above the noise, if the noise is white.
     init : {"auto", "vca", "nfindr", "spa", "nndsvd", "random"} or (k, n_channels) array
-        Spectra to start from. "auto": corners of the cone of `SSSVCA` where some of up
-        to eight components is never more than four fifths of a pixel and no background
-        seems to be shared (for non-negative spectra without closure); else the largest
-        simplices of pixels, of which the one that fits best after five iterations is
-        taken. Otherwise purest pixels by `VCA`, by `nfindr` or by successive
-        projection, positive
-        parts of singular vectors, random pixels, or your own. For every known spectrum
-        the one most like it is left out.
+        Spectra to start from. "auto" takes the corners of the cone of `SSSVCA` if
+        there are up to eight components, one of them is never more than four fifths of
+        a pixel and no background seems to be shared (for non-negative spectra without
+        closure), and otherwise the best of the largest simplices of pixels after five
+        iterations. The other choices are the purest pixels by `VCA`, by N-FINDR or by
+        successive projection, positive parts of singular vectors, random pixels, or
+        your own spectra. Every known spectrum replaces the one most like it.
     known_spectra : (q, n_channels) array, optional
-        Spectra that are components as they are, in the units of X: a reference, a
-        background. In all channels or in those that are not masked. They become the
-        first components, in this order.
+        Spectra of components that are not changed, in the units of X, such as a
+        reference or a background, in all channels or in those that are not masked.
+        They become the first components, in this order.
     known_maps : (n_pixels, q) array, optional
-        Abundances that are known, for the components after those of known spectra, in
-        this order. In all pixels or in those that are not masked.
+        Known abundances of the components after those of known spectra, in this order,
+        in all pixels or in those that are not masked.
     constraint : {"nonnegative", "sum_to_one", "fully_constrained"}
-        Of the abundances: not negative, closed (they add up to one), or both.
+        Constraint on the abundances: non-negative, closed (they add up to one), or
+        both.
     nonnegative_spectra : bool, default True
+        Whether spectra are non-negative.
     unimodal : bool or int array, default False
-        Spectra with a single maximum: all that are not known, or those of these
-        numbers, counted as in `init`: known spectra first, then known maps.
+        Components whose spectra have a single maximum: all that are not known, or
+        those of these indices, with known spectra first and known maps after them.
     unimodality_tolerance : float, default 0
-        A unimodal spectrum may rise again by this part of itself from one channel to
+        Part of itself by which a unimodal spectrum may rise again from one channel to
         the next; 0.1 is the "1.1" of the toolboxes.
     normalize : {"auto", "norm", "max", "sum", None}
         What is made one in every spectrum: its Euclidean norm, its maximum, its sum.
         "auto" is "norm", or None under closure, which fixes the scale itself. Known
         spectra and those of known maps keep their scale.
     max_iter : int, default 500
+        Upper bound on the iterations.
     tol : float, default 1e-2
         The fit ends when the misfit of the signal falls by less than this part of
-        itself in an iteration. It is what the sum of squared residuals is above that
-        of white noise: the noise, which no iteration moves, would make any fit look
-        settled, while variation of the spectra, which no iteration can explain either,
-        is no reason to go on. This rule, the one per cent and "auto" were taken with
-        the truth of Samson, Sim1, Sim2 and the espm particles in view.
+        itself in an iteration. Its square is the sum of squared residuals without that
+        of white noise, which no iteration changes and which would make any fit look
+        converged. This rule, the one per cent and "auto" were chosen with the truth of
+        Samson, Sim1, Sim2 and the espm particles known.
     compression : {"auto", None} or int
         Number of directions for the iterations, "auto" for ten more than components.
         None reads all the data in every iteration.
     random_state : int, RandomState instance or None
         Seed of the start and of the range finder.
     callback : callable, optional
-        Called with a `Progress` after every iteration; returning True ends the fit.
+        Called with a `Progress` after every iteration; returning True ends the fit. The
+        objective is the lack of fit in per cent.
 
     Attributes
     ----------
@@ -120,32 +122,40 @@ class MCRALS(GeometricUnmixing):
         Spectra: known ones in the given order, those of known maps in the given order,
         then the others, the strongest first by the energy of map and spectrum.
     n_components_ : int
+        Number of components.
     known_ : (n_components_,) int array
         Index of every known component, counted from 0 as given, spectra before maps;
         -1 for the components that were found.
     known_spectra_, known_maps_ : (n_components_,) bool arrays
-        Which components have a known spectrum, a known map.
+        Whether the spectrum of a component was known, and whether its map was.
     lack_of_fit_ : float
         ``100 ||X - W S|| / ||X||``, in per cent; the "LOF (exp)" of the toolboxes.
     lack_of_fit_pca_ : float
-        The same with ``n_components_`` singular vectors in place of X: "LOF (PCA)".
+        Lack of fit to the projection of X on ``n_components_`` singular vectors; the
+        "LOF (PCA)" of the toolboxes.
     explained_variance_ : float
-        ``100 (1 - ||X - W S||^2 / ||X||^2)``, in per cent.
+        Explained part of the sum of squares in per cent.
     objective_history_ : (n_iter_,) array
-        Lack of fit in per cent after each iteration. The last ``n_exact_`` of them are
-        of the data, those before of the compressed data, and neither part rises.
+        Lack of fit in per cent after each iteration: the last ``n_exact_`` values are
+        those of the data, the others those of the compressed data. Neither part rises.
     n_exact_ : int
-        Iterations that read all the data.
+        Number of iterations that read all the data.
     noise_variance_ : float
-        Mean square of what lies outside of the signal space, per degree of freedom.
+        Mean square per degree of freedom outside of the signal space.
     constraint_ : str
+        Constraint on the abundances.
     residual_norm_, relative_residual_ : float
-        ``||X - W components_||``, and the same relative to ``||X||``.
+        Norm of the residual, and relative to that of the data.
     n_iter_ : int
-    converged_, interrupted_ : bool
+        Number of iterations after the start was chosen.
+    converged_ : bool
+        Whether the convergence test was met.
+    interrupted_ : bool
+        Whether Ctrl-C ended the fit.
     passes_ : int
-        Reads of the whole of X.
+        Number of reads of all data.
     seconds_ : float
+        Wall time of the fit.
 
     References
     ----------
@@ -251,7 +261,7 @@ class MCRALS(GeometricUnmixing):
         k = self.n_components or max(self._components_above_noise(low), n_known)
         squares = low.summary.sum_of_squares
         constraints = self._constraints(blocks, k, len(known), maps)
-        options = {
+        options: dict[str, Any] = {
             "constraints": constraints,
             "sum_of_squares": squares,
             "tol": self.tol,
@@ -313,7 +323,7 @@ class MCRALS(GeometricUnmixing):
     ) -> LowRank:
         rank = (self.n_components or self._MOST) + OVERSAMPLING
         if self.compression not in (None, "auto"):
-            rank = max(rank, self.compression)
+            rank = max(rank, int(self.compression))
         low = signal_space(blocks, rank, generator)
         if low.summary.sum_of_squares == 0:
             raise ValueError(
@@ -346,17 +356,7 @@ class MCRALS(GeometricUnmixing):
         self, blocks: BlockMatrix, k: int, n_spectra: int, maps: NDArray
     ) -> Constraints:
         number = np.arange(k)
-        unimodal = np.zeros(k, bool)
-        chosen = np.asarray(self.unimodal)
-        if chosen.ndim == 0:
-            unimodal[n_spectra:] = bool(chosen)
-        elif chosen.dtype.kind in "iu" and np.isin(chosen, number).all():
-            unimodal[chosen] = True
-        else:
-            raise ValueError(
-                f"unimodal={self.unimodal!r} was given for {k} components, expected "
-                f"True, False or numbers from 0 to {k - 1}."
-            )
+        unimodal = unimodal_components(self.unimodal, k, n_spectra)
         if self.unimodality_tolerance and not self.nonnegative_spectra:
             raise ValueError(
                 f"unimodality_tolerance={self.unimodality_tolerance} is a part of the "

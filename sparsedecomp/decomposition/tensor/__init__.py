@@ -1,7 +1,7 @@
 """Decompositions of tensors: series of spectrum images, and signals that share modes.
 
-The channels are compressed in two passes over the data; the estimators iterate on what
-is left and return to the data in a last pass.
+Two passes over the data compress the channels, the iterations run on the compressed
+data, and a last pass removes the approximation.
 """
 
 from sparsedecomp.decomposition.tensor.coupled import fit_coupled

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 
-def normalised(factors):
-    """Unit-norm factors, the weight of every component, the heaviest first.
+def normalised(factors: Sequence[NDArray]) -> tuple[NDArray, list[NDArray]]:
+    """Normalise the factors and sort the components by their weights.
 
-    Signs are chosen so that every factor but the first sums to something positive;
-    what they leave is the sign of the first.
+    Signs are chosen so that the columns of every factor but the first have a positive
+    sum; the first factor takes the remaining sign.
 
     Parameters
     ----------
     factors : sequence of (n_m, k) arrays
+        Factors of all modes.
 
     Returns
     -------
     weights : (k,) float64 array
+        Product of the norms of every component, in descending order.
     factors : list of (n_m, k) float64 arrays
-        Components that are zero have weight zero and come last.
+        Factors of unit norm. Components that are zero have weight zero and come last.
     """
     weights, units = np.ones(factors[0].shape[1]), []
     for factor in factors:
@@ -35,57 +40,60 @@ def normalised(factors):
     return weights[order], [unit[:, order] for unit in units]
 
 
-def congruences(one, other):
+def congruences(one: Sequence[NDArray], other: Sequence[NDArray]) -> NDArray:
     """Product over the modes of the cosines between all pairs of components.
 
     Parameters
     ----------
     one, other : sequences of (n_m, k) arrays
+        Factors of two models of the same shape.
 
     Returns
     -------
     (k, k2) array
         Tucker's congruence, -1 to 1.
     """
-    product = 1.0
+    product = np.ones((one[0].shape[1], other[0].shape[1]))
     for a, b in zip(one, other, strict=True):
         norms = np.outer(np.linalg.norm(a, axis=0), np.linalg.norm(b, axis=0))
         product = product * (a.T @ b) / np.where(norms > 0, norms, np.inf)
     return product
 
 
-def congruence(one, other):
+def congruence(one: Sequence[NDArray], other: Sequence[NDArray]) -> float:
     """Mean congruence of components that are matched one to one.
 
     Parameters
     ----------
     one, other : sequences of (n_m, k) arrays
+        Factors of two models of the same shape.
 
     Returns
     -------
     float
-        1 for the same model.
+        1 for equal models.
     """
     product = np.abs(congruences(one, other))
     rows, columns = linear_sum_assignment(-product)
     return float(product[rows, columns].sum() / max(product.shape))
 
 
-def core_consistency(core, factors):
-    """How superdiagonal the core is that fits best between fixed factors [1]_.
+def core_consistency(core: NDArray, factors: Sequence[NDArray]) -> float:
+    """How close the best core between fixed factors is to superdiagonal [1]_.
 
     Parameters
     ----------
     core : (r_1, ..., r_M) array
-        The data in orthonormal bases of their modes.
+        Data in orthonormal bases of their modes.
     factors : sequence of (r_m, k) arrays
-        In the same bases.
+        Factors in the same bases.
 
     Returns
     -------
     float
-        Per cent. Near 100 for a model that is trilinear and not too large, far below
-        when components share what one would explain.
+        Core consistency in per cent. It is near 100 for multilinear data and not too
+        many components, and far below when several components share what one of them
+        would explain.
 
     References
     ----------
@@ -103,7 +111,7 @@ def core_consistency(core, factors):
     return float(100 * (1 - np.square(fitted - ideal).sum() / k))
 
 
-def kruskal_bound(shape, k):
+def kruskal_bound(shape: Sequence[int], k: int) -> bool:
     """Whether Kruskal's condition for uniqueness can hold for ``k`` components.
 
     ``sum_m k_m >= 2 k + M - 1`` with the largest Kruskal ranks ``min(n_m, k)`` that
@@ -114,6 +122,7 @@ def kruskal_bound(shape, k):
     shape : sequence of int
         Sizes of all modes.
     k : int
+        Number of components.
 
     Returns
     -------

@@ -1,15 +1,21 @@
-"""A tensor met in two passes: scores in a basis of its channels, noise made even."""
+"""Compression of a tensor in two passes: scores of whitened data in a basis."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sparsedecomp.blocks.compression import gram_of, random_basis
 from sparsedecomp.blocks.summary import Summary, root_of_sums, row_summary
 from sparsedecomp.decomposition.tensor.modes import Folding, khatri_rao_rows
+
+if TYPE_CHECKING:
+    from sparsedecomp.blocks import BlockMatrix
+    from sparsedecomp.decomposition.tensor.gaps import FilledBlocks, MissingEntries
 
 # Directions beyond twice the components: the last ones of a basis are less exact.
 OVERSAMPLING = 10
@@ -22,80 +28,82 @@ class CompressedTensor:
     Attributes
     ----------
     scores : (*shape, rank) array
-        Zero where positions are missing.
+        Scaled data in the basis; zero at positions that are missing.
     basis : (n_channels, rank) float64 array
-        Orthonormal.
+        Orthonormal basis of the channels.
     observed : (*shape,) bool array or None
-        None where nothing is missing.
+        Positions with data; None if none is missing.
     scales : list of float64 arrays
-        One for each mode, the channels last.
+        Scale of every entry of each mode, the channels last.
     sum_of_squares : float
-        Of the scaled data, all of them.
+        Sum of the squares of all scaled data.
     folding : Folding
+        Modes of the tensor.
     blocks : BlockMatrix
         The scaled data.
     summary : Summary
-        Of the data as they are.
+        Sums of the data without scaling.
     poisson : bool
         Whether the scales are those of counts.
     missing : MissingEntries or None
-        Single entries that are missing, which `blocks` has filled in.
+        Single missing entries, which are filled in `blocks`.
     fill : (n,) float64 array or None
-        With what, scaled. Not part of the sum of squares.
+        Scaled values that they are filled with, which are not part of the sum of
+        squares.
     """
 
-    scores: np.ndarray
-    basis: np.ndarray
-    observed: np.ndarray | None
-    scales: list
+    scores: NDArray
+    basis: NDArray
+    observed: NDArray | None
+    scales: list[NDArray]
     sum_of_squares: float
     folding: Folding
-    blocks: object
+    blocks: BlockMatrix | FilledBlocks
     summary: Summary
     poisson: bool
-    missing: object = None
-    fill: np.ndarray | None = None
+    missing: MissingEntries | None = None
+    fill: NDArray | None = None
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """Sizes of all modes, the channels last."""
         return (*self.scores.shape[:-1], len(self.basis))
 
     @property
-    def n_entries(self):
-        """Number of entries that are there."""
-        missing = 0 if self.fill is None else len(self.fill)
-        return np.prod(self.blocks.shape, dtype=float) - missing
+    def n_entries(self) -> float:
+        """Number of entries that are not missing."""
+        n, n_channels = self.blocks.shape
+        return float(n) * n_channels - (0 if self.fill is None else len(self.fill))
 
-    def unseen(self, mode):
-        """Entries of a mode of which nothing was measured; (n_mode,) bool array."""
+    def unobserved(self, mode: int) -> NDArray:
+        """Entries of a mode without any data, an (n_mode,) bool array."""
         if self.observed is None or mode == self.observed.ndim:
             return np.zeros(self.shape[mode], bool)
         others = tuple(m for m in range(self.observed.ndim) if m != mode)
-        return ~self.observed.any(axis=others)
+        return np.asarray(~self.observed.any(axis=others))
 
-    def unscaled(self, factors):
+    def unscaled(self, factors: Sequence[NDArray]) -> list[NDArray]:
         """Factors in the units of the data."""
         return [f * s[:, None] for f, s in zip(factors, self.scales, strict=True)]
 
-    def scaled(self, factors):
+    def scaled(self, factors: Sequence[NDArray]) -> list[NDArray]:
         """Factors of the scaled data, from those in the units of the data."""
         return [f / s[:, None] for f, s in zip(factors, self.scales, strict=True)]
 
-    def maps(self, factors: list[np.ndarray]) -> np.ndarray:
+    def maps(self, factors: Sequence[NDArray]) -> NDArray:
         """Products of all factors but the spectra, at the positions of the data."""
         indices = self.folding.indices(self.blocks.rows)
         return khatri_rao_rows(self.unscaled(factors)[:-1], indices)
 
-    def spectra(self, factors: list[np.ndarray]) -> np.ndarray:
+    def spectra(self, factors: Sequence[NDArray]) -> NDArray:
         """Factor of the channels in the units of the data, (k, n_channels)."""
         return (factors[-1] * self.scales[-1][:, None]).T
 
-    def with_missing(self, missing):
-        """The same, knowing that some entries are only filled in."""
+    def with_missing(self, missing: MissingEntries | None) -> CompressedTensor:
+        """The same with the information which entries are missing and were filled."""
         if missing is None:
             return self
-        blocks = self.blocks
+        blocks = cast("FilledBlocks", self.blocks)
         fill = missing.entries(blocks.loadings, blocks.spectra).astype(float)
         return replace(
             self,
@@ -107,37 +115,57 @@ class CompressedTensor:
 
 
 class Weighting(NamedTuple):
-    """Keenan and Kotula's weights, one factor for each mode."""
+    """Keenan and Kotula's weights as a product over the modes.
 
-    scales: list
-    rows: np.ndarray
-    columns: np.ndarray
+    Attributes
+    ----------
+    scales : list of arrays
+        Scale of every entry of each mode, the channels last.
+    rows : (n_pixels,) array
+        Scales of the pixels: products over the navigation modes.
+    columns : (n_channels,) array
+        Scales of the channels.
+    """
+
+    scales: list[NDArray]
+    rows: NDArray
+    columns: NDArray
 
 
 def compress_tensor(
-    blocks, folding, rank, *, noise="auto", generator=None, nature=None
-):
+    blocks: BlockMatrix | FilledBlocks,
+    folding: Folding,
+    rank: int,
+    *,
+    noise: str = "auto",
+    generator: np.random.Generator | None = None,
+    nature: Summary | None = None,
+) -> CompressedTensor:
     """Compress the channels of a tensor in two passes.
 
-    The first forms ``X' (X V)`` for random ``V``. The part of the noise in it is taken
-    off: of counts it is ``diag(column sums) V`` whatever the model, of other data the
-    level that the sketch leaves unexplained. The second pass gives the scores.
+    The first pass computes ``X' (X V)`` for random ``V``. The contribution of the noise
+    is subtracted: that of counts is ``diag(column sums) V`` whatever the model, that of
+    other data the level that the sketch leaves unexplained. The second pass gives the
+    scores.
 
     Parameters
     ----------
     blocks : BlockMatrix of shape (n_positions, n_channels)
-        Positions that are masked are missing.
+        The data. Masked positions are missing.
     folding : Folding
+        Modes of the tensor.
     rank : int
-        Directions to keep.
+        Number of directions to keep.
     noise : {"auto", "uniform", "poisson"}
-        "poisson" scales every mode by the root of its sums, which makes the noise of
-        counts even and keeps the model what it is: Keenan and Kotula's weights [1]_,
-        with the weight of a position taken as the product over its modes. "auto" does
-        so for counts: whole numbers, or multiples of one smallest number.
+        "poisson" divides every mode by the root of its sums, which whitens the noise of
+        counts and keeps the model multilinear: Keenan and Kotula's weights [1]_, with
+        the weight of a position taken as the product over its modes. "auto" does so
+        for counts: whole numbers, or multiples of one smallest number.
     generator : numpy.random.Generator
+        Source of the random matrix.
     nature : Summary, optional
-        Of the data before gaps were filled: tells whether they are counts.
+        Summary of the data before missing entries were filled, which decides whether
+        they are counts.
 
     Returns
     -------
@@ -167,7 +195,7 @@ def compress_tensor(
     else:
         weighting = None
     if poisson and counts:
-        # Of counts times a constant, which the smallest count tells.
+        # Counts may be multiplied by a constant, which the smallest count reveals.
         level = summary.column_sums * (summary.quantum or 1.0)
     else:
         level = np.full(blocks.shape[1], noise_level(product, V, summary))
@@ -182,7 +210,7 @@ def compress_tensor(
     turn = np.linalg.eigh(gram)[1][:, ::-1]
     observed = observed_positions(blocks, folding)
     return CompressedTensor(
-        scores=_spread(scores, turn.astype(scores.dtype), blocks, folding, observed),
+        scores=_fold(scores, turn.astype(scores.dtype), blocks, folding, observed),
         basis=basis @ turn,
         observed=observed,
         scales=weighting.scales if poisson else _ones(folding, blocks),
@@ -209,30 +237,36 @@ def _scores(X, V):
     return (Y, squares), (Y64.T @ Y64,)
 
 
-def noise_level(product, V, summary):
+def noise_level(product: NDArray, V: NDArray, summary: Summary) -> float:
     """Eigenvalue that the noise has in ``X'X``, from a sketch of it.
 
-    What the Nystroem approximation ``Y (V'Y)^+ Y'`` leaves of the trace, spread over
-    the other channels.
+    The part of the trace that the Nystroem approximation ``Y (V'Y)^+ Y'`` does not
+    explain, divided by the number of the other channels.
 
     Parameters
     ----------
     product : (n_channels, rank) array
         ``Y = X'X V``.
     V : (n_channels, rank) array
+        Random matrix of the sketch.
     summary : Summary
+        Sums of the data.
+
+    Returns
+    -------
+    float
     """
     n_channels, rank = product.shape
     if n_channels == rank:
         return 0.0
     middle = V.T.astype(float) @ product
     explained = np.trace(np.linalg.lstsq(middle, product.T @ product, rcond=1e-6)[0])
-    left = summary.sum_of_squares - explained
-    return max(left, 0.0) / (n_channels - rank)
+    unexplained = summary.sum_of_squares - explained
+    return max(unexplained, 0.0) / (n_channels - rank)
 
 
-def refuse_non_counts(summary):
-    """Refuse negative data where their noise is to be that of counts."""
+def refuse_non_counts(summary: Summary) -> None:
+    """Refuse negative data where the noise is taken as that of counts."""
     if summary.minimum < 0:
         raise ValueError(
             "Poisson weights need counts, but the data are negative "
@@ -241,15 +275,19 @@ def refuse_non_counts(summary):
         )
 
 
-def separable_weights(blocks, folding, summary):
+def separable_weights(
+    blocks: BlockMatrix | FilledBlocks, folding: Folding, summary: Summary
+) -> Weighting:
     """Roots of the sums along every mode, with mean squares of one.
 
     Parameters
     ----------
     blocks : BlockMatrix
+        The data.
     folding : Folding
+        Modes of the tensor.
     summary : Summary
-        Of the data without scaling.
+        Sums of the data without scaling.
 
     Returns
     -------
@@ -269,8 +307,10 @@ def separable_weights(blocks, folding, summary):
     return Weighting([*scales, columns], rows, columns)
 
 
-def observed_positions(blocks, folding):
-    """Which positions of the tensor there are; None where all are."""
+def observed_positions(
+    blocks: BlockMatrix | FilledBlocks, folding: Folding
+) -> NDArray | None:
+    """Positions of the tensor with data, a bool array; None if none is missing."""
     n = int(np.prod(folding.navigation_shape))
     if blocks.shape[0] == n:
         return None
@@ -280,8 +320,8 @@ def observed_positions(blocks, folding):
     for mode, axes in enumerate(folding.modes):
         others = tuple(i for i in range(observed.ndim) if i != mode)
         empty = np.flatnonzero(~observed.any(axis=others))
-        # A pixel without data has no abundance, which is no harm in a map; another
-        # mode must be known everywhere.
+        # A map may lack pixels without data; a profile along a single axis may not
+        # have gaps.
         if empty.size and len(axes) == 1 and len(folding.modes) > 1:
             raise ValueError(
                 f"Everything is masked at position {int(empty[0])} of navigation axis "
@@ -291,8 +331,14 @@ def observed_positions(blocks, folding):
     return observed
 
 
-def _spread(scores, turn, blocks, folding, observed):
-    """Turn the scores to singular vectors and fold them, a part at a time."""
+def _fold(
+    scores: NDArray,
+    turn: NDArray,
+    blocks: BlockMatrix | FilledBlocks,
+    folding: Folding,
+    observed: NDArray | None,
+) -> NDArray:
+    """Rotate the scores to singular vectors, in parts, and fold them into a tensor."""
     for start in range(0, len(scores), 65536):
         part = slice(start, start + 65536)
         scores[part] = scores[part] @ turn
@@ -303,24 +349,28 @@ def _spread(scores, turn, blocks, folding, observed):
     return folding.tensor(scores)
 
 
-def _ones(folding, blocks):
+def _ones(folding: Folding, blocks: BlockMatrix | FilledBlocks) -> list[NDArray]:
     return [np.ones(size) for size in (*folding.shape, blocks.shape[1])]
 
 
-def leading_vectors(scores, mode, rank):
+def leading_vectors(scores: NDArray, mode: int, rank: int) -> tuple[NDArray, NDArray]:
     """Leading singular vectors of one unfolding, and all its singular values.
 
     Parameters
     ----------
     scores : (n_1, ..., n_M, r) array
+        The tensor.
     mode : int
+        Mode of the unfolding.
     rank : int
+        Number of vectors.
 
     Returns
     -------
     vectors : (n_mode, rank) float64 array
+        Left singular vectors.
     singular_values : float64 array
-        Falling.
+        All singular values in descending order.
     """
     unfolded = np.moveaxis(scores, mode, 0).reshape(scores.shape[mode], -1)
     if unfolded.shape[0] <= unfolded.shape[1]:
@@ -333,28 +383,32 @@ def leading_vectors(scores, mode, rank):
     return vectors, np.sqrt(np.maximum(values[::-1], 0.0))
 
 
-def compress_modes(scores, ranks):
+def compress_modes(
+    scores: NDArray, ranks: Sequence[int]
+) -> tuple[NDArray, list[NDArray | None]]:
     """Sequentially truncated higher-order singular value decomposition [1]_.
 
     Parameters
     ----------
     scores : (n_1, ..., n_M, r) array
-        Complete.
+        Tensor without missing positions.
     ranks : sequence of int
-        For the first M modes. A mode that is hardly larger is left as it is.
+        Ranks of the first M modes. A mode that is hardly larger is not compressed.
 
     Returns
     -------
     core : float64 array
+        The tensor in the bases of its modes.
     bases : list of arrays or None
-        One for each of the M modes.
+        Orthonormal basis of each of the M modes; None for one not compressed.
 
     References
     ----------
     .. [1] N. Vannieuwenhoven, R. Vandebril and K. Meerbergen, SIAM J. Sci. Comput. 34
        (2012) A1027. https://doi.org/10.1137/110836067
     """
-    core, bases = scores, [None] * len(ranks)
+    core: NDArray = scores
+    bases: list[NDArray | None] = [None] * len(ranks)
     for mode in np.argsort(scores.shape[:-1], kind="stable"):
         if ranks[mode] < 0.75 * core.shape[mode]:
             bases[mode] = leading_vectors(core, mode, ranks[mode])[0]
@@ -362,14 +416,17 @@ def compress_modes(scores, ranks):
     return np.asarray(core, float), bases
 
 
-def multiply_mode(T, matrix, mode):
+def multiply_mode(T: NDArray, matrix: NDArray, mode: int) -> NDArray:
     """Multiply a tensor by a matrix along one mode.
 
     Parameters
     ----------
     T : (..., n_mode, ...) array
+        The tensor.
     matrix : (m, n_mode) array
+        The matrix.
     mode : int
+        Mode that is multiplied.
 
     Returns
     -------

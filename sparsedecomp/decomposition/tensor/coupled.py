@@ -1,4 +1,4 @@
-"""Several tensors that share modes, for instance the maps: structured data fusion."""
+"""Coupled factorisation of several tensors that share modes, such as the maps."""
 
 from __future__ import annotations
 
@@ -53,50 +53,57 @@ class Coupled:
     Attributes
     ----------
     factors : dict of str to (n, k) float64 array
-        By the label of their mode; columns sum to one.
+        Factors by the labels of their modes; columns sum to one.
     weights : (n_tensors, k) float64 array
-        Sum over all entries that a component has in each tensor.
+        Sum of every component over all entries of each tensor.
     history : (n_iter,) array
-        Weighted residual sum of squares after every step.
+        Weighted residual sum of squares after every step of the least squares.
     nats : (n_steps,) array
-        Of counts, whose likelihood is maximised then: its negative logarithm after
-        every step. Empty for other data.
+        Negative log-likelihood of counts after every step of its maximisation, up to a
+        constant. Empty for other data.
     converged : bool
+        Whether the last descent met its convergence test.
     passes : int
-        Reads of each tensor.
+        Number of reads of each tensor.
     smoothness : dict of str to float
-        By the label of each mode that was smoothed: how much, 0 for not at all.
+        Strength of the smoothing by the label of each smoothed mode, relative to the
+        weight of the data; 0 for none.
     interrupted : bool
         Whether Ctrl-C ended the fit.
     """
 
-    factors: dict
-    weights: np.ndarray
-    history: np.ndarray
-    nats: np.ndarray
+    factors: dict[str, NDArray]
+    weights: NDArray
+    history: NDArray
+    nats: NDArray
     converged: bool
     passes: int
-    smoothness: dict
+    smoothness: dict[str, float]
     interrupted: bool = False
 
     @property
-    def likelihood(self):
+    def likelihood(self) -> bool:
         """Whether the tensors were counts and their likelihood was maximised."""
         return self.nats.size > 0
 
-    def loadings(self, tensor, labels, indices):
-        """Khatri-Rao rows of one tensor at some positions, with its weights.
+    def loadings(
+        self, tensor: int, labels: Sequence[str], indices: Sequence[NDArray]
+    ) -> NDArray:
+        """Abundances in one tensor at some positions.
 
         Parameters
         ----------
         tensor : int
+            Index of the tensor.
         labels : sequence of str
-            Of its modes but the channels.
+            Labels of its modes but the channels.
         indices : list of int arrays
+            Positions in each of these modes.
 
         Returns
         -------
         (n, k) array
+            Rows of the Khatri-Rao product of the factors times the weights.
         """
         rows = khatri_rao_rows([self.factors[name] for name in labels], indices)
         return rows * self.weights[tensor]
@@ -119,35 +126,38 @@ def fit_coupled(
 ) -> Coupled:
     """Factorise several tensors at once; modes with the same label share a factor.
 
-    Counts have one likelihood: what is expected in an entry of any tensor is a product
-    of the same shared factors, so that no weight between them has to be chosen, and
-    expectation maximisation updates a shared factor from the sum of what all tensors
-    say [1]_. Its start, and the fit of other data, are weighted least squares: every
-    tensor is divided by its noise, counts by Keenan and Kotula's weights.
+    Counts of all tensors have a common likelihood, so that no weight between the
+    tensors has to be chosen; expectation maximisation updates a shared factor from the
+    sum of the counts of all of them [1]_. Its start, and the fit of other data, are
+    weighted least squares: every tensor is divided by its noise, counts by Keenan and
+    Kotula's weights.
 
     Parameters
     ----------
     tensors : sequence of BlockMatrix
-        Not scaled.
+        Data without scaling.
     labels : sequence of sequences of str
         Names of the modes of each tensor, the channels last. Every tensor needs a mode
-        of its own, which takes up its scale.
+        of its own, which takes its scale.
     n_components : int
+        Number of components.
     modes : sequence, optional
         Navigation axes of the modes of each tensor, as in `CPD`.
     grids : dict of str to tuple of int, optional
-        Shapes of the images that modes of these labels are. With the likelihood at its
-        maximum and all other factors fixed, their maps are found once more, as smooth
-        as predicts best; see Notes.
+        Shapes of the images that the modes of these labels are. Their maps are smoothed
+        after the fit, with all other factors fixed; see Notes.
     noise : {"auto", "uniform", "poisson"}
-        "auto" takes counts for what they are when all tensors are counts.
+        Noise model. "auto" is "poisson" if all tensors are counts.
     n_init : int, default 8
-        Random starts, compared after some sweeps.
+        Number of random starts. The best after 20 iterations is continued.
     max_iter : int, default 2000
+        Upper bound on the iterations of a descent.
     tol : float, default 1e-7
-        Of the least squares, relative to the residual. The likelihood is climbed until
-        an iteration gains less than 1e-6 nats per count, as in `CPD`.
+        The least squares end when the residual sum of squares falls by less than this
+        part of itself. The likelihood is maximised until an iteration gains less than
+        1e-6 nats per count, as in `CPD`.
     random_state : int or Generator, optional
+        Seed of the starts and of the range finder.
     callback : callable, optional
         Called with a `Progress` after every iteration; returning True ends the fit. The
         objective is the weighted residual sum of squares, or the negative
@@ -158,22 +168,23 @@ def fit_coupled(
     Returns
     -------
     Coupled
+        Factors, weights and the course of the fit.
 
     Raises
     ------
     ValueError
-        For shared modes of different sizes, and for a tensor that shares all its modes.
+        If shared modes have different sizes, or a tensor shares all its modes.
 
     Notes
     -----
     With many pixels and few counts in each, the maps of maximum likelihood are the
     noisiest part of the model: simulated EDX and EELS of 200 and 2000 counts per pixel
-    give maps that are 0.34 off, and with the true spectra they are as far off. What
-    neighbours have in common is the way out. To smooth during the descent does harm,
-    as flat maps and spectra that make up for it fit as well; so it comes last, with
-    the spectra fixed. Its strength is the one that predicts best one half of the
-    information from the other (`smooth_rows`), which is zero for maps that are not
-    smooth.
+    give maps with a relative error of 0.34, and those for the true spectra are no
+    better. Smoothing uses what neighbouring pixels have in common. During the descent
+    it would bias the spectra, since flat maps with compensating spectra fit as well; so
+    it is applied last, with the spectra fixed. Its strength is the one at which one
+    half of the information predicts the other best (`smooth_rows`), which is zero for
+    maps that are not smooth.
 
     References
     ----------

@@ -103,7 +103,7 @@ class CoupledLeastSquares(IterativeMethod[LabelledFactors]):
         """Update the factors of all labels; the residual sum of squares after it."""
         factors = {name: factor.copy() for name, factor in state.items()}
         for name in factors:
-            F, gram = 0.0, 0.0
+            F, gram = np.zeros(()), np.zeros(())
             for problem, names in zip(self.problems, self.labels, strict=True):
                 if name in names:
                     mode = names.index(name)
@@ -192,7 +192,7 @@ class CoupledLeastSquares(IterativeMethod[LabelledFactors]):
         """Set entries of factors that no tensor has observed to zero, in place."""
         for name, factor in factors.items():
             absent = [
-                each.unseen(own.index(name))
+                each.unobserved(own.index(name))
                 for each, own in zip(self.data, self.labels, strict=True)
                 if name in own
             ]

@@ -44,23 +44,21 @@ from sparsedecomp.decomposition.tensor.cpd_likelihood import (
     starts_for_counts,
 )
 from sparsedecomp.decomposition.tensor.exact_pass import exact_spectra, loadings_of
-from sparsedecomp.decomposition.tensor.gaps import FilledBlocks, survey
-from sparsedecomp.decomposition.tensor.initialisation import initial_factors
+from sparsedecomp.decomposition.tensor.gaps import FilledBlocks, find_gaps
+from sparsedecomp.decomposition.tensor.initialisation import descend_from_starts
 from sparsedecomp.decomposition.tensor.modes import Folding
-from sparsedecomp.decomposition.tensor.multistart import continued, multistart
+from sparsedecomp.decomposition.tensor.multistart import continued
 
 if TYPE_CHECKING:
     from sparsedecomp.decomposition.base import MatrixLike
 
-# The starts are compared after this many sweeps, and this many of them are continued.
-# More cost time; fewer may drop the start that ends lowest.
-TRIAL_SWEEPS = 20
-FINALISTS = 2
-# Counts whose likelihood is maximised by default: so many at most, so rarely not zero.
+# The likelihood is maximised by default for at most so many counts, in data of which at
+# most this part is counts: for more counts weighted least squares comes near to it, and
+# an iteration takes longer.
 _MANY_COUNTS = 2**25
 _SPARSE = 0.1
-# How often the gaps are filled anew and the data compressed again at most; it ends when
-# the residual does not fall below this part of itself.
+# Upper bound on how often missing entries are filled and the data compressed again; it
+# ends when the residual does not fall below this part of itself.
 REFILLS = 4
 SETTLED = 0.99
 
@@ -68,88 +66,97 @@ SETTLED = 0.99
 class CPD(TensorFactorisation):
     """Canonical polyadic decomposition (PARAFAC): one vector per mode and component.
 
-    ``X[i, j, ..., e] ~ sum_r weights_r A_ir B_jr ... C_er``, by alternating least
-    squares; non-negative factors by coordinate descent (HALS) [1]_. The data are read
-    three times: the channels are compressed in two passes, everything iterates on the
-    scores, and non-negativity holds exactly on the full factors, as the compression
+    ``X[i, j, ..., e] ~ sum_r weights_r A_ir B_jr ... C_er`` is fitted by alternating
+    least squares; non-negative factors by coordinate descent (HALS) [1]_. The data are
+    read three times: two passes compress the channels, the iterations run on the
+    scores, and non-negativity holds exactly on the full factors, since the compression
     only enters their right-hand sides [2]_. The last pass solves for the spectra
-    without compression and finds the residual exactly.
+    without compression and computes the exact residual.
 
-    What it can decide: with three modes or more the components are unique under mild
-    conditions, without pure pixels and without any prior (``kruskal_``). What it
-    cannot: their number (see `tensor_rank`), and whether the model holds. Every
-    component must behave the same along a mode wherever it is found: a map that is an
-    outer product of a row and a column is hardly ever true, so keep the pixels of an
-    image in one mode; a peak that shifts needs `PARAFAC2`. A matrix (two modes) is
-    factorised too, as non-negative matrix factorisation, with all its ambiguity.
+    With three or more modes the components are unique under mild conditions, without
+    pure pixels and without any prior (``kruskal_``). The method cannot decide their
+    number (see `tensor_rank`) nor whether the model holds: every component must have
+    the same profile along a mode everywhere. A map is hardly ever the outer product of
+    a row and a column, so keep the pixels of an image in one mode; a peak that shifts
+    needs `PARAFAC2`. A matrix (two modes) is factorised too, as non-negative matrix
+    factorisation, with all its ambiguity.
 
     Parameters
     ----------
     n_components : int, optional
-        Default: 2.
+        Number of components. Default: 2.
     modes : sequence of int or of sequences of int, optional
         Navigation axes that make up each mode, e.g. ``(0, (1, 2))`` for a series of
         images. Default: every navigation axis is a mode. The channels are the last.
     nonnegative : bool, default True
-        Of all factors. The data may be negative, by noise.
+        Whether all factors are non-negative. The data may have negative noise.
     noise : {"auto", "uniform", "poisson"}
-        "poisson" weights every mode by its sums, which makes the noise of counts
-        even; "auto" does so for whole numbers and multiples of one number.
+        Noise model. "poisson" weights every mode by its sums, which whitens the noise
+        of counts; "auto" does so for whole numbers and multiples of one number.
     likelihood : {"auto", True, False}
-        Maximise the Poisson likelihood of the counts in the end, on those entries that
-        are not zero. "auto": for counts that are few (at most 2**25 in all).
+        Whether to maximise the Poisson likelihood of the counts after the least
+        squares, visiting only the entries that are not zero. "auto" does so for few
+        counts (at most 2**25 in all).
     gaps : bool, default False
-        Take NaN for entries that are missing, wherever they are, and leave them out,
-        instead of refusing them. What they are is filled in by the model in turn
-        (expectation maximisation), and the data are compressed anew when it has
-        settled: six reads, and two more whenever that takes 1 % off the residual.
-        The places of the gaps are kept in memory. Positions without any data are
-        better masked, which costs nothing.
+        Whether NaN mark missing entries, which then have no weight; otherwise NaN are
+        refused. Missing entries are filled with the model (expectation maximisation),
+        and after convergence the data are compressed again: six reads, and two more as
+        long as that lowers the residual by 1 %. The positions of the missing entries
+        are kept in memory. Mask positions without any data instead, which costs
+        nothing.
     n_init : int, default 8
-        Starts; the best two after some sweeps go on to the end. Half of the starts
-        come from a direct solution.
+        Number of starts. The best two after 20 sweeps are continued. Half of the
+        starts come from a direct solution.
     max_iter : int, default 1000
-        Sweeps of a descent.
+        Upper bound on the sweeps of a descent.
     tol : float, default 1e-8
         A descent ends when the residual sum of squares falls by less than this part
         of itself in a sweep.
     random_state : int, RandomState instance or None
         Seed of the starts and of the range finder.
     callback : callable, optional
-        Called with a `Progress` after every sweep; returning True stops the fit. The
-        objective is the sum of squares of the residual.
+        Called with a `Progress` after every sweep; returning True ends the fit. The
+        objective is the residual sum of squares, or in the phase "likelihood" the
+        negative log-likelihood in nats.
 
     Attributes
     ----------
     factors_ : list of (n_m, n_components_) float64 arrays
-        Of unit norm, one for each mode, the channels last. Positions of the pixels
-        that are missing altogether are zero.
+        Factors of unit norm, one for each mode, the channels last. They are zero at
+        pixels without data.
     weights_ : (n_components_,) float64 array
-        Norms of the components, falling.
+        Norms of the components in descending order.
     components_ : (n_components_, n_channels) array
         Spectra: the factor of the channels.
     n_components_ : int
+        Number of components.
     core_consistency_ : float
-        Per cent; see `core_consistency`. NaN where positions are missing.
+        How well a superdiagonal core describes the data, in per cent: near 100 for a
+        valid model with not too many components. NaN if positions are missing.
     congruence_ : (n_init,) float64 array
-        Of every start where it was left with the solution: 1 for the same one.
+        Congruence of the end of every start with the solution: 1 for the same model.
     kruskal_ : bool
         Whether the sizes of the modes allow Kruskal's condition for uniqueness.
     likelihood_ : bool
-        Whether the likelihood of counts was maximised in the end.
+        Whether the likelihood of counts was maximised.
     noise_model_ : str
+        Noise model that was used, "uniform" or "poisson".
     noise_variance_ : float
         Mean square of the (weighted) residual.
     objective_history_ : (n_sweeps,) array
-        Residual sum of squares, relative to the data, of the descent that was kept.
+        Residual sum of squares relative to the data, of the descent that was kept.
     residual_norm_, relative_residual_ : float
-        Of the weighted data where weights are used.
+        Norm of the residual of the (weighted) data, and relative to that of the data.
     n_iter_ : int
-        Sweeps of all descents.
-    converged_, interrupted_ : bool
+        Number of sweeps of all descents.
+    converged_ : bool
+        Whether the descent that was kept met the convergence test.
+    interrupted_ : bool
+        Whether Ctrl-C ended the fit.
     passes_ : int
-        Reads of the whole of X.
+        Number of reads of all data.
     seconds_ : float
+        Wall time of the fit.
 
     References
     ----------
@@ -262,11 +269,11 @@ class CPD(TensorFactorisation):
         generator: np.random.Generator,
         phases: Phases[Factors],
     ) -> tuple[CompressedTensor, CPDLeastSquares, list[Factors]]:
-        """Compress the data and descend; again after missing entries were filled."""
+        """Compress the data and descend, repeatedly if entries are missing."""
         rank, nature, missing = 2 * k + OVERSAMPLING, None, None
-        filled = blocks
+        filled: BlockMatrix | FilledBlocks = blocks
         if self.gaps:
-            blocks, nature, missing, guess = survey(blocks, folding)
+            blocks, nature, missing, guess = find_gaps(blocks, folding)
             filled = blocks if missing is None else FilledBlocks(blocks, *guess)
 
         def compressed(filled: BlockMatrix | FilledBlocks) -> CompressedTensor:
@@ -333,8 +340,7 @@ class CPD(TensorFactorisation):
         summary = data.summary
         counts = summary.whole_numbers or summary.quantum > 0
         total = summary.row_sums.sum() / (summary.quantum or 1.0)
-        entries = np.prod(data.blocks.shape, dtype=float)
-        few = total <= _MANY_COUNTS and total <= _SPARSE * entries
+        few = total <= _MANY_COUNTS and total <= _SPARSE * data.n_entries
         return data.poisson and self.nonnegative and counts and bool(few)
 
     def _maximise_likelihood(
@@ -365,12 +371,15 @@ class CPD(TensorFactorisation):
                 for start in starts
             )
             if not top.history:
-                return replace(top, state=best.state)
+                best.stop_like(top)
+                return best
             factors = data.scaled(top.state.factors)
             factors[0] *= top.state.weights[0] * tensor.counts.quantum
             residual = complete(top, lambda: _residual(data, tensor, factors))
             # The history is that of the least squares.
-            return replace(top, state=factors, history=best.history)
+            return Outcome(
+                factors, best.history, top.converged, top.stopped, top.interrupted
+            )
 
         phases.run("likelihood", climb)
         return residual
@@ -383,7 +392,7 @@ class CPD(TensorFactorisation):
         ends: list[Factors],
     ) -> None:
         for mode, factor in enumerate(factors):
-            factor[data.unseen(mode)] = 0.0
+            factor[data.unobserved(mode)] = 0.0
         self.weights_, self.factors_ = normalised(data.unscaled(factors))
         self.components_ = self.factors_[-1].T.astype(data.scores.dtype)
         self.n_components_ = len(self.weights_)
@@ -392,46 +401,6 @@ class CPD(TensorFactorisation):
         if data.observed is None:
             core = [method.to_basis(m, f) for m, f in enumerate(factors)]
             self.core_consistency_ = core_consistency(method.scores, core)
-
-
-def descend_from_starts(
-    method: CPDLeastSquares,
-    k: int,
-    n_init: int,
-    max_iter: int,
-    generator: np.random.Generator,
-    phases: Phases[Factors],
-) -> list[Factors]:
-    """Descend from direct and random starts in turn; see `multistart`.
-
-    Parameters
-    ----------
-    method : CPDLeastSquares
-        Compressed data.
-    k : int
-        Number of components.
-    n_init : int
-        Number of starts.
-    max_iter : int
-        Upper bound on the sweeps of one descent.
-    generator : numpy.random.Generator
-        Source of the starts.
-    phases : Phases
-        Holds the best result afterwards.
-
-    Returns
-    -------
-    list of lists of arrays
-        The last factors of the descent from each start.
-    """
-    starts = (
-        initial_factors(method, k, generator, direct=start % 2 == 0)
-        for start in range(n_init)
-    )
-    trial, n_finalists = TRIAL_SWEEPS, FINALISTS
-    return multistart(
-        method, starts, phases, max_iter, trial=trial, n_finalists=n_finalists
-    )
 
 
 def _residual(data: CompressedTensor, tensor: CountTensor, factors: Factors) -> float:

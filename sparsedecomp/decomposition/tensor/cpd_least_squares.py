@@ -220,7 +220,6 @@ class CPDLeastSquares(IterativeMethod[Factors]):
 
     def _refill(self, factors: Factors) -> float:
         """Fill the missing entries with the model; the sum of their squares."""
-        assert self.missing is not None
         new = self.missing.products(factors).sum(axis=1)
         *where, channels = self.missing.indices
         at = np.ravel_multi_index(where, self.scores.shape[:-1])

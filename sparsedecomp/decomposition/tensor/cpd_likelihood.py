@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.decomposition.iterate import IterativeMethod, Momentum
 from sparsedecomp.decomposition.tensor.compression import CompressedTensor
-from sparsedecomp.decomposition.tensor.gaps import MissingEntries
+from sparsedecomp.decomposition.tensor.gaps import FilledBlocks, MissingEntries
 from sparsedecomp.decomposition.tensor.modes import contract, khatri_rao_rows
 from sparsedecomp.kernels.tensor import shared_counts
 
@@ -91,7 +91,9 @@ class CountEntries(NamedTuple):
         return float(total)
 
 
-def gather_counts(blocks: BlockMatrix, quantum: float = 1.0) -> CountEntries:
+def gather_counts(
+    blocks: BlockMatrix | FilledBlocks, quantum: float = 1.0
+) -> CountEntries:
     """Read the entries that are not zero, in one pass.
 
     Parameters
@@ -107,9 +109,9 @@ def gather_counts(blocks: BlockMatrix, quantum: float = 1.0) -> CountEntries:
     """
     n = blocks.shape[0]
     (pieces,), _ = blocks.run(_nonzeros, rows=(np.arange(n),))
-    pieces = [piece for piece in pieces if piece is not None]
+    parts = [piece for piece in pieces if piece is not None]
     # Blocks of a dask array hold rows that are not neighbours in the matrix.
-    rows, lengths, channels, values = map(np.concatenate, zip(*pieces, strict=True))
+    rows, lengths, channels, values = map(np.concatenate, zip(*parts, strict=True))
     indptr = np.zeros(n + 1, np.int64)
     indptr[1 + rows] = lengths
     np.cumsum(indptr, out=indptr)

@@ -1,100 +1,95 @@
-"""Single entries that are missing: where they are, and the data with them filled in."""
+"""Single missing entries: their positions, and the data with these filled in."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import NDArray
 
 from sparsedecomp.blocks.summary import Summary, row_summary
-from sparsedecomp.decomposition.tensor.cpd_least_squares import solve_rows
+from sparsedecomp.decomposition.tensor.cpd_least_squares import (
+    LAST_SWEEPS,
+    solve_nonnegative,
+    solve_rows,
+)
 from sparsedecomp.decomposition.tensor.modes import khatri_rao_rows
-from sparsedecomp.kernels.tensor import leave_out, nonnegative_rows_each
+from sparsedecomp.kernels.tensor import leave_out
 
-# Sweeps over the components of a pixel whose spectra are known.
-_MANY = 500
+if TYPE_CHECKING:
+    from sparsedecomp.blocks import BlockMatrix
+    from sparsedecomp.decomposition.tensor.modes import Folding
 
 
 class MissingEntries(NamedTuple):
-    """Entries that are missing, one after the other.
+    """Positions of missing entries.
 
     Attributes
     ----------
     rows : (n,) int array
-        Row of the matrix that each is in.
+        Row of the matrix of each entry.
     indices : list of (n,) int arrays
-        Where each is in every mode, the channels last.
+        Position of each entry in every mode, the channels last.
     """
 
-    rows: np.ndarray
-    indices: list
+    rows: NDArray
+    indices: list[NDArray]
 
-    def products(self, factors, skip=None):
-        """Product of the factors of all modes but one, at every hole.
+    def products(self, factors: Sequence[NDArray]) -> NDArray:
+        """Product of the factors of all modes at every entry, (n, k)."""
+        return khatri_rao_rows(factors, self.indices)
 
-        Parameters
-        ----------
-        factors : list of (n_m, k) arrays
-        skip : int, optional
-
-        Returns
-        -------
-        (n, k) array
-        """
-        kept = [m for m in range(len(factors)) if m != skip]
-        return khatri_rao_rows(
-            [factors[m] for m in kept], [self.indices[m] for m in kept]
-        )
-
-    def entries(self, loadings, spectra):
-        """What ``loadings @ spectra.T`` says of every hole."""
+    def entries(self, loadings: NDArray, spectra: NDArray) -> NDArray:
+        """Values of ``loadings @ spectra.T`` at every entry, (n,)."""
         return np.einsum("ij,ij->i", loadings[self.rows], spectra[self.indices[-1]])
 
 
-class Survey(NamedTuple):
-    """What one pass tells about data with gaps.
+class GappyData(NamedTuple):
+    """Data with missing entries, and what one pass finds out about them.
 
     Attributes
     ----------
     blocks : BlockMatrix
-        The positions that have any data.
+        Positions that have any data.
     summary : Summary
-        Of these, zeros in the gaps.
+        Sums of these, with zeros in the place of missing entries.
     missing : MissingEntries or None
-        The missing entries of these; None where there are none.
+        Missing entries of these positions; None if there are none.
     guess : tuple of (n_pixels, 1) and (n_channels, 1) arrays
-        A product that is right on average, to fill the gaps with at first.
+        Factors whose product has the means of the data: the first fill.
     """
 
-    blocks: object
+    blocks: BlockMatrix
     summary: Summary
     missing: MissingEntries | None
-    guess: tuple
+    guess: tuple[NDArray, NDArray]
 
 
-def survey(blocks, folding):
-    """Look for NaN, in one pass.
+def find_gaps(blocks: BlockMatrix, folding: Folding) -> GappyData:
+    """Find the entries that are NaN, in one pass.
 
     Parameters
     ----------
     blocks : BlockMatrix of shape (n_positions, n_channels)
-        Not scaled.
+        Data without scaling.
     folding : Folding
+        Modes of the tensor.
 
     Returns
     -------
-    Survey
+    GappyData
 
     Raises
     ------
     ValueError
-        For infinity, and where nothing or a whole channel is missing.
+        For infinity, and if a whole channel is missing.
     """
     n, n_channels = blocks.shape
     (n_missing, parts, *rows), (columns, absent) = blocks.run(
-        _look, rows=(np.arange(n),)
+        _find_nan, rows=(np.arange(n),)
     )
     summary = Summary.of(rows, (columns,), blocks.place)
     here = np.flatnonzero(n_missing < n_channels)
@@ -113,17 +108,17 @@ def survey(blocks, folding):
     part = blocks if len(here) == n else blocks.select(here)
     missing = None
     if n_missing[here].any():
-        found = [each for each in parts if each is not None]
-        lines, channels = (np.concatenate(each) for each in zip(*found, strict=True))
+        places = [each for each in parts if each is not None]
+        lines, channels = map(np.concatenate, zip(*places, strict=True))
         kept = n_missing[lines] < n_channels
         lines, channels = lines[kept], channels[kept]
         indices = [*folding.indices(blocks.rows[lines]), channels]
         missing = MissingEntries(np.searchsorted(here, lines), indices)
     guess = amounts[:, None], profile[:, None] / (mean or 1.0)
-    return Survey(part, _without(summary, here), missing, guess)
+    return GappyData(part, _without(summary, here), missing, guess)
 
 
-def _look(X, rows):
+def _find_nan(X, rows):
     X = X.toarray() if scipy.sparse.issparse(X) else X
     gaps = np.isnan(X)
     lines, channels = np.nonzero(gaps)
@@ -133,8 +128,8 @@ def _look(X, rows):
     return (gaps.sum(axis=1), part, *results), (*sums, gaps.sum(axis=0))
 
 
-def _without(summary, rows):
-    """The summary of some rows; sums over columns stay, as the others are empty."""
+def _without(summary: Summary, rows: NDArray) -> Summary:
+    """Summary of the rows with data; sums over columns stay the same."""
     return summary._replace(
         row_sums=summary.row_sums[rows],
         row_squares=summary.row_squares[rows],
@@ -143,43 +138,50 @@ def _without(summary, rows):
 
 
 class FilledBlocks:
-    """A `BlockMatrix` whose gaps are filled when it is read.
+    """A `BlockMatrix` whose missing entries are filled when it is read.
 
     Everything but `run` and the scaling is that of the matrix.
 
     Parameters
     ----------
     blocks : BlockMatrix
+        Data with NaN.
     loadings : (n_pixels, k) array
+        Abundances.
     spectra : (n_channels, k) array
-        What is missing is taken from ``loadings @ spectra.T``.
+        Spectra; entries are filled with ``loadings @ spectra.T``.
     """
 
-    def __init__(self, blocks, loadings, spectra):
+    def __init__(self, blocks: BlockMatrix, loadings: NDArray, spectra: NDArray):
         self.blocks = blocks
         self.loadings = loadings.astype(blocks.dtype)
         self.spectra = spectra.astype(blocks.dtype)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.blocks, name)
 
-    def run(self, function, rows=(), shared=()):
+    def run(
+        self,
+        function: Callable,
+        rows: Sequence[NDArray] = (),
+        shared: Sequence = (),
+    ) -> tuple:
         """Read every block once; see `BlockMatrix.run`."""
         filled = partial(_on_filled, function=function, n_rows=len(rows))
         return self.blocks.run(
             filled, rows=(self.loadings, *rows), shared=(self.spectra, *shared)
         )
 
-    def scaled(self, row_scale, column_scale):
-        """Divided by scales, what the gaps are filled with too."""
+    def scaled(self, row_scale: NDArray, column_scale: NDArray) -> FilledBlocks:
+        """The matrix and its filled entries divided by scales."""
         return FilledBlocks(
             self.blocks.scaled(row_scale, column_scale),
             self.loadings / row_scale[:, None],
             self.spectra / column_scale[:, None],
         )
 
-    def unscaled(self):
-        """The matrix without scaling and with zeros in its gaps."""
+    def unscaled(self) -> FilledBlocks:
+        """The matrix without scaling, with zeros in the place of missing entries."""
         plain = self.blocks.unscaled()
         return FilledBlocks(plain, *(np.zeros((n, 1)) for n in plain.shape))
 
@@ -195,8 +197,10 @@ def _on_filled(X, loadings, *rest, function, n_rows):
     return function(X, *rows, *shared)
 
 
-def abundances_with_gaps(X, S, nonnegative):
-    """Least squares of some rows, NaN left out; a function for `BlockMatrix.run`."""
+def abundances_with_gaps(
+    X: NDArray | scipy.sparse.sparray, S: NDArray, nonnegative: bool
+) -> tuple[tuple[NDArray], tuple[()]]:
+    """Abundances of some rows without their NaN; a function for `BlockMatrix.run`."""
     X = X.toarray() if scipy.sparse.issparse(X) else X
     gaps = np.isnan(X)
     if np.isinf(X).any():
@@ -208,7 +212,7 @@ def abundances_with_gaps(X, S, nonnegative):
     leave_out(lines, spectra.T[channels], G)
     A = np.zeros_like(F)
     if nonnegative:
-        nonnegative_rows_each(A, F, G, _MANY)
+        solve_nonnegative(A, F, G, LAST_SWEEPS)
     else:
         A = solve_rows(F, G, A)
     return (A.astype(X.dtype),), ()

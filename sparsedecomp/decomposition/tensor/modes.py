@@ -1,37 +1,42 @@
-"""How the pixels of a cube fold into the modes of a tensor."""
+"""Navigation axes of a cube grouped into the modes of a tensor."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 class Folding(NamedTuple):
-    """Navigation axes put together to modes; the channels are the last mode.
+    """Navigation axes grouped into modes; the channels are the last mode.
 
     Attributes
     ----------
     navigation_shape : tuple of int
-        In array order.
+        Sizes of the navigation axes in array order.
     modes : tuple of tuples of int
         Navigation axes of each mode; every axis is in exactly one of them.
     """
 
-    navigation_shape: tuple
-    modes: tuple
+    navigation_shape: tuple[int, ...]
+    modes: tuple[tuple[int, ...], ...]
 
     @classmethod
-    def of(cls, navigation_shape, modes=None):
-        """Check what the user gave.
+    def of(
+        cls, navigation_shape: Sequence[int], modes: Sequence | None = None
+    ) -> Folding:
+        """Check the modes that the user gave.
 
         Parameters
         ----------
         navigation_shape : tuple of int
+            Sizes of the navigation axes in array order.
         modes : sequence of int or of sequences of int, optional
-            Default: every navigation axis is a mode.
+            Navigation axes of each mode. Default: every navigation axis is a mode.
 
         Returns
         -------
@@ -40,37 +45,36 @@ class Folding(NamedTuple):
         Raises
         ------
         ValueError
-            When an axis is missing, named twice or does not exist.
+            If an axis is missing, named twice or does not exist.
         """
         n_axes = len(navigation_shape)
-        if modes is None:
-            modes = range(n_axes)
-        modes = tuple((m,) if isinstance(m, Integral) else tuple(m) for m in modes)
-        axes = [axis for mode in modes for axis in mode]
-        if sorted(axes) != list(range(n_axes)) or not all(modes):
+        given: Sequence = range(n_axes) if modes is None else modes
+        grouped = tuple((m,) if isinstance(m, Integral) else tuple(m) for m in given)
+        axes = [axis for mode in grouped for axis in mode]
+        if sorted(axes) != list(range(n_axes)) or not all(grouped):
             raise ValueError(
-                f"modes={modes} for data with {n_axes} navigation axes of the shape "
+                f"modes={grouped} for data with {n_axes} navigation axes of the shape "
                 f"{tuple(navigation_shape)}: expected every axis from 0 to "
                 f"{n_axes - 1} in exactly one mode, for instance "
                 f"{tuple((axis,) for axis in range(n_axes))}."
             )
-        return cls(tuple(navigation_shape), modes)
+        return cls(tuple(navigation_shape), grouped)
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """Sizes of the modes, without the channels."""
         return tuple(
             math.prod(self.navigation_shape[axis] for axis in mode)
             for mode in self.modes
         )
 
-    def tensor(self, rows):
+    def tensor(self, rows: NDArray) -> NDArray:
         """Fold one entry for every position into a tensor.
 
         Parameters
         ----------
         rows : (n_positions, ...) array
-            In C order of the navigation axes.
+            Entries in C order of the navigation axes.
 
         Returns
         -------
@@ -82,13 +86,13 @@ class Folding(NamedTuple):
         folded = rows.reshape(*self.navigation_shape, *rest)
         return folded.transpose(*axes, *trailing).reshape(*self.shape, *rest)
 
-    def indices(self, rows):
-        """Where rows of the matrix are in each mode.
+    def indices(self, rows: NDArray) -> list[NDArray]:
+        """Positions of rows of the matrix in each mode.
 
         Parameters
         ----------
         rows : (n,) int array
-            Flat C-order positions.
+            Flat positions of the rows in C order.
 
         Returns
         -------
@@ -104,13 +108,15 @@ class Folding(NamedTuple):
         ]
 
 
-def khatri_rao_rows(factors, indices):
-    """Product of the factors at some positions: rows of their Khatri-Rao product.
+def khatri_rao_rows(factors: Sequence[NDArray], indices: Sequence[NDArray]) -> NDArray:
+    """Rows of the Khatri-Rao product of the factors at some positions.
 
     Parameters
     ----------
     factors : sequence of (n_m, k) arrays
+        Factors of the modes.
     indices : sequence of (n,) int arrays
+        Positions in each mode.
 
     Returns
     -------
@@ -122,19 +128,23 @@ def khatri_rao_rows(factors, indices):
     return product
 
 
-def contract(T, factors, skip=None):
+def contract(
+    T: NDArray, factors: Sequence[NDArray], skip: int | None = None
+) -> NDArray:
     """Multiply a tensor along its modes, all but one, component by component.
 
     Parameters
     ----------
     T : (n_1, ..., n_M, k) array
+        Tensor with one entry for every component.
     factors : sequence of M arrays of shape (n_m, k)
+        Factors of the modes.
     skip : int, optional
-        Mode that stays.
+        Mode that is not contracted.
 
     Returns
     -------
-    (n_skip, k) array, or (k,) when no mode stays
+    (n_skip, k) array, or (k,) if all modes are contracted
     """
     for mode in reversed(range(len(factors))):
         if skip is None or mode > skip:

@@ -47,34 +47,38 @@ class PARAFAC2(TensorFactorisation):
     by all steps, amounts ``d_k``, and spectra ``B_k`` of which only the inner products
     ``B_k' B_k`` are the same in all steps [1]_. A peak that moves along the series
     (temperature, tilt, charging) keeps its norm and, as long as peaks do not run into
-    each other, its overlap: this is the model for it, where `CPD` needs several
-    components for one moving peak. It is fitted directly [2]_, in compressed
-    coordinates, after two passes over the data.
+    each other, its overlap: one component describes it, where `CPD` needs several. The
+    model is fitted directly [2]_, in compressed coordinates, after two passes over the
+    data.
 
-    It is unique with enough steps (four or more) and enough change in the amounts; the
-    spectra are free to have any sign and are noisier than those of `CPD`, which one
-    should prefer where it fits.
+    It is unique with enough steps (four or more) and enough change in the amounts. The
+    spectra may have any sign and are noisier than those of `CPD`, which is preferable
+    where it fits.
 
     Parameters
     ----------
     n_components : int, optional
-        Default: 2.
+        Number of components. Default: 2.
     series : int, default 0
-        Number of the mode along which the spectra change.
+        Mode along which the spectra change, 0 or 1.
     modes : sequence of int or of sequences of int, optional
         Navigation axes of the two modes, the series and the pixels, as in `CPD`.
     nonnegative : bool, default True
-        Of maps and amounts; never of the spectra.
+        Whether maps and amounts are non-negative; spectra are not constrained.
     noise : {"auto", "uniform", "poisson"}
-        As in `CPD`.
+        Noise model, as in `CPD`.
     n_init : int, default 4
-        Starts; the best after some iterations goes on.
+        Number of starts. The best after 30 iterations is continued.
     max_iter : int, default 2000
+        Upper bound on the iterations of a descent.
     tol : float, default 1e-8
-        Ends when the residual sum of squares falls by less than this part of itself.
+        The fit ends when the residual sum of squares falls by less than this part of
+        itself in an iteration.
     random_state : int, RandomState instance or None
+        Seed of the starts and of the range finder.
     callback : callable, optional
-        Called with a `Progress` after every iteration; returning True stops the fit.
+        Called with a `Progress` after every iteration; returning True ends the fit. The
+        objective is the residual sum of squares.
 
     Attributes
     ----------
@@ -84,20 +88,30 @@ class PARAFAC2(TensorFactorisation):
     evolving_ : (n_steps, n_channels, k) float64 array
         Spectra of every step, in the units of the data.
     components_ : (k, n_channels) array
-        Their mean over the steps.
+        Mean of the spectra over the steps.
     n_components_ : int
+        Number of components.
     congruence_ : (n_init,) float64 array
-        Of the maps and amounts of every start where it was left, with the solution.
+        Congruence of the maps and amounts at the end of every start with the solution.
     noise_model_ : str
+        Noise model that was used, "uniform" or "poisson".
     noise_variance_ : float
-    objective_history_ : (n_sweeps,) array
-        Residual sum of squares relative to the data.
+        Mean square of the (weighted) residual.
+    objective_history_ : (n_iterations,) array
+        Residual sum of squares relative to the data, of the descent that was kept.
     residual_norm_, relative_residual_ : float
-        Of the compressed (and weighted) data.
+        Norm of the residual of the compressed (and weighted) data, and relative to that
+        of the data.
     n_iter_ : int
-    converged_, interrupted_ : bool
+        Number of iterations of all descents.
+    converged_ : bool
+        Whether the descent that was kept met the convergence test.
+    interrupted_ : bool
+        Whether Ctrl-C ended the fit.
     passes_ : int
+        Number of reads of all data.
     seconds_ : float
+        Wall time of the fit.
 
     References
     ----------
@@ -157,7 +171,7 @@ class PARAFAC2(TensorFactorisation):
         Parameters
         ----------
         X : array, dask array or BlockMatrix
-            With two modes besides the channels.
+            Data with two modes besides the channels.
         y : None
             Ignored.
 

@@ -1,8 +1,10 @@
-"""How many components a tensor has, asked in three ways."""
+"""Number of components of a tensor by three diagnostics."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,22 +14,30 @@ from sparsedecomp.decomposition.iterate import Outcome, Phases
 from sparsedecomp.decomposition.tensor.algebra import congruence, core_consistency
 from sparsedecomp.decomposition.tensor.compression import (
     OVERSAMPLING,
+    CompressedTensor,
     compress_tensor,
     leading_vectors,
 )
-from sparsedecomp.decomposition.tensor.cpd import descend_from_starts
 from sparsedecomp.decomposition.tensor.cpd_least_squares import (
     CPDLeastSquares,
     Factors,
 )
+from sparsedecomp.decomposition.tensor.initialisation import descend_from_starts
 from sparsedecomp.decomposition.tensor.modes import Folding
 
-# Halves of the data that agree so far have the same components.
+if TYPE_CHECKING:
+    from sparsedecomp.decomposition.base import MatrixLike
+
+# Models of two halves of the data with this mean congruence count as equal.
 _REPEATED = 0.95
-# The core of a model that is not too large is so consistent, per cent.
+# Core consistency in per cent of a model that has not too many components. Both
+# thresholds were chosen before any data were looked at.
 _CONSISTENT = 60.0
+# Parts of the cross-validation, each of which is predicted from the others. More parts
+# take longer and predict from more data.
 _FOLDS = 5
-# Positions of the largest mode that the cross-validation looks at.
+# Upper bound on the positions of the largest mode in the cross-validation, which limits
+# its time.
 _MOST_POSITIONS = 1024
 # Descents of the diagnostics: less exact than those of `CPD`, as no diagnostic
 # changes with the last digits of the factors.
@@ -37,42 +47,43 @@ FOLD_MAX_ITER, FOLD_TOL = 150, 1e-6
 
 @dataclass(frozen=True)
 class RankReport:
-    """What speaks for which number of components.
+    """Diagnostics of the number of components, and what they recommend.
 
     Attributes
     ----------
     ranks : (n,) int array
-        The numbers that were tried, from 1.
+        Numbers of components that were tried, from 1.
     fit : (n,) array
-        Share of the sum of squares that the compressed model explains, per cent.
+        Part of the sum of squares that the compressed model explains, in per cent.
     core_consistency : (n,) array
-        Per cent; NaN where positions are missing.
+        Core consistency in per cent; NaN if positions are missing.
     split_congruence : (n,) array
-        Agreement of the models of two halves of the data.
+        Congruence of the models of two halves of the data; 1 for equal models.
     prediction_error, prediction_spread : (n,) arrays
         Squared error of data that were left out, relative to their size, and the
         standard error of its difference to the best.
     singular_values : list of arrays
-        Of the unfoldings of the compressed data: the scree plot of every mode.
+        Singular values of the unfolding of the compressed data along each mode.
     votes : dict of str to int or None
-        What each of the three diagnostics says by itself.
+        Number that each of the three diagnostics finds by itself.
     recommended : int or None
-        What at least two of them say; None when no two agree.
+        Number that at least two of them find; None if no two agree.
     reason : str
+        Explanation of the recommendation.
     """
 
-    ranks: np.ndarray
-    fit: np.ndarray
-    core_consistency: np.ndarray
-    split_congruence: np.ndarray
-    prediction_error: np.ndarray
-    prediction_spread: np.ndarray
-    singular_values: list
-    votes: dict
+    ranks: NDArray
+    fit: NDArray
+    core_consistency: NDArray
+    split_congruence: NDArray
+    prediction_error: NDArray
+    prediction_spread: NDArray
+    singular_values: list[NDArray]
+    votes: dict[str, int | None]
     recommended: int | None
     reason: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         lines = ["rank   fit %  consistency %  halves agree  prediction error"]
         for i, rank in enumerate(self.ranks):
             lines.append(
@@ -83,59 +94,65 @@ class RankReport:
 
 
 def tensor_rank(
-    X,
-    max_rank=8,
+    X: MatrixLike,
+    max_rank: int = 8,
     *,
-    modes=None,
-    nonnegative=True,
-    noise="auto",
-    worth=1e-3,
-    n_init=6,
-    random_state=None,
-):
-    """Ask the data for the number of components of a canonical polyadic model.
+    modes: Sequence | None = None,
+    nonnegative: bool = True,
+    noise: str = "auto",
+    worth: float = 1e-3,
+    n_init: int = 6,
+    random_state: int | np.random.Generator | None = None,
+) -> RankReport:
+    """Estimate the number of components of a canonical polyadic model.
 
-    Three diagnostics, all on compressed data, read in two passes (three for counts):
+    Three diagnostics on compressed data, which are read in two passes (three for
+    counts):
 
-    - prediction: of data left out, counts by thinning and other data by fibres, the
-      smallest rank whose error is within one standard error of the least;
+    - prediction: the smallest rank whose error on data that were left out (thinned
+      counts, or fibres of other data) is within one standard error of the least;
     - halves: the last rank, from 1 upwards, at which the models of the even and of the
       odd entries of the largest mode agree (mean congruence above 0.95);
     - core consistency [1]_: the last rank, from 1 upwards, with more than 60 %.
 
-    Ranks whose components explain next to nothing are left out (`worth`). None of the
-    three is right always. Core consistency falls early for components that are
-    alike; prediction goes on where the data are no exact tensor; halves agree on too
-    few components as well as on the right ones. So a number is recommended when two of
-    the three name it, and otherwise none. The thresholds of the three were set before
-    any data were looked at; `worth` was added with the fluorescence of the amino acids
-    in view, where a fourth component of 0.01 % predicts and repeats.
+    Components that explain next to nothing are not counted (`worth`). Each of the
+    three can be wrong. Core consistency falls early if components are alike; the
+    prediction favours more components where the data are not exactly multilinear;
+    halves agree on too few components as well as on the right ones. So a number is
+    recommended only if two of the three find it. The thresholds of the three were
+    chosen before any data were looked at; `worth` was added for the fluorescence of
+    amino acids, where a fourth component of 0.01 % predicts and repeats.
 
     Parameters
     ----------
     X : array, dask array or BlockMatrix
-        Of shape (*modes, n_channels).
+        Data of shape (*modes, n_channels).
     max_rank : int, default 8
+        Largest number of components that is tried.
     modes : sequence, optional
-        As in `CPD`.
+        Navigation axes of each mode, as in `CPD`.
     nonnegative : bool, default True
+        Whether factors are non-negative.
     noise : {"auto", "uniform", "poisson"}
+        Noise model, as in `CPD`.
     worth : float, default 1e-3
-        Ranks are not looked at beyond the last component that explains this part of
-        what the largest model explains: real data hold ever smaller departures from
-        any model, which predict and repeat like components.
+        Part of what the largest model explains that a component must explain to be
+        counted: real data have ever smaller deviations from any model, which predict
+        and repeat like components. Larger values give fewer components.
     n_init : int, default 6
-        Starts of every fit.
+        Number of starts of every fit.
     random_state : int or Generator, optional
+        Seed of the starts, the range finder and the cross-validation.
 
     Returns
     -------
     RankReport
+        Diagnostics and recommendation.
 
     Raises
     ------
     ValueError
-        For a matrix: its rank is no number of components. See also `CPD`.
+        For a matrix, whose factorisation is not unique at any rank.
 
     References
     ----------
@@ -168,24 +185,25 @@ def tensor_rank(
     small = full.with_compressed_modes(room)
     folds = _folds(data, generator)
     ranks = np.arange(1, 1 + min(max_rank, *sorted(data.shape)[-2:]))
-    fit, consistency, halves, errors = [], [], [], []
-    for k in ranks:
+    fit, consistency, halves = [], [], []
+    fold_errors: list[list[float]] = []
+    for k in ranks.tolist():
         best = _best_fit(small, k, n_init, generator)
         fit.append(100 * (1 - best.objective / data.sum_of_squares))
         core = [small.to_basis(m, f) for m, f in enumerate(best.state)]
         complete = data.observed is None
         consistency.append(core_consistency(small.scores, core) if complete else np.nan)
         halves.append(_halves(data, k, nonnegative, n_init, generator))
-        errors.append(
+        fold_errors.append(
             [fold.error(k, nonnegative, n_init // 2, generator) for fold in folds]
         )
-    errors = np.array(errors)
-    best = int(errors.mean(axis=1).argmin())
-    spread = (errors - errors[best]).std(axis=1, ddof=1) / np.sqrt(len(folds))
-    within = errors.mean(axis=1) <= errors.mean(axis=1)[best] + spread
+    errors = np.array(fold_errors)
+    least = int(errors.mean(axis=1).argmin())
+    spread = (errors - errors[least]).std(axis=1, ddof=1) / np.sqrt(len(folds))
+    within = errors.mean(axis=1) <= errors.mean(axis=1)[least] + spread
     gains = np.diff(fit, prepend=0.0)
     last = int(ranks[np.flatnonzero(gains >= worth * fit[-1])[-1]])
-    votes = {
+    votes: dict[str, int | None] = {
         "prediction": int(ranks[np.argmax(within)]),
         "halves": _largest(ranks, np.array(halves) >= _REPEATED),
         "core consistency": _largest(ranks, np.array(consistency) >= _CONSISTENT),
@@ -208,18 +226,18 @@ def tensor_rank(
     )
 
 
-def _largest(ranks, passed):
-    """The last rank before the first that did not pass, or None."""
+def _largest(ranks: NDArray, passed: NDArray) -> int | None:
+    """The last rank before the first that does not pass, or None."""
     n = len(ranks) if passed.all() else int(np.argmin(passed))
     return int(ranks[n - 1]) if n else None
 
 
-def _verdict(votes, ranks):
-    said = [vote for vote in votes.values() if vote is not None]
+def _verdict(votes: dict[str, int | None], ranks: NDArray) -> tuple[int | None, str]:
+    found = [vote for vote in votes.values() if vote is not None]
     words = ", ".join(f"{name} {vote}" for name, vote in votes.items())
-    for rank in sorted(set(said)):
-        if said.count(rank) >= 2:
-            if rank == ranks[-1] and said.count(rank) == len(said):
+    for rank in sorted(set(found)):
+        if found.count(rank) >= 2:
+            if rank == ranks[-1] and found.count(rank) == len(found):
                 return None, f"Every rank tried passes ({words}): try larger ones."
             return rank, f"{rank} components ({words})."
     return None, (
@@ -242,19 +260,26 @@ def _best_fit(
     return phases.outcome
 
 
-def _halves(data, k, nonnegative, n_init, generator):
+def _halves(
+    data: CompressedTensor,
+    k: int,
+    nonnegative: bool,
+    n_init: int,
+    generator: np.random.Generator,
+) -> float:
     """Congruence of the models of even and odd entries of the largest mode."""
     mode = int(np.argmax(data.scores.shape[:-1]))
-    found = []
+    models = []
     for half in range(2):
         entries = np.arange(half, data.scores.shape[mode], 2)
         part = np.take(data.scores, entries, axis=mode)
-        seen = data.observed
-        seen = None if seen is None else np.take(seen, entries, axis=mode)
-        method = _part(part, data.basis, seen, nonnegative)
+        observed = data.observed
+        if observed is not None:
+            observed = np.take(observed, entries, axis=mode)
+        method = _part(part, data.basis, observed, nonnegative)
         factors = _best_fit(method, k, n_init, generator).state
-        found.append([f for m, f in enumerate(factors) if m != mode])
-    return congruence(*found)
+        models.append([f for m, f in enumerate(factors) if m != mode])
+    return congruence(*models)
 
 
 def _part(
@@ -273,33 +298,51 @@ def _part(
 
 @dataclass(frozen=True)
 class _Fold:
-    """Data to learn from and data to predict."""
+    """Scores to fit a model to, and scores to predict with it.
 
-    learnt: np.ndarray
-    hidden: np.ndarray
-    basis: np.ndarray
-    seen: np.ndarray | None
-    asked: np.ndarray
+    Attributes
+    ----------
+    training, validation : (*shape, rank) arrays
+        Scores.
+    basis : (n_channels, rank) array
+        Basis of the channels.
+    observed : (*shape,) bool array or None
+        Positions of the training scores.
+    predicted : (*shape,) bool array
+        Positions of the validation scores.
+    ratio : float
+        Size of the validation data relative to the training data.
+    """
+
+    training: NDArray
+    validation: NDArray
+    basis: NDArray
+    observed: NDArray | None
+    predicted: NDArray
     ratio: float
 
-    def error(self, k, nonnegative, n_init, generator):
+    def error(
+        self, k: int, nonnegative: bool, n_init: int, generator: np.random.Generator
+    ) -> float:
+        """Squared error of the prediction relative to the validation scores."""
         # Predictions settle long before the factors do.
-        method = _part(self.learnt, self.basis, self.seen, nonnegative, FOLD_TOL)
+        method = _part(self.training, self.basis, self.observed, nonnegative, FOLD_TOL)
         factors = _best_fit(method, k, n_init, generator, FOLD_MAX_ITER).state
-        inside = [*factors[:-1], self.basis.T @ factors[-1]]
-        model = np.ones((*self.learnt.shape[:-1], k))
-        for mode, factor in enumerate(inside[:-1]):
+        model = np.ones((*self.training.shape[:-1], k))
+        for mode, factor in enumerate(factors[:-1]):
             shape = [1] * model.ndim
             shape[mode], shape[-1] = factor.shape
             model *= factor.reshape(shape)
-        left = self.hidden - self.ratio * (model @ inside[-1].T)
-        squares = np.square(left[self.asked]).sum()
-        # Worse than to predict nothing is not worse than that.
-        return float(min(squares / np.square(self.hidden[self.asked]).sum(), 1.0))
+        spectra = self.basis.T @ factors[-1]
+        residual = self.validation - self.ratio * (model @ spectra.T)
+        squares = np.square(residual[self.predicted]).sum()
+        total = np.square(self.validation[self.predicted]).sum()
+        # The prediction of zeros has the error 1; a worse one is counted like it.
+        return float(min(squares / total, 1.0))
 
 
-def _folds(data, generator):
-    """Counts are thinned; of other data every fold hides a part of the fibres."""
+def _folds(data: CompressedTensor, generator: np.random.Generator) -> list[_Fold]:
+    """Parts of thinned counts; parts of the fibres of other data."""
     mode = int(np.argmax(data.scores.shape[:-1]))
     n = data.scores.shape[mode]
     kept = np.sort(generator.choice(n, min(n, _MOST_POSITIONS), replace=False))
@@ -333,15 +376,16 @@ def _folds(data, generator):
     part = np.moveaxis(part, 0, mode)
     folds = []
     for i in range(_FOLDS):
-        hidden = observed & (part == i)
-        seen = observed & (part != i)
-        learnt = np.where(seen[..., None], scores, 0.0)
-        folds.append(_Fold(learnt, scores, data.basis, seen, hidden, 1.0))
+        predicted = observed & (part == i)
+        kept_fibres = observed & (part != i)
+        training = np.where(kept_fibres[..., None], scores, 0.0)
+        fold = _Fold(training, scores, data.basis, kept_fibres, predicted, 1.0)
+        folds.append(fold)
     return folds
 
 
-def _thinned(data, seed):
-    """One pass: scores of the counts, each count given to one of the folds."""
+def _thinned(data: CompressedTensor, seed: int) -> NDArray:
+    """Scores of the counts of every fold, each count in one of them; one pass."""
     blocks = data.blocks
     quantum = data.summary.quantum or 1.0
     plain = blocks.unscaled()
@@ -358,10 +402,10 @@ def _thinned(data, seed):
 def _split_counts(X, rows, scale, V, quantum, seed):
     X = np.asarray(X.todense()) if hasattr(X, "todense") else X
     generator = np.random.default_rng([seed, int(rows[0])])
-    left = np.rint(X / quantum).astype(np.int64)
+    remaining = np.rint(X / quantum).astype(np.int64)
     scores = np.empty((len(X), V.shape[1], _FOLDS))
     for i in range(_FOLDS):
-        part = generator.binomial(left, 1 / (_FOLDS - i))
-        left -= part
+        part = generator.binomial(remaining, 1 / (_FOLDS - i))
+        remaining -= part
         scores[:, :, i] = quantum * (part @ V) / scale[:, None]
     return (scores,), ()

@@ -39,56 +39,67 @@ if TYPE_CHECKING:
 class Tucker(TensorFactorisation):
     """Tucker decomposition by streamed higher-order orthogonal iteration [1]_ [2]_.
 
-    ``X ~ core x_1 A_1 ... x_M A_M`` with a basis ``A_m`` for every mode. It is the
-    best way to compress or denoise a tensor, every mode by a rank of its own; the
-    data are read three times. Its factors are no components: any rotation of a basis,
-    undone in the core, is as good. Use `CPD` where the components are to be
-    interpreted.
+    ``X ~ core x_1 A_1 ... x_M A_M`` with a basis ``A_m`` for every mode. It compresses
+    or denoises a tensor, every mode with a rank of its own; the data are read three
+    times. Its factors are not components: any rotation of a basis can be undone in the
+    core. Use `CPD` to interpret components.
 
     Parameters
     ----------
     n_components : int, optional
         Rank of the channels. Default: 2.
     ranks : sequence of int, optional
-        Of the other modes. Default: `n_components`, or the size of a smaller mode.
+        Ranks of the other modes. Default: `n_components`, or the size of a smaller
+        mode.
     modes : sequence of int or of sequences of int, optional
         Navigation axes that make up each mode, as in `CPD`.
     nonnegative : bool, default False
-        Non-negative core and factors, by coordinate descent, instead of orthonormal
-        factors.
+        Whether core and factors are non-negative instead of orthonormal.
     noise : {"auto", "uniform", "poisson"}
-        As in `CPD`. With Poisson weights the factors are orthonormal before the
-        weights are taken off.
+        Noise model, as in `CPD`. With Poisson weights the factors are orthonormal for
+        the weighted data.
     max_iter : int, default 200
-        Iterations at most.
+        Upper bound on the iterations.
     tol : float, default 1e-8
-        Ends when the residual sum of squares falls by less than this part of the data.
+        The fit ends when the residual sum of squares falls by less than this part of
+        that of the data in an iteration.
     random_state : int, RandomState instance or None
         Seed of the range finder and of a non-negative start.
     callback : callable, optional
-        Called with a `Progress` after every iteration; returning True stops the fit.
+        Called with a `Progress` after every iteration; returning True ends the fit. The
+        objective is the residual sum of squares.
 
     Attributes
     ----------
     factors_ : list of (n_m, r_m) float64 arrays
-        The channels last.
+        Factors of the modes, the channels last.
     core_ : (r_1, ..., r_M) float64 array
+        Core between the factors.
     singular_values_ : list of float64 arrays
-        Of the unfoldings of the compressed data, one for each mode: the scree plots.
+        Singular values of the unfolding of the compressed data along each mode, for
+        scree plots.
     components_ : (n_components_, n_channels) array
-        The factor of the channels.
+        Factor of the channels.
     n_components_ : int
+        Rank of the channels.
     noise_model_ : str
+        Noise model that was used, "uniform" or "poisson".
     noise_variance_ : float
         Mean square of the (weighted) residual.
     objective_history_ : (n_iter_,) array
         Residual sum of squares of the compressed data, relative to the data.
     residual_norm_, relative_residual_ : float
-        Of the weighted data where weights are used; exact.
+        Norm of the residual of the (weighted) data, and relative to that of the data.
     n_iter_ : int
-    converged_, interrupted_ : bool
+        Number of iterations.
+    converged_ : bool
+        Whether the fit met the convergence test.
+    interrupted_ : bool
+        Whether Ctrl-C ended the fit.
     passes_ : int
+        Number of reads of all data.
     seconds_ : float
+        Wall time of the fit.
 
     References
     ----------
@@ -144,7 +155,7 @@ class Tucker(TensorFactorisation):
         Parameters
         ----------
         X : array, SciPy sparse matrix, dask array or BlockMatrix
-            Of shape (*modes, n_channels).
+            Data of shape (*modes, n_channels).
         y : None
             Ignored.
 

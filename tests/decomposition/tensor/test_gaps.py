@@ -15,7 +15,7 @@ from sparsedecomp.decomposition.tensor.cpd_likelihood import (
     PoissonCPD,
     gather_counts,
 )
-from sparsedecomp.decomposition.tensor.gaps import survey
+from sparsedecomp.decomposition.tensor.gaps import find_gaps
 from sparsedecomp.decomposition.tensor.modes import Folding
 
 from ...naive import tensor as naive
@@ -120,7 +120,7 @@ def test_the_likelihood_of_what_is_there_never_falls(rng):
     X = rng.poisson(np.einsum("ar,br,cr->abc", *truth)).astype(float)
     holed, missing = spoilt(X, 0.1)
     folding = Folding.of((5, 12))
-    looked = survey(as_blocks(holed), folding)
+    looked = find_gaps(as_blocks(holed), folding)
     counts = gather_counts(as_blocks(np.where(missing, 0.0, X)))
     indices = folding.indices(np.arange(60))
     tensor = CountTensor(counts, indices, (5, 12), None, looked.missing)
@@ -142,7 +142,7 @@ def test_where_the_gaps_are(rng):
     X[1, 2, 3] = X[0, 0, 5] = X[2, 2] = np.nan
     sparse = scipy.sparse.csr_array(X.reshape(20, 6))
     for data, shape in ((X, (4, 5)), (sparse, (20,))):
-        looked = survey(as_blocks(data), Folding.of(shape))
+        looked = find_gaps(as_blocks(data), Folding.of(shape))
         assert looked.blocks.shape == (19, 6) and looked.summary.whole_numbers
         where = np.stack(looked.missing.indices, axis=1)
         expected = np.argwhere(np.isnan(X.reshape(*shape, 6)))
