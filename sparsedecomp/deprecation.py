@@ -68,6 +68,7 @@ def renamed_parameters(**new_names: str | tuple[str, ...]) -> Callable[[F], F]:
                     kwargs.update((key, v) for key, v in given if v is not None)
             return function(*args, **kwargs)
 
+        accepting.renamed_parameters = new_names  # type: ignore[attr-defined]
         return cast(F, accepting)
 
     return decorate

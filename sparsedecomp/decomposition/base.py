@@ -199,11 +199,21 @@ class BlockFactorisation(
         """Set the attributes that tell what was found and how the fit ended."""
         self.components_ = fit.S.astype(fit.C.dtype, copy=False)
         self.n_components_ = len(fit.S)
-        self.objective_history_ = np.array(fit.outcome.history)
-        self.residual_norm_ = float(np.sqrt(fit.residual))
-        self.relative_residual_ = float(np.sqrt(fit.residual / fit.sum_of_squares))
-        self.converged_ = fit.outcome.converged
-        self.interrupted_ = fit.outcome.interrupted
+        self._record_course(fit.outcome, fit.residual, fit.sum_of_squares, monitor)
+
+    def _record_course(
+        self,
+        outcome: Outcome,
+        residual: float,
+        sum_of_squares: float,
+        monitor: Monitor,
+    ) -> None:
+        """Set the attributes that tell how the fit ended."""
+        self.objective_history_ = np.array(outcome.history)
+        self.residual_norm_ = float(np.sqrt(residual))
+        self.relative_residual_ = float(np.sqrt(residual / sum_of_squares))
+        self.converged_ = outcome.converged
+        self.interrupted_ = outcome.interrupted
         self.n_iter_ = monitor.count
         self.passes_ = monitor.passes
         self.seconds_ = monitor.seconds

@@ -75,6 +75,8 @@ def estimator_parameters(algorithm: Algorithm, given: dict[str, Any]) -> dict[st
         for name in inspect.signature(algorithm.load()).parameters
         if name != "n_components"
     ]
+    # Old names of parameters, which the estimator translates with a warning.
+    old = getattr(algorithm.load().__init__, "renamed_parameters", {})
     for name, value in given.items():
         if name in _FOREIGN:
             harmless, advice = _FOREIGN[name]
@@ -83,9 +85,9 @@ def estimator_parameters(algorithm: Algorithm, given: dict[str, Any]) -> dict[st
                     f"{name}={value!r} has no meaning for algorithm="
                     f"'{algorithm.name}': {advice}"
                 )
-        elif name not in known:
+        elif name not in known and name not in old:
             raise TypeError(_unknown(algorithm, name, known))
-    return {name: value for name, value in given.items() if name in known}
+    return {name: value for name, value in given.items() if name in {*known, *old}}
 
 
 def _is_one_of(value: object, choices: tuple) -> bool:

@@ -1,4 +1,10 @@
-"""Signals that were measured together, decomposed together."""
+"""`coupled_decomposition` of signals that were measured together."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -6,62 +12,71 @@ from .arguments import check_signal
 from .masks import in_array_order
 from .tensor_modes import modes_of
 
+if TYPE_CHECKING:
+    from hyperspy.api.signals import BaseSignal
+
+    from ..blocks import BlockMatrix
+    from ..decomposition.tensor.coupled import Coupled
+    from .masks import Mask
+    from .tensor_modes import Modes
+    from .tensor_results import TensorResults
+
 _NAME = "coupled_decomposition"
 
 
 def coupled_decomposition(
-    signals,
-    output_dimension,
-    shared="navigation",
+    signals: Sequence[BaseSignal],
+    output_dimension: int,
+    shared: str | Sequence[str] = "navigation",
     *,
-    modes=None,
-    smooth=True,
-    navigation_mask=None,
-    signal_mask=None,
-    **parameters,
-):
+    modes: Sequence | None = None,
+    smooth: bool = True,
+    navigation_mask: Mask | Sequence[Mask | None] | None = None,
+    signal_mask: Sequence[Mask | None] | None = None,
+    **parameters: Any,
+) -> list[TensorResults]:
     """Decompose several signals at once that share their maps, or another mode.
 
-    EDX and EELS of one scan have the same maps: found together they are better than
-    found from either. Counts have one likelihood, so that no weight has to be chosen;
-    other data are divided by their noise. The data are only read, lazy data in their
-    own chunks.
+    EDX and EELS of one scan have the same maps, which both together determine better
+    than either alone. Counts of all signals have a common likelihood, so that no weight
+    between them has to be chosen; other data are divided by their noise. The data are
+    read in their own chunks and never changed.
 
     Parameters
     ----------
     signals : sequence of hyperspy.api.signals.BaseSignal
-        Two or more, all counts or all not.
+        Two or more signals. The likelihood is used if all of them are counts.
     output_dimension : int
         Number of components, the same in all signals.
     shared : {"navigation", "signal"} or sequence of str, default "navigation"
-        What the signals have in common: all navigation axes (maps), the signal axes
-        (spectra), or the modes of these names, for instance ``["x, y"]`` for a tilt
-        series beside a single scan.
+        Modes that the signals have in common: all navigation axes (maps), the signal
+        axes (spectra), or the modes of these names, for instance ``["x, y"]`` for a
+        tilt series beside a single scan.
     modes : sequence of sequences, optional
-        The modes of each signal, as in ``s.tensor_decomposition``.
+        Navigation axes of the modes of each signal, as in ``s.tensor_decomposition``.
     smooth : bool, default True
-        Make the maps that are shared as smooth as predicts best, once the spectra are
-        found: much of what is wrong with maps of few counts is noise. Next to nothing
-        changes where it does not help; ``diagnostics`` say how much it was.
+        Whether to smooth shared maps after the fit, which lowers the noise of maps of
+        few counts. The strength is the one that predicts best, zero where smoothing
+        does not help; it is in ``diagnostics["smoothness"]``.
     navigation_mask : array or BaseSignal, or a sequence of one for each, optional
         True for pixels that are left out, in the order of ``axes_manager``. A single
-        one is for all signals. A pixel that one signal has is known for all.
+        mask holds for all signals. The abundances of a pixel that any signal has are
+        determined.
     signal_mask : sequence of arrays, signals or None, optional
-        One for each signal: True for channels that are left out.
+        Masks of the signals: True for channels that are left out.
     **parameters : object
-        ``noise``, ``n_init``, ``max_iter``, ``tol``, ``random_state`` of the fit, see
+        ``noise``, ``n_init``, ``max_iter``, ``tol``, ``random_state``, ``callback`` of
         `sparsedecomp.decomposition.fit_coupled`.
 
     Returns
     -------
     list of TensorResults
-        One for each signal, with equal factors in the modes that are shared.
+        Results of each signal, with equal factors in the shared modes.
 
     Raises
     ------
     ValueError
-        For signals whose shared modes have different shapes, and where nothing or
-        everything is shared.
+        If shared modes have different shapes, or nothing or everything is shared.
 
     Examples
     --------
@@ -81,7 +96,7 @@ def coupled_decomposition(
     from ..decomposition.tensor.coupled import fit_coupled
     from .algorithms import Algorithm
     from .driver import blocks_of
-    from .tensor import _name_of
+    from .tensor import name_of_mode
 
     if len(signals) < 2:
         raise ValueError(
@@ -94,7 +109,8 @@ def coupled_decomposition(
     given = [None] * len(signals) if modes is None else modes
     modes = [_modes(s, m) for s, m in zip(signals, given, strict=True)]
     names = [
-        [_name_of(s, m) for m in each] for s, each in zip(signals, modes, strict=True)
+        [name_of_mode(s, m) for m in each]
+        for s, each in zip(signals, modes, strict=True)
     ]
     labels = _labels(signals, names, shared)
     tensors = [
@@ -117,7 +133,9 @@ def coupled_decomposition(
     return _results(signals, tensors, modes, names, labels, fit)
 
 
-def _masks(signals, masks, space):
+def _masks(
+    signals: Sequence[BaseSignal], masks: Any, space: str
+) -> list[np.ndarray | None]:
     """One mask for each signal, in array order."""
     if space == "navigation" and not isinstance(masks, list | tuple):
         masks = [masks] * len(signals)
@@ -130,10 +148,12 @@ def _masks(signals, masks, space):
     return [in_array_order(s, m, space) for s, m in zip(signals, masks, strict=True)]
 
 
-def _planes(signals, modes, labels):
+def _planes(
+    signals: Sequence[BaseSignal], modes: list[Modes], labels: list[list[str]]
+) -> dict[str, tuple[int, ...]]:
     """Shapes of the images that signals share, by the label of their mode."""
     everywhere = [label for own in labels for label in own]
-    planes = {}
+    planes: dict[str, tuple[int, ...]] = {}
     for signal, each, own in zip(signals, modes, labels, strict=True):
         shape = signal.axes_manager._navigation_shape_in_array
         for mode, label in zip(each, own[:-1], strict=True):
@@ -142,16 +162,18 @@ def _planes(signals, modes, labels):
     return planes
 
 
-def _modes(signal, modes):
-    import warnings
-
-    # One mode besides the channels is what this method is for.
+def _modes(signal: BaseSignal, modes: Sequence | None) -> Modes:
+    # Coupled matrices are unique, unlike a single one.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "There is one mode")
         return modes_of(signal, modes)
 
 
-def _labels(signals, names, shared):
+def _labels(
+    signals: Sequence[BaseSignal],
+    names: list[list[str]],
+    shared: str | Sequence[str],
+) -> list[list[str]]:
     """A label for every mode; those with the same label share a factor."""
     everywhere = {name for each in names for name in each}
     if shared == "navigation":
@@ -187,12 +209,19 @@ def _labels(signals, names, shared):
     ]
 
 
-def _results(signals, tensors, modes, names, labels, fit):
+def _results(
+    signals: Sequence[BaseSignal],
+    tensors: list[BlockMatrix],
+    modes: list[Modes],
+    names: list[list[str]],
+    labels: list[list[str]],
+    fit: Coupled,
+) -> list[TensorResults]:
     from ..decomposition.tensor.modes import Folding
     from .components import spectra_like
     from .learning_results import expanded
-    from .tensor import _mode_signal, _with_gaps, spectral_name
-    from .tensor_results import TensorResults, _axes_of
+    from .tensor import nan_without_data, signal_of_mode, spectral_name
+    from .tensor_results import TensorResults, axes_of
 
     order = np.argsort(-(fit.weights / fit.weights.sum(axis=1)[:, None]).sum(axis=0))
     made = []
@@ -210,12 +239,12 @@ def _results(signals, tensors, modes, names, labels, fit):
         loadings = weights.copy()
         for unit, index in zip(units[:-1], indices, strict=True):
             loadings = loadings * unit[index]
-        loadings = _with_gaps(loadings)
+        loadings = nan_without_data(loadings)
         spectra = expanded(units[-1], tensors[i].columns, axes.signal_size)
         core = np.zeros((len(order),) * len(units))
         core[(np.arange(len(order)),) * len(units)] = weights
         factors = [
-            _mode_signal(signal, mode, name, _with_gaps(unit))
+            signal_of_mode(signal, mode, name, nan_without_data(unit))
             for mode, name, unit in zip(modes[i], names[i], units, strict=False)
         ]
         made.append(
@@ -230,7 +259,7 @@ def _results(signals, tensors, modes, names, labels, fit):
                 core_consistency=np.nan,
                 congruence=np.nan,
                 diagnostics={
-                    "navigation_axes": _axes_of(signal)[: len(shape)],
+                    "navigation_axes": axes_of(signal)[: len(shape)],
                     "objective_history": fit.nats if fit.likelihood else fit.history,
                     "converged": fit.converged,
                     "likelihood": fit.likelihood,

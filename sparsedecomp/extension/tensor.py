@@ -1,5 +1,10 @@
 """``s.tensor_decomposition``: factors of every mode of a series of spectrum images."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from . import algorithms
@@ -8,10 +13,17 @@ from .components import spectra_like
 from .masks import in_array_order
 from .progress import progress_bar
 from .tensor_modes import modes_of, series_of
-from .tensor_results import TensorResults, _axes_of
+from .tensor_results import TensorResults, axes_of
+
+if TYPE_CHECKING:
+    from hyperspy.api.signals import BaseSignal
+
+    from ..blocks import BlockMatrix
+    from ..decomposition.tensor import RankReport
+    from .masks import Mask
 
 ALGORITHMS = {name: algorithms.ALGORITHMS[name] for name in ("cpd", "tucker")}
-# No algorithm of `decomposition`: its spectra are others in every step.
+# Not an algorithm of `s.decomposition`, as every step has its own spectra.
 ALGORITHMS["parafac2"] = algorithms.Algorithm(
     name="parafac2",
     target="sparsedecomp.decomposition:PARAFAC2",
@@ -24,52 +36,53 @@ ALGORITHMS["parafac2"] = algorithms.Algorithm(
 
 def tensor_decomposition(
     self,
-    output_dimension,
-    algorithm="cpd",
-    modes=None,
+    output_dimension: int,
+    algorithm: str = "cpd",
+    modes: Sequence | None = None,
     *,
-    navigation_mask=None,
-    signal_mask=None,
-    missing=None,
-    show_progressbar=None,
-    **parameters,
-):
+    navigation_mask: Mask | None = None,
+    signal_mask: Mask | None = None,
+    missing: np.ndarray | BaseSignal | None = None,
+    show_progressbar: bool | None = None,
+    **parameters: Any,
+) -> TensorResults:
     """Decompose a signal with three or more modes, such as a tilt or time series.
 
     Every component has one vector for each mode: a map, a spectrum, and a profile
-    along every other navigation axis. The data are only read, lazy data in their own
-    chunks, three times. ``s.decomposition(algorithm="cpd")`` finds the same, but knows
-    maps and spectra only; here every mode becomes a signal.
+    along every other navigation axis. The data are read three times, lazy data in
+    their own chunks, and never changed. ``s.decomposition(algorithm="cpd")`` fits the
+    same model and keeps maps and spectra; here every mode becomes a signal.
 
     Parameters
     ----------
     output_dimension : int
         Number of components; for "tucker" the rank of the channels.
     algorithm : {"cpd", "tucker", "parafac2"}, default "cpd"
-        See `sparsedecomp.CPD`, `sparsedecomp.Tucker` and `sparsedecomp.PARAFAC2`. The
+        Model: `sparsedecomp.CPD`, `sparsedecomp.Tucker` or `sparsedecomp.PARAFAC2`. The
         last is for peaks that move along a series: its results have the spectra of
-        every step in ``results.evolving``, ``results.spectra`` is their mean.
+        every step in ``results.evolving`` and their mean in ``results.spectra``.
     modes : sequence, optional
         Names (or axes, or indices) of the navigation axes of each mode, those that
         share one as a tuple: ``["tilt", ("x", "y")]``. Default: the plane of pixels
         is one mode, every other navigation axis one of its own.
     navigation_mask, signal_mask : array or BaseSignal, optional
-        True where data are left out, in the order of ``axes_manager``; the missing
-        entries are no zeros, the model is fitted to all others.
+        True where data are left out, in the order of ``axes_manager``. Masked data have
+        no weight in the fit.
     missing : bool array or BaseSignal, optional
-        True for single entries that are left out, in the shape of ``s.data``. "cpd"
-        alone can; it leaves out NaN besides, and without `missing` too if
-        ``gaps=True`` is given.
+        True for single entries that are left out, in the shape of ``s.data``, for "cpd"
+        alone. Entries that are NaN are left out too; ``gaps=True`` leaves out these
+        alone.
     show_progressbar : bool, optional
-        Default: HyperSpy's preference.
+        Whether to show a progress bar. Default: HyperSpy's preference.
     **parameters : object
-        Of the estimator, e.g. ``random_state=0``, ``n_init=20``, ``noise="poisson"``.
-        ``series`` of "parafac2" is the name of the axis along which spectra change;
-        default: the one that is not in the plane of pixels.
+        Parameters of the estimator, e.g. ``random_state=0``, ``n_init=20``,
+        ``noise="poisson"``. ``series`` of "parafac2" is the name of the axis along
+        which spectra change; default: the one that is not in the plane of pixels.
 
     Returns
     -------
     TensorResults
+        Factors of all modes as signals, and diagnostics.
 
     Raises
     ------
@@ -77,11 +90,11 @@ def tensor_decomposition(
         For unknown parameters and data that are not real numbers.
     ValueError
         For modes that are not the navigation axes, more components than the modes
-        allow, positions of which everything is masked, and bad values in the data.
+        allow, positions without any data, and NaN or infinity in the data.
 
     See Also
     --------
-    tensor_rank : how many components there are.
+    tensor_rank : estimates the number of components.
 
     Examples
     --------
@@ -99,7 +112,7 @@ def tensor_decomposition(
     >>> results["x, y"]
     <Signal2D, title: x, y of , dimensions: (2|4, 3)>
     """
-    # Loads what importing HyperSpy must not wait for.
+    # Importing HyperSpy must not load the solvers.
     from .driver import blocks_of
 
     choice = _choice(algorithm)
@@ -128,32 +141,32 @@ def tensor_decomposition(
 
 def tensor_rank(
     self,
-    max_rank=8,
-    modes=None,
+    max_rank: int = 8,
+    modes: Sequence | None = None,
     *,
-    navigation_mask=None,
-    signal_mask=None,
-    **parameters,
-):
-    """Ask a signal for the number of components of a tensor decomposition.
+    navigation_mask: Mask | None = None,
+    signal_mask: Mask | None = None,
+    **parameters: Any,
+) -> RankReport:
+    """Estimate the number of components of a tensor decomposition.
 
     Parameters
     ----------
     max_rank : int, default 8
-        The largest number that is tried.
+        Largest number of components that is tried.
     modes : sequence, optional
-        As in ``s.tensor_decomposition``.
+        Navigation axes of each mode, as in ``s.tensor_decomposition``.
     navigation_mask, signal_mask : array or BaseSignal, optional
-        True where data are left out.
+        True where data are left out, in the order of ``axes_manager``.
     **parameters : object
-        ``nonnegative``, ``noise``, ``n_init``, ``random_state``, see
+        ``nonnegative``, ``noise``, ``n_init``, ``random_state`` of
         `sparsedecomp.decomposition.tensor_rank`.
 
     Returns
     -------
     RankReport
-        ``recommended`` is None where the diagnostics do not agree; print it to see
-        them.
+        Diagnostics, which it shows when printed. ``recommended`` is None if they do
+        not agree.
 
     Examples
     --------
@@ -165,7 +178,7 @@ def tensor_rank(
     >>> hs.signals.Signal1D(X).tensor_rank(3, modes=[0, 1], random_state=0).recommended
     2
     """
-    from ..decomposition.tensor.rank_diagnostics import tensor_rank as of_blocks
+    from ..decomposition.tensor import tensor_rank as rank_of_blocks
     from .driver import blocks_of
 
     blocks = blocks_of(
@@ -173,26 +186,30 @@ def tensor_rank(
         navigation_mask=in_array_order(self, navigation_mask, "navigation"),
         signal_mask=in_array_order(self, signal_mask, "signal"),
     )
-    return of_blocks(blocks, max_rank, modes=modes_of(self, modes), **parameters)
+    return rank_of_blocks(blocks, max_rank, modes=modes_of(self, modes), **parameters)
 
 
-def with_gaps(signal, missing):
-    """The signal with NaN for single entries, which are made when they are read.
+def with_gaps(
+    signal: BaseSignal, missing: np.ndarray | BaseSignal | None
+) -> BaseSignal:
+    """Return a lazy signal with NaN in the place of missing entries.
 
     Parameters
     ----------
     signal : hyperspy.api.signals.BaseSignal
+        The data, which are not changed.
     missing : None, array or BaseSignal
-        Of the shape of the data.
+        True for missing entries, in the shape of the data.
 
     Returns
     -------
     hyperspy.api.signals.BaseSignal
+        The signal itself if `missing` is None.
 
     Raises
     ------
     ValueError
-        When the shape is another.
+        If `missing` has another shape than the data.
     """
     if missing is None:
         return signal
@@ -213,36 +230,51 @@ def with_gaps(signal, missing):
     )
 
 
-def _choice(algorithm):
+def _choice(algorithm: str) -> algorithms.Algorithm:
     choice = ALGORITHMS.get(str(algorithm).lower())
     if choice is None:
         raise ValueError(
-            f"algorithm={algorithm!r} is no tensor decomposition. Expected one of: "
+            f"algorithm={algorithm!r} is not a tensor decomposition. Expected one of: "
             f"{', '.join(map(repr, ALGORITHMS))}."
         )
     return choice
 
 
-def results_of(signal, algorithm, estimator, W, blocks):
+def results_of(
+    signal: BaseSignal,
+    algorithm: str,
+    estimator: Any,
+    W: np.ndarray,
+    blocks: BlockMatrix,
+) -> TensorResults:
     """Make the signals of every mode.
 
     Parameters
     ----------
     signal : hyperspy.api.signals.BaseSignal
+        The data.
     algorithm : str
+        Name of the algorithm.
     estimator : CPD, Tucker or PARAFAC2
-        Fitted.
+        Fitted estimator.
     W : (n_pixels, k) array
+        Abundances.
     blocks : BlockMatrix
-        What it was fitted to.
+        The data without masked pixels and channels.
+
+    Returns
+    -------
+    TensorResults
     """
     from .learning_results import expanded
 
     axes = signal.axes_manager
     names, factors = [], []
     for mode, factor in zip(estimator.modes, estimator.factors_, strict=False):
-        names.append(_name_of(signal, mode))
-        factors.append(_mode_signal(signal, mode, names[-1], _with_gaps(factor)))
+        names.append(name_of_mode(signal, mode))
+        factors.append(
+            signal_of_mode(signal, mode, names[-1], nan_without_data(factor))
+        )
     k = estimator.n_components_
     core = getattr(estimator, "core_", None)
     weights = getattr(estimator, "weights_", None)
@@ -263,11 +295,11 @@ def results_of(signal, algorithm, estimator, W, blocks):
         core[(np.arange(k),) * len(names)] = weights
     else:
         weights = np.linalg.norm(core.reshape(-1, k), axis=0)
-    loadings = _with_gaps(expanded(W, blocks.rows, axes.navigation_size))
+    loadings = nan_without_data(expanded(W, blocks.rows, axes.navigation_size))
     others = np.sort(getattr(estimator, "congruence_", np.ones(1)))[:-1]
     navigation = len(axes.navigation_axes)
     diagnostics = {
-        "navigation_axes": _axes_of(signal)[:navigation],
+        "navigation_axes": axes_of(signal)[:navigation],
         "noise_model": estimator.noise_model_,
         "noise_variance": float(estimator.noise_variance_),
         "objective_history": estimator.objective_history_,
@@ -292,7 +324,9 @@ def results_of(signal, algorithm, estimator, W, blocks):
     )
 
 
-def _evolving_signal(signal, step, spectra, columns):
+def _evolving_signal(
+    signal: BaseSignal, step: int, spectra: np.ndarray, columns: np.ndarray
+) -> BaseSignal:
     """Spectra (n_steps, n_channels, k) as a signal: component, step, channels."""
     from .learning_results import expanded
 
@@ -309,12 +343,13 @@ def _evolving_signal(signal, step, spectra, columns):
     )
 
 
-def spectral_name(signal):
+def spectral_name(signal: BaseSignal) -> str:
     """Name of the mode of the channels.
 
     Parameters
     ----------
     signal : hyperspy.api.signals.BaseSignal
+        The data.
 
     Returns
     -------
@@ -323,24 +358,65 @@ def spectral_name(signal):
     return ", ".join(_text(a.name, "Signal") for a in signal.axes_manager.signal_axes)
 
 
-def _text(value, default):
+def _text(value: object, default: str) -> str:
     return value if isinstance(value, str) and value else default
 
 
-def _name_of(signal, mode):
-    """Names of the axes of a mode, in the order that HyperSpy shows."""
+def name_of_mode(signal: BaseSignal, mode: Sequence[int]) -> str:
+    """Names of the axes of a mode, in the order that HyperSpy shows.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.BaseSignal
+        Signal with the axes.
+    mode : sequence of int
+        Indices of the axes in array order.
+
+    Returns
+    -------
+    str
+    """
     axes = signal.axes_manager.navigation_axes[::-1]
     names = [_text(axes[i].name, f"axis {i}") for i in mode]
     return ", ".join(names[::-1])
 
 
-def _with_gaps(factor):
-    """NaN where nothing was measured, instead of zero in all components."""
-    empty = ~factor.any(axis=1)
+def nan_without_data(factor: np.ndarray) -> np.ndarray:
+    """Replace rows that are zero in all components, which have no data, by NaN.
+
+    Parameters
+    ----------
+    factor : (n, k) array
+        Factor or loadings.
+
+    Returns
+    -------
+    (n, k) array
+    """
+    empty = np.asarray(~factor.any(axis=1))
     return np.where(empty[:, None], np.nan, factor)
 
 
-def _mode_signal(signal, mode, name, factor):
+def signal_of_mode(
+    signal: BaseSignal, mode: Sequence[int], name: str, factor: np.ndarray
+) -> BaseSignal:
+    """Make a signal of a factor, with the axes of its mode.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.BaseSignal
+        The data.
+    mode : sequence of int
+        Indices of the axes in array order.
+    name : str
+        Name of the mode.
+    factor : (n, k) array
+        Factor of the mode.
+
+    Returns
+    -------
+    hyperspy.api.signals.BaseSignal
+    """
     from hyperspy.api import signals
 
     described = signal.axes_manager._get_navigation_axes_dicts()

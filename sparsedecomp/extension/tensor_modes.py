@@ -1,25 +1,41 @@
-"""Which navigation axes of a signal make up which mode of a tensor."""
+"""The modes of a tensor as groups of the navigation axes of a signal."""
+
+from __future__ import annotations
 
 import inspect
 import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hyperspy.api.signals import BaseSignal
+
+    from .algorithms import Algorithm
+
+Modes = tuple[tuple[int, ...], ...]
 
 _PLANE = {"x", "y"}
 
 
-def with_modes(signal, choice, parameters):
+def with_modes(
+    signal: BaseSignal, choice: Algorithm, parameters: dict[str, Any]
+) -> dict[str, Any]:
     """Give an estimator of tensors its modes as indices of array axes.
 
     Parameters
     ----------
     signal : hyperspy.api.signals.BaseSignal
+        Signal to decompose.
     choice : sparsedecomp.extension.algorithms.Algorithm
+        Algorithm that was chosen.
     parameters : dict
-        Of the estimator.
+        Parameters of the estimator.
 
     Returns
     -------
     dict
-        With ``modes`` as the estimator takes it; as it was for other estimators.
+        Parameters with ``modes`` as the estimator takes it; unchanged for other
+        estimators.
     """
     if "modes" not in inspect.signature(choice.load()).parameters:
         return parameters
@@ -27,42 +43,44 @@ def with_modes(signal, choice, parameters):
     return {**parameters, "modes": modes}
 
 
-def modes_of(signal, modes=None):
+def modes_of(signal: BaseSignal, modes: Sequence | None = None) -> Modes:
     """Find the navigation axes of every mode.
 
     Parameters
     ----------
     signal : hyperspy.api.signals.BaseSignal
+        Signal to decompose.
     modes : sequence, optional
         Names of navigation axes, axes, or their indices in the order of
         ``axes_manager.navigation_axes``; those that share a mode as a tuple. Default:
-        the plane of pixels is one mode and every other axis one of its own. The
-        plane is axes ``x`` and ``y``, or the first two (the fastest) if their units
-        are equal.
+        the plane of pixels is one mode and every other axis a mode of its own. The
+        plane consists of the axes ``x`` and ``y``, or of the first two (the fastest)
+        if their units are equal.
 
     Returns
     -------
     tuple of tuples of int
-        Indices in array order.
+        Indices of the axes of each mode in array order.
 
     Raises
     ------
     ValueError
-        When an axis does not exist, is missing or named twice.
+        If an axis does not exist, is missing or named twice.
 
     Warns
     -----
     UserWarning
-        When the plane of pixels is split: maps would be outer products.
+        If the plane of pixels is split, as maps would be outer products, and if there
+        is only one mode besides the channels.
     """
     axes = signal.axes_manager.navigation_axes
     plane = _plane_of(axes)
     if modes is None:
         rest = [(i,) for i in range(len(axes)) if i not in plane]
-        found = [*([plane] if plane else []), *rest]
+        grouped = [*([plane] if plane else []), *rest]
     else:
-        found = [_indices(axes, mode) for mode in modes]
-        flat = sorted(i for mode in found for i in mode)
+        grouped = [_indices(axes, mode) for mode in modes]
+        flat = sorted(i for mode in grouped for i in mode)
         if flat != list(range(len(axes))):
             names = [axis.name for axis in axes]
             raise ValueError(
@@ -70,7 +88,7 @@ def modes_of(signal, modes=None):
                 f"{names} in exactly one mode. Axes that share a mode are a tuple, for "
                 "instance modes=['tilt', ('x', 'y')]."
             )
-        if plane and not any(set(plane) <= set(mode) for mode in found):
+        if plane and not any(set(plane) <= set(mode) for mode in grouped):
             first, second = (axes[i].name for i in plane)
             warnings.warn(
                 f"The axes {first!r} and {second!r} look like a plane of pixels, but "
@@ -79,25 +97,29 @@ def modes_of(signal, modes=None):
                 "into one mode unless you know better.",
                 stacklevel=3,
             )
-    if len(found) == 1:
+    if len(grouped) == 1:
         warnings.warn(
             "There is one mode besides the channels: this is the factorisation of a "
-            "matrix, which is not unique. 'nmf_so_ard' and its like say what they add "
-            "to make it so; a tensor needs one more axis, such as tilt or time.",
+            "matrix, which is not unique. Methods for matrices such as 'nmf_so_ard' "
+            "add assumptions to make it so; a tensor needs one more axis, such as "
+            "tilt or time.",
             stacklevel=3,
         )
     last = len(axes) - 1
-    return tuple(tuple(sorted(last - i for i in mode)) for mode in found)
+    return tuple(tuple(sorted(last - i for i in mode)) for mode in grouped)
 
 
-def series_of(signal, modes, series=None):
+def series_of(
+    signal: BaseSignal, modes: Modes, series: str | int | Any | None = None
+) -> int:
     """Find the mode of a series among two modes.
 
     Parameters
     ----------
     signal : hyperspy.api.signals.BaseSignal
+        Signal to decompose.
     modes : tuple of tuples of int
-        From `modes_of`.
+        Modes from `modes_of`.
     series : str, axis or int, optional
         Name of a navigation axis, the axis, or its index. Default: the mode of a
         single axis, the last if both are.
@@ -105,11 +127,12 @@ def series_of(signal, modes, series=None):
     Returns
     -------
     int
+        Index of the mode.
 
     Raises
     ------
     ValueError
-        When there are not two modes, or the series is not a single axis.
+        If there are not two modes, or the series is not a single axis.
     """
     axes = signal.axes_manager.navigation_axes
     single = [number for number, mode in enumerate(modes) if len(mode) == 1]
@@ -126,7 +149,7 @@ def series_of(signal, modes, series=None):
     return single[-1]
 
 
-def _plane_of(axes):
+def _plane_of(axes: Sequence) -> tuple[int, ...]:
     """Indices of the two axes of a plane of pixels, or ()."""
     names = [str(axis.name).lower() for axis in axes]
     if _PLANE <= set(names):
@@ -136,7 +159,7 @@ def _plane_of(axes):
     return ()
 
 
-def _indices(axes, mode):
+def _indices(axes: Sequence, mode: Any) -> tuple[int, ...]:
     if isinstance(mode, tuple | list):
         return tuple(i for each in mode for i in _indices(axes, each))
     for i, axis in enumerate(axes):

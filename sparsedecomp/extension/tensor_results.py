@@ -1,41 +1,48 @@
 """A tensor decomposition as HyperSpy signals: one for each mode, calibrated."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-# Version of the files.
+if TYPE_CHECKING:
+    from hyperspy.api.signals import BaseSignal
+
+# Version of the files, to be increased when their layout changes.
 _FORMAT = 1
 
 
 @dataclass
 class TensorResults:
-    """What ``s.tensor_decomposition`` returns.
+    """Result of ``s.tensor_decomposition``.
 
     Attributes
     ----------
     algorithm : str
+        Name of the algorithm.
     names : tuple of str
-        Of the modes, the channels last.
+        Names of the modes, the channels last.
     factors : list of hyperspy signals
         One for each mode: the component as navigation axis, the axes of the mode as
-        signal axes. Spectra have the class and the metadata of the signal; NaN in
-        masked channels and in pixels without data.
+        signal axes. Spectra have the class and the metadata of the signal. Masked
+        channels and pixels without data are NaN.
     weights : (k,) array
         Norms of the components, in the units of the data. Factors have unit norm.
     core : (r_1, ..., r_M) array
-        Superdiagonal for "cpd": the weights.
+        Core between the factors; for "cpd" the weights on its superdiagonal.
     loadings : (*navigation, k) array
         Weights times all factors but the spectra, in array order.
     fit : float
-        Share of the sum of squares that is explained, per cent; of the weighted data
-        where there are weights.
+        Explained part of the sum of squares of the (weighted) data, in per cent.
     core_consistency : float
-        Per cent; NaN where it is not defined.
+        Core consistency in per cent; NaN where it is not defined.
     congruence : float
-        Mean congruence of the best start with the next best: 1 where they agree.
+        Mean congruence of the best start with the next best: 1 for the same model.
     diagnostics : dict
         Numbers and arrays of the estimator.
     evolving : hyperspy signal or None
@@ -44,18 +51,18 @@ class TensorResults:
     """
 
     algorithm: str
-    names: tuple
-    factors: list
+    names: tuple[str, ...]
+    factors: list[BaseSignal]
     weights: np.ndarray
     core: np.ndarray
     loadings: np.ndarray
     fit: float
     core_consistency: float
     congruence: float
-    diagnostics: dict = field(default_factory=dict)
-    evolving: object = None
+    diagnostics: dict[str, Any] = field(default_factory=dict)
+    evolving: BaseSignal | None = None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         sizes = ", ".join(
             f"{name} {'x'.join(map(str, f.axes_manager.signal_shape))}"
             for name, f in zip(self.names, self.factors, strict=True)
@@ -67,44 +74,47 @@ class TensorResults:
             f"{self.congruence:.3f}>"
         )
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> BaseSignal:
         """Return the factor of a mode by its name."""
         if name not in self.names:
             raise KeyError(f"There is no mode {name!r}, but {', '.join(self.names)}.")
         return self.factors[self.names.index(name)]
 
     @property
-    def spectra(self):
-        """The factor of the channels, with the metadata of the data."""
+    def spectra(self) -> BaseSignal:
+        """Factor of the channels, with the metadata of the data."""
         return self.factors[-1]
 
-    def get_model(self, components=None, lazy=False):
-        """Put the data together again.
+    def get_model(
+        self, components: int | Sequence[int] | None = None, lazy: bool = False
+    ) -> BaseSignal:
+        """Compute the model of the data.
 
         Parameters
         ----------
         components : int or sequence of int, optional
-            Number of the leading ones, or which. Default: all.
+            Number of leading components, or the indices of components. Default: all.
         lazy : bool, default False
-            Make the blocks when they are computed: the model never exists as a whole.
+            Return a lazy signal, whose blocks are computed when they are needed.
 
         Returns
         -------
         hyperspy.api.signals.BaseSignal
-            Of the class of the data, with their axes.
+            Model with the class and the axes of the data.
         """
         spectra = self.spectra
-        chosen = slice(components) if np.isscalar(components) else components
-        chosen = slice(None) if chosen is None else chosen
+        chosen: Any = components
+        if components is None or np.isscalar(components):
+            chosen = slice(components)
         W = self.loadings[..., chosen]
         shape = spectra.data.shape[1:]
-        axes = [*self._navigation, *_axes_of(spectra)[1:]]
+        axes = [*self._navigation, *axes_of(spectra)[1:]]
         # One set of spectra for all positions, or one for each along the series.
-        series, several = 0, spectra.data[None]
+        series, evolving = 0, spectra.data[None]
         if self.evolving is not None:
             series = self.diagnostics["series"]
-            several = np.moveaxis(self.evolving.data, 1, 0)
-        S = several.reshape(*several.shape[:2], -1)[:, chosen].astype(W.dtype)
+            evolving = np.moveaxis(self.evolving.data, 1, 0)
+        S = evolving.reshape(*evolving.shape[:2], -1)[:, chosen].astype(W.dtype)
         W = np.moveaxis(W, series, 0)
         if lazy:
             import dask.array as da
@@ -127,50 +137,53 @@ class TensorResults:
         else:
             data = _model_block(W, S)
         data = data.reshape(*data.shape[:-1], *shape)
-        # Axes before it come back to where they were.
         data = np.moveaxis(data, 0, series)
         model = _signal(data, axes, spectra.metadata.as_dictionary())
         model.metadata.General.title = f"Model by {self.algorithm}"
         return model.as_lazy() if lazy else model
 
     @property
-    def _navigation(self):
+    def _navigation(self) -> list[dict]:
         return self.diagnostics["navigation_axes"]
 
     @staticmethod
-    def _chunks(shape, S):
+    def _chunks(shape: tuple[int, ...], S: np.ndarray) -> tuple:
         import dask.array as da
 
-        # The chunks of the model are those of the data, about 32 MiB.
+        # The chunks of the model are those of the data: small against the memory of a
+        # worker, large against the overhead of a task.
         size = (*shape[:-1], S.shape[-1])
         chunks = da.core.normalize_chunks(
             ("auto",) * (len(size) - 1) + (-1,), size, limit="32MiB", dtype=S.dtype
         )
         return (*chunks[:-1], (shape[-1],))
 
-    def save(self, path, overwrite=False):
+    def save(self, path: str | Path, overwrite: bool = False) -> Path:
         """Write everything to one ``.npz`` file.
 
         Parameters
         ----------
         path : str or Path
-            ``.npz`` is added when it has no extension.
+            Name of the file. ``.npz`` is added if it has no extension.
         overwrite : bool, default False
+            Whether an existing file is replaced.
 
         Returns
         -------
         Path
+            Name of the written file.
 
         Raises
         ------
         FileExistsError
-            When the file exists and `overwrite` is not set.
+            If the file exists and `overwrite` is False.
         """
         path = Path(path)
         path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} exists; give overwrite=True to replace it.")
-        numbers, words = {}, {}
+        numbers: dict[str, Any] = {}
+        words: dict[str, Any] = {}
         for name, value in self.diagnostics.items():
             if isinstance(value, np.ndarray):
                 numbers[name] = value
@@ -184,11 +197,11 @@ class TensorResults:
             "format": _FORMAT,
             "algorithm": self.algorithm,
             "names": self.names,
-            "axes": [_axes_of(f) for f in signals],
+            "axes": [axes_of(f) for f in signals],
             "metadata": [f.metadata.as_dictionary() for f in signals],
             "diagnostics": words,
         }
-        arrays = {f"factor_{m}": f.data for m, f in enumerate(signals)}
+        arrays: dict[str, Any] = {f"factor_{m}": f.data for m, f in enumerate(signals)}
         with open(path, "wb") as file:
             np.savez(
                 file,
@@ -203,16 +216,18 @@ class TensorResults:
         return path
 
     @classmethod
-    def load(cls, path):
-        """Read what `save` wrote.
+    def load(cls, path: str | Path) -> TensorResults:
+        """Read a file that `save` has written.
 
         Parameters
         ----------
         path : str or Path
+            Name of the file.
 
         Returns
         -------
         TensorResults
+            The results that were saved.
         """
         with np.load(path, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
@@ -245,26 +260,36 @@ class TensorResults:
             )
 
 
-def _model_block(W, S):
+def _model_block(W: np.ndarray, S: np.ndarray) -> np.ndarray:
     """Loadings (steps, ..., k) times spectra (steps or 1, k, channels)."""
     return W @ S.reshape(len(S), *(1,) * (W.ndim - 3), *S.shape[1:])
 
 
-def _axes_of(signal):
-    """Descriptions of all axes in array order, as plain Python."""
+def axes_of(signal: BaseSignal) -> list[dict]:
+    """Describe all axes in array order by plain Python objects.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.BaseSignal
+        Signal with the axes.
+
+    Returns
+    -------
+    list of dict
+    """
     axes = signal.axes_manager.as_dictionary().values()
     return [json.loads(json.dumps(axis, default=_plain)) for axis in axes]
 
 
-def _plain(value):
-    """What JSON cannot say: arrays as lists, the undefined as nothing."""
+def _plain(value: object) -> Any:
+    """Values that JSON does not know: arrays as lists, others as None."""
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     return None
 
 
-def _signal(data, axes, metadata):
-    """Signal of the class that its metadata and axes ask for."""
+def _signal(data: Any, axes: list[dict], metadata: dict) -> BaseSignal:
+    """Signal of the class that belongs to its metadata and axes."""
     from hyperspy.api import signals
 
     axes = [{k: v for k, v in axis.items() if v is not None} for axis in axes]

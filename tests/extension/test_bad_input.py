@@ -86,6 +86,11 @@ def test_more_components_than_the_masks_leave(signal, decompose, masks):
         )
 
 
+def test_old_names_of_parameters_warn(signal, decompose):
+    with pytest.warns(FutureWarning, match="MCRALS: normalisation is deprecated"):
+        decompose(signal, "mcr_als", normalisation="max", max_iter=3)
+
+
 def test_unknown_algorithm(signal):
     with pytest.raises(
         ValueError, match="'nmf' not recognised.*'nmf_so', 'nmf_so_ard'"

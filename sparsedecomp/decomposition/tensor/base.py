@@ -101,19 +101,13 @@ class TensorFactorisation(BlockFactorisation):
         phases : Phases
             The phases of the fit.
         """
-        outcome, monitor = phases.outcome, phases.monitor
+        squares = data.sum_of_squares
         residual = max(residual, 0.0)
-        self.residual_norm_ = float(np.sqrt(residual))
-        self.relative_residual_ = float(np.sqrt(residual / data.sum_of_squares))
+        self._record_course(phases.outcome, residual, squares, phases.monitor)
+        self.objective_history_ /= squares
         self.noise_variance_ = residual / data.n_entries
         self.noise_model_ = "poisson" if data.poisson else "uniform"
-        self.objective_history_ = np.array(outcome.history) / data.sum_of_squares
-        self.converged_ = outcome.converged
-        self.interrupted_ = outcome.interrupted
         self._channel_scale = data.scales[-1]
-        self.n_iter_ = monitor.count
-        self.passes_ = monitor.passes
-        self.seconds_ = monitor.seconds
 
     def _rescaled(self, W: NDArray, scale: Scaling) -> NDArray:
         """Abundances, and spectra in place, in the scaling that the data came with."""

@@ -293,20 +293,20 @@ class CPD(TensorFactorisation):
                 lambda best: continued(full, best, self.max_iter, phases.monitor),
             )
 
-        def filled_anew(best: Outcome[Factors]) -> Outcome[Factors]:
+        def refill(best: Outcome[Factors]) -> Outcome[Factors]:
             nonlocal data, full
             unscaled = data.unscaled(best.state)
             loadings = loadings_of(unscaled[:-1], folding, blocks.rows)
             new = compressed(FilledBlocks(blocks, loadings, unscaled[-1]))
-            anew = CPDLeastSquares.from_tensor(new, self.nonnegative, self.tol)
+            refilled = CPDLeastSquares.from_tensor(new, self.nonnegative, self.tol)
             start = replace(best, state=new.scaled(unscaled))
-            after = continued(anew, start, self.max_iter, phases.monitor)
-            data, full = new, anew
+            after = continued(refilled, start, self.max_iter, phases.monitor)
+            data, full = new, refilled
             return after
 
         for _ in range(REFILLS if missing is not None else 0):
             before = phases.outcome.objective
-            best = phases.run("missing entries", filled_anew)
+            best = phases.run("missing entries", refill)
             if best.stopped or best.objective > SETTLED * before:
                 break
         return data, method if missing is None else full, ends

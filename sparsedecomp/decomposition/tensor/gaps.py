@@ -198,10 +198,11 @@ def _on_filled(X, loadings, *rest, function, n_rows):
 
 
 def abundances_with_gaps(
-    X: NDArray | scipy.sparse.sparray, S: NDArray, nonnegative: bool
+    X: NDArray | scipy.sparse.csr_array, S: NDArray, nonnegative: bool
 ) -> tuple[tuple[NDArray], tuple[()]]:
     """Abundances of some rows without their NaN; a function for `BlockMatrix.run`."""
-    X = X.toarray() if scipy.sparse.issparse(X) else X
+    if not isinstance(X, np.ndarray):
+        X = X.toarray()
     gaps = np.isnan(X)
     if np.isinf(X).any():
         raise ValueError("The data hold infinity. Mask these pixels or replace it.")

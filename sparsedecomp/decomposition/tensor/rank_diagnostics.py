@@ -233,11 +233,11 @@ def _largest(ranks: NDArray, passed: NDArray) -> int | None:
 
 
 def _verdict(votes: dict[str, int | None], ranks: NDArray) -> tuple[int | None, str]:
-    found = [vote for vote in votes.values() if vote is not None]
+    numbers = [vote for vote in votes.values() if vote is not None]
     words = ", ".join(f"{name} {vote}" for name, vote in votes.items())
-    for rank in sorted(set(found)):
-        if found.count(rank) >= 2:
-            if rank == ranks[-1] and found.count(rank) == len(found):
+    for rank in sorted(set(numbers)):
+        if numbers.count(rank) >= 2:
+            if rank == ranks[-1] and numbers.count(rank) == len(numbers):
                 return None, f"Every rank tried passes ({words}): try larger ones."
             return rank, f"{rank} components ({words})."
     return None, (

@@ -183,10 +183,10 @@ class Tucker(TensorFactorisation):
                 method, start, self.max_iter, phases.monitor, keep_start=False
             ),
         )
-        found = method.in_full(best.state)
+        state = method.in_full(best.state)
         indices = folding.indices(blocks.rows)
         exact, residual = phases.complete(
-            lambda: self._exact(data, found, indices, ranks)
+            lambda: self._exact(data, state, indices, ranks)
         )
         self._keep(data, exact)
         self._keep_fit(data, residual, phases)
@@ -219,13 +219,13 @@ class Tucker(TensorFactorisation):
     def _exact(
         self,
         data: CompressedTensor,
-        found: TuckerState,
+        state: TuckerState,
         indices: list[NDArray],
         ranks: tuple[int, ...],
     ) -> tuple[TuckerState, float]:
         """One pass: the core and spectra without compression, and the residual."""
-        rows = kronecker_rows(found.factors[:-1], indices)
-        spectra = found.factors[-1] @ unfolded(found.core)
+        rows = kronecker_rows(state.factors[:-1], indices)
+        spectra = state.factors[-1] @ unfolded(state.core)
         k = ranks[-1]
 
         def update(F: NDArray, gram: NDArray, start: NDArray) -> NDArray:
@@ -236,18 +236,18 @@ class Tucker(TensorFactorisation):
 
         spectra, residual = exact_spectra(data.blocks, rows, spectra, update)
         if self.nonnegative:
-            return found, residual
+            return state, residual
         u, s, v = np.linalg.svd(spectra, full_matrices=False)
         core = (s[:k, None] * v[:k]).reshape(k, *ranks[:-1])
-        factors = [*found.factors[:-1], u[:, :k]]
+        factors = [*state.factors[:-1], u[:, :k]]
         return TuckerState(factors, np.moveaxis(core, 0, -1)), residual
 
-    def _keep(self, data: CompressedTensor, found: TuckerState) -> None:
-        self.factors_ = data.unscaled(found.factors)
+    def _keep(self, data: CompressedTensor, state: TuckerState) -> None:
+        self.factors_ = data.unscaled(state.factors)
         # The sign of a spectrum is the one of its sum.
         sign = np.where(self.factors_[-1].sum(axis=0) < 0, -1.0, 1.0)
         self.factors_[-1] = self.factors_[-1] * sign
-        self.core_ = found.core * sign
+        self.core_ = state.core * sign
         self.components_ = self.factors_[-1].T.astype(data.scores.dtype)
         self.n_components_ = len(self.components_)
         self.singular_values_ = scree(data.scores)
