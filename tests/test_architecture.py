@@ -1,6 +1,7 @@
 """The rules of the house, read from the source: who may import whom, and how."""
 
 import ast
+import functools
 import os
 import re
 import subprocess
@@ -125,6 +126,7 @@ def named(path):
     return str(path.relative_to(ROOT))
 
 
+@functools.cache
 def tree_of(path):
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
