@@ -46,8 +46,8 @@ def plot_exafs_fit(
     pixel = pixel or (0,) * (result.n.ndim - 1)
     part = result.fits[result.labels[pixel]]
     k, power = part.coordinates_.k, part.kweight
-    model = np.asarray(result.model()._data_aligned_with_row[pixel])
-    data = model + np.asarray(result.residual()._data_aligned_with_row[pixel])
+    model = np.asarray(result.model()._data_aligned_with_axes[pixel])
+    data = model + np.asarray(result.residual()._data_aligned_with_axes[pixel])
     low, high = part.k_range_
     r = np.arange(0, _R_PLOTTED, 0.03)
     T = transform_matrix(k, r, kmin=low, kmax=high, kweight=power)
