@@ -445,8 +445,13 @@ class TestScheduler:
     def test_the_cluster_at_an_address_does_the_work(self, cube, tmp_path):
         from distributed import LocalCluster
 
+        # In this process: starting another one takes longer than the rest.
         with LocalCluster(
-            n_workers=1, threads_per_worker=1, dashboard_address=None
+            n_workers=1,
+            threads_per_worker=1,
+            processes=False,
+            protocol="tcp",
+            dashboard_address=None,
         ) as cluster:
             run_one(
                 cube,
