@@ -159,9 +159,14 @@ def is_public(node):
 
 
 def public_definitions(tree):
-    """Public functions and classes of a module and the public methods of these."""
+    """Public functions and classes of a module and the public methods of these.
+
+    The signatures of an overloaded function come before it and have no docstring.
+    """
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     for node in filter(lambda n: isinstance(n, kinds) and is_public(n), tree.body):
+        if any(getattr(each, "id", "") == "overload" for each in node.decorator_list):
+            continue
         yield node.name, node
         if isinstance(node, ast.ClassDef):
             for method in node.body:

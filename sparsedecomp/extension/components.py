@@ -6,7 +6,7 @@ parameters of the microscope, without which a spectrum cannot be quantified.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -18,9 +18,20 @@ if TYPE_CHECKING:
 SCALES = ("stored", "total")
 
 
+@overload
 def get_component_spectra(
-    self: BaseSignal, scale: str | None = None, source: str = "decomposition"
-) -> BaseSignal:
+    self: BaseSignal, scale: str | None = ..., source: str = ..., band: None = ...
+) -> BaseSignal: ...
+@overload
+def get_component_spectra(
+    self: BaseSignal, scale: str | None = ..., source: str = ..., *, band: float
+) -> tuple[BaseSignal, BaseSignal, BaseSignal]: ...
+def get_component_spectra(
+    self: BaseSignal,
+    scale: str | None = None,
+    source: str = "decomposition",
+    band: float | None = None,
+) -> BaseSignal | tuple[BaseSignal, BaseSignal, BaseSignal]:
     """Return the spectra of the components, in the units of the data.
 
     The result has the class of this signal (not lazy), its signal axes, and its
@@ -40,11 +51,18 @@ def get_component_spectra(
         meaning (SVD, PCA, blind source separation).
     source : {"decomposition", "bss"}, default "decomposition"
         Results of ``decomposition`` or of ``blind_source_separation``.
+    band : float, optional
+        Probability, for instance 0.9, that a confidence band around each spectrum is to
+        cover the truth. The data are read again and the fit is repeated for halves of
+        the dose, which takes about as long as the decomposition; see
+        `sparsedecomp.decomposition.confidence_bands` for what the band can tell. Only
+        for results of algorithms of sparsedecomp. Default: no band.
 
     Returns
     -------
-    hyperspy.api.signals.BaseSignal
-        Spectra with one navigation axis, the component. NaN in masked channels.
+    hyperspy.api.signals.BaseSignal, or three of them if `band` is given
+        Spectra with one navigation axis, the component, and the lower and upper
+        ends of their bands. NaN in masked channels.
 
     Raises
     ------
@@ -69,9 +87,14 @@ def get_component_spectra(
     (['Fe'], array([[24., 30.]]))
     """
     factors, loadings = _results(self, scale or "total", source)
+    multiplier = np.ones(factors.shape[1])
     if scale == "total" or (scale is None and np.nanmin(loadings) >= 0):
-        factors = factors * np.nansum(loadings, axis=0)
-    return spectra_like(self, factors)
+        multiplier = np.nansum(loadings, axis=0)
+    spectra = spectra_like(self, factors * multiplier)
+    if band is None:
+        return spectra
+    half = _half_widths(self, band, source)[0] * multiplier
+    return _with_band(spectra, spectra_like(self, half))
 
 
 def spectra_like(
@@ -112,9 +135,20 @@ def spectra_like(
     )
 
 
+@overload
 def get_component_maps(
-    self: BaseSignal, scale: str = "stored", source: str = "decomposition"
-) -> BaseSignal:
+    self: BaseSignal, scale: str = ..., source: str = ..., band: None = ...
+) -> BaseSignal: ...
+@overload
+def get_component_maps(
+    self: BaseSignal, scale: str = ..., source: str = ..., *, band: float
+) -> tuple[BaseSignal, BaseSignal, BaseSignal]: ...
+def get_component_maps(
+    self: BaseSignal,
+    scale: str = "stored",
+    source: str = "decomposition",
+    band: float | None = None,
+) -> BaseSignal | tuple[BaseSignal, BaseSignal, BaseSignal]:
     """Return the maps of the components, calibrated like this signal.
 
     Parameters
@@ -126,12 +160,19 @@ def get_component_maps(
         channels, in the units of the data (counts, for instance).
     source : {"decomposition", "bss"}, default "decomposition"
         Results of ``decomposition`` or of ``blind_source_separation``.
+    band : float, optional
+        Probability, for instance 0.9, that a confidence band around each map is to
+        cover the truth. The data are read again and the fit is repeated for halves of
+        the dose, which takes about as long as the decomposition; see
+        `sparsedecomp.decomposition.confidence_bands` for what the band can tell. Only
+        for results of algorithms of sparsedecomp. Default: no band.
 
     Returns
     -------
-    hyperspy.api.signals.BaseSignal
-        Maps with one navigation axis, the component; their signal axes are the
-        navigation axes of this signal. NaN in masked pixels.
+    hyperspy.api.signals.BaseSignal, or three of them if `band` is given
+        Maps with one navigation axis, the component, and the lower and upper ends of
+        their bands. Their signal axes are the navigation axes of this signal. NaN in
+        masked pixels.
 
     Raises
     ------
@@ -154,9 +195,35 @@ def get_component_maps(
     array([[ 9., 18., 27.]])
     """
     factors, loadings = _results(self, scale, source)
+    multiplier = np.ones(factors.shape[1])
     if scale == "total":
-        loadings = loadings * np.nansum(factors, axis=0)
-    return maps_like(self, loadings.T, "Component maps", "Component")
+        multiplier = np.nansum(factors, axis=0)
+    title = "Component maps", "Component"
+    maps = maps_like(self, (loadings * multiplier).T, *title)
+    if band is None:
+        return maps
+    half = _half_widths(self, band, source)[1] * multiplier
+    return _with_band(maps, maps_like(self, half.T, *title))
+
+
+def _half_widths(signal, band, source):
+    if source != "decomposition":
+        raise ValueError(
+            f'`band` was given with source={source!r}, expected "decomposition": there '
+            "are bands for results of `decomposition` only."
+        )
+    from .bands import half_widths
+
+    return half_widths(signal, band)
+
+
+def _with_band(signal, half):
+    """A signal and the ends of its band, with titles that say so."""
+    ends = signal - half, signal + half
+    for end, word in zip(ends, ("Lower", "Upper"), strict=True):
+        title = signal.metadata.General.title
+        end.metadata.General.title = f"{word} end of {title[0].lower()}{title[1:]}"
+    return signal, *ends
 
 
 def get_pixel_map(self: BaseSignal, name: str) -> BaseSignal:
