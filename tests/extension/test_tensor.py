@@ -194,7 +194,7 @@ def test_bad_input(series):
             series.tensor_decomposition(2, modes=modes)
     with pytest.raises(ValueError, match="no navigation axis 'angle'"):
         series.tensor_decomposition(2, modes=["angle", ("x", "y")])
-    with pytest.raises(ValueError, match="no tensor decomposition.*'cpd', 'tucker'"):
+    with pytest.raises(ValueError, match="not a tensor decomposition.*'cpd', 'tucker'"):
         series.tensor_decomposition(2, "nmf_so")
     with pytest.raises(ValueError, match="positive integer"):
         series.tensor_decomposition(0)
