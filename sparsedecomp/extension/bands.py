@@ -55,6 +55,8 @@ def half_widths(signal: BaseSignal, level: float) -> tuple[np.ndarray, np.ndarra
         signal_mask=learning_results.read(signal, "signal_mask"),
     )
     spectra = matrices[0].astype(float)[blocks.columns].T
+    if "energy_drift" in choice.per_pixel:
+        blocks = _as_fitted(signal, blocks)
     bands = confidence_bands(blocks, spectra, level=level, random_state=0)
     # The bands are those of spectra of unit sum.
     scale = spectra.sum(axis=1)
@@ -70,3 +72,15 @@ def half_widths(signal: BaseSignal, level: float) -> tuple[np.ndarray, np.ndarra
             of_loadings / scale, blocks.rows, axes.navigation_size
         ),
     )
+
+
+def _as_fitted(signal, blocks):
+    """The data without the spikes and the drift that the fit had taken out."""
+    from ..decomposition.automatic.preparation import without_spikes
+    from ..noise.whitening import is_counts
+
+    summary = blocks.describe()
+    unit = float(summary.quantum or 1.0) if is_counts(summary) else 0.0
+    blocks, _ = without_spikes(blocks, unit)
+    drift = np.ravel(learning_results.read(signal, "energy_drift"))[blocks.rows]
+    return blocks.corrected(shift=drift) if drift.any() else blocks

@@ -100,3 +100,21 @@ def test_bands_are_refused_where_there_is_no_likelihood():
     s.blind_source_separation(2, print_info=False)
     with pytest.raises(ValueError, match="source='bss'"):
         s.get_component_maps(source="bss", band=0.9)
+
+
+def test_the_default_has_bands_of_the_data_as_they_were_fitted():
+    rng = np.random.default_rng(9)
+    channels = np.arange(96.0)
+    centres = np.array([[20], [45], [70]])
+    maps = 4e4 * rng.dirichlet([0.3] * 3, (20, 24))
+    drift = np.linspace(-1, 1, 480).reshape(20, 24, 1, 1)
+    lines = np.exp(-0.5 * ((channels - centres - drift) / 5) ** 2) + 0.2
+    cube = rng.poisson(np.einsum("yxk,yxkc->yxc", maps, lines / 20)).astype(float)
+    cube[7, 9, 30] += 1e6
+    s = hs.signals.Signal1D(cube)
+    s.decomposition(algorithm="nmf_so_ard", **QUIET)
+    assert np.ptp(s.learning_results.energy_drift) > 1.5
+    spectra, low, high = s.get_component_spectra(band=0.9)
+    # Drift and spike would make the bands as wide as the spectra.
+    width = (high.data - low.data).mean(axis=1) / spectra.data.mean(axis=1)
+    assert len(width) == 3 and width.max() < 0.1

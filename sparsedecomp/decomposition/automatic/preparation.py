@@ -93,18 +93,10 @@ def prepare(
     unit = 0.0
     if noise == "poisson" or (noise == "auto" and is_counts(summary)):
         unit, noise = float(summary.quantum or 1.0), "poisson"
-    spikes, drift = NO_SPIKES, None
-    if not blocks.sparse:
-        spikes, _, _ = find_spikes(blocks, unit)
-        if unit:
-            # What takes the place of a count is a whole number of counts.
-            whole = unit * np.round(spikes.replacements / unit)
-            spikes = replace(spikes, replacements=whole)
-        blocks = spikes.removed_from(blocks)
-        if energy_drift and blocks.shape[1] >= _LEAST_CHANNELS:
-            drift = estimate_energy_drift(
-                blocks, unit, seed, required=energy_drift is True
-            )
+    blocks, spikes = without_spikes(blocks, unit)
+    drift = None
+    if energy_drift and not blocks.sparse and blocks.shape[1] >= _LEAST_CHANNELS:
+        drift = estimate_energy_drift(blocks, unit, seed, required=energy_drift is True)
     rank = estimate_rank(blocks, noise=noise, random_state=seed)
     if rank.noise_model == "estimated" and rank.method == "noise_edge":
         # Weights that were estimated where the noise is even anyway leave structure
@@ -118,3 +110,29 @@ def prepare(
     elif summary.minimum >= 0 and rank.method != "ard":
         scattering = find_plural_scattering(blocks, rank.interval[0])
     return PreparedData(blocks, noise, unit, spikes, drift, rank, scattering)
+
+
+def without_spikes(blocks: BlockMatrix, unit: float) -> tuple[BlockMatrix, Spikes]:
+    """Replace single entries that stand out from all around them, in one or two passes.
+
+    Parameters
+    ----------
+    blocks : BlockMatrix
+        Data that are not scaled. A sparse matrix is returned as it is.
+    unit : float
+        Size of one count; 0 where the data are no counts.
+
+    Returns
+    -------
+    blocks : BlockMatrix
+        The same data with their spikes replaced whenever they are read.
+    spikes : Spikes
+        What is replaced, by whole numbers of counts where the data are counts.
+    """
+    if blocks.sparse:
+        return blocks, NO_SPIKES
+    spikes, _, _ = find_spikes(blocks, unit)
+    if unit:
+        whole = unit * np.round(spikes.replacements / unit)
+        spikes = replace(spikes, replacements=whole)
+    return spikes.removed_from(blocks), spikes
