@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..decomposition.progress import Progress
@@ -49,8 +49,10 @@ def progress_bar(
     with progressbar(desc=description, unit="it", leave=True) as bar:
 
         def report(progress):
-            bar.total = progress.max_iter * progress.n_starts
+            if bar.total != (total := progress.max_iter * progress.n_starts):
+                _set_total(bar, total)
             bar.set_postfix(
+                phase=progress.phase,
                 objective=f"{progress.objective:.6g}",
                 components=progress.n_components,
                 refresh=False,
@@ -61,5 +63,12 @@ def progress_bar(
 
         yield report
         # A fit that converged early is complete.
-        bar.total = bar.n
-        bar.refresh()
+        _set_total(bar, bar.n)
+
+
+def _set_total(bar: Any, total: int) -> None:
+    """Set the length of a bar. The widget of a notebook learns it from `reset` only."""
+    n, began = bar.n, bar.start_t
+    bar.reset(total=total)
+    bar.n, bar.last_print_n, bar.start_t = n, n, began
+    bar.refresh()

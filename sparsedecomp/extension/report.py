@@ -7,15 +7,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from . import algorithms, learning_results
 from .arguments import estimator_parameters
 from .reference_arrays import plain_arrays
 
 if TYPE_CHECKING:
-    import numpy as np
     from hyperspy.api.signals import BaseSignal
 
     from ..decomposition import UnmixingReport
+    from ..decomposition.identifiability.report import Refit
 
 
 def unmixing_report(
@@ -118,7 +120,46 @@ def unmixing_report(
             random_state=random_state,
             callback=watch,
         )
-    return replace(report, **_energy_axis(self, blocks.columns))
+    if blocks.column_scale is not None:
+        report = _in_units_of_data(report, blocks.row_scale, blocks.column_scale)
+    energy = learning_results.energies(
+        matrices[1][blocks.rows], matrices[0][blocks.columns]
+    )
+    return replace(
+        report, energy=energy / energy.sum(), **_energy_axis(self, blocks.columns)
+    )
+
+
+def _in_units_of_data(
+    report: UnmixingReport, row_scale: np.ndarray, column_scale: np.ndarray
+) -> UnmixingReport:
+    """Report of a fit to data with Poisson weights, in the units of the data."""
+    from ..metrics import spectral_angle
+
+    components = report.components * column_scale
+
+    def refit(fit: Refit) -> Refit:
+        spectra = fit.spectra * column_scale
+        spectra /= np.linalg.norm(spectra, axis=1, keepdims=True)
+        return replace(fit, spectra=spectra, angles=spectral_angle(spectra, components))
+
+    residual = report.residual
+    spectrum = residual.spectrum * column_scale
+    norm = np.linalg.norm(spectrum)
+    return replace(
+        report,
+        components=components,
+        starts=[refit(fit) for fit in report.starts],
+        resamples=[refit(fit) for fit in report.resamples],
+        inner=report.inner * column_scale,
+        outer=report.outer * column_scale,
+        residual=replace(
+            residual,
+            spectrum=spectrum / norm,
+            map=residual.map * norm * row_scale,
+            noise_model="poisson",
+        ),
+    )
 
 
 def _energy_axis(signal: BaseSignal, columns: np.ndarray) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import dask.array as da
 import hyperspy.api as hs
 import numpy as np
 import pytest
+import tqdm
 
 import sparsedecomp
 from sparsedecomp.extension import algorithms
@@ -432,6 +433,47 @@ def test_progress_bar(signal, decompose, capsys, monkeypatch, shown):
     err = capsys.readouterr().err
     assert ("nmf_so: 100%" in err) is bool(shown)
     assert ("components=3" in err) is bool(shown)
+
+
+class NotebookBar(tqdm.tqdm):
+    """Bar of tqdm.notebook: its widget takes its length from `total` and `reset` only."""
+
+    def __init__(self, *args, total=None, **kwargs):
+        super().__init__(*args, total=total, **kwargs)
+        self.length, self.width = total, None if total else "20px"
+        self.postfixes = []
+
+    def reset(self, total=None):
+        if total is not None:
+            self.length, self.width = total, None
+        super().reset(total=total)
+
+    def set_postfix(self, *args, **kwargs):
+        self.postfixes.append(kwargs)
+        super().set_postfix(*args, **kwargs)
+
+
+def test_progress_bar_of_a_notebook_has_its_length(signal, decompose, monkeypatch):
+    bars, lengths = [], []
+
+    def make(*args, **kwargs):
+        bars.append(NotebookBar(*args, **kwargs))
+        return bars[-1]
+
+    monkeypatch.setattr("hyperspy.external.progressbar.progressbar", make)
+    decompose(
+        signal,
+        show_progressbar=True,
+        max_iter=6,
+        tol=0,
+        n_init=2,
+        callback=lambda progress: lengths.append(bars[0].length),
+    )
+    (bar,) = bars
+    assert bar.width is None and set(lengths[1:]) == {12}
+    assert bar.n == bar.length == bar.total == len(lengths)
+    phases = [postfix["phase"] for postfix in bar.postfixes]
+    assert phases[0] and len(set(phases)) > 1
 
 
 @pytest.mark.parametrize("shown", [True, False])

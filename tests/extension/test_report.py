@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import sparsedecomp
+from sparsedecomp.extension.learning_results import energies
+from sparsedecomp.metrics import spectral_angle
 
 
 @pytest.fixture
@@ -36,9 +38,14 @@ def test_report_is_about_what_was_found(cube, lazy, poisson):
     factors = s.learning_results.factors.copy()
     report = report_of(s)
     found = report.components / np.linalg.norm(report.components, axis=1)[:, None]
-    if not poisson:
-        stored = factors.T / np.linalg.norm(factors, axis=0)[:, None]
-        np.testing.assert_allclose(found, stored, atol=1e-6)
+    stored = factors.T / np.linalg.norm(factors, axis=0)[:, None]
+    np.testing.assert_allclose(found, stored, atol=1e-6)
+    for fit in (*report.starts, *report.resamples):
+        angles = spectral_angle(fit.spectra, report.components)
+        np.testing.assert_allclose(fit.angles, angles, atol=1e-4)
+    assert report.residual.noise_model == "poisson"
+    energy = energies(s.learning_results.loadings, factors)
+    np.testing.assert_allclose(report.energy, energy / energy.sum(), rtol=1e-5)
     assert report.residual.white and report.n_components == 3
     assert report.navigation_shape == (20, 24)
     np.testing.assert_allclose(report.channels, s.axes_manager[-1].axis)
