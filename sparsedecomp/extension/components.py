@@ -341,6 +341,12 @@ def map_of(
     return result
 
 
+def axis_label(axis: Any) -> str:
+    """Name and units of a HyperSpy axis, as far as they are set."""
+    name, units = (v if isinstance(v, str) else "" for v in (axis.name, axis.units))
+    return f"{name} ({units})" if units else name
+
+
 def signal_class(dimension: int) -> Any:
     """Return HyperSpy's general signal class for a number of signal axes.
 

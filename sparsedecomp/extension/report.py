@@ -11,6 +11,7 @@ import numpy as np
 
 from . import algorithms, learning_results
 from .arguments import estimator_parameters
+from .components import axis_label
 from .reference_arrays import plain_arrays
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def unmixing_report(
     )
     factors = matrices[0].astype(float)[blocks.columns]
     loadings = matrices[1].astype(float)[blocks.rows]
+    energy = learning_results.energies(loadings, factors)
     if learning_results.read(self, "poissonian_noise_normalized"):
         blocks = blocks.poisson_scaled()
         factors = factors / blocks.column_scale[:, None]
@@ -122,12 +124,8 @@ def unmixing_report(
         )
     if blocks.column_scale is not None:
         report = _in_units_of_data(report, blocks.row_scale, blocks.column_scale)
-    energy = learning_results.energies(
-        matrices[1][blocks.rows], matrices[0][blocks.columns]
-    )
-    return replace(
-        report, energy=energy / energy.sum(), **_energy_axis(self, blocks.columns)
-    )
+    energy_axis = _energy_axis(self, blocks.columns)
+    return replace(report, energy=energy / energy.sum(), **energy_axis)
 
 
 def _in_units_of_data(
@@ -167,9 +165,7 @@ def _energy_axis(signal: BaseSignal, columns: np.ndarray) -> dict[str, Any]:
     if signal.axes_manager.signal_dimension != 1:
         return {}
     (axis,) = signal.axes_manager.signal_axes
-    name, units = (v if isinstance(v, str) else "" for v in (axis.name, axis.units))
-    label = f"{name} ({units})" if units else name
-    return {"channels": axis.axis[columns], "channel_label": label}
+    return {"channels": axis.axis[columns], "channel_label": axis_label(axis)}
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Parts that figures share: new axes, labels, and a quantity over its axes."""
+"""Parts that figures share: new axes, edges of pixels, and a quantity over its axes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from sparsedecomp.extension.components import axis_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,12 +33,6 @@ def new_axes(n: int = 1, **options: Any) -> np.ndarray:
     size = None if n == 1 else (4 * n, 3.2)
     figure = plt.figure(figsize=size, layout="constrained")
     return np.atleast_1d(figure.subplots(1, n, **options))
-
-
-def label_of(axis: Any) -> str:
-    """Name and units of a HyperSpy axis, as far as they are set."""
-    name, units = (v if isinstance(v, str) else "" for v in (axis.name, axis.units))
-    return f"{name} ({units})" if units else name
 
 
 def extent_of(x: Any, y: Any) -> tuple[float, float, float, float]:
@@ -72,7 +68,7 @@ def draw(
     if len(axes) == 1:
         (x,) = axes
         ax.plot(x.axis, values, color=colour, linewidth=1, **line)
-        ax.set(xlabel=label_of(x))
+        ax.set(xlabel=axis_label(x))
         ax.margins(x=0)
         ax.spines[["top", "right"]].set_visible(False)
         drawn = [drawn.get_gid() for drawn in ax.lines]
@@ -94,4 +90,4 @@ def draw(
         vmax=max(highest, -lowest) if lowest < 0 else None,
         extent=extent_of(x, y),
     )
-    ax.set(xlabel=label_of(x), ylabel=label_of(y))
+    ax.set(xlabel=axis_label(x), ylabel=axis_label(y))

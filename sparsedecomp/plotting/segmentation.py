@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsedecomp.plotting.canvas import extent_of, label_of
+from sparsedecomp.extension.components import axis_label
+from sparsedecomp.plotting.canvas import extent_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +74,7 @@ def plot_segmentation(
         result.mean_spectra.data, colours, labels, strict=True
     ):
         axes[1].plot(energy.axis, spectrum, color=colour, linewidth=1, label=label)
-    axes[1].set(xlabel=label_of(energy), ylabel="mean counts", ylim=(0, None))
+    axes[1].set(xlabel=axis_label(energy), ylabel="mean counts", ylim=(0, None))
     axes[1].legend(frameon=False)
     if result.names:
         where = np.arange(len(result.names))
@@ -100,7 +101,7 @@ def _draw_map(
     if len(places) == 1:
         (x,) = places
         ax.scatter(x.axis, labels, c=[(["white", *colours])[i + 1] for i in labels])
-        ax.set(xlabel=label_of(x), ylabel="phase")
+        ax.set(xlabel=axis_label(x), ylabel="phase")
         return
     from matplotlib.colors import ListedColormap
 
@@ -113,4 +114,4 @@ def _draw_map(
         interpolation="nearest",
         extent=extent_of(x, y),
     )
-    ax.set(xlabel=label_of(x), ylabel=label_of(y))
+    ax.set(xlabel=axis_label(x), ylabel=axis_label(y))
