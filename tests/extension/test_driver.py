@@ -436,7 +436,7 @@ def test_progress_bar(signal, decompose, capsys, monkeypatch, shown):
 
 
 class NotebookBar(tqdm.tqdm):
-    """Bar of tqdm.notebook: its widget takes its length from `total` and `reset` only."""
+    """Bar of tqdm.notebook, whose widget learns its length from `reset` alone."""
 
     def __init__(self, *args, total=None, **kwargs):
         super().__init__(*args, total=total, **kwargs)
