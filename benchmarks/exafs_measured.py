@@ -155,6 +155,7 @@ def columns():
     from larch.xafs import feffpath, path2chi
 
     from sparsedecomp.xas import read_feff_path
+    from sparsedecomp.xas.theory.channels import Channel
     from sparsedecomp.xas.theory.scattering import ScatteringGrid
 
     k = np.arange(2.5, 18, 0.05)
@@ -163,9 +164,11 @@ def columns():
     for path in files("feff/*/feff*.dat"):
         theirs = feffpath(str(path), degen=1, s02=0.9, **at)
         path2chi(theirs, k=k)
-        ours = ScatteringGrid.from_paths([read_feff_path(path)]).chi(k, s02=0.9, **at)
+        grid = ScatteringGrid.from_paths([read_feff_path(path)])
+        channel = Channel(grid.scatterer, (grid,), (1.0,), 0.0, 0.9)
+        ours = channel.columns(k, grid.r, **at)[0, 0]
         # larch replaces its first point.
-        off = np.abs(ours[0] - theirs.chi)[1:].max()
+        off = np.abs(ours - theirs.chi)[1:].max()
         worst.append(off / np.abs(theirs.chi).max())
     if not worst:
         return {"missing": "no paths"}

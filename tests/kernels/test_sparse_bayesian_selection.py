@@ -6,7 +6,6 @@ import pytest
 from sparsedecomp.kernels.lasso import lasso_path_rows
 from sparsedecomp.kernels.parallel_tempering import (
     exchange_chains,
-    exhaustive_supports,
     support_evidence,
 )
 from sparsedecomp.kernels.sparse_bayesian_selection import greedy_supports
@@ -124,29 +123,6 @@ def test_evidence_of_one_support(run, problem):
         np.testing.assert_allclose(value, expected, rtol=1e-10)
     expected, _ = naive.weights(y, X, columns[:3], prior, variance)
     np.testing.assert_allclose(mean[:3], expected, rtol=1e-10)
-
-
-def test_every_support_is_scored_once(run, problem):
-    X, y, prior, log_odds, variance = problem
-    every = naive.posterior(y, X, prior, log_odds, variance, 3)
-    values, columns = np.zeros(10), np.zeros((10, 4), dtype=np.int64)
-    total = run(
-        exhaustive_supports,
-        X @ y,
-        X @ X.T,
-        y @ y,
-        len(y),
-        prior,
-        variance,
-        log_odds,
-        3,
-        values,
-        columns,
-    )
-    best = sorted(every, key=every.get, reverse=True)[:10]
-    assert [tuple(row[row >= 0]) for row in columns] == best
-    np.testing.assert_allclose(values, [every[s] for s in best], rtol=1e-9)
-    np.testing.assert_allclose(total, np.logaddexp.reduce(list(every.values())))
 
 
 def sample(run, problem, n_replicas, n_sweeps, variances, max_size=3, seed=0):

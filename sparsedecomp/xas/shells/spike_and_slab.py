@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ...kernels.parallel_tempering import exhaustive_supports
 from ...kernels.sparse_bayesian_selection import greedy_supports
 
 
@@ -240,57 +239,6 @@ class SpikeAndSlab:
             - 0.5 * np.trace(np.linalg.solve(C, moment))
             + self.log_odds[support].sum()
         )
-
-    def exhaustive(
-        self, y: np.ndarray, variance: float, *, max_size: int = 3, count: int = 20
-    ) -> tuple[list[tuple[int, ...]], np.ndarray]:
-        """Search all supports up to a size, as a reference for the other searches.
-
-        Parameters
-        ----------
-        y : (n,) array
-            Coordinates of one spectrum.
-        variance : float
-            Noise variance.
-        max_size : int, default 3
-            Largest number of columns in a support, at most 4. The cost is the number
-            of columns to this power: use a coarse grid.
-        count : int, default 20
-            Number of supports to return.
-
-        Returns
-        -------
-        supports : list of tuple of int
-            Columns of the best supports, the best first.
-        log_probability : (count,) array
-            Log posterior probability of each, among all supports searched.
-
-        Raises
-        ------
-        ValueError
-            If max_size is not 1 to 4.
-        """
-        if not 1 <= max_size <= 4:
-            raise ValueError(
-                f"max_size={max_size!r}: an exhaustive search is limited to supports "
-                "of 1 to 4 columns. Use the greedy search or mcmc for more."
-            )
-        values, columns = np.zeros(count), np.zeros((count, 4), dtype=np.int64)
-        total = exhaustive_supports(
-            self.columns @ y,
-            self.gram,
-            float(y @ y),
-            len(y),
-            self.prior,
-            float(variance),
-            self.log_odds,
-            min(max_size, len(self.r)),
-            values,
-            columns,
-        )
-        used = np.isfinite(values)
-        supports = [tuple(int(j) for j in row if j >= 0) for row in columns[used]]
-        return supports, values[used] - total
 
 
 def _steps(r, channel_index):

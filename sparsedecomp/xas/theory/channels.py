@@ -73,7 +73,15 @@ class Channel:
         sigma2: float | np.ndarray = 0.0,
         third: float | np.ndarray = 0.0,
     ) -> np.ndarray:
-        """EXAFS of one atom at each distance, and its derivatives.
+        r"""EXAFS of one atom at each distance, and its derivatives.
+
+        .. math:: \chi_r(k) = \frac{S_0^2 A_r(q)}{q r^2} \operatorname{Im}
+           \exp\left\{-2 r \operatorname{Im} p - 2 p^2 \sigma^2
+           + i \left[2 q r + \phi_r(q) - 4 p \sigma^2 / r
+           - \tfrac{4}{3} p^3 C_3\right]\right\}
+
+        with q^2 = k^2 - 0.2625 E0 and the complex momentum p(q), as larch computes it
+        for one FEFF path; summed over the grids with their multiplicities.
 
         Parameters
         ----------
