@@ -84,8 +84,8 @@ ALGORITHMS = {
         Algorithm(
             name="nmf_kl",
             target="sparsedecomp.decomposition:PoissonNMF",
-            summary="factorisation of counts by their Poisson likelihood; the maps are "
-            "integrated over",
+            summary="non-negative factorisation of counts by their Poisson likelihood, "
+            "with the maps integrated over",
             needs_dimension=True,
             per_component={},
             extras={**_HISTORY, "deviance": "deviance_"},
@@ -94,8 +94,8 @@ ALGORITHMS = {
         Algorithm(
             name="nmf_kl_ard",
             target="sparsedecomp.decomposition:PoissonNMFARD",
-            summary="the same, and the number of components is found by automatic "
-            "relevance determination; `output_dimension` is only its upper bound",
+            summary="Poisson likelihood as in nmf_kl, with the number of components from "
+            "automatic relevance determination; `output_dimension` is an upper bound",
             needs_dimension=False,
             per_component={"ard_relevance": "relevance_"},
             extras={**_HISTORY, "deviance": "deviance_"},
@@ -104,7 +104,7 @@ ALGORITHMS = {
         Algorithm(
             name="vca",
             target="sparsedecomp.decomposition:VCA",
-            summary="vertex component analysis: the purest pixels are the components",
+            summary="vertex component analysis: spectra of the purest pixels",
             needs_dimension=True,
             per_component={},
             extras=_HISTORY,
@@ -126,8 +126,8 @@ ALGORITHMS = {
         Algorithm(
             name="min_volume",
             target="sparsedecomp.decomposition:MinimumVolume",
-            summary="the smallest simplex that holds the pixels but for their noise; "
-            "no pixel needs to be pure",
+            summary="simplex of smallest volume that contains the pixels up to their "
+            "noise; no pixel needs to be pure",
             needs_dimension=True,
             per_component={},
             extras=_HISTORY,
@@ -135,9 +135,9 @@ ALGORITHMS = {
         Algorithm(
             name="simplex_ml",
             target="sparsedecomp.decomposition:SimplexML",
-            summary="the simplex under which the cloud of pixels is most likely; no "
-            "pixel needs to be pure, and rare phases count. Without "
-            "`output_dimension`, the edge of the noise tells the number",
+            summary="simplex of maximum likelihood for the distribution of the pixels; "
+            "no pixel needs to be pure, and rare phases count. Without "
+            "`output_dimension`, the number is that of components above the noise",
             needs_dimension=False,
             per_component={},
             extras=_HISTORY,
@@ -160,7 +160,7 @@ ALGORITHMS = {
             target="sparsedecomp.decomposition:CPD",
             summary="canonical polyadic decomposition (PARAFAC) of a series of "
             "spectrum images: one map, one spectrum and one profile along every other "
-            "axis for each component; `modes` says which axes belong together",
+            "axis for each component; `modes` groups the axes",
             needs_dimension=True,
             per_component={"tensor_weights": "weights_"},
             extras={**_HISTORY, "core_consistency": "core_consistency_"},
@@ -168,8 +168,9 @@ ALGORITHMS = {
         Algorithm(
             name="tucker",
             target="sparsedecomp.decomposition:Tucker",
-            summary="Tucker decomposition, the best compression of a tensor with a "
-            "rank (`ranks`) for every mode; its factors are a basis, no components",
+            summary="Tucker decomposition, the best approximation of a tensor with a "
+            "given rank of every mode (`ranks`); its factors span subspaces and are no "
+            "components",
             needs_dimension=True,
             per_component={},
             extras=_HISTORY,

@@ -342,7 +342,18 @@ def map_of(
 
 
 def axis_label(axis: Any) -> str:
-    """Name and units of a HyperSpy axis, as far as they are set."""
+    """Name and units of a HyperSpy axis, as far as they are set.
+
+    Parameters
+    ----------
+    axis : hyperspy axis
+        Axis of a signal.
+
+    Returns
+    -------
+    str
+        Label such as "Energy (keV)".
+    """
     name, units = (v if isinstance(v, str) else "" for v in (axis.name, axis.units))
     return f"{name} ({units})" if units else name
 

@@ -128,6 +128,12 @@ def estimate_energy_drift(
     --------
     check_data
 
+    Notes
+    -----
+    The method needs spectral features that are narrow enough to move visibly and
+    components that are present in many pixels. A chemical shift that follows the
+    composition is indistinguishable from a further component.
+
     Examples
     --------
     >>> import numpy as np

@@ -72,6 +72,12 @@ def unmixing_report(
     sparsedecomp.decomposition.unmixing_report : Report for arrays, with what it can
         decide and what it cannot.
 
+    Notes
+    -----
+    The report can show that a result is not unique, or that the model is incomplete. It
+    cannot show that a result is right: a model with a strong prior gives the same wrong
+    result in every fit. Spectra and angles are in the units of the data.
+
     Examples
     --------
     >>> import sparsedecomp
