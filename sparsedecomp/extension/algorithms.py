@@ -94,7 +94,7 @@ ALGORITHMS = {
         Algorithm(
             name="nmf_kl_ard",
             target="sparsedecomp.decomposition:PoissonNMFARD",
-            summary="Poisson likelihood as in nmf_kl, with the number of components from "
+            summary="Poisson likelihood as in nmf_kl, the number of components from "
             "automatic relevance determination; `output_dimension` is an upper bound",
             needs_dimension=False,
             per_component={"ard_relevance": "relevance_"},

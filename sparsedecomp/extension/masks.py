@@ -7,7 +7,7 @@ that ``axes_manager`` shows (x before y), while the data of a signal are in arra
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -62,7 +62,7 @@ def in_array_order(
     return values.astype(bool)
 
 
-def _transposed_data(mask: Mask, space: str) -> np.ndarray:
+def _transposed_data(mask: Any, space: str) -> np.ndarray:
     if not hasattr(mask, "axes_manager"):
         return np.asarray(mask).T
     other = SPACES[1 - SPACES.index(space)]
