@@ -1,4 +1,4 @@
-"""Tensors that share modes have the same factors there, better than alone."""
+"""Coupled tensors have the same factors in shared modes, better than those of one."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def scan(rng):
 PAIR = [("maps", "first"), ("maps", "second")]
 
 
-def test_counts_share_maps(scan, rng):
+def test_shared_maps_of_counts_are_better_than_those_of_one_tensor(scan, rng):
     maps, spectra = scan
     data = [
         rng.poisson(n * maps @ S.T / S.sum(0).mean())
@@ -72,7 +72,7 @@ def test_other_data_are_weighted_by_their_noise(scan, rng):
     assert np.linalg.norm(model - first) < 0.05 * np.linalg.norm(first)
 
 
-def test_a_series_beside_a_scan(scan, rng):
+def test_series_and_single_scan_share_maps(scan, rng):
     maps, spectra = scan
     profiles = rng.random((6, 3)) + 0.2
     series = np.einsum("tr,pr,er->tpe", profiles, maps, spectra[0])
@@ -85,7 +85,7 @@ def test_a_series_beside_a_scan(scan, rng):
     assert congruence([profiles, maps, spectra[1]], found) > 0.999
 
 
-def test_missing_pixels_of_one_tensor_are_known_from_the_other(scan):
+def test_pixels_missing_in_one_tensor_are_determined_by_the_other(scan):
     maps, spectra = scan
     data = [maps @ S.T for S in spectra]
     mask = np.zeros(400, bool)

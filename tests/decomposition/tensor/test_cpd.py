@@ -110,7 +110,7 @@ def test_a_cluster_gives_the_same(tensor):
             np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-def test_axes_of_a_mode_may_lie_anywhere(tensor):
+def test_axes_of_a_mode_need_not_be_neighbours(tensor):
     X, truth = tensor((6, 20, 30))
     # Pixels (4, 5) around the series: axes y, series, x, channels.
     cube = X.reshape(6, 4, 5, 30).transpose(1, 0, 2, 3)
@@ -123,7 +123,7 @@ def test_axes_of_a_mode_may_lie_anywhere(tensor):
 
 
 @pytest.mark.parametrize("nonnegative", [True, False])
-def test_missing_fibres_are_no_zeros(tensor, nonnegative):
+def test_missing_fibres_have_no_weight_and_are_predicted(tensor, nonnegative):
     X, truth = tensor((9, 40, 50))
     rng = np.random.default_rng(1)
     missing = rng.random((9, 40)) < 0.3
@@ -136,7 +136,7 @@ def test_missing_fibres_are_no_zeros(tensor, nonnegative):
     assert len(W) == (~missing).sum()
     assert congruence(truth, model.factors_) > 0.999
     assert np.isnan(model.core_consistency_)
-    # What was missing is predicted.
+    # Missing fibres are predicted.
     weighted = [model.factors_[0] * model.weights_, *model.factors_[1:]]
     found = naive.composed(weighted)[missing]
     assert np.linalg.norm(found - X[missing]) < 0.03 * np.linalg.norm(X[missing])
@@ -158,7 +158,7 @@ def counts_of(tensor, mean, seed=0, shape=(9, 200, 60)):
     return X, truth
 
 
-def test_few_counts_are_weighted_and_their_likelihood_is_climbed(tensor):
+def test_likelihood_of_few_counts_gives_better_factors_than_least_squares(tensor):
     X, truth = counts_of(tensor, 5)
     plain = fit(X, noise="uniform")
     weighted = fit(X, likelihood=False)
@@ -243,7 +243,7 @@ def test_counts_are_gathered_in_the_order_of_the_rows(rng):
         np.testing.assert_array_equal(found.toarray(), X.reshape(42, 9))
 
 
-def test_the_callback_stops_and_keeps_what_was_found(tensor):
+def test_callback_ends_the_fit_and_keeps_the_result(tensor):
     X, _ = tensor(noise=0.1)
     model = CPD(3, random_state=0, callback=lambda progress: progress.iteration == 7)
     W = model.fit_transform(X)
@@ -252,7 +252,7 @@ def test_the_callback_stops_and_keeps_what_was_found(tensor):
 
 
 @pytest.mark.parametrize("when", [1, 30, "end"])
-def test_interruption_keeps_the_best_so_far(tensor, when):
+def test_interrupted_fit_keeps_the_best_result(tensor, when):
     X, _ = counts_of(tensor, 5, shape=(6, 50, 40))
     # In the end the likelihood is climbed.
     when = fit(X).n_iter_ - 2 if when == "end" else when

@@ -1,4 +1,4 @@
-"""Single entries that are missing have no weight, whatever stands in their place."""
+"""Single missing entries have no weight, whatever value is in their place."""
 
 import dask.array as da
 import numpy as np
@@ -21,7 +21,7 @@ from sparsedecomp.decomposition.tensor.modes import Folding
 from ...naive import tensor as naive
 
 
-def spoilt(X, part, seed=1):
+def with_gaps(X, part, seed=1):
     missing = np.random.default_rng(seed).random(X.shape) < part
     return np.where(missing, np.nan, X), missing
 
@@ -38,9 +38,9 @@ def model_of(model):
 
 
 @pytest.mark.parametrize("nonnegative", [True, False])
-def test_it_is_the_weighted_least_squares_of_the_oracle(tensor, nonnegative):
+def test_missing_entries_have_no_weight(tensor, nonnegative):
     X, _ = tensor((5, 9, 12), k=2, noise=0.3)
-    X, missing = spoilt(X, 0.1)
+    X, missing = with_gaps(X, 0.1)
     model = fit(X, 2, nonnegative=nonnegative, tol=1e-11)
     left = np.square(model_of(model) - X)[~missing].sum()
     expected = naive.masked_least_squares(X, 2, nonnegative)
@@ -53,9 +53,9 @@ def test_it_is_the_weighted_least_squares_of_the_oracle(tensor, nonnegative):
 
 @pytest.mark.parametrize("modes", [None, (1, 0)])
 @pytest.mark.parametrize("part", [0.01, 0.3])
-def test_what_is_missing_is_predicted(tensor, part, modes):
+def test_missing_entries_are_predicted(tensor, part, modes):
     clean, truth = tensor()
-    X, missing = spoilt(clean, part)
+    X, missing = with_gaps(clean, part)
     model = fit(X, modes=modes)
     order = [0, 1, 2] if modes is None else [1, 0, 2]
     assert congruence([truth[m] for m in order], model.factors_) > 0.9999
@@ -65,14 +65,14 @@ def test_what_is_missing_is_predicted(tensor, part, modes):
 
 
 def test_lazy_data_give_the_same_in_few_passes(tensor):
-    X, _ = spoilt(tensor(noise=0.1)[0], 0.02)
+    X, _ = with_gaps(tensor(noise=0.1)[0], 0.02)
     eager, lazy = fit(X), fit(da.from_array(X, chunks=(4, 17, 50)))
     assert lazy.passes_ <= 8
     for one, other in zip(lazy.factors_, eager.factors_, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-def test_without_gaps_nothing_changes(tensor):
+def test_complete_data_give_the_same_with_gaps_allowed(tensor):
     X, _ = tensor(noise=0.1)
     plain, model = CPD(3, random_state=0).fit(X), fit(X)
     assert (plain.passes_, model.passes_) == (3, 4)
@@ -91,39 +91,39 @@ def test_positions_without_data_are_masked_positions(tensor):
     assert np.isnan(one.core_consistency_) and len(found) == X[..., 0].size
     np.testing.assert_allclose(found[~empty.ravel()], W, rtol=1e-9)
     # Beside single entries that are missing, as well.
-    both, _ = spoilt(X, 0.02)
+    both, _ = with_gaps(X, 0.02)
     both[empty] = np.nan
     assert congruence(fit(both).factors_, one.factors_) > 0.999
 
 
-def test_counts_with_gaps(tensor):
+def test_likelihood_of_counts_with_missing_entries_recovers_factors(tensor):
     X, truth = tensor((9, 150, 60))
     X = np.random.default_rng(0).poisson(X * 5 / X.sum(axis=-1).mean()).astype(float)
-    holed, missing = spoilt(X, 0.1)
-    model = fit(holed)
+    gappy, missing = with_gaps(X, 0.1)
+    model = fit(gappy)
     assert model.noise_model_ == "poisson" and model.likelihood_
     assert congruence(truth, model.factors_) > 0.93
     # As much is expected where something was measured as was measured.
     expected = model_of(model)[~missing].sum()
     assert expected == pytest.approx(X[~missing].sum(), rel=1e-3)
-    rows = np.nanmean(holed, axis=-1)
+    rows = np.nanmean(gappy, axis=-1)
     weight = np.einsum(
-        "a,b,c->abc", rows.mean(1), rows.mean(0), np.nanmean(holed, axis=(0, 1))
+        "a,b,c->abc", rows.mean(1), rows.mean(0), np.nanmean(gappy, axis=(0, 1))
     )
     left = np.square(model_of(model) - X) / weight
     expected = left[~missing].sum() / (X**2 / weight)[~missing].sum()
     assert model.relative_residual_ == pytest.approx(np.sqrt(expected), rel=1e-3)
 
 
-def test_the_likelihood_of_what_is_there_never_falls(rng):
+def test_likelihood_of_observed_counts_never_falls(rng):
     truth = [rng.random((n, 3)) for n in (5, 12, 20)]
     X = rng.poisson(np.einsum("ar,br,cr->abc", *truth)).astype(float)
-    holed, missing = spoilt(X, 0.1)
+    gappy, missing = with_gaps(X, 0.1)
     folding = Folding.of((5, 12))
-    looked = find_gaps(as_blocks(holed), folding)
+    data = find_gaps(as_blocks(gappy), folding)
     counts = gather_counts(as_blocks(np.where(missing, 0.0, X)))
     indices = folding.indices(np.arange(60))
-    tensor = CountTensor(counts, indices, (5, 12), None, looked.missing)
+    tensor = CountTensor(counts, indices, (5, 12), None, data.missing)
     method = PoissonCPD([tensor], [range(3)])
     factors = [rng.dirichlet(np.ones(n), 3).T for n in X.shape]
     state = KruskalState(np.full((1, 3), X.sum() / 3), factors)
@@ -137,37 +137,37 @@ def test_the_likelihood_of_what_is_there_never_falls(rng):
     assert np.all(np.diff(values) <= 0)
 
 
-def test_where_the_gaps_are(rng):
+def test_positions_of_missing_entries_are_found(rng):
     X = rng.poisson(3.0, (4, 5, 6)).astype(float)
     X[1, 2, 3] = X[0, 0, 5] = X[2, 2] = np.nan
     sparse = scipy.sparse.csr_array(X.reshape(20, 6))
-    for data, shape in ((X, (4, 5)), (sparse, (20,))):
-        looked = find_gaps(as_blocks(data), Folding.of(shape))
-        assert looked.blocks.shape == (19, 6) and looked.summary.whole_numbers
-        where = np.stack(looked.missing.indices, axis=1)
+    for cube, shape in ((X, (4, 5)), (sparse, (20,))):
+        data = find_gaps(as_blocks(cube), Folding.of(shape))
+        assert data.blocks.shape == (19, 6) and data.summary.whole_numbers
+        where = np.stack(data.missing.indices, axis=1)
         expected = np.argwhere(np.isnan(X.reshape(*shape, 6)))
-        gone = np.isnan(X.reshape(*shape, 6)).all(axis=-1)
-        expected = [list(at) for at in expected if not gone[tuple(at[:-1])]]
+        empty = np.isnan(X.reshape(*shape, 6)).all(axis=-1)
+        expected = [list(at) for at in expected if not empty[tuple(at[:-1])]]
         np.testing.assert_array_equal(np.sort(where, axis=0), np.sort(expected, axis=0))
 
 
 @pytest.mark.parametrize("nonnegative", [True, False])
-def test_pixels_with_gaps_are_solved(tensor, nonnegative):
+def test_transform_ignores_missing_entries(tensor, nonnegative):
     X, _ = tensor()
-    holed, _ = spoilt(X, 0.2)
+    gappy, _ = with_gaps(X, 0.2)
     model = CPD(3, gaps=True, nonnegative=nonnegative, n_init=2, random_state=0)
     W = model.fit_transform(X)
-    holed[2, 3] = np.nan
-    found = model.transform(holed)
+    gappy[2, 3] = np.nan
+    found = model.transform(gappy)
     empty = 2 * X.shape[1] + 3
     assert not found[empty].any()
     kept = np.arange(len(W)) != empty
     np.testing.assert_allclose(found[kept], W[kept], atol=0.02 * W.max())
-    lines = scipy.sparse.csr_array(holed.reshape(len(W), -1))
+    lines = scipy.sparse.csr_array(gappy.reshape(len(W), -1))
     np.testing.assert_allclose(model.transform(lines), found)
-    holed[0, 0, 0] = np.inf
+    gappy[0, 0, 0] = np.inf
     with pytest.raises(ValueError, match="hold infinity"):
-        model.transform(holed)
+        model.transform(gappy)
 
 
 def test_kinetic_fluorescence_of_enzymes(data_dir):
@@ -182,17 +182,17 @@ def test_kinetic_fluorescence_of_enzymes(data_dir):
 def test_bad_input(tensor):
     X, _ = tensor((4, 5, 6))
     with pytest.raises(ValueError, match="NaN or infinity.*pixel"):
-        CPD(2).fit(spoilt(X, 0.1)[0])
-    gone = X.copy()
-    gone[..., 4] = np.nan
+        CPD(2).fit(with_gaps(X, 0.1)[0])
+    empty = X.copy()
+    empty[..., 4] = np.nan
     with pytest.raises(ValueError, match="Everything is missing in channel 4"):
-        fit(gone)
-    gone = X.copy()
-    gone[1] = np.nan
+        fit(empty)
+    empty = X.copy()
+    empty[1] = np.nan
     with pytest.raises(ValueError, match="masked at position 1 of navigation axis 0"):
-        fit(gone)
-    gone[1] = np.inf
+        fit(empty)
+    empty[1] = np.inf
     with pytest.raises(ValueError, match=r"infinity, the first at pixel \(1, 0\)"):
-        fit(gone)
+        fit(empty)
     with pytest.raises(ValueError, match="Everything is missing in channel 0"):
         fit(np.full_like(X, np.nan))

@@ -1,4 +1,4 @@
-"""Pixels fold into modes and find their place again."""
+"""Pixels are folded into modes, and positions into rows, consistently."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from sparsedecomp.decomposition.tensor.modes import (
 
 
 @given(st.permutations(range(3)), st.integers(1, 2), st.integers(0, 2**31))
-def test_folding_and_indices_say_the_same(order, cut, seed):
+def test_folding_and_indices_agree(order, cut, seed):
     shape = (2, 3, 4)
     folding = Folding.of(shape, (tuple(order[:cut]), tuple(order[cut:])))
     rows = np.random.default_rng(seed).random((24, 2))

@@ -1,4 +1,4 @@
-"""PARAFAC2 finds peaks that move, where a trilinear model needs more components."""
+"""PARAFAC2 recovers peaks that move along a series."""
 
 import dask.array as da
 import numpy as np
@@ -46,7 +46,7 @@ def test_amounts_maps_and_moving_spectra_are_found(moving):
         assert factor.min() >= 0
 
 
-def test_the_series_may_be_any_mode_and_lazy(moving):
+def test_either_mode_can_be_the_series(moving):
     X, *_ = moving
     one = PARAFAC2(3, tol=1e-7, random_state=0).fit(X)
     lazy = da.from_array(X.swapaxes(0, 1), chunks=(100, 4, 120))

@@ -1,4 +1,4 @@
-"""The rank tool says how many components there are, or that it does not know."""
+"""The diagnostics of the rank find the number of components or recommend none."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_missing_positions(tensor):
     assert report.votes["prediction"] == 3
 
 
-def test_no_agreement_is_no_recommendation():
+def test_nothing_is_recommended_without_agreement():
     ranks = np.arange(1, 6)
     votes = {"prediction": 2, "halves": 3, "core consistency": 4}
     assert _verdict(votes, ranks)[0] is None
@@ -68,7 +68,7 @@ def test_a_matrix_is_refused(rng):
         tensor_rank(rng.random((6, 7)))
 
 
-def test_amino_acids(data_dir):
+def test_amino_acid_fluorescence_has_three_components(data_dir):
     s = datasets.load("amino_acids")
     assert tensor_rank(s.data, 4, n_init=4, random_state=0).recommended == 3
     model = CPD(3, random_state=0).fit(s.data)

@@ -1,4 +1,4 @@
-"""Maps are smoothed as much as predicts best, which may be not at all."""
+"""Maps are smoothed with the strength that predicts best, zero for rough maps."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ SHAPE = (16, 18)
 
 
 def normal_equations(maps, rng, noise=1.0):
-    """Of maps that are met through a mixing matrix, with noise of unit variance."""
+    """Normal equations of mixed maps with noise of unit variance."""
     mixing = np.array([[1.0, 0.7], [0.7, 1.0], [0.3, 0.2]]) / noise
     data = maps @ mixing.T + rng.standard_normal((len(maps), 3))
     return data @ mixing, np.broadcast_to(mixing.T @ mixing, (len(maps), 2, 2)).copy()
@@ -25,7 +25,7 @@ def smooth_maps():
     return maps.reshape(-1, 2)
 
 
-def test_the_cost_is_at_its_minimum(rng):
+def test_smoothed_maps_minimise_the_cost(rng):
     F, G = normal_equations(3 + rng.random((12, 2)), rng)
     neighbours = grid_neighbours(np.arange(12), (3, 4)).toarray()
     D = np.diag(neighbours.sum(axis=1)) - neighbours
@@ -39,7 +39,7 @@ def test_the_cost_is_at_its_minimum(rng):
     np.testing.assert_allclose(found, expected, rtol=1e-2)
 
 
-def test_smooth_maps_come_out_of_the_noise(rng):
+def test_smoothing_lowers_the_error_of_smooth_maps(rng):
     maps = smooth_maps()
     F, G = normal_equations(maps, rng)
     start = np.maximum(np.linalg.solve(G, F[..., None])[..., 0], 0.0)
@@ -49,7 +49,7 @@ def test_smooth_maps_come_out_of_the_noise(rng):
 
 
 @pytest.mark.parametrize("noise", [0.01, 0.1, 1.0])
-def test_rough_maps_do_not_suffer(rng, noise):
+def test_smoothing_does_not_worsen_rough_maps(rng, noise):
     maps = rng.dirichlet([0.3, 0.3], SHAPE[0] * SHAPE[1])
     F, G = normal_equations(maps, rng, noise)
     start = np.maximum(np.linalg.solve(G, F[..., None])[..., 0], 0.0)
@@ -60,14 +60,14 @@ def test_rough_maps_do_not_suffer(rng, noise):
     assert noise > 0.1 or strength < 0.01
 
 
-def test_maps_that_are_known_exactly_are_returned():
+def test_maps_without_noise_are_not_smoothed():
     maps = np.random.default_rng(0).dirichlet([0.3, 0.3], SHAPE[0] * SHAPE[1])
     G = np.broadcast_to(1e8 * np.eye(2), (len(maps), 2, 2)).copy()
     found, strength = smooth_rows(1e8 * maps, G, maps, SHAPE, np.random.default_rng(0))
     assert strength == 0 and found is maps
 
 
-def test_maps_of_a_coupled_fit_are_smoothed_in_the_end(rng):
+def test_shared_maps_of_a_coupled_fit_are_smoothed_last(rng):
     maps = smooth_maps()
     maps /= maps.sum(axis=0)
     spectra = [rng.dirichlet(np.full(n, 0.3), 2) for n in (30, 40)]
@@ -90,7 +90,7 @@ def test_maps_of_a_coupled_fit_are_smoothed_in_the_end(rng):
     assert error(smooth) < 0.6 * error(plain)
 
 
-def test_nothing_is_said_of_pixels_that_no_tensor_has(rng):
+def test_pixels_missing_in_all_tensors_are_zero(rng):
     maps = smooth_maps()
     mask = np.zeros(SHAPE, bool)
     mask[3, 4] = True

@@ -1,4 +1,4 @@
-"""Tucker decomposition: bases, core, residual, denoising, ranks that make sense."""
+"""Tucker decomposition: bases, core, residual, denoising, valid ranks."""
 
 import dask.array as da
 import numpy as np
@@ -36,7 +36,7 @@ def test_core_and_factors_are_the_model(tensor, nonnegative):
             )
 
 
-def test_it_is_as_good_as_the_iteration_on_whole_data(tensor):
+def test_fit_is_as_good_as_iterations_on_uncompressed_data(tensor):
     X, _ = tensor((12, 30, 40), noise=0.5)
     model = Tucker(3, random_state=0).fit(X)
     bases = [np.linalg.svd(np.moveaxis(X, m, 0).reshape(n, -1))[0][:, :3]
@@ -56,7 +56,7 @@ def test_it_is_as_good_as_the_iteration_on_whole_data(tensor):
     assert model.relative_residual_ <= best * 1.002
 
 
-def test_it_takes_noise_away(tensor):
+def test_model_has_less_noise_than_the_data(tensor):
     clean, _ = tensor()
     X, _ = tensor(noise=0.3)
     model = Tucker(3, random_state=0).fit(X)
@@ -72,7 +72,7 @@ def test_lazy_data_give_the_same(tensor, chunks):
     np.testing.assert_allclose(composed(lazy), composed(eager), atol=1e-5 * X.max())
 
 
-def test_missing_fibres_are_no_zeros(tensor):
+def test_missing_fibres_have_no_weight_and_are_predicted(tensor):
     X, _ = tensor()
     missing = np.random.default_rng(2).random((9, 40)) < 0.2
     spoilt = np.where(missing[..., None], 50.0, X)
@@ -95,7 +95,7 @@ def test_ranks_of_other_modes_are_refused(tensor):
         Tucker(3, ranks=(2, 2, 2)).fit(tensor()[0])
 
 
-def test_the_callback_stops(tensor):
+def test_callback_ends_the_fit(tensor):
     for nonnegative in (True, False):
         model = Tucker(
             3, nonnegative=nonnegative, callback=lambda p: p.iteration == 1, tol=0.0
