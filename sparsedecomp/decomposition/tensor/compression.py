@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sparsedecomp.blocks.compression import gram_of, random_basis
 from sparsedecomp.blocks.summary import Summary, root_of_sums, row_summary
-from sparsedecomp.decomposition.tensor.modes import Folding, khatri_rao_rows
+from sparsedecomp.decomposition.tensor.modes import Folding
 
 if TYPE_CHECKING:
     from sparsedecomp.blocks import BlockMatrix
@@ -92,8 +92,7 @@ class CompressedTensor:
 
     def maps(self, factors: Sequence[NDArray]) -> NDArray:
         """Products of all factors but the spectra, at the positions of the data."""
-        indices = self.folding.indices(self.blocks.rows)
-        return khatri_rao_rows(self.unscaled(factors)[:-1], indices)
+        return self.folding.products(self.unscaled(factors)[:-1], self.blocks.rows)
 
     def spectra(self, factors: Sequence[NDArray]) -> NDArray:
         """Factor of the channels in the units of the data, (k, n_channels)."""

@@ -14,7 +14,6 @@ from sparsedecomp.decomposition.tensor.cpd_least_squares import (
     CPDLeastSquares,
     solve_nonnegative,
 )
-from sparsedecomp.decomposition.tensor.modes import khatri_rao_rows
 
 # Variance of the noise at least, relative to the data: data without noise would get an
 # infinite weight.
@@ -145,9 +144,8 @@ class CoupledLeastSquares(IterativeMethod[LabelledFactors]):
     def maps(self, state: LabelledFactors) -> NDArray:
         """Abundances in the first tensor."""
         weights, factors = self.weights_and_shares(state)
-        indices = self.data[0].folding.indices(self.data[0].blocks.rows)
-        own = [factors[name] for name in self.labels[0][:-1]]
-        return weights[0] * khatri_rao_rows(own, indices)
+        first, own = self.data[0], [factors[name] for name in self.labels[0][:-1]]
+        return weights[0] * first.folding.products(own, first.blocks.rows)
 
     def spectra(self, state: LabelledFactors) -> NDArray:
         """Spectra of the first tensor."""

@@ -43,7 +43,7 @@ from sparsedecomp.decomposition.tensor.cpd_likelihood import (
     PoissonCPD,
     starts_for_counts,
 )
-from sparsedecomp.decomposition.tensor.exact_pass import exact_spectra, loadings_of
+from sparsedecomp.decomposition.tensor.exact_pass import exact_spectra
 from sparsedecomp.decomposition.tensor.gaps import FilledBlocks, find_gaps
 from sparsedecomp.decomposition.tensor.initialisation import descend_from_starts
 from sparsedecomp.decomposition.tensor.modes import Folding
@@ -247,7 +247,7 @@ class CPD(TensorFactorisation):
             spectra, residual = phases.complete(
                 lambda: exact_spectra(
                     data.blocks,
-                    loadings_of(best.state[:-1], folding, data.blocks.rows),
+                    folding.products(best.state[:-1], data.blocks.rows),
                     best.state[-1],
                     method.solve_spectra,
                     data.missing,
@@ -257,7 +257,7 @@ class CPD(TensorFactorisation):
         self._keep(data, method, best.state, ends)
         self._keep_fit(data, residual, phases)
         self._warn(stopped=best.stopped)
-        W = self.weights_ * loadings_of(self.factors_[:-1], folding, blocks.rows)
+        W = self.weights_ * folding.products(self.factors_[:-1], blocks.rows)
         return self._rescaled(W.astype(blocks.dtype), scale)
 
     def _least_squares(
@@ -296,7 +296,7 @@ class CPD(TensorFactorisation):
         def refill(best: Outcome[Factors]) -> Outcome[Factors]:
             nonlocal data, full
             unscaled = data.unscaled(best.state)
-            loadings = loadings_of(unscaled[:-1], folding, blocks.rows)
+            loadings = folding.products(unscaled[:-1], blocks.rows)
             new = compressed(FilledBlocks(blocks, loadings, unscaled[-1]))
             refilled = CPDLeastSquares.from_tensor(new, self.nonnegative, self.tol)
             start = replace(best, state=new.scaled(unscaled))
@@ -406,7 +406,7 @@ class CPD(TensorFactorisation):
 def _residual(data: CompressedTensor, tensor: CountTensor, factors: Factors) -> float:
     """Residual sum of squares of the scaled counts."""
     blocks, quantum = data.blocks, tensor.counts.quantum
-    L = loadings_of(factors[:-1], data.folding, blocks.rows)
+    L = data.folding.products(factors[:-1], blocks.rows)
     inner = tensor.counts.inner(
         L / blocks.row_scale[:, None], factors[-1] / data.scales[-1][:, None]
     )

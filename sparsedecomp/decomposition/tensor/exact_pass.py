@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.decomposition.tensor.cpd_least_squares import times
 from sparsedecomp.decomposition.tensor.gaps import FilledBlocks, MissingEntries
-from sparsedecomp.decomposition.tensor.modes import Folding, khatri_rao_rows
 from sparsedecomp.kernels.tensor import leave_out
 
 
@@ -72,22 +71,3 @@ def _residual(X, L, C):
     residual = np.asarray(X - L @ C.T)
     squares = np.einsum("ij,ij->", residual, residual, dtype=float)
     return (), (squares, residual.T @ L)
-
-
-def loadings_of(factors: list[NDArray], folding: Folding, rows: NDArray) -> NDArray:
-    """Khatri-Rao rows of the factors of all modes but the channels.
-
-    Parameters
-    ----------
-    factors : list of (n_m, k) arrays
-        Factors without that of the channels.
-    folding : Folding
-        Modes of the tensor.
-    rows : (n,) int array
-        Flat positions in C order of the navigation axes.
-
-    Returns
-    -------
-    (n, k) array
-    """
-    return khatri_rao_rows(factors, folding.indices(rows))

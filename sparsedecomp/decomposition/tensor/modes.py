@@ -107,6 +107,22 @@ class Folding(NamedTuple):
             for mode in self.modes
         ]
 
+    def products(self, factors: Sequence[NDArray], rows: NDArray) -> NDArray:
+        """Products of the factors at rows of the matrix.
+
+        Parameters
+        ----------
+        factors : sequence of (n_m, k) arrays
+            Factors of all modes but the channels.
+        rows : (n,) int array
+            Flat positions of the rows in C order.
+
+        Returns
+        -------
+        (n, k) array
+        """
+        return khatri_rao_rows(factors, self.indices(rows))
+
 
 def khatri_rao_rows(factors: Sequence[NDArray], indices: Sequence[NDArray]) -> NDArray:
     """Rows of the Khatri-Rao product of the factors at some positions.

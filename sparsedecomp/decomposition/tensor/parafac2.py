@@ -24,7 +24,6 @@ from sparsedecomp.decomposition.tensor.cpd_least_squares import (
     CPDLeastSquares,
     Factors,
 )
-from sparsedecomp.decomposition.tensor.exact_pass import loadings_of
 from sparsedecomp.decomposition.tensor.modes import Folding
 from sparsedecomp.decomposition.tensor.multistart import multistart
 
@@ -196,7 +195,7 @@ class PARAFAC2(TensorFactorisation):
         self._keep(method, best.state, ends)
         self._keep_fit(data, best.objective, phases)
         self._warn(stopped=best.stopped)
-        W = loadings_of(self.factors_, folding, blocks.rows)
+        W = folding.products(self.factors_, blocks.rows)
         return self._rescaled(W.astype(blocks.dtype), scale)
 
     def _check_modes(self, folding: Folding, blocks: BlockMatrix, k: int) -> None:
@@ -342,7 +341,7 @@ class DirectFit(IterativeMethod[PARAFAC2State]):
         """Amounts times maps at the positions of the data."""
         D, A, _ = self.in_units_of_data(state)
         factors = [D, A] if self.series == 0 else [A, D]
-        return loadings_of(factors, self.data.folding, self.data.blocks.rows)
+        return self.data.folding.products(factors, self.data.blocks.rows)
 
     def spectra(self, state: PARAFAC2State) -> NDArray:
         """Mean of the spectra over the steps of the series."""
