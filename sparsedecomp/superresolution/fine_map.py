@@ -117,24 +117,24 @@ def prepare(
     The parameters are those of `resolve`.
     """
     began = time.perf_counter()
-    Y = np.ascontiguousarray(Y)
-    check_frames(Y, mask)
+    frames = np.ascontiguousarray(Y)
+    check_frames(frames, mask)
     registered = None
     if registration or shifts is None:
-        registered = register(Y[..., :_STRONGEST], shifts, prior=prior, mask=mask)
+        registered = register(frames[..., :_STRONGEST], shifts, prior=prior, mask=mask)
         nominal, used = registered.nominal, registered.shifts
     else:
         nominal = used = np.asarray(shifts, float)
-    geometry = Geometry.around(nominal, Y.shape[1:3], scale).moved(used)
+    geometry = Geometry.around(nominal, frames.shape[1:3], scale).moved(used)
     if origin is not None:
         geometry = replace(geometry, origin=tuple(origin), shape=tuple(shape))
     A = FrameOperator(geometry, mask=mask)
-    processes, noise = _processes(A, Y, registered)
+    processes, noise = _processes(A, frames, registered)
     if held_out is not None:
         A = A.without(held_out)
-    Y = Y / noise
-    Y[A.mask] = 0
-    return Prepared(A, Y, noise, processes, registered, began)
+    frames = frames / noise
+    frames[A.mask] = 0
+    return Prepared(A, frames, noise, processes, registered, began)
 
 
 class Prepared(NamedTuple):
@@ -337,7 +337,7 @@ def solve(
     if np.prod(A.geometry.shape) * n_factors <= _AT_ONCE:
         found = solver(A, Y, start=start, **options)
         return found.x, np.asarray(found.history)
-    x, history = np.empty_like(start), []
+    x, history = start.copy(), []
     size = int(np.sqrt(_AT_ONCE / n_factors)) // 2
     for tile in A.tiles(size):
         window = tuple(
@@ -349,4 +349,6 @@ def solve(
         found = solver(tile.operator, tile.samples(Y), start=start[window], **options)
         x[tile.outer] = found.x[tile.inner]
         history.append(found.history)
+        if getattr(found, "interrupted", False):
+            break
     return x, np.concatenate(history)

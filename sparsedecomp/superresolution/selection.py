@@ -243,7 +243,11 @@ class Trial:
         options.pop("psf", None)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return solver(self.A, self.Y, *args, **options).x
+            solution = solver(self.A, self.Y, *args, **options)
+        if getattr(solution, "interrupted", False):
+            # A trial is no result that could be kept.
+            raise KeyboardInterrupt
+        return solution.x
 
     def predict(self, x: NDArray) -> NDArray:
         """Samples held out as a map predicts them.

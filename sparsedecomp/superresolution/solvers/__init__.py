@@ -1,1 +1,1 @@
-"""The fine map behind shifted frames, by different models, and which to take."""
+"""Solvers that make a fine map from shifted frames, one module for each model."""

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import logging
-import time
-import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.special import expit
 from scipy.stats import chi2
 
+from sparsedecomp.superresolution.solvers.solution import Iterations
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from sparsedecomp.superresolution.observation.operators import FrameOperator
     from sparsedecomp.superresolution.selection import Trial
 
-_logger = logging.getLogger(__name__)
-
-# Differences that a field is smooth by: places (row, column) and weights.
+# Differences that a field is smooth by: places (row, column) and weights. The mixed
+# second difference counts twice in the bending energy, hence its root.
 _ROOT = np.sqrt(2.0)
 _STENCILS = {
     1: (
@@ -32,52 +32,73 @@ _STENCILS = {
     ),
 }
 ORDERS = tuple(_STENCILS)
-# Draws of the posterior in an iteration; the variances of iteration n count for n^-0.7
-# against those before, so that they settle.
-_DRAWS, _FORGET = 3, 0.7
-# Of the residual, at which conjugate gradients stop: for the map and for draws.
+# Draws of the posterior in an iteration. More make the variances of the differences
+# less noisy and take as much longer.
+_DRAWS = 3
+# The draws of iteration n count for n^-0.7 against those before, so that the variances
+# settle: the sum of these weights diverges and that of their squares converges (Robbins
+# and Monro 1951).
+_FORGET = 0.7
+# Residual over that of the right-hand side at which conjugate gradients stop, for the
+# map and for draws, and their most iterations.
 _EXACT, _ROUGH, _STEPS = 1e-4, 1e-2, 80
 # Precision of the differences of the field over that of the first map, whose noise they
 # hold: from too weak a coupling no lines are found. Chosen on simulated blocks, other
 # than those of the tests.
 _STIFF = 4.0
 _TINY = np.finfo(float).tiny
-# Bonds that are intact, and the coupling that lines leave of them, to begin with and at
-# least and most.
-_INTACT, _LEFT = 0.9, (1e-4, 0.9)
+# First guess of the part of intact bonds; the expectation maximisation replaces it.
+_INTACT = 0.9
+# Bounds of the coupling that lines leave of a bond: zero would cut the map into pieces
+# that conjugate gradients cannot connect, one would be no line.
+_LEFT = (1e-4, 0.9)
 
 
 class CompoundField(NamedTuple):
-    """What `compound_mrf` found.
+    """A map by `compound_mrf`, and where its lines are.
 
     Attributes
     ----------
     x : (H, W, n_factors) array
+        The fine map.
     lines : (H, W) array
         Probability that a line cuts a bond of the pixel.
     noise : (n_factors,) array
         Variance of the samples.
     coupling : (n_factors,) array
         Precision of the differences of intact bonds.
-    history : (n_iterations,) array
-        Change of the map over its size.
+    history : (n_iter,) array
+        Change of the map over its size in every iteration.
     converged : bool
+        Whether the last change is below the tolerance.
     seconds : float
+        Wall time.
+    interrupted : bool
+        Whether Ctrl-C ended the iterations.
     """
 
-    x: np.ndarray
-    lines: np.ndarray
-    noise: np.ndarray
-    coupling: np.ndarray
-    history: np.ndarray
+    x: NDArray
+    lines: NDArray
+    noise: NDArray
+    coupling: NDArray
+    history: NDArray
     converged: bool
     seconds: float
+    interrupted: bool = False
 
 
 def compound_mrf(
-    A, Y, order=1, *, start, max_iter=50, tol=3e-3, random_state=0, callback=None
-):
-    """Fine map by a compound Markov random field; nothing has to be chosen.
+    A: FrameOperator,
+    Y: NDArray,
+    order: int = 1,
+    *,
+    start: NDArray,
+    max_iter: int = 50,
+    tol: float = 3e-3,
+    random_state: int = 0,
+    callback: Callable[[int, float], object] | None = None,
+) -> CompoundField:
+    """Make a fine map by a compound Markov random field without free parameters.
 
     Bonds between neighbours keep the map smooth, and binary line variables ``eta`` cut
     them where it is not [1]_::
@@ -103,19 +124,21 @@ def compound_mrf(
     Parameters
     ----------
     A : FrameOperator
+        Operator of the frames.
     Y : (n_frames, rows, columns, n_factors) array
-        Noise of one variance in all samples of a factor.
+        Frames; the noise has one variance in all samples of a factor.
     order : {1, 2}, default 1
-        Of the differences.
+        Order of the differences.
     start : (H, W, n_factors) array
-        A first map, for instance a posterior mean.
+        First map, for instance a posterior mean.
     max_iter : int, default 50
+        Upper bound on the iterations.
     tol : float, default 3e-3
-        Change of the map, of its size without the mean, at which to stop.
+        Change of the map, relative to the map less its mean, at which to stop.
     random_state : int, default 0
-        Of the draws.
+        Seed of the draws.
     callback : callable, optional
-        Called with the number of the iteration and the change; True stops.
+        Called with the number of the iteration and the change; returning True stops.
 
     Returns
     -------
@@ -132,59 +155,55 @@ def compound_mrf(
     >>> A = FrameOperator(Geometry.around([[0, 0], [0.5, 0.5]], (12, 12), 2))
     >>> edge = 9.0 * (np.arange(24) > 11)[:, None, None] * np.ones((1, 24, 1))
     >>> Y = A.forward(edge) + np.random.default_rng(0).normal(size=(2, 12, 12, 1))
-    >>> found = compound_mrf(A, Y, start=tikhonov(A, Y, 0.3).x)
-    >>> np.nonzero(found.lines.mean(axis=1) > 0.5)[0].tolist()
+    >>> field = compound_mrf(A, Y, start=tikhonov(A, Y, 0.3).x)
+    >>> np.nonzero(field.lines.mean(axis=1) > 0.5)[0].tolist()
     [11, 12]
     """
-    began = time.perf_counter()
+    run = Iterations("compound field", tol, callback)
     field = _Field(A, order, Y, random_state)
     x = np.array(start, Y.dtype, order="C")
     beta = field.precision(x)
     squares = field.squares(x)
     rho, kappa = field.first_guess(squares)
-    pi, variances, history = _INTACT, None, []
-    for iteration in range(max_iter):
-        eta = field.intact(squares, rho, kappa, pi)
-        if iteration:
-            pi, kappa = field.line_parameters(squares, eta, rho, kappa)
-        bonds = [e + kappa * (1 - e) for e in eta]
-        if iteration:
-            rho = field.coupling(squares, bonds)
-        before = x
-        x = field.mean(x, bonds, rho / beta)
-        draws = field.draws(bonds, rho, beta)
-        variances = field.variances(draws, variances, (iteration + 1) ** -_FORGET)
-        squares = field.squares(x, variances)
-        beta = field.precision(x, draws)
-        moved = np.square(x - before, dtype=float).mean(axis=(0, 1))
-        size = np.maximum(x.var(axis=(0, 1), dtype=float), _TINY)
-        change = float(np.sqrt((moved / size).mean()))
-        history.append(change)
-        if change < tol or (callback and callback(iteration, change)):
-            break
-    if not history[-1] < tol:
-        warnings.warn(
-            f"The compound field stopped after {len(history)} iterations at a change "
-            f"of {history[-1]:.1e}, expected {tol:.1e}: give it more (max_iter).",
-            stacklevel=2,
-        )
-    seconds = time.perf_counter() - began
-    _logger.info("compound field: %d iterations, %.1f s", len(history), seconds)
+    pi = _INTACT
+    variances: list[NDArray] = []
+    with run:
+        for iteration in range(max_iter):
+            eta = field.intact(squares, rho, kappa, pi)
+            if iteration:
+                pi, kappa = field.line_parameters(squares, eta, rho, kappa)
+            bonds = [e + kappa * (1 - e) for e in eta]
+            if iteration:
+                rho = field.coupling(squares, bonds)
+            before = x
+            x = field.mean(x, bonds, rho / beta)
+            draws = field.draws(bonds, rho, beta)
+            variances = field.variances(draws, variances, (iteration + 1) ** -_FORGET)
+            squares = field.squares(x, variances)
+            beta = field.precision(x, draws)
+            moved = np.square(x - before, dtype=float).mean(axis=(0, 1))
+            size = np.maximum(x.var(axis=(0, 1), dtype=float), _TINY)
+            if run.end_at(np.sqrt((moved / size).mean())):
+                break
+    solution = run.solution(x)
     return CompoundField(
         x=x,
         lines=field.on_pixels(eta),
         noise=1 / beta,
         coupling=rho,
-        history=np.array(history),
-        converged=history[-1] < tol,
-        seconds=seconds,
+        history=solution.history,
+        converged=solution.converged,
+        seconds=solution.seconds,
+        interrupted=solution.interrupted,
     )
 
 
 class _Field:
-    """The steps of the EM algorithm."""
+    """Data and steps of the expectation maximisation."""
 
-    def __init__(self, A, order, Y, random_state):
+    def __init__(
+        self, A: FrameOperator, order: int, Y: NDArray, random_state: int
+    ) -> None:
         if order not in _STENCILS:
             raise ValueError(f"order={order!r} was given, expected one of {ORDERS}.")
         self.A, self.Y = A, Y
@@ -197,7 +216,7 @@ class _Field:
         self.rng = np.random.default_rng(random_state)
 
     def first_guess(self, squares):
-        """Coupling by the median of the differences, which lines hardly change."""
+        """Coupling from the median of the squares, which few lines hardly change."""
         every = np.concatenate([d.reshape(-1, d.shape[-1]) for d in squares])
         typical = np.median(every, axis=0) / chi2.ppf(0.5, 1) / _STIFF
         rho = self.share / np.maximum(typical, _TINY)
@@ -205,22 +224,22 @@ class _Field:
         return rho, float(np.clip(kappa, *_LEFT))
 
     def squares(self, x, variances=None):
-        """Mean squares of all differences."""
-        found = [np.square(_take(x, stencil)) for stencil in self.stencils]
-        for square, variance in zip(found, variances or (), strict=False):
+        """Expected squares of all differences under the posterior."""
+        total = [np.square(_take(x, stencil)) for stencil in self.stencils]
+        for square, variance in zip(total, variances or (), strict=False):
             square += variance
-        return found
+        return total
 
     def variances(self, draws, before, part):
         """Variances of all differences, from these draws and those before."""
-        found = []
+        variances = []
         for k, stencil in enumerate(self.stencils):
             own = np.square(_take(draws, stencil))
             own = own.reshape(*own.shape[:2], _DRAWS, -1).mean(axis=2)
             if before:
                 own += self.Y.dtype.type(1 - part) * (before[k] - own)
-            found.append(own)
-        return found
+            variances.append(own)
+        return variances
 
     def intact(self, squares, rho, kappa, pi):
         """Probability that bonds are intact."""
@@ -256,7 +275,7 @@ class _Field:
         return _conjugate_gradients(self._normal(bonds, ratio), self.right, x, _EXACT)
 
     def draws(self, bonds, rho, beta):
-        """Draws of the posterior less its mean, of all factors one after the other."""
+        """Draws of the posterior less its mean: all factors, once for each draw."""
         rho, beta = (np.tile(v, _DRAWS) for v in (rho, beta))
         right = self.A.adjoint(self._noise(self.Y.shape[:3], 1 / np.sqrt(beta)))
         for stencil, w in zip(self.stencils, bonds, strict=True):
@@ -270,13 +289,14 @@ class _Field:
         return noise.astype(self.Y.dtype) * deviation.astype(self.Y.dtype)
 
     def precision(self, x, draws=None):
-        """Of the noise of the samples, for every factor."""
+        """Precision of the noise of the samples, for every factor."""
         kept = ~self.A.mask
-        left = np.square((self.A.forward(x) - self.Y)[kept], dtype=float).sum(axis=0)
+        residual = (self.A.forward(x) - self.Y)[kept]
+        square = np.square(residual, dtype=float).sum(axis=0)
         if draws is not None:
             spread = np.square(self.A.forward(draws)[kept], dtype=float).sum(axis=0)
-            left += spread.reshape(_DRAWS, -1).mean(axis=0)
-        return np.count_nonzero(kept) / np.maximum(left, _TINY)
+            square += spread.reshape(_DRAWS, -1).mean(axis=0)
+        return np.count_nonzero(kept) / np.maximum(square, _TINY)
 
     def on_pixels(self, eta):
         """Largest probability of a line among the bonds of each pixel."""
@@ -339,22 +359,22 @@ def _give(d, stencil, out):
 
 
 def _conjugate_gradients(normal, right, x, tol):
-    """Solve for all factors at once, each with steps of its own."""
+    """Solve for all factors at once, each with a step length of its own."""
 
     def dot(a, b):
         return np.einsum("ijk,ijk->k", a, b, dtype=float)
 
     residual = right - normal(x)
-    along, square = residual.copy(), dot(residual, residual)
-    enough, tiny = tol**2 * dot(right, right), _TINY
+    direction, square = residual.copy(), dot(residual, residual)
+    target = tol**2 * dot(right, right)
     for _ in range(_STEPS):
-        if np.all(square <= enough):
+        if np.all(square <= target):
             break
-        image = normal(along)
-        step = (square / np.maximum(dot(along, image), tiny)).astype(x.dtype)
-        x = x + step * along
+        image = normal(direction)
+        step = (square / np.maximum(dot(direction, image), _TINY)).astype(x.dtype)
+        x = x + step * direction
         residual -= step * image
         square, before = dot(residual, residual), square
-        along *= (square / np.maximum(before, tiny)).astype(x.dtype)
-        along += residual
+        direction *= (square / np.maximum(before, _TINY)).astype(x.dtype)
+        direction += residual
     return x

@@ -1,36 +1,46 @@
 """The baseline: a surface through all registered samples, without a model of noise."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy.interpolate import CloughTocher2DInterpolator, NearestNDInterpolator
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-def interpolate(geometry, Y, mask=None):
-    """Interpolate all samples of all frames by cubics on Delaunay's triangles.
+    from sparsedecomp.superresolution.observation.geometry import Geometry
 
-    Very good without noise, and the measure of what a solver adds where there is some:
-    it goes through every sample.
+
+def interpolate(geometry: Geometry, Y: NDArray, mask: NDArray | None = None) -> NDArray:
+    """Interpolate all samples of all frames by cubics on Delaunay triangles.
+
+    The surface goes through every sample: it is very good without noise, and the
+    baseline that a solver has to beat where there is noise.
 
     Parameters
     ----------
     geometry : Geometry
+        Places of the samples on the fine grid.
     Y : (n_frames, rows, columns, n_factors) array
+        Frames; masked samples may hold anything.
     mask : (n_frames, rows, columns) bool array, optional
         True for samples to leave out.
 
     Returns
     -------
     (H, W, n_factors) array
+        The fine map. Beyond the hull of the samples it holds the nearest one.
     """
     rows, columns = (geometry.positions(axis) for axis in (0, 1))
     kept = np.ones(Y.shape[:3], bool) if mask is None else ~mask
-    points = np.stack(
-        [
-            np.broadcast_to(rows[:, :, None], kept.shape)[kept],
-            np.broadcast_to(columns[:, None, :], kept.shape)[kept],
-        ],
-        axis=1,
-    )
-    # Samples at one place are one point, with their mean.
+    places = [
+        np.broadcast_to(rows[:, :, None], kept.shape)[kept],
+        np.broadcast_to(columns[:, None, :], kept.shape)[kept],
+    ]
+    points = np.stack(places, axis=1)
+    # Samples at one place become one point with their mean.
     _, first, place = np.unique(
         points.round(6), axis=0, return_index=True, return_inverse=True
     )
@@ -39,9 +49,9 @@ def interpolate(geometry, Y, mask=None):
     np.add.at(values, place, Y[kept])
     values /= np.bincount(place)[:, None]
     points = points[first]
-    grid = np.stack(np.indices(geometry.shape), axis=-1).reshape(-1, 2).astype(float)
-    found = CloughTocher2DInterpolator(points, values)(grid)
-    beyond = np.isnan(found[:, 0])
-    if beyond.any():
-        found[beyond] = NearestNDInterpolator(points, values)(grid[beyond])
-    return found.reshape(*geometry.shape, -1).astype(Y.dtype)
+    grid = np.indices(geometry.shape).reshape(2, -1).T.astype(float)
+    x = CloughTocher2DInterpolator(points, values)(grid)
+    outside = np.isnan(x[:, 0])
+    if outside.any():
+        x[outside] = NearestNDInterpolator(points, values)(grid[outside])
+    return x.reshape(*geometry.shape, -1).astype(Y.dtype)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 import warnings
+from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,8 @@ import numpy as np
 from sparsedecomp.blocks.sources import thread_count
 from sparsedecomp.kernels.pursuit import lasso_rows
 from sparsedecomp.superresolution.dictionaries.training import image_dictionary
-from sparsedecomp.superresolution.solvers.patches import Overlap, groups_of
+from sparsedecomp.superresolution.solvers.patches import Group, Overlap, groups_of
+from sparsedecomp.superresolution.solvers.solution import Iterations, Solution
 from sparsedecomp.superresolution.solvers.variational import (
     conjugate_gradients,
     tikhonov,
@@ -22,35 +23,42 @@ from sparsedecomp.superresolution.threads import in_threads, on_one_blas_thread
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from sparsedecomp.superresolution.observation.geometry import Geometry
+    from sparsedecomp.superresolution.observation.operators import FrameOperator
     from sparsedecomp.superresolution.selection import Trial
 
-# Size of a patch in pixels of the frames, and its limits in those of the fine grid.
+# Side of a patch in pixels of the frames, and its limits in pixels of the fine grid.
+# Chosen on the benchmark "noise 15": smaller patches see too few samples, larger ones
+# are not sparse and take longer.
 _PATCH = 5
 _SIZES = 8, 16
-# Rows and columns of the patches of a dictionary that is given.
+# Least side of the patches of a dictionary that is given: smaller ones see no sample of
+# some frames.
 _LEAST = 4
+# Sweeps of coordinate descent at most, and change of the codes, in units of the largest
+# one, at which to stop. Finer codes do not change the mean of overlapping patches.
 _SWEEPS = 100
 _PRECISION = 1e-2
-# Weight of the map that frames are matched with.
+# Tikhonov's weight for the map that frames are matched with: a smooth one is enough.
 _PILOT = 0.1
 # Pulls of the codes against the samples, in units of the noise, that are compared.
 _PULLS = (16.0, 8.0, 4.0, 2.0, 1.0, 0.5)
 
 
 def sparse_map(
-    A,
-    Y,
-    weight=1.0,
+    A: FrameOperator,
+    Y: NDArray,
+    weight: float = 1.0,
     *,
-    pull=2.0,
-    dictionary=None,
-    stride=None,
-    least_match=0.9,
-    start=None,
-    max_iter=100,
-    tol=1e-3,
-    callback=None,
-):
+    pull: float = 2.0,
+    dictionary: NDArray | None = None,
+    stride: int | None = None,
+    least_match: float = 0.9,
+    start: NDArray | None = None,
+    max_iter: int = 100,
+    tol: float = 1e-3,
+    callback: Callable[[int, float], object] | None = None,
+) -> Solution:
     """Code patches of the fine map by what the frames see of their atoms [1]_, [2]_.
 
     Every frame sees a patch of the fine map at its own places. The atoms ``D`` are put
@@ -59,10 +67,10 @@ def sparse_map(
 
     ``min_a 1/2 ||D~ a + m - y||^2 + weight * ||a||_1``,
 
-    with the mean ``m`` free. Overlapping patches ``D a + m`` are averaged, those in
-    whose middle a pixel lies most, to a map ``c``. It is then made to agree with the
-    samples: ``min_x ||A x - Y||^2 + pull * ||x - c||^2``. Frames that do not match a
-    map of all of them are left out.
+    with the mean ``m`` free. Overlapping patches ``D a + m`` are averaged to a map
+    ``c``, each with the largest weight in its middle. The map is then made to agree
+    with the samples: ``min_x ||A x - Y||^2 + pull * ||x - c||^2``. Frames that do not
+    match a map of all frames are left out.
 
     On nine frames of a published scan whose noise was 15 of 255 this was 0.8 dB better
     than Tikhonov where a point was sampled, 1.9 dB with a spot of half a fine pixel,
@@ -75,28 +83,32 @@ def sparse_map(
     Parameters
     ----------
     A : FrameOperator
+        Operator of the frames.
     Y : (n_frames, rows, columns, n_factors) array
-        With noise of standard deviation one.
+        Frames whose noise has the standard deviation one.
     weight : float, default 1
-        Penalty, in units of the noise.
+        Penalty of the codes in units of the noise. Larger values use fewer atoms.
     pull : float, default 2
-        Of the codes against the samples, in units of the noise.
+        Weight of the codes against the samples in the last step, in units of the noise.
+        Larger values trust the codes more.
     dictionary : (n_atoms, size**2) array, optional
         Atoms; the larger an atom's norm the less its weight is penalised. Default:
         `image_dictionary` of patches five pixels of the frames wide, at least 8 and
         at most 16 of the fine grid.
     stride : int, optional
-        Between patches in pixels of the fine grid; default: a quarter of their size.
+        Distance between patches in pixels of the fine grid; default: a quarter of their
+        size. Smaller values are smoother and take longer.
     least_match : float, default 0.9
-        A frame is left out whose `match_scores` is less than this part of the median.
+        A frame whose `match_scores` is less than this part of the median is left out.
     start : (H, W, n_factors) array, optional
-        What frames are matched with; default: the map by Tikhonov.
+        Map that frames are matched with; default: the map by Tikhonov.
     max_iter : int, default 100
-        Of the last step.
+        Upper bound on the iterations of the last step.
     tol : float, default 1e-3
-        Of its residual.
+        Residual of the last step, relative to that of the codes, at which to stop.
     callback : callable, optional
-        Called in every iteration of it with its number and the residual; True stops.
+        Called in every iteration of the last step with its number and the residual;
+        returning True stops.
 
     Returns
     -------
@@ -133,32 +145,24 @@ def sparse_map(
     >>> bool(np.abs(found.x - truth)[2:-2, 2:-2].max() < 2)
     True
     """
-    began = time.perf_counter()
     D = dictionary_for(A.geometry, dictionary)
     if start is None:
         start = pilot(A, Y)
     A = _matching(A, Y, start, least_match)
+    run = Iterations("least-squares", tol, callback)
     coded = code_patches(A, Y, D, weight, stride=stride, otherwise=start)
-    return polish(
-        A,
-        Y,
-        coded,
-        pull,
-        max_iter=max_iter,
-        tol=tol,
-        callback=callback,
-        began=began,
-    )
+    return polish(A, Y, coded, pull, max_iter=max_iter, run=run)
 
 
-def dictionary_for(geometry, dictionary=None):
+def dictionary_for(geometry: Geometry, dictionary: NDArray | None = None) -> NDArray:
     """Atoms for the patches of a map.
 
     Parameters
     ----------
     geometry : Geometry
+        Scale and size of the map.
     dictionary : (n_atoms, size**2) array, optional
-        To be checked; default: see `sparse_map`.
+        Atoms that were given, which are checked; default: see `sparse_map`.
 
     Returns
     -------
@@ -188,38 +192,41 @@ _TOO_SMALL = (
 )
 
 
-def pilot(A, Y):
+def pilot(A: FrameOperator, Y: NDArray) -> NDArray:
     """A first map, by Tikhonov, to match frames with."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return tikhonov(A, Y, _PILOT, max_iter=50, tol=1e-3).x
 
 
-def match_scores(A, Y, x):
-    """Correlation of every frame with what a map says that it sees.
+def match_scores(A: FrameOperator, Y: NDArray, x: NDArray) -> NDArray:
+    """Correlation of every frame with its prediction from a map.
 
     Parameters
     ----------
     A : FrameOperator
+        Operator of the frames.
     Y : (n_frames, rows, columns, n_factors) array
+        Frames.
     x : (H, W, n_factors) array
+        Fine map.
 
     Returns
     -------
     (n_frames,) array
-        NaN for frames without samples.
+        From -1 to 1; NaN for frames without samples.
     """
     scores = np.full(len(Y), np.nan)
-    found = A.forward(x)
+    predicted = A.forward(x)
     for k, seen in enumerate(~A.mask):
         if seen.any():
-            y, z = (v[k][seen] - v[k][seen].mean(axis=0) for v in (Y, found))
+            y, z = (v[k][seen] - v[k][seen].mean(axis=0) for v in (Y, predicted))
             norm = np.sqrt(np.vdot(y, y) * np.vdot(z, z))
             scores[k] = np.vdot(y, z) / norm if norm else 1.0
     return scores
 
 
-def _matching(A, Y, x, least):
+def _matching(A: FrameOperator, Y: NDArray, x: NDArray, least: float) -> FrameOperator:
     """The operator without the frames that do not match a map."""
     scores = match_scores(A, Y, x)
     poor = scores < least * np.nanmedian(scores)
@@ -235,19 +242,31 @@ def _matching(A, Y, x, least):
 
 
 @on_one_blas_thread
-def code_patches(A, Y, D, weight, *, stride=None, otherwise):
+def code_patches(
+    A: FrameOperator,
+    Y: NDArray,
+    D: NDArray,
+    weight: float,
+    *,
+    stride: int | None = None,
+    otherwise: NDArray,
+) -> NDArray:
     """The mean of overlapping, sparsely coded patches; see `sparse_map`.
 
     Parameters
     ----------
     A : FrameOperator
+        Operator of the frames.
     Y : (n_frames, rows, columns, n_factors) array
+        Frames in units of their noise.
     D : (n_atoms, size**2) array
+        Atoms.
     weight : float
+        Penalty of the codes.
     stride : int, optional
-        Default: a quarter of the size.
+        Distance between patches; default: a quarter of their size.
     otherwise : (H, W, n_factors) array
-        The map where no patch has samples.
+        Map that is kept where no patch has samples.
 
     Returns
     -------
@@ -257,7 +276,7 @@ def code_patches(A, Y, D, weight, *, stride=None, otherwise):
     D = D.astype(Y.dtype)
     overlap = Overlap((*A.geometry.shape, n_factors), size)
 
-    def one(group):
+    def coded(group: Group) -> tuple[NDArray, NDArray, NDArray]:
         n, seen = len(group.rows), group.atoms.mean(axis=1)
         atoms = group.atoms - seen[:, None]
         y = np.moveaxis(group.samples, 2, 1).reshape(n * n_factors, -1)
@@ -271,26 +290,39 @@ def code_patches(A, Y, D, weight, *, stride=None, otherwise):
 
     groups = groups_of(A, Y, D, stride or size // 4)
     while some := list(islice(groups, thread_count())):
-        for found in in_threads(one, some):
-            overlap.add(*found)
+        for patches in in_threads(coded, some):
+            overlap.add(*patches)
     return overlap.mean(otherwise)
 
 
-def polish(A, Y, coded, pull, *, start=None, max_iter=100, tol=1e-3, **options):
+def polish(
+    A: FrameOperator,
+    Y: NDArray,
+    coded: NDArray,
+    pull: float,
+    *,
+    start: NDArray | None = None,
+    max_iter: int = 100,
+    run: Iterations | None = None,
+) -> Solution:
     """Minimise ``||A x - Y||^2 + pull * ||x - coded||^2`` by conjugate gradients.
 
     Parameters
     ----------
     A : FrameOperator
+        Operator of the frames.
     Y : (n_frames, rows, columns, n_factors) array
+        Frames in units of their noise.
     coded : (H, W, n_factors) array
+        Map of the sparse codes.
     pull : float
+        Weight of the codes against the samples.
     start : (H, W, n_factors) array, optional
-        Default: ``coded``.
+        First map; default: ``coded``.
     max_iter : int, default 100
-    tol : float, default 1e-3
-    options : dict
-        Of `conjugate_gradients`.
+        Upper bound on the iterations.
+    run : Iterations, optional
+        Record of the iterations; default: a new one with a tolerance of 1e-3.
 
     Returns
     -------
@@ -298,7 +330,7 @@ def polish(A, Y, coded, pull, *, start=None, max_iter=100, tol=1e-3, **options):
     """
     pull = coded.dtype.type(pull)
 
-    def normal(x):
+    def normal(x: NDArray) -> NDArray:
         out = A.adjoint(A.forward(x))
         out += pull * x
         return out
@@ -307,10 +339,8 @@ def polish(A, Y, coded, pull, *, start=None, max_iter=100, tol=1e-3, **options):
         normal,
         A.adjoint(Y) + pull * coded,
         np.array(coded if start is None else start),
-        max_iter=max_iter,
-        tol=tol,
-        name="least-squares",
-        **{"callback": None, "began": time.perf_counter()} | options,
+        max_iter,
+        run or Iterations("least-squares", 1e-3, None),
     )
 
 
@@ -342,29 +372,30 @@ def select_penalty(
     predicted : (n_samples, n_factors) array
         The samples held out as the map with these predicts them.
     """
-    A, Y, tried = trial.A, trial.Y, {}
+    A, Y = trial.A, trial.Y
+    tried: dict[int, float] = {}
     D = dictionary_for(A.geometry, dictionary)
     size = int(np.sqrt(D.shape[1]))
     pulls = _PULLS if pull is None else (pull,)
 
-    def predictions(penalty, stride):
+    def predictions(penalty: float, stride: int) -> list[NDArray]:
         coded = x = code_patches(A, Y, D, penalty, stride=stride, otherwise=trial.start)
-        found = []
+        predicted = []
         for each in pulls:
             x = polish(A, Y, coded, each, start=x).x
-            found.append(trial.predict(x))
-        return found
+            predicted.append(trial.predict(x))
+        return predicted
 
-    def error_at(step):
+    def error_at(step: int) -> float:
         if step not in tried:
-            found = predictions(2.0**step, size // 2)
-            tried[step] = min(trial.error(each) for each in found)
+            predicted = predictions(2.0**step, size // 2)
+            tried[step] = min(trial.error(each) for each in predicted)
         return tried[step]
 
     if weight is None:
         weight = 2.0 ** trial.least_step(error_at)
     found = predictions(weight, size // 4)
-    squares = np.square(np.array(found, float) - trial.truth).reshape(len(found), -1)
+    squares = np.square(np.array(found, float) - trial.truth).reshape(len(pulls), -1)
     more = squares - squares[squares.mean(axis=1).argmin()]
     near = more.mean(axis=1) <= more.std(axis=1) / np.sqrt(more.shape[1])
     first = int(near.argmax())

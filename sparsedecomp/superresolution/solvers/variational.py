@@ -1,23 +1,21 @@
-"""The map of least vector total variation that agrees with the frames."""
+"""Penalties on the gradient of the map: vector total variation and Tikhonov."""
 
 from __future__ import annotations
 
-import logging
-import time
-import warnings
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sparsedecomp.kernels.total_variation import ascend, descend, variation
+from sparsedecomp.superresolution.solvers.solution import Iterations, Solution
 from sparsedecomp.superresolution.threads import bands, in_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from sparsedecomp.superresolution.observation.operators import FrameOperator
     from sparsedecomp.superresolution.selection import Trial
-
-_logger = logging.getLogger(__name__)
 
 # First weights that are tried: of total variation in units of the noise, which is taken
 # as a hundredth of the signal at least, and of Tikhonov, whose weight has no unit. The
@@ -26,45 +24,40 @@ _FIRST_VTV, _LEAST_NOISE = 0.5, 0.01
 _FIRST_TIKHONOV = 0.1
 
 
-class Solution(NamedTuple):
-    """A map and how it was found.
-
-    Attributes
-    ----------
-    x : (H, W, n_factors) array
-    history : (n_iter,) array
-        Relative change of the map in every iteration, for Tikhonov the residual.
-    converged : bool
-    seconds : float
-    """
-
-    x: np.ndarray
-    history: np.ndarray
-    converged: bool
-    seconds: float
-
-
-def total_variation(A, Y, weight, *, start=None, max_iter=200, tol=3e-4, callback=None):
+def total_variation(
+    A: FrameOperator,
+    Y: NDArray,
+    weight: float,
+    *,
+    start: NDArray | None = None,
+    max_iter: int = 200,
+    tol: float = 3e-4,
+    callback: Callable[[int, float], object] | None = None,
+) -> Solution:
     """Minimise ``1/2 ||A x - Y||^2 + weight * VTV(x)`` over all factors at once.
 
     ``VTV(x) = sum_px sqrt(sum_c |grad x_c|^2)``: edges are where any factor has one.
-    The primal-dual method with an explicit step for the data [1]_; noise of the
-    samples is to have one variance for all factors.
+    The primal-dual method with an explicit step for the data [1]_. The noise of the
+    samples must have one variance for all factors.
 
     Parameters
     ----------
     A : FrameOperator
+        Operator of the frames.
     Y : (n_frames, rows, columns, n_factors) array
+        Frames.
     weight : float
-        In units of the noise of a sample.
+        Weight of the penalty in units of the noise of a sample. Larger values give
+        larger plateaus.
     start : (H, W, n_factors) array, optional
-        Default: the mean of the samples everywhere. A posterior mean saves most of
-        the iterations.
+        First map; default: the mean of the samples everywhere. A posterior mean saves
+        most of the iterations.
     max_iter : int, default 200
+        Upper bound on the iterations.
     tol : float, default 3e-4
-        Relative change of the map, less its mean, at which to stop.
+        Change of the map, relative to the map less its mean, at which to stop.
     callback : callable, optional
-        Called with the number of the iteration and the change; True stops.
+        Called with the number of the iteration and the change; returning True stops.
 
     Returns
     -------
@@ -80,78 +73,116 @@ def total_variation(A, Y, weight, *, start=None, max_iter=200, tol=3e-4, callbac
     >>> from sparsedecomp.superresolution import *
     >>> A = FrameOperator(Geometry.around([[0, 0], [0.5, 0.5]], (8, 8), 2))
     >>> edge = (np.arange(16.0) > 7)[:, None, None] * np.ones((1, 16, 1))
-    >>> found = total_variation(A, A.forward(edge), 0.02, max_iter=1000, tol=1e-6)
-    >>> bool(np.abs(found.x - edge).max() < 0.1)
+    >>> solution = total_variation(A, A.forward(edge), 0.02, max_iter=1000, tol=1e-6)
+    >>> bool(np.abs(solution.x - edge).max() < 0.1)
     True
     """
-    began = time.perf_counter()
+    run = Iterations("total variation", tol, callback)
     x = _mean_map(A, Y) if start is None else np.array(start, Y.dtype, order="C")
     bound = A.norm() ** 2
-    # 1 / tau - 8 sigma >= L / 2, with equal shares.
+    # The method converges for 1 / tau - 8 sigma >= bound / 2; both steps share it.
     number = x.dtype.type
-    rise, fall = number(bound / 16), number(1 / bound)
-    down, right, ahead = np.zeros_like(x), np.zeros_like(x), x.copy()
-    parts, history = bands(len(x)), []
+    dual_step, primal_step = number(bound / 16), number(1 / bound)
+    dual_rows, dual_columns = np.zeros_like(x), np.zeros_like(x)
+    extrapolated = x.copy()
+    parts = bands(len(x))
 
-    def ascend_band(band):
-        ascend(ahead, band.start, band.stop, rise, weight, down, right)
+    def ascend_band(band: slice) -> None:
+        ascend(
+            extrapolated,
+            band.start,
+            band.stop,
+            dual_step,
+            weight,
+            dual_rows,
+            dual_columns,
+        )
 
-    def descend_band(band):
-        return descend(x, slope, down, right, band.start, band.stop, fall, ahead)
+    def descend_band(band: slice) -> float:
+        return descend(
+            x,
+            gradient,
+            dual_rows,
+            dual_columns,
+            band.start,
+            band.stop,
+            primal_step,
+            extrapolated,
+        )
 
-    for iteration in range(max_iter):
-        residual = A.forward(x)
-        residual -= Y
-        slope = A.adjoint(residual)
-        in_threads(ascend_band, parts)
-        change = np.sqrt(sum(in_threads(descend_band, parts)))
-        # Of some pixels: it only says when to stop.
-        size = np.sqrt(x.size) * float(x[::3, ::3].std(dtype=float))
-        history.append(change / max(size, np.finfo(float).tiny))
-        if history[-1] < tol or (callback and callback(iteration, history[-1])):
-            break
-    return _solution(x, history, tol, began, "total variation")
+    with run:
+        for _ in range(max_iter):
+            residual = A.forward(x)
+            residual -= Y
+            gradient = A.adjoint(residual)
+            in_threads(ascend_band, parts)
+            change = np.sqrt(sum(in_threads(descend_band, parts)))
+            # A ninth of the pixels is enough to tell when to stop.
+            size = np.sqrt(x.size) * float(x[::3, ::3].std(dtype=float))
+            if run.end_at(change / max(size, np.finfo(float).tiny)):
+                break
+    return run.solution(x)
 
 
-def objective(A, Y, weight, x):
-    """``1/2 ||A x - Y||^2 + weight * VTV(x)``, samples that do not exist left out.
+def objective(A: FrameOperator, Y: NDArray, weight: float, x: NDArray) -> float:
+    """``1/2 ||A x - Y||^2 + weight * VTV(x)`` over the samples that exist.
 
     Parameters
     ----------
     A : FrameOperator
+        Operator of the frames.
     Y : (n_frames, rows, columns, n_factors) array
+        Frames.
     weight : float
+        Weight of the penalty.
     x : (H, W, n_factors) array
+        Map.
+
+    Returns
+    -------
+    float
     """
     residual = (A.forward(x) - Y)[~A.mask]
     return 0.5 * float(np.square(residual, dtype=float).sum()) + weight * variation(x)
 
 
-def tikhonov(A, Y, weight, *, start=None, max_iter=200, tol=1e-4, callback=None):
+def tikhonov(
+    A: FrameOperator,
+    Y: NDArray,
+    weight: float,
+    *,
+    start: NDArray | None = None,
+    max_iter: int = 200,
+    tol: float = 1e-4,
+    callback: Callable[[int, float], object] | None = None,
+) -> Solution:
     """Minimise ``||A x - Y||^2 + weight * ||grad x||^2`` by conjugate gradients.
 
     Parameters
     ----------
     A : FrameOperator
+        Operator of the frames.
     Y : (n_frames, rows, columns, n_factors) array
+        Frames.
     weight : float
-        Has no unit.
+        Weight of the penalty, without a unit. Larger values give a smoother map.
     start : (H, W, n_factors) array, optional
-        Default: the mean of the samples everywhere.
+        First map; default: the mean of the samples everywhere.
     max_iter : int, default 200
+        Upper bound on the iterations.
     tol : float, default 1e-4
-        Residual of the normal equations, of that of the start.
+        Residual of the normal equations, relative to that of the first map, at which to
+        stop.
     callback : callable, optional
-        Called with the number of the iteration and the residual; True stops.
+        Called with the number of the iteration and the residual; returning True stops.
 
     Returns
     -------
     Solution
     """
-    began = time.perf_counter()
     x = _mean_map(A, Y) if start is None else np.array(start, Y.dtype, order="C")
 
-    def normal(x):
+    def normal(x: NDArray) -> NDArray:
         out = A.adjoint(A.forward(x))
         for axis in (0, 1):
             slope = np.diff(x, axis=axis)
@@ -162,56 +193,51 @@ def tikhonov(A, Y, weight, *, start=None, max_iter=200, tol=1e-4, callback=None)
             out[tuple(there)] += slope
         return out
 
-    return conjugate_gradients(
-        normal,
-        A.adjoint(Y),
-        x,
-        max_iter=max_iter,
-        tol=tol,
-        callback=callback,
-        name="Tikhonov",
-        began=began,
-    )
+    run = Iterations("Tikhonov", tol, callback)
+    return conjugate_gradients(normal, A.adjoint(Y), x, max_iter, run)
 
 
-def conjugate_gradients(normal, goal, x, *, max_iter, tol, callback, name, began):
-    """Solve the normal equations ``normal(x) = goal``, from ``x`` on.
+def conjugate_gradients(
+    normal: Callable[[NDArray], NDArray],
+    right: NDArray,
+    x: NDArray,
+    max_iter: int,
+    run: Iterations,
+) -> Solution:
+    """Solve the normal equations ``normal(x) = right`` from a first map on.
 
     Parameters
     ----------
     normal : callable
-        Symmetric and positive, of a map.
-    goal, x : (H, W, n_factors) arrays
-        ``x`` is overwritten.
+        Symmetric and positive definite operator on maps.
+    right : (H, W, n_factors) array
+        Right-hand side.
+    x : (H, W, n_factors) array
+        First map, which is overwritten.
     max_iter : int
-    tol : float
-        Residual, of that of the start.
-    callback : callable or None
-        Called with the number of the iteration and the residual; True stops.
-    name : str
-        Of the solver, for its warning.
-    began : float
-        When it began, by the performance counter.
+        Upper bound on the iterations.
+    run : Iterations
+        Its tolerance is compared with the residual over that of the first map.
 
     Returns
     -------
     Solution
     """
-    residual = goal - normal(x)
-    along, square = residual.copy(), float(np.vdot(residual, residual))
-    first, history = max(square, np.finfo(float).tiny), []
-    for iteration in range(max_iter):
-        history.append(np.sqrt(square / first))
-        if history[-1] < tol or (callback and callback(iteration, history[-1])):
-            break
-        image = normal(along)
-        step = x.dtype.type(square / float(np.vdot(along, image)))
-        x += step * along
-        residual -= step * image
-        square, before = float(np.vdot(residual, residual)), square
-        along *= x.dtype.type(square / before)
-        along += residual
-    return _solution(x, history, tol, began, name)
+    residual = right - normal(x)
+    direction, square = residual.copy(), float(np.vdot(residual, residual))
+    first = max(square, np.finfo(float).tiny)
+    with run:
+        for _ in range(max_iter):
+            if run.end_at(np.sqrt(square / first)):
+                break
+            image = normal(direction)
+            step = x.dtype.type(square / float(np.vdot(direction, image)))
+            x += step * direction
+            residual -= step * image
+            square, before = float(np.vdot(residual, residual)), square
+            direction *= x.dtype.type(square / before)
+            direction += residual
+    return run.solution(x)
 
 
 def select_vtv_weight(
@@ -231,21 +257,6 @@ def select_tikhonov_weight(
     return trial.select_weight(tikhonov, _FIRST_TIKHONOV, weight)
 
 
-def _mean_map(A, Y):
-    return np.broadcast_to(
-        Y[~A.mask].mean(axis=0, dtype=float).astype(Y.dtype),
-        (*A.geometry.shape, Y.shape[-1]),
-    ).copy()
-
-
-def _solution(x, history, tol, began, name):
-    converged = bool(history) and history[-1] < tol
-    if not converged:
-        warnings.warn(
-            f"The {name} solver stopped after {len(history)} iterations at a change of "
-            f"{history[-1]:.1e}, expected {tol:.1e}: give it more (max_iter).",
-            stacklevel=3,
-        )
-    seconds = time.perf_counter() - began
-    _logger.info("%s: %d iterations, %.1f s", name, len(history), seconds)
-    return Solution(x, np.array(history), converged, seconds)
+def _mean_map(A: FrameOperator, Y: NDArray) -> NDArray:
+    mean = Y[~A.mask].mean(axis=0, dtype=float).astype(Y.dtype)
+    return np.broadcast_to(mean, (*A.geometry.shape, Y.shape[-1])).copy()

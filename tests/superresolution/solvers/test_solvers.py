@@ -10,6 +10,7 @@ from sparsedecomp.superresolution import (
     FrameOperator,
     Geometry,
     Process,
+    compound_mrf,
     interpolate,
     posterior,
     resolve,
@@ -129,6 +130,46 @@ def test_solvers_say_when_they_stop_early(edges):
     with pytest.warns(UserWarning, match="stopped after 2"):
         total_variation(A, Y, 1.0, callback=lambda i, c: seen.append(c) or i == 1)
     assert len(seen) == 2
+
+
+@pytest.mark.parametrize("solver", [total_variation, tikhonov, compound_mrf])
+def test_an_interrupted_solver_keeps_its_map(edges, solver):
+    A, Y, _ = edges
+    start = tikhonov(A, Y, 1.0).x
+    if solver is tikhonov:
+        start[:] = 0
+
+    def interrupt(iteration, change):
+        if iteration == 2:
+            raise KeyboardInterrupt
+
+    with pytest.warns(UserWarning, match="stopped after 3 iterations"):
+        found = solver(A, Y, 1, start=start, callback=interrupt)
+    assert found.interrupted and not found.converged and len(found.history) == 3
+    assert np.isfinite(found.x).all() and np.any(found.x != start)
+
+    def at_once(iteration, change):
+        raise AssertionError("not reached")
+
+    class Interrupted:
+        mask, geometry = A.mask, A.geometry
+
+        def forward(self, x):
+            raise KeyboardInterrupt
+
+        adjoint = A.adjoint
+        norm = A.norm
+
+    with pytest.raises(KeyboardInterrupt):
+        solver(Interrupted(), Y, 1, start=start, callback=at_once)
+
+
+def test_interrupting_the_choice_of_a_weight_interrupts_everything(edges, monkeypatch):
+    A, Y, _ = edges
+    trial = Trial(A, Y, [Process(1.0, 1.0, (2.0, 2.0))] * 2)
+    kept = tikhonov(A, Y, 1.0)._replace(interrupted=True)
+    with pytest.raises(KeyboardInterrupt):
+        trial.select_weight(lambda *args, **options: kept, 1.0, None)
 
 
 def test_pieces_give_the_solution_of_the_whole(edges, monkeypatch):

@@ -16,6 +16,7 @@ from sparsedecomp.superresolution import (
 )
 from sparsedecomp.superresolution.selection import Trial
 from sparsedecomp.superresolution.solvers.patches import Overlap, groups_of
+from sparsedecomp.superresolution.solvers.solution import Iterations
 from sparsedecomp.superresolution.solvers.sparse_coding import (
     code_patches,
     dictionary_for,
@@ -142,7 +143,7 @@ def test_reference_maps_teach_more_than_smoothness_knows(scan, dictionary):
 def test_polish_solves_its_normal_equations(scan, dtype):
     A, Y, truth = scan
     Y, coded = Y.astype(dtype), np.zeros_like(truth, dtype)
-    found = polish(A, Y, coded, 3.0, tol=1e-5)
+    found = polish(A, Y, coded, 3.0, run=Iterations("polish", 1e-5, None))
     slope = A.adjoint(A.forward(found.x) - Y) + 3 * (found.x - coded)
     assert found.x.dtype == dtype and found.converged
     assert np.abs(slope).max() < 1e-3 * np.abs(A.adjoint(Y)).max()
