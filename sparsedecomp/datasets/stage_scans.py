@@ -1,10 +1,15 @@
-"""Coarse maps of one specimen, shifted against each other, with the truth between."""
+"""Simulated coarse maps of one specimen, shifted against each other, with the truth."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from hyperspy.api.signals import BaseSignal, Signal1D
+    from numpy.typing import ArrayLike, NDArray
 
 # Starts (x, z) in micrometres of a published scan: nine maps at a step of 0.5, of which
 # the last three repeat the first.
@@ -21,6 +26,7 @@ SEED_STARTS = np.array(
         (55.0, 44.6),
     ]
 )
+# Step of the published scan, and standard deviation of its spot, in micrometres.
 STEP = 0.5
 SPOT = 0.1
 
@@ -32,7 +38,7 @@ class Specimen:
     Attributes
     ----------
     spectra : (3, n_channels) array
-        Carbon, its oxide, gold; expected counts of a pixel that is all of it.
+        Expected counts of a pixel that is carbon, oxide or gold alone.
     energy : (n_channels,) array
         Binding energy in eV.
     bars : (n, 5) array
@@ -41,28 +47,29 @@ class Specimen:
         Centre x and y, radius in micrometres, and height.
     """
 
-    spectra: np.ndarray
-    energy: np.ndarray
-    bars: np.ndarray
-    grains: np.ndarray
+    spectra: NDArray
+    energy: NDArray
+    bars: NDArray
+    grains: NDArray
 
-    def maps(self, x, y, spot=SPOT):
-        """Parts of the three phases where the spot is.
+    def maps(self, x: ArrayLike, y: ArrayLike, spot: float = SPOT) -> NDArray:
+        """Fractions of the three phases in the spot.
 
         Parameters
         ----------
-        x, y : arrays that broadcast
-            In micrometres.
+        x, y : array
+            Positions of the spot in micrometres; the two are broadcast.
         spot : float, default 0.1
             Standard deviation of the Gaussian spot in micrometres, above zero.
 
         Returns
         -------
         (..., 3) array
+            Fractions of carbon, oxide and gold.
         """
         from scipy.special import erf
 
-        def step(t):
+        def step(t: NDArray) -> NDArray:
             return 0.5 * (1 + erf(t / (np.sqrt(2) * spot)))
 
         x, y = np.broadcast_arrays(x, y)
@@ -72,26 +79,28 @@ class Specimen:
             gold += height * across * (step(y - cy + hy) - step(y - cy - hy))
         oxide = np.zeros(x.shape)
         for cx, cy, radius, height in self.grains:
-            # A disc that is large against the spot is blurred like an edge.
+            # A disc much larger than the spot is blurred like an edge.
             oxide += height * step(radius - np.hypot(x - cx, y - cy))
         gold = np.minimum(gold, 1.0)
         oxide = np.minimum(oxide, 1.0) * (1 - gold)
         return np.stack([1 - gold - oxide, oxide, gold], axis=-1)
 
 
-def gold_on_carbon(field=18.0, n_channels=120, counts=300.0, seed=0):
+def gold_on_carbon(
+    field: float = 18.0, n_channels: int = 120, counts: float = 300.0, seed: int = 0
+) -> Specimen:
     """A specimen for `shifted_frames`: gold bars and oxidised grains on carbon.
 
     Parameters
     ----------
     field : float, default 18
-        Edge of the square field in micrometres, from (54, 44) on.
+        Edge of the square field in micrometres, which begins at (54, 44).
     n_channels : int, default 120
-        Of the C 1s region, 280 to 295 eV.
+        Number of channels in the C 1s region, 280 to 295 eV.
     counts : float, default 300
         Mean counts of a channel.
     seed : int, default 0
-        Of the places of bars and grains.
+        Seed of the positions of bars and grains.
 
     Returns
     -------
@@ -100,7 +109,7 @@ def gold_on_carbon(field=18.0, n_channels=120, counts=300.0, seed=0):
     rng = np.random.default_rng(seed)
     energy = np.linspace(280.0, 295.0, n_channels)
 
-    def peak(centre, width):
+    def peak(centre: float, width: float) -> NDArray:
         return np.exp(-0.5 * ((energy - centre) / width) ** 2)
 
     spectra = np.stack(
@@ -133,31 +142,45 @@ def gold_on_carbon(field=18.0, n_channels=120, counts=300.0, seed=0):
     return Specimen(spectra, energy, np.array(bars), grains)
 
 
-def draw_frames(specimen, starts, shape, *, step=STEP, spot=SPOT, jitter=0.0, seed=0):
+def draw_frames(
+    specimen: Specimen,
+    starts: ArrayLike,
+    shape: tuple[int, int],
+    *,
+    step: float = STEP,
+    spot: float = SPOT,
+    jitter: float = 0.0,
+    seed: int = 0,
+) -> tuple[NDArray, NDArray]:
     """Poisson counts of frames of a specimen, as an array.
 
     Parameters
     ----------
     specimen : Specimen
+        What is measured.
     starts : (n_frames, 2) array
         Nominal x and y of the first pixel in micrometres.
-    shape : (rows, columns)
+    shape : (int, int)
+        Rows and columns of every frame.
     step, spot : float
-        In micrometres.
+        Step of the frames and standard deviation of the spot in micrometres.
     jitter : float, default 0
-        Standard deviation of the error of the starts. Its mean over the frames is
-        taken off, since nothing could tell it.
+        Standard deviation of the error of the starts in micrometres. Its mean over the
+        frames is subtracted, since frames alone cannot tell it.
     seed : int, default 0
+        Seed of the error and of the noise.
 
     Returns
     -------
     counts : (n_frames, rows, columns, n_channels) float32 array
+        The frames.
     true_starts : (n_frames, 2) array
+        Where they begin in fact.
     """
     rng = np.random.default_rng(seed)
-    starts = np.asarray(starts, float)
-    moved = rng.normal(0, 1, starts.shape) * jitter
-    true_starts = starts + moved - moved.mean(axis=0)
+    nominal = np.asarray(starts, float)
+    moved = rng.normal(0, 1, nominal.shape) * jitter
+    true_starts = nominal + moved - moved.mean(axis=0)
     frames = []
     for x, y in true_starts:
         maps = specimen.maps(
@@ -170,14 +193,14 @@ def draw_frames(specimen, starts, shape, *, step=STEP, spot=SPOT, jitter=0.0, se
 
 
 def shifted_frames(
-    shape=(30, 30),
-    n_frames=9,
-    counts=300.0,
-    n_channels=120,
-    jitter=0.0,
-    starts=None,
-    seed=0,
-):
+    shape: tuple[int, int] = (30, 30),
+    n_frames: int = 9,
+    counts: float = 300.0,
+    n_channels: int = 120,
+    jitter: float = 0.0,
+    starts: ArrayLike | None = None,
+    seed: int = 0,
+) -> list[Signal1D]:
     """
     Photo-electron maps of one field, shifted against each other, with known truth.
 
@@ -187,25 +210,26 @@ def shifted_frames(
 
     Parameters
     ----------
-    shape : (rows, columns), default (30, 30)
-        Of every frame.
+    shape : (int, int), default (30, 30)
+        Rows and columns of every frame.
     n_frames : int, default 9
-        The first ones of the nine.
+        Number of frames: the first ones of the nine.
     counts : float, default 300
         Mean counts of a channel.
     n_channels : int, default 120
+        Number of channels.
     jitter : float, default 0
-        Standard deviation in micrometres of what the stage is off by; the axes hold the
+        Standard deviation of the error of the stage in micrometres; the axes hold the
         nominal starts.
     starts : (n_frames, 2) array, optional
         Other nominal starts, x and y in micrometres.
     seed : int, default 0
-        Of specimen, noise and jitter.
+        Seed of specimen, noise and jitter.
 
     Returns
     -------
     list of hyperspy.api.signals.Signal1D
-        ``metadata.Ground_truth.start`` is where each frame really begins.
+        The frames. ``metadata.Ground_truth.start`` is where each begins in fact.
 
     Raises
     ------
@@ -225,13 +249,14 @@ def shifted_frames(
         if n_frames > len(SEED_STARTS):
             raise ValueError(
                 f"n_frames={n_frames} was given, expected at most {len(SEED_STARTS)}, "
-                "or starts of your own."
+                "or other starts."
             )
         starts = SEED_STARTS[:n_frames]
+    nominal = np.asarray(starts, float)
     specimen = gold_on_carbon(n_channels=n_channels, counts=counts, seed=seed)
-    data, true_starts = draw_frames(specimen, starts, shape, jitter=jitter, seed=seed)
+    data, true_starts = draw_frames(specimen, nominal, shape, jitter=jitter, seed=seed)
     signals = []
-    for counts_, (x, y), start in zip(data, starts, true_starts, strict=True):
+    for counts_, (x, y), start in zip(data, nominal, true_starts, strict=True):
         s = hs.signals.Signal1D(counts_)
         for axis, name, offset in zip(
             s.axes_manager.navigation_axes, "xy", (x, y), strict=True
@@ -248,20 +273,23 @@ def shifted_frames(
     return signals
 
 
-def fine_truth(signal, counts=300.0, seed=0):
-    """What `shifted_frames` would have measured on the grid of a map, without noise.
+def fine_truth(signal: BaseSignal, counts: float = 300.0, seed: int = 0) -> NDArray:
+    """Map that `shifted_frames` would measure on the grid of a signal, without noise.
 
     Parameters
     ----------
     signal : hyperspy.api.signals.BaseSignal
         A map in micrometres with the energy axis of the frames, for instance the result
         of `super_resolve`.
-    counts, seed
-        As given to `shifted_frames`.
+    counts : float, default 300
+        Mean counts of a channel, as given to `shifted_frames`.
+    seed : int, default 0
+        Seed of the specimen, as given to `shifted_frames`.
 
     Returns
     -------
     (rows, columns, n_channels) array
+        Expected counts.
     """
     x, y, energy = signal.axes_manager._get_axes_in_natural_order()
     specimen = gold_on_carbon(n_channels=energy.size, counts=counts, seed=seed)

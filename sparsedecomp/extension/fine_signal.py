@@ -1,102 +1,117 @@
-"""A super-resolved map as a signal, and what is known about it."""
+"""A super-resolved map as a signal, with the report of how it was made."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import dask.array as da
+    from hyperspy.api.signals import BaseSignal
+    from numpy.typing import NDArray
+
+    from sparsedecomp.superresolution import Factors, FineMap, Plan, Resolution
 
 
 @dataclass(frozen=True, eq=False)
 class SuperResolution:
-    """How a map was resolved: a table when printed.
+    """Report of how a fine map was made; printed, it is a table.
 
     Attributes
     ----------
     fine : sparsedecomp.superresolution.FineMap
         Maps of the factors, shifts in pixels of the frames, scores.
     factors : sparsedecomp.superresolution.Factors
-        Their spectra.
+        Maps and spectra of the factors of the frames.
     plan : sparsedecomp.superresolution.Plan
         What the shifts determine, in units of the step of the frames.
     frame : hyperspy.api.signals.BaseSignal
-        The first one, whose axes are meant.
+        The first frame, in whose axes and units the report is.
     steps : (float, float)
-        Of rows and columns in the units of the axes.
+        Steps of rows and columns of the frames in the units of the axes.
     """
 
-    fine: object
-    factors: object
-    plan: object
-    frame: object
-    steps: tuple
+    fine: FineMap
+    factors: Factors
+    plan: Plan
+    frame: BaseSignal
+    steps: tuple[float, float]
 
     @property
-    def gain(self):
-        """Decibels by which samples held out are predicted better than interpolated."""
+    def gain(self) -> float:
+        """Gain in dB over interpolation in the prediction of samples held out."""
         scores = self.fine.scores
-        return 20 * np.log10(scores["interpolation"] / scores[self.fine.method])
+        ratio = scores["interpolation"] / scores[self.fine.method]
+        return float(20 * np.log10(ratio))
 
     @property
-    def shifts(self):
+    def shifts(self) -> NDArray:
         """Shifts that were used, (n_frames, 2): x and y in the units of the axes."""
         return (self.fine.geometry.shifts * self.steps)[:, ::-1]
 
     @property
-    def drift(self):
-        """What the data add to the nominal offsets, x and y; zeros where refused."""
-        found = self.fine.registration
-        if found is None:
+    def drift(self) -> NDArray:
+        """Correction of the nominal offsets, x and y; zero where it was refused."""
+        registration = self.fine.registration
+        if registration is None:
             return np.zeros_like(self.shifts)
-        return ((found.shifts - found.nominal) * self.steps)[:, ::-1]
+        return ((registration.shifts - registration.nominal) * self.steps)[:, ::-1]
 
     @property
-    def drift_deviation(self):
+    def drift_deviation(self) -> NDArray:
         """Standard deviation of the drift; NaN where shifts were not refined."""
-        found = self.fine.registration
-        if found is None:
+        registration = self.fine.registration
+        if registration is None:
             return np.full_like(self.shifts, np.nan)
-        return (found.deviation * np.abs(self.steps))[:, ::-1]
+        return (registration.deviation * np.abs(self.steps))[:, ::-1]
 
     @cached_property
-    def resolution(self):
+    def resolution(self) -> tuple[Resolution, Resolution]:
         """Resolution of the first frame and of the map, by decorrelation analysis.
 
-        Of the strongest factor. It is the measure that one coarse frame and one fine
-        map allow; ``s.estimate_resolution`` has others, with error bars.
+        It is measured on the strongest factor. Decorrelation needs one map only;
+        ``s.estimate_resolution`` has other measures, with error bars.
         """
         from ..superresolution import Resolution, decorrelation_resolution
 
         frame = self.factors.maps[0]
         best = int(np.argmax(self.factors.maps.var(axis=(0, 1, 2))))
         units = self.frame.axes_manager.navigation_axes[0].units
-        found = []
-        for maps, scale in ((frame, 1.0), (self.fine.maps, self.fine.geometry.scale)):
+
+        def measured(maps: NDArray, scale: float) -> Resolution:
+            rows, columns = np.abs(self.steps) / scale
             try:
-                one = decorrelation_resolution(
-                    maps[..., best], np.abs(self.steps) / scale
-                )
+                found = decorrelation_resolution(maps[..., best], (rows, columns))
             except ValueError as error:
-                one = Resolution("decorrelation", np.nan, note=str(error))
-            found.append(one.in_units(units))
-        return tuple(found)
+                found = Resolution("decorrelation", np.nan, note=str(error))
+            return found.in_units(units)
+
+        fine = self.fine
+        return measured(frame, 1.0), measured(fine.maps, fine.geometry.scale)
 
     @property
-    def standard_deviation(self):
+    def standard_deviation(self) -> BaseSignal:
         """Standard deviation of every pixel and channel, as a lazy signal.
 
-        By a Gaussian process, whichever method made the map; of the specimen as the
-        spot sees it, without the noise of a measurement.
+        It is that of a Gaussian process, whichever method made the map, for the
+        specimen as the spot sees it, without the noise of a measurement.
         """
         variance = _product(np.square(self.fine.deviation), self.factors.spectra**2)
         signal = _signal(self.frame, self, np.sqrt(variance), lazy=True)
         signal.metadata.General.title += ", standard deviation"
         return signal
 
-    def as_dict(self):
-        """The figures of the report, for metadata."""
-        found = self.fine.registration
+    def as_dict(self) -> dict[str, Any]:
+        """Figures of the report, for metadata.
+
+        Returns
+        -------
+        dict of str to object
+        """
+        registration = self.fine.registration
         report = {
             "method": self.fine.method,
             "scale": float(self.fine.geometry.scale),
@@ -108,8 +123,8 @@ class SuperResolution:
             "shifts": self.shifts.tolist(),
             "drift": self.drift.tolist(),
             "drift_deviation": self.drift_deviation.tolist(),
-            "registration": found.reason if found else "not asked for",
-            "misfit": found.misfit.tolist() if found else [],
+            "registration": registration.reason if registration else "not asked for",
+            "misfit": registration.misfit.tolist() if registration else [],
             "held_out_error": {k: float(v) for k, v in self.fine.scores.items()},
             "gain_over_interpolation_dB": float(self.gain),
             "resolution": [each.describe() for each in self.resolution],
@@ -118,9 +133,10 @@ class SuperResolution:
             "seconds": float(self.fine.seconds),
         }
         used = {**self.fine.parameters, "share": self.fine.share}
-        return report | {k: float(v) for k, v in used.items() if np.isscalar(v)}
+        numbers = {k: v for k, v in used.items() if isinstance(v, int | float)}
+        return report | {name: float(value) for name, value in numbers.items()}
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         about = self.as_dict()
         units = self.frame.axes_manager.navigation_axes[0].units
         lines = [
@@ -134,8 +150,9 @@ class SuperResolution:
             f"  {'frame':<6s}{'x':>10s}{'y':>10s}{'drift x':>10s}{'drift y':>10s}"
             f"{'+- x':>9s}{'+- y':>9s}{'misfit':>9s}  ({units})",
         ]
-        found = self.fine.registration
-        misfit = np.full(len(self.shifts), np.nan) if found is None else found.misfit
+        misfit = np.full(len(self.shifts), np.nan)
+        if self.fine.registration is not None:
+            misfit = self.fine.registration.misfit
         rows = zip(self.shifts, self.drift, self.drift_deviation, misfit, strict=True)
         for k, (shift, drift, deviation, ratio) in enumerate(rows):
             figures = "".join(f"{v:10.4g}" for v in (*shift, *drift))
@@ -156,44 +173,54 @@ class SuperResolution:
         return "\n".join(lines)
 
 
-def fine_signal(frame, found, lazy):
+def fine_signal(frame: BaseSignal, report: SuperResolution, lazy: bool) -> BaseSignal:
     """The fine map as a signal of the class and calibration of a frame.
 
     Parameters
     ----------
     frame : hyperspy.api.signals.BaseSignal
-    found : SuperResolution
+        A frame.
+    report : SuperResolution
+        The fine map and how it was made.
     lazy : bool
+        Whether the signal is lazy.
+
+    Returns
+    -------
+    hyperspy.api.signals.BaseSignal
+        The report is its attribute ``super_resolution``.
     """
-    fine, spectra = found.fine, found.factors.spectra
-    data = _product(fine.maps, spectra)
-    signal = _signal(frame, found, data if lazy else data.compute(), lazy)
-    signal.metadata.set_item("Super_resolution", found.as_dict())
-    signal.super_resolution = found
+    data = _product(report.fine.maps, report.factors.spectra)
+    signal = _signal(frame, report, data if lazy else data.compute(), lazy)
+    signal.metadata.set_item("Super_resolution", report.as_dict())
+    signal.super_resolution = report
     return signal
 
 
-def _product(maps, spectra):
-    """``maps @ spectra`` as a dask array that is made block by block."""
+def _product(maps: NDArray, spectra: NDArray) -> da.Array:
+    """``maps @ spectra`` as a dask array that is computed block by block."""
     import dask.array as da
 
     maps = np.ascontiguousarray(maps, np.float32)
     spectra = spectra.astype(np.float32)
     rows = max(1, int(4e6 / (maps.shape[1] * spectra.shape[1])))
-    maps = da.from_array(maps, chunks=(rows, -1, -1))
-    return maps.map_blocks(
+    blocks = da.from_array(maps, chunks=(rows, -1, -1))
+    return blocks.map_blocks(
         np.matmul,
         spectra,
         dtype=np.float32,
-        chunks=(*maps.chunks[:2], (spectra.shape[1],)),
+        chunks=(*blocks.chunks[:2], (spectra.shape[1],)),
     )
 
 
-def _signal(frame, found, data, lazy):
+def _signal(
+    frame: BaseSignal, report: SuperResolution, data: NDArray | da.Array, lazy: bool
+) -> BaseSignal:
+    """Data on the fine grid as a signal of the class and calibration of a frame."""
     from .components import _eager_class
 
     axes = frame.axes_manager
-    geometry = found.fine.geometry
+    geometry = report.fine.geometry
     described = []
     for i, axis in enumerate(axes.navigation_axes[::-1]):
         described.append(

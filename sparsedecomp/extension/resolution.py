@@ -1,48 +1,59 @@
-"""`estimate_resolution`: how fine a detail a map or an image shows."""
+"""`estimate_resolution`: the resolution of a map or an image."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
-# Pixels of a cube that are dealt out to two halves at once.
+if TYPE_CHECKING:
+    import dask.array as da
+    from hyperspy.api.signals import BaseSignal
+    from hyperspy.axes import UniformDataAxis
+    from numpy.typing import NDArray
+
+    from sparsedecomp.superresolution import Factors, Resolution
+
+# Values of a cube that are split into two halves at once: more take more memory.
 _AT_ONCE = 1_000_000
 # Parameters that say which maps are measured; all others go to the function.
 _FOR_MAPS = ("other", "across", "random_state")
 
 
 def estimate_resolution(
-    self,
-    method="edge",
-    other=None,
+    self: BaseSignal,
+    method: str = "edge",
+    other: BaseSignal | None = None,
     *,
-    across=None,
-    bar=False,
-    random_state=0,
-    **options,
-):
+    across: str | int | None = None,
+    bar: bool = False,
+    random_state: int = 0,
+    **options: Any,
+) -> Resolution:
     """Measure the resolution of a map of spectra or of an image.
 
-    A map of spectra is measured on the factor that varies most above the noise; the
-    data are only read.
+    A map of spectra is measured on the factor that varies most above the noise. The
+    data are not changed.
 
     Parameters
     ----------
-    method : {"edge", "frc", "decorrelation"}
-        The width of edges, which needs edges that are sharp in the specimen; the
+    method : {"edge", "profiles", "frc", "decorrelation"}
+        "edge" is the width of the sharpest edges and "profiles" that of one straight
+        edge along ``across``: the edges must be sharp in the specimen. "frc" is the
         frequency up to which two independent measurements agree (Fourier ring
-        correlation), which needs two of them, or counts; or decorrelation analysis,
-        which needs nothing and has no error bar.
+        correlation); it needs two of them, or counts. "decorrelation" needs one map and
+        has no error bar.
     other : hyperspy.api.signals.BaseSignal, optional
-        For "frc", a second measurement of the same field with noise of its own, for
-        instance super-resolved from the other half of the frames. Default: the counts
-        of this one are dealt out to two halves.
+        Second measurement of the same field with independent noise, for "frc": for
+        instance a map of the other half of the frames. Default: the counts of this one
+        are split into two halves.
     across : str, int or None
-        For "edge", the axis along which every line of the map crosses one straight
-        edge: crop the map to it. Default: edges are looked for.
+        Axis along which every line of the map crosses one straight edge; crop the map
+        to the edge. "edge" with it means "profiles". Default: edges are looked for.
     bar : bool, default False
-        Such lines cross both edges of a bar, bright or dark.
+        Whether the lines of "profiles" cross both edges of a bar, bright or dark.
     random_state : int, default 0
-        By which counts are dealt out.
+        Seed of the split of counts into halves.
     **options : object
         ``shape`` and ``level`` of `sparsedecomp.superresolution.edge_width`;
         ``threshold``, ``taper`` and ``level`` of ``ring_resolution``.
@@ -50,15 +61,16 @@ def estimate_resolution(
     Returns
     -------
     sparsedecomp.superresolution.Resolution
-        With the value, its interval and its curve, in the units of the axes, and a
-        picture by ``.plot()``. A value that the sampling does not allow is a bound,
-        "at most", and one that the data do not tell is NaN, with the reason.
+        Value, interval and curve in the units of the axes, and a picture by
+        ``.plot()``. Where the sampling limits the value it is a bound, "at most"; where
+        the data do not determine it, it is NaN, with the reason.
 
     Raises
     ------
     ValueError
-        For an unknown method, a signal that is neither a map nor an image, maps that
-        do not belong together, and data to be dealt out that are no counts.
+        For an unknown method, a parameter that the method does not take, a signal that
+        is neither a map nor an image, maps of different shape, and data to be split
+        that are no counts.
 
     Examples
     --------
@@ -98,7 +110,9 @@ def estimate_resolution(
     return found.in_units(axes[1].units)
 
 
-def _crossed_axis(signal, across, axes):
+def _crossed_axis(
+    signal: BaseSignal, across: str | int | None, axes: list[UniformDataAxis]
+) -> int:
     """Number of the axis, rows or columns, along which lines cross an edge."""
     names = f"'{axes[1].name}' or '{axes[0].name}'"
     if across is None:
@@ -112,7 +126,7 @@ def _crossed_axis(signal, across, axes):
     return axes.index(chosen)
 
 
-def _map_axes(signal):
+def _map_axes(signal: BaseSignal) -> list[UniformDataAxis]:
     """Axes of rows and columns."""
     axes = signal.axes_manager
     if axes.navigation_dimension == 2 and axes.signal_dimension <= 1:
@@ -126,7 +140,7 @@ def _map_axes(signal):
     )
 
 
-def _cubes(*signals):
+def _cubes(*signals: BaseSignal) -> NDArray | da.Array:
     """Maps of one field, (n_maps, rows, columns, n_channels)."""
     data = [signal._data_aligned_with_axes for signal in signals]
     shape = (*data[0].shape[:2], -1)
@@ -137,20 +151,21 @@ def _cubes(*signals):
     return np.stack([d.reshape(shape) for d in data])
 
 
-def _factors(cubes):
-    """Factors of the maps, and which of them varies most."""
+def _factors(cubes: NDArray | da.Array) -> tuple[Factors, int]:
+    """Factors of the maps, and the number of the one that varies most."""
     from ..superresolution import factors_of
 
     found = factors_of(cubes)
     return found, int(np.argmax(found.maps.var(axis=(0, 1, 2))))
 
 
-def _strongest(cubes):
+def _strongest(cubes: NDArray | da.Array) -> NDArray:
+    """The factor that varies most, in each of the maps."""
     found, best = _factors(cubes)
     return found.maps[..., best].astype(float)
 
 
-def _pair(signal, other):
+def _pair(signal: BaseSignal, other: BaseSignal) -> NDArray:
     """The strongest factor of two signals of one shape."""
     shapes = signal.axes_manager.shape, other.axes_manager.shape
     if shapes[0] != shapes[1]:
@@ -161,7 +176,7 @@ def _pair(signal, other):
     return _strongest(_cubes(signal, other))
 
 
-def _halves(signal, random_state):
+def _halves(signal: BaseSignal, random_state: int) -> NDArray:
     """The strongest factor of each half of the counts."""
     from ..superresolution import thin
 

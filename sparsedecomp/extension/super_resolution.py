@@ -1,45 +1,54 @@
-"""`super_resolve`: shifted, coarse maps in, one fine map out, as HyperSpy signals."""
+"""`super_resolve`: one fine map of shifted, coarse ones, as HyperSpy signals."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .fine_signal import SuperResolution, fine_signal
 from .masks import in_array_order
 
-# Steps and energies of frames may differ by so much of a step.
+if TYPE_CHECKING:
+    import dask.array as da
+    from hyperspy.api.signals import BaseSignal
+    from hyperspy.axes import UniformDataAxis
+    from numpy.typing import ArrayLike, NDArray
+
+    from sparsedecomp.superresolution import Registration
+
+# Steps and energies of frames may differ by this part of a step: rounding in files.
 _TOLERANCE = 1e-3
-# A frame that the others predict so many times worse than the median one is told of.
+# Warn of frames whose prediction error is more than so many times the median one.
 _MISFIT = 2.0
 _CONVERSION = "s.change_dtype('float32')"
 
 
 def super_resolve(
-    signals,
-    scale,
-    offsets=None,
+    signals: BaseSignal | Sequence[BaseSignal],
+    scale: float,
+    offsets: ArrayLike | None = None,
     *,
-    method="auto",
-    factors="pca",
-    n_factors=None,
-    psf=0.0,
-    registration=True,
-    prior=None,
-    navigation_mask=None,
-    lazy=None,
-    random_state=0,
-    **parameters,
-):
+    method: str = "auto",
+    factors: str | None = "pca",
+    n_factors: int | None = None,
+    psf: float = 0.0,
+    registration: bool = True,
+    prior: float | None = None,
+    navigation_mask: Any = None,
+    lazy: bool | None = None,
+    random_state: int = 0,
+    **parameters: Any,
+) -> BaseSignal:
     """Make one fine map of several coarse maps that are shifted against each other.
 
     All energies are resolved together, on the few factors that rise above the noise.
-    Shifts are refined from the data around the nominal ones, and kept only where that
-    predicts frames better. A sixteenth of the samples is held out to choose between
-    the posteriors of a Gaussian process, the same everywhere or with directions that
-    differ by place, vector total variation and a mixture of it with the first, and to
-    say what they gain over interpolation.
+    Shifts are refined from the data around the nominal ones, and the refined ones are
+    used only where they predict frames better. A sixteenth of the samples is held out:
+    by these the method and its parameters are chosen, and the gain over interpolation
+    is measured.
 
     Parameters
     ----------
@@ -54,53 +63,64 @@ def super_resolve(
         Where the frames begin, x and y, in the units of the axes; default: the
         offsets of the axes. "estimate" finds them from the data alone.
     method : str, default "auto"
-        "gaussian_process", "oriented_process" (many of these, along edges),
-        "vtv" (vector total variation), "tikhonov", "bayes_cmrf" (a compound Markov
-        random field: bonds between pixels that lines cut, nothing to choose),
-        "sparse" (sparse codes of patches), "interpolation", or "auto" for what
-        predicts best, of which the slow "bayes_cmrf" and "sparse" are no part.
+        One of `sparsedecomp.superresolution.METHODS`, which when printed describes each
+        of them: "gaussian_process", "oriented_process" (many Gaussian processes, along
+        edges), "vtv" (vector total variation), "tikhonov", "bayes_cmrf" (a compound
+        Markov random field), "sparse" (sparse codes of patches), "interpolation", or
+        "auto" for what predicts best, among which are not the slow "bayes_cmrf" and
+        "sparse".
     factors : {"pca", "nmf_so_ard", None}, default "pca"
         What is resolved: principal components, non-negative components, or every
-        channel for itself, which is slow and worse. Maps of non-negative components
-        are not negative either: what falls below zero is put there, and the report
-        says how much that was.
+        channel alone, which is slow and worse. Negative values in the maps of
+        non-negative components are set to zero, and the report says how large they
+        were.
     n_factors : int, optional
-        Default: those above the noise.
+        Number of factors; default: those above the noise.
     psf : float, default 0
-        Standard deviation of the spot, in the units of the axes, to be deconvolved.
+        Standard deviation of the spot, in the units of the axes, to be deconvolved. The
+        methods "gaussian_process", "oriented_process" and "interpolation" do not.
     registration : bool, default True
         Refine the offsets.
     prior : float, optional
         Standard deviation of the offsets in the units of the axes; default: a fifth
-        of the step.
+        of the step. Larger values trust the data more.
     navigation_mask : array or signal, or a sequence of one for each frame, optional
         True for pixels to leave out, in the order of ``axes_manager``.
     lazy : bool, optional
         Return a lazy signal whose spectra are made when they are computed; default:
         as the data are.
     random_state : int, default 0
+        Seed of the factorisation.
     **parameters : object
-        Parameters of the method.
+        Parameters of the method; those that are left out are chosen by the samples held
+        out. ``weight``: of the regularisation of "vtv" (in units of the noise) and
+        "tikhonov", and the penalty of "sparse"; larger gives a smoother map. ``order``:
+        of the differences of "bayes_cmrf", 1 or 2. ``dictionary``, (n_atoms, size**2):
+        of "sparse", see `sparsedecomp.superresolution.image_dictionary`, which learns
+        one from other maps; by default it is learnt from photographs, for which
+        scikit-image must be installed. ``max_iter``: of iterative methods, default 300.
 
     Returns
     -------
     hyperspy.api.signals.BaseSignal
-        Of the class of the frames, with the axes of the fine map. Its attribute
-        ``super_resolution`` holds the standard deviation, the shifts and a report;
-        ``metadata.Super_resolution`` the figures of it, which are saved with it.
+        Fine map of the class of the frames. Its attribute ``super_resolution`` holds
+        the standard deviation, the shifts and a report; the figures of the report are
+        in ``metadata.Super_resolution`` and are saved with it.
 
     Raises
     ------
     ValueError
         For frames of different shape, step or energy axis, one frame, missing or
-        absurd offsets, a scale below 1, NaN, or a spot wider than the field.
+        absurd offsets, a scale below 1, NaN, a spot wider than the field, or a
+        parameter that the method does not take.
     TypeError
         For data that are not real numbers.
 
     Warns
     -----
     UserWarning
-        Where the offsets leave frequencies of the fine map to the prior alone.
+        Where the offsets leave frequencies of the fine map to the prior alone, and for
+        frames that the others do not predict.
 
     See Also
     --------
@@ -137,7 +157,7 @@ def super_resolve(
     check_frames(np.zeros((len(frames), 1, 1, 1)))
     _check_alike(frames)
     axes = _map_axes(frames[0])
-    starts = _starts(frames, signals, offsets, axes)
+    starts = _starts(frames, offsets, axes)
     steps = np.array([axis.scale for axis in axes])
     shifts = None if starts is None else (starts - starts[0]) / steps
     step = float(np.abs(steps).mean())
@@ -148,9 +168,9 @@ def super_resolve(
         )
     _check_geometry(shifts, axes, scale, psf * scale / step)
     data, mask = _stacked(frames, navigation_mask)
-    found = factors_of(data, factors, n_factors, mask, random_state)
+    on_factors = factors_of(data, factors, n_factors, mask, random_state)
     fine = resolve(
-        found.maps,
+        on_factors.maps,
         shifts,
         scale,
         psf=psf * scale / step,
@@ -175,12 +195,12 @@ def super_resolve(
     _warn_of_misfits(fine.registration)
     if lazy is None:
         lazy = any(frame._lazy for frame in frames)
-    return fine_signal(
-        frames[0], SuperResolution(fine, found, plan, frames[0], tuple(steps)), lazy
-    )
+    rows, columns = steps
+    report = SuperResolution(fine, on_factors, plan, frames[0], (rows, columns))
+    return fine_signal(frames[0], report, lazy)
 
 
-def _warn_of_misfits(registration):
+def _warn_of_misfits(registration: Registration | None) -> None:
     if registration is None or registration.misfit.max() <= _MISFIT:
         return
     frames = np.flatnonzero(registration.misfit > _MISFIT)
@@ -192,7 +212,7 @@ def _warn_of_misfits(registration):
     )
 
 
-def _frames_of(signals):
+def _frames_of(signals: BaseSignal | Sequence[BaseSignal]) -> list[BaseSignal]:
     """Frames as signals with two navigation axes and one signal axis or none."""
     from hyperspy.signal import BaseSignal
 
@@ -219,7 +239,8 @@ def _frames_of(signals):
     return frames
 
 
-def _unstacked(stack):
+def _unstacked(stack: BaseSignal) -> list[BaseSignal]:
+    """The frames of a stack."""
     axes = stack.axes_manager
     image = axes.signal_dimension == 2 and axes.navigation_dimension == 1
     if axes.navigation_dimension != 3 and not image:
@@ -234,12 +255,13 @@ def _unstacked(stack):
     ]
 
 
-def _map_axes(frame):
+def _map_axes(frame: BaseSignal) -> tuple[UniformDataAxis, UniformDataAxis]:
     """Axes of rows and columns."""
     return frame.axes_manager.navigation_axes[::-1]
 
 
-def _check_alike(frames):
+def _check_alike(frames: list[BaseSignal]) -> None:
+    """Refuse frames that differ in shape, step or energies."""
     first = frames[0]
     for number, frame in enumerate(frames[1:], 1):
         shapes = first.axes_manager.shape, frame.axes_manager.shape
@@ -270,8 +292,12 @@ def _check_alike(frames):
                 )
 
 
-def _starts(frames, given, offsets, axes):
-    """Where frames begin, rows and columns; None to be estimated."""
+def _starts(
+    frames: list[BaseSignal],
+    offsets: ArrayLike | None,
+    axes: tuple[UniformDataAxis, UniformDataAxis],
+) -> NDArray | None:
+    """Where frames begin, rows and columns; None if that is to be estimated."""
     if isinstance(offsets, str):
         if offsets != "estimate":
             raise ValueError(
@@ -297,16 +323,25 @@ def _starts(frames, given, offsets, axes):
     return starts
 
 
-def _check_geometry(shifts, axes, scale, psf):
+def _check_geometry(
+    shifts: NDArray | None,
+    axes: tuple[UniformDataAxis, UniformDataAxis],
+    scale: float,
+    psf: float,
+) -> None:
     """Refuse bad scales, shifts and spots before the data are read."""
     from ..superresolution.observation.geometry import Geometry
     from ..superresolution.observation.operators import check_psf
 
     nominal = np.zeros((2, 2)) if shifts is None else shifts
-    check_psf(psf, Geometry.around(nominal, [axis.size for axis in axes], scale))
+    shape = (axes[0].size, axes[1].size)
+    check_psf(psf, Geometry.around(nominal, shape, scale))
 
 
-def _stacked(frames, navigation_mask):
+def _stacked(
+    frames: list[BaseSignal], navigation_mask: Any
+) -> tuple[NDArray | da.Array, NDArray | None]:
+    """Data and mask of all frames, frames first."""
     arrays = [frame._data_aligned_with_axes for frame in frames]
     if not frames[0].axes_manager.signal_dimension:
         arrays = [a.reshape(*a.shape[:2], 1) for a in arrays]
@@ -328,21 +363,21 @@ def _stacked(frames, navigation_mask):
     return data, np.stack([empty if mask is None else mask for mask in masks])
 
 
-def spectrum_at(self, x, y):
+def spectrum_at(self: BaseSignal, x: float, y: float) -> BaseSignal:
     """Spectrum at any point of a map, between its pixels.
 
-    The maps of all energies are interpolated by cubics of the four by four pixels
-    around. On a super-resolved map this is the spectrum that it predicts there.
+    The maps of all energies are interpolated by cubics on the four by four pixels
+    around the point. On a super-resolved map this is the spectrum predicted there.
 
     Parameters
     ----------
     x, y : float
-        Place in the units of the navigation axes.
+        Position in the units of the navigation axes.
 
     Returns
     -------
     hyperspy.api.signals.BaseSignal
-        Without navigation axes.
+        Signal without navigation axes.
 
     Raises
     ------
@@ -366,7 +401,7 @@ def spectrum_at(self, x, y):
             f"{self} has {axes.navigation_dimension} navigation axes, expected the two "
             "of a map."
         )
-    found = []
+    weighted = []
     for axis, place in zip(_map_axes(self), (y, x), strict=True):
         pixel = (place - axis.offset) / axis.scale
         if not -1e-9 <= pixel <= axis.size - 1 + 1e-9:
@@ -375,17 +410,16 @@ def spectrum_at(self, x, y):
                 f"{place:g} lies outside the axis '{axis.name}', expected {low:g} to "
                 f"{high:g} {axis.units}."
             )
-        found.append(taps([pixel], axis.size))
-    (rows, row_weight), (columns, column_weight) = ((i[0], w[0]) for i, w in found)
+        weighted.append(taps([pixel], axis.size))
+    (rows, row_weight), (columns, column_weight) = ((i[0], w[0]) for i, w in weighted)
     data = self._data_aligned_with_axes
     window = data[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     window = np.asarray(window)[rows - rows.min()][:, columns - columns.min()]
     spectrum = np.einsum("y,x,yx...->...", row_weight, column_weight, window)
     from .components import _eager_class
 
-    made = _eager_class(self)(
+    return _eager_class(self)(
         spectrum,
         axes=[dict(a) for a in axes._get_signal_axes_dicts()],
         metadata={"General": {"title": f"Spectrum at ({x:g}, {y:g})"}},
     )
-    return made

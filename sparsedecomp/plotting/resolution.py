@@ -1,15 +1,26 @@
-"""The curves that a resolution was read from, and the trials of a search for it."""
+"""The curve that a resolution was read from, and the trials of `tune`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
-def plot_resolution(resolution, ax=None):
+    from sparsedecomp.superresolution import Resolution, Tuning
+
+
+def plot_resolution(resolution: Resolution, ax: Axes | None = None) -> Axes:
     """Draw the edge, the ring correlation or the decorrelation of a resolution.
 
     Parameters
     ----------
     resolution : sparsedecomp.superresolution.Resolution
-        From ``s.estimate_resolution()``.
+        Result of ``s.estimate_resolution()``.
     ax : matplotlib.axes.Axes, optional
         Where to draw; default: the axes of a new figure.
 
@@ -54,15 +65,15 @@ def plot_resolution(resolution, ax=None):
     return ax
 
 
-def plot_tuning(tuning, axes=None):
+def plot_tuning(tuning: Tuning, axes: Sequence[Axes] | None = None) -> NDArray:
     """Draw the score and the resolution of all trials over every parameter.
 
     Parameters
     ----------
     tuning : sparsedecomp.superresolution.Tuning
-        From `sparsedecomp.superresolution.tune`.
+        Result of `sparsedecomp.superresolution.tune`.
     axes : sequence of matplotlib.axes.Axes, optional
-        One for each parameter; default: those of a new figure.
+        Where to draw, one for each parameter; default: the axes of a new figure.
 
     Returns
     -------

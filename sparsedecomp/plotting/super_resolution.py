@@ -1,17 +1,28 @@
-"""What planned shifts can tell: where samples fall and which frequencies they give."""
+"""Planned shifts: where samples fall, and the noise at every frequency."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
-def plot_plan(plan, axes=None):
+    from sparsedecomp.superresolution import Plan
+
+
+def plot_plan(plan: Plan, axes: Sequence[Axes] | None = None) -> NDArray:
     """Draw the shifts within one step, and the noise of the map by frequency.
 
     Parameters
     ----------
     plan : sparsedecomp.superresolution.Plan
-        From `sparsedecomp.plan_shifts`.
+        Plan by `sparsedecomp.plan_shifts`.
     axes : sequence of two matplotlib.axes.Axes, optional
-        Default: those of a new figure.
+        Where to draw; default: the axes of a new figure.
 
     Returns
     -------

@@ -1,21 +1,31 @@
-"""A stack of spectral maps as a few maps of factors with even noise."""
+"""A stack of spectral maps as a few maps of factors with noise of one variance."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from sparsedecomp.blocks import as_blocks, compress
 
+if TYPE_CHECKING:
+    import dask.array as da
+    from numpy.typing import NDArray
+
+    from sparsedecomp.blocks import BlockMatrix, LowRank
+
 FACTORS = ("pca", "nmf_so_ard", None)
+# Largest number of factors by default. Solvers take time in proportion to it.
 MOST = 16
-# Directions that the range finder carries beside those that are kept.
+# Directions that the range finder carries beside those that are kept (Halko, Martinsson
+# and Tropp 2011 recommend 5 to 10).
 _SPARE = 8
-# Noise is weighed again, so many times at most, while its variance differs by more
-# than this part between channels; channels without any are taken to have some.
-_ROUNDS, _EVEN, _SILENT = 3, 0.1, 1e-3
-# Without a low rank every channel is a factor: for so many and no more.
+# The noise of the channels is estimated again, at most so many times, while its
+# standard deviation over its mean is more than this. Each time takes two passes.
+_ROUNDS, _EVEN = 3, 0.1
+# Least noise of a channel over the mean: one without any would get an infinite weight.
+_SILENT = 1e-3
+# Most channels that are resolved one by one where no low rank is asked for.
 _MOST_CHANNELS = 256
 
 
@@ -25,37 +35,45 @@ class Factors(NamedTuple):
     Attributes
     ----------
     maps : (n_frames, rows, columns, n_factors) float32 array
-        Zero where pixels are masked.
+        Maps of the factors in each frame; zero where pixels are masked.
     spectra : (n_factors, n_channels) float64 array
-        In the units of the data.
+        Spectra of the factors in the units of the data.
     passes : int
-        Reads of the whole data.
+        Number of reads of the whole data.
     """
 
-    maps: np.ndarray
-    spectra: np.ndarray
+    maps: NDArray
+    spectra: NDArray
     passes: int
 
 
-def factors_of(data, factors="pca", n_factors=None, mask=None, random_state=0):
-    """Find a few spectra whose mixtures are all frames, in streamed passes.
+def factors_of(
+    data: NDArray | da.Array,
+    factors: str | None = "pca",
+    n_factors: int | None = None,
+    mask: NDArray | None = None,
+    random_state: int = 0,
+) -> Factors:
+    """Find a few spectra of which all frames are mixtures, in streamed passes.
 
-    Channels of counts are weighted by the root of their mean, which makes their noise
-    even; where what the factors leave differs between channels all the same, they are
-    weighted by that, at two more passes each time. The factors kept are those that rise
-    above the edge of that noise.
+    Channels of counts are weighted by the root of their mean, which gives their noise
+    one variance. Where the residual of the factors still differs between channels, they
+    are weighted by it, at two more passes each time. The factors kept are those whose
+    singular values rise above the edge of the noise.
 
     Parameters
     ----------
     data : (n_frames, rows, columns, n_channels) array or dask array
+        Frames of spectra.
     factors : {"pca", "nmf_so_ard", None}, default "pca"
-        Principal components, non-negative spectra and maps, or every channel for
-        itself, which is slow and worse: neighbouring channels share their maps.
+        Principal components, non-negative spectra and maps, or every channel alone,
+        which is slow and worse: neighbouring channels share their maps.
     n_factors : int, optional
-        Default: as many as rise above the noise, at most 16.
+        Number of factors; default: as many as rise above the noise, at most 16.
     mask : (n_frames, rows, columns) bool array, optional
         True for pixels to leave out.
     random_state : int, default 0
+        Seed of the range finder and of the factorisation.
 
     Returns
     -------
@@ -64,7 +82,8 @@ def factors_of(data, factors="pca", n_factors=None, mask=None, random_state=0):
     Raises
     ------
     ValueError
-        For NaN and infinities, named by their place.
+        For NaN and infinities, with their place, and too many channels without a low
+        rank.
     """
     blocks = as_blocks(data, navigation_mask=mask, dtype=_dtype_of(data))
     summary = blocks.describe()
@@ -88,56 +107,52 @@ def factors_of(data, factors="pca", n_factors=None, mask=None, random_state=0):
             mean = summary.column_sums / blocks.shape[0]
             weight = np.sqrt(np.maximum(mean, 1e-3 * mean.max()))
         rank = (n_factors or MOST) + _SPARE
-        low, weight = _evenly(blocks, weight, rank, random_state)
-        kept = n_factors or max(1, min(MOST, _above_noise(low)))
-        scores = low.scores[:, :kept]
-        spectra = low.basis[:, :kept].T * weight
+        compressed, weight = _whitened(blocks, weight, rank, random_state)
+        kept = n_factors or max(1, min(MOST, _above_noise(compressed)))
+        scores = compressed.scores[:, :kept]
+        spectra = compressed.basis[:, :kept].T * weight
     maps = np.zeros((np.prod(shape), scores.shape[1]), np.float32)
     maps[blocks.rows] = scores
     return Factors(maps.reshape(*shape, -1), np.asarray(spectra, float), blocks.passes)
 
 
-def _evenly(blocks, weight, rank, random_state):
-    """The leading directions with channels weighted until their noise is even.
-
-    Returns
-    -------
-    low : LowRank
-    weight : (n_channels,) array
-        What channels are divided by.
-    """
+def _whitened(
+    blocks: BlockMatrix, weight: NDArray, rank: int, random_state: int
+) -> tuple[LowRank, NDArray]:
+    """Leading directions, and the weights of channels that whiten their noise."""
     ones = np.ones(blocks.shape[0])
-    low = compress(blocks.scaled(ones, weight), rank, random_state=random_state)
+    compressed = compress(blocks.scaled(ones, weight), rank, random_state=random_state)
     for _ in range(_ROUNDS):
-        noise = _noise_of_channels(low)
+        noise = _noise_of_channels(compressed)
         if noise is None:
             break
         weight = weight * noise
-        start = np.linalg.qr(low.basis / noise[:, None])[0]
-        low = compress(blocks.scaled(ones, weight), rank, n_power=1, basis=start)
-    return low, weight
+        basis = np.linalg.qr(compressed.basis / noise[:, None])[0]
+        compressed = compress(blocks.scaled(ones, weight), rank, n_power=1, basis=basis)
+    return compressed, weight
 
 
-def _noise_of_channels(low):
-    """Standard deviations of what is left of the channels; None where these agree."""
-    (n, rank), m = low.scores.shape, len(low.basis)
-    left = low.summary.column_squares - low.basis**2 @ low.singular_values**2
-    left = np.maximum(left, 0) / np.maximum(1 - (low.basis**2).sum(axis=1), 1 / m)
-    rounding = np.finfo(low.scores.dtype).eps * low.summary.sum_of_squares
-    # Directions that follow the noise leave it uneven by about their part of all.
+def _noise_of_channels(compressed: LowRank) -> NDArray | None:
+    """Standard deviations of the residuals of the channels; None where these agree."""
+    (n, rank), m = compressed.scores.shape, len(compressed.basis)
+    squares, basis = compressed.singular_values**2, compressed.basis**2
+    residual = compressed.summary.column_squares - basis @ squares
+    residual = np.maximum(residual, 0) / np.maximum(1 - basis.sum(axis=1), 1 / m)
+    rounding = np.finfo(compressed.scores.dtype).eps * compressed.summary.sum_of_squares
+    # Directions that follow the noise make the residuals differ by about their share.
     least = max(_EVEN, 4 * np.sqrt(2 / n), rank / m)
-    if left.sum() <= 10 * rounding or left.std() < least * left.mean():
+    if residual.sum() <= 10 * rounding or residual.std() < least * residual.mean():
         return None
-    return np.sqrt(np.maximum(left / left.mean(), _SILENT))
+    return np.sqrt(np.maximum(residual / residual.mean(), _SILENT))
 
 
-def _dtype_of(data):
+def _dtype_of(data: NDArray | da.Array) -> type:
     return np.float64 if data.dtype == np.float64 else np.float32
 
 
-def _above_noise(low):
-    """Singular values above the largest that noise alone would have."""
-    edge = np.sqrt(low.noise_variance) * (
-        np.sqrt(len(low.scores)) + np.sqrt(len(low.basis))
+def _above_noise(compressed: LowRank) -> int:
+    """Number of singular values above the largest one of noise alone."""
+    edge = np.sqrt(compressed.noise_variance) * (
+        np.sqrt(len(compressed.scores)) + np.sqrt(len(compressed.basis))
     )
-    return int(np.count_nonzero(low.singular_values > 1.02 * edge))
+    return int(np.count_nonzero(compressed.singular_values > 1.02 * edge))

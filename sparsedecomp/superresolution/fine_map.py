@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
-# Number of factors that shifts are found from: the strongest ones. More take longer
-# and add little, since the others are mostly noise.
+# Number of factors that shifts are found from: the strongest ones. More take longer,
+# and the others are mostly noise.
 _STRONGEST = 4
-# Number of windows that the covariance of a factor is fitted to, at most about. More
-# take longer; the evidence of so many tells the covariance to a few per cent.
+# Number of windows, about, that the covariance of a factor is fitted to. More make the
+# fit surer and take longer.
 _WINDOWS = 600
-# Values of a map that are solved at once: a solver holds about ten arrays of this size.
+# Values of a map that are solved at once: a solver holds several arrays of this size,
+# in float32 160 MB each.
 _AT_ONCE = 40_000_000
 
 
@@ -127,7 +128,9 @@ def prepare(
         nominal = used = np.asarray(shifts, float)
     geometry = Geometry.around(nominal, frames.shape[1:3], scale).moved(used)
     if origin is not None:
-        geometry = replace(geometry, origin=tuple(origin), shape=tuple(shape))
+        geometry = replace(
+            geometry, origin=(origin[0], origin[1]), shape=(shape[0], shape[1])
+        )
     A = FrameOperator(geometry, mask=mask)
     processes, noise = _processes(A, frames, registered)
     if held_out is not None:

@@ -13,8 +13,8 @@ from sparsedecomp.superresolution.method_table import Entry, MethodTable
 
 _SOLVERS = "sparsedecomp.superresolution.solvers."
 _PROCESSES = "sparsedecomp.superresolution.gaussian_process."
-# Iterations of a solver unless the user says otherwise. All converge in fewer on the
-# frames of the benchmarks; more iterations only cost time where they do not.
+# Upper bound on the iterations of a solver unless the user gives another. A solver that
+# reaches it warns; a larger one takes longer there and nowhere else.
 _MAX_ITER = 300
 
 

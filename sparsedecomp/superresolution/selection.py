@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # multiples of four pixels, so that all of them still see one arrangement of samples.
 _PERIOD = 4
 # Largest side, in pixels of the fine grid, of the field that the choice is made on. A
-# larger one takes longer and leaves the choice as it is.
+# larger one makes the choice surer and takes longer.
 _FIELD = 256
 # Ratio of the weights that are compared.
 _FACTOR = 2.0

@@ -1,1 +1,1 @@
-"""Patches of images as few atoms: learnt, denoised, made finer."""
+"""Dictionaries of patches of images, and what they are used for on one image."""

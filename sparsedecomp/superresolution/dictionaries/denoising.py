@@ -1,8 +1,9 @@
-"""Noise taken off an image by sparse codes of its patches, learnt from itself."""
+"""Denoising of an image by sparse codes of its patches over learnt atoms."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -13,65 +14,80 @@ from sparsedecomp.superresolution.dictionaries.learning import (
     sparse_codes,
 )
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+# Gain of the noise in the bound of the residual, and weight of the noisy image, 30 /
+# noise on a scale of 255: Elad and Aharon (2006).
 _GAIN = 1.15
-# Weight of the noisy image: 30 / noise on a scale of 255.
 _WEIGHT = 30 / 255
-# Patches that a dictionary is learnt from at most, and those coded at once.
+# Patches that a dictionary is learnt from at most: more take longer. Patches that are
+# coded at once: more take more memory.
 _MOST = 2**18
 _AT_ONCE = 2**16
 
 
 class Denoised(NamedTuple):
-    """An image without its noise.
+    """A denoised image, by `ksvd_denoise`.
 
     Attributes
     ----------
     image : (rows, columns) array
+        Image without its noise.
     noise : float
-        Standard deviation that was taken for the noise.
+        Standard deviation of the noise, given or estimated.
     dictionary : (n_atoms, size**2) array
         Atoms learnt from the image.
     n_nonzero : float
-        Atoms of a patch in the mean.
+        Mean number of atoms of a patch.
     """
 
-    image: np.ndarray
+    image: NDArray
     noise: float
-    dictionary: np.ndarray
+    dictionary: NDArray
     n_nonzero: float
 
 
 def ksvd_denoise(
-    image, noise=None, *, size=8, n_atoms=256, n_iter=10, random_state=0, callback=None
-):
-    """Take white noise off an image by a dictionary learnt from its own patches [1]_.
+    image: ArrayLike,
+    noise: float | None = None,
+    *,
+    size: int = 8,
+    n_atoms: int = 256,
+    n_iter: int = 10,
+    random_state: int = 0,
+    callback: Callable[[int, float], object] | None = None,
+) -> Denoised:
+    """Remove white noise from an image by a dictionary learnt from its patches [1]_.
 
-    Every patch, less its mean, is coded by as few atoms as leave no more than the noise
-    would, ``||x - D a||^2 <= 1.15^2 size^2 noise^2``. The dictionary begins with
-    overcomplete cosines and is learnt by K-SVD from the patches as they are. Patches
-    overlap and are averaged, with the noisy image at a weight of ``30 / noise`` on a
-    scale of 255.
+    Every patch, less its mean, is coded by the fewest atoms whose residual is that of
+    the noise, ``||x - D a||^2 <= 1.15^2 size^2 noise^2``. The dictionary starts with
+    overcomplete cosines and is learnt by K-SVD from the noisy patches. Patches overlap
+    and are averaged, with the noisy image at a weight of ``30 / noise`` on a scale of
+    255.
 
-    The noise is to be the same everywhere: of counts take the square root before
-    (``2 sqrt(n + 3/8)``). The method keeps what repeats in the image, and what rises
-    above the noise of a patch; fine detail below that is lost.
+    The noise must have one variance everywhere; transform counts before (``2 sqrt(n +
+    3/8)``). The method keeps what repeats in the image, and what rises above the noise
+    of a patch; finer detail is lost.
 
     Parameters
     ----------
     image : (rows, columns) array
-        On any scale. float64 stays; all else becomes float32.
+        Image on any scale. float64 stays; all other types become float32.
     noise : float, optional
-        Standard deviation, in units of the image; default: `estimate_noise`.
+        Standard deviation of the noise in units of the image; default:
+        `estimate_noise`. Larger values smooth more.
     size : int, default 8
         Rows and columns of a patch.
     n_atoms : int, default 256
-        Square number of at least ``size**2``.
+        Number of atoms, a square number of at least ``size**2``.
     n_iter : int, default 10
-        Of K-SVD.
+        Number of iterations of K-SVD.
     random_state : int, default 0
-        Chooses the patches to learn from where there are more than 262144.
+        Seed of the choice of patches to learn from where there are more than 262144.
     callback : callable, optional
-        Called in every iteration with its number and the residual; True stops.
+        Called in every iteration with its number and the residual; returning True
+        stops.
 
     Returns
     -------
@@ -97,43 +113,42 @@ def ksvd_denoise(
     >>> bool(np.std(found.image - clean) < 10)
     True
     """
-    image = check_image(image, size)
+    pixels = check_image(image, size)
     if noise is None:
-        noise = estimate_noise(image, size)
+        noise = estimate_noise(pixels, size)
     if not (np.isfinite(noise) and noise >= 0):
         raise ValueError(
             f"noise={noise!r} was given, expected its standard deviation in units of "
             "the image, 0 or more."
         )
-    D = cosine_dictionary(size, n_atoms, image.dtype)
+    D = cosine_dictionary(size, n_atoms, pixels.dtype)
     if noise == 0:
-        return Denoised(image.copy(), 0.0, D, float("nan"))
-    # In units of the noise, so that squares are neither lost nor too large.
-    level = float(np.median(image))
-    y = (image - level) / image.dtype.type(noise)
-    coding = {"tolerance": (_GAIN * size) ** 2}
+        return Denoised(pixels.copy(), 0.0, D, float("nan"))
+    # In units of the noise, so that squares neither underflow nor overflow.
+    level = float(np.median(pixels))
+    y = (pixels - level) / pixels.dtype.type(noise)
+    tolerance = (_GAIN * size) ** 2
     windows = sliding_window_view(y, (size, size))
     rng = np.random.default_rng(random_state)
     X, _ = _patches(windows, _sample(windows, rng))
-    D = learn_dictionary(X, D, n_iter=n_iter, callback=callback, **coding)
+    D = learn_dictionary(X, D, n_iter=n_iter, callback=callback, tolerance=tolerance)
     total, n_codes = np.zeros(y.shape), 0
     step = max(1, _AT_ONCE // windows.shape[1])
     for first in range(0, len(windows), step):
         band = windows[first : first + step]
         X, means = _patches(band, slice(None))
-        codes = sparse_codes(X, D, **coding)
-        found = (codes @ D + means).reshape(band.shape)
-        _add(total[first:], found)
+        codes = sparse_codes(X, D, tolerance=tolerance)
+        _add(total[first:], (codes @ D + means).reshape(band.shape))
         n_codes += codes.nnz
     low, high = np.quantile(y, [0.001, 0.999])
     weight = _WEIGHT * (high - low)
     count = np.multiply.outer(*(_covered(n, size) for n in y.shape))
     x = noise * (weight * y + total) / (weight + count) + level
     n_patches = windows.shape[0] * windows.shape[1]
-    return Denoised(x.astype(image.dtype), float(noise), D, n_codes / n_patches)
+    return Denoised(x.astype(pixels.dtype), float(noise), D, n_codes / n_patches)
 
 
-def estimate_noise(image, size=8):
+def estimate_noise(image: ArrayLike, size: int = 8) -> float:
     """Standard deviation of white noise, from the eigenvalues of patches [1]_.
 
     Noise gives all principal components of patches one variance, the image gives some
@@ -142,14 +157,16 @@ def estimate_noise(image, size=8):
     Parameters
     ----------
     image : (rows, columns) array
+        Image on any scale.
     size : int, default 8
-        Rows and columns of a patch.
+        Rows and columns of a patch. Larger patches separate image and noise better and
+        need a larger image.
 
     Returns
     -------
     float
-        In units of the image. What varies from pixel to pixel like noise counts as
-        such.
+        Standard deviation in units of the image. Structure that varies from pixel to
+        pixel like noise counts as noise.
 
     References
     ----------
@@ -164,11 +181,11 @@ def estimate_noise(image, size=8):
     >>> round(estimate_noise(100 * np.sin(y / 9) * np.cos(x / 5) + 3 * noise), 1)
     3.0
     """
-    image = check_image(image, size).astype(float)
-    scale = image.std()
+    pixels = check_image(image, size).astype(float)
+    scale = pixels.std()
     if scale == 0:
         return 0.0
-    windows = sliding_window_view((image - image.mean()) / scale, (size, size))
+    windows = sliding_window_view((pixels - pixels.mean()) / scale, (size, size))
     gram, total = np.zeros((size**2,) * 2), np.zeros(size**2)
     for band in windows:
         X = band.reshape(len(band), -1)
@@ -182,50 +199,53 @@ def estimate_noise(image, size=8):
     return float(scale * np.sqrt(max(variances[:kept].mean(), 0.0)))
 
 
-def check_image(image, size):
-    """The image as float32 or float64, or a refusal of what is none.
+def check_image(image: ArrayLike, size: int) -> NDArray:
+    """The image as a float array; refuses anything but one image of real numbers.
 
     Parameters
     ----------
     image : (rows, columns) array
+        Image on any scale.
     size : int
-        Rows and columns of a patch.
+        Rows and columns of a patch, which the image has at least.
 
     Returns
     -------
     (rows, columns) array
+        In float64 if it was given so, else in float32.
 
     Raises
     ------
     ValueError
+        For masked pixels, other shapes and types, and NaN or infinite pixels.
     """
     if np.ma.is_masked(image):
         raise ValueError(
             f"{np.ma.count_masked(image)} pixels are masked, expected all of them: "
             "fill them, or crop the image."
         )
-    image = np.asarray(image)
-    if image.ndim != 2 or image.dtype.kind not in "fiub":
+    pixels = np.asarray(image)
+    if pixels.ndim != 2 or pixels.dtype.kind not in "fiub":
         raise ValueError(
-            f"An array of shape {image.shape} and dtype {image.dtype} was given, "
+            f"An array of shape {pixels.shape} and dtype {pixels.dtype} was given, "
             "expected one image of real numbers: rows and columns."
         )
-    if min(image.shape) < size:
+    if min(pixels.shape) < size:
         raise ValueError(
-            f"The image has {image.shape[0]} x {image.shape[1]} pixels, expected at "
+            f"The image has {pixels.shape[0]} x {pixels.shape[1]} pixels, expected at "
             f"least {size} x {size}, the size of a patch."
         )
-    image = image.astype(np.float64 if image.dtype == np.float64 else np.float32)
-    if not np.isfinite(image).all():
-        i, j = np.argwhere(~np.isfinite(image))[0]
+    pixels = pixels.astype(np.float64 if pixels.dtype == np.float64 else np.float32)
+    if not np.isfinite(pixels).all():
+        i, j = np.argwhere(~np.isfinite(pixels))[0]
         raise ValueError(
             f"The image is NaN or infinite at row {i}, column {j}: mend it before."
         )
-    return image
+    return pixels
 
 
-def _sample(windows, rng):
-    """Places of the patches to learn from, all of them where they are not too many."""
+def _sample(windows: NDArray, rng: np.random.Generator) -> Any:
+    """Index of the patches to learn from: all of them where they are not too many."""
     shape = windows.shape[:2]
     n = shape[0] * shape[1]
     if n <= _MOST:
@@ -233,14 +253,14 @@ def _sample(windows, rng):
     return np.unravel_index(np.sort(rng.choice(n, _MOST, replace=False)), shape)
 
 
-def _patches(windows, places):
+def _patches(windows: NDArray, places: Any) -> tuple[NDArray, NDArray]:
     """Patches as rows, without their means, and the means."""
     X = windows[places].reshape(-1, windows.shape[2] * windows.shape[3])
     means = X.mean(axis=1, keepdims=True)
     return X - means, means
 
 
-def _add(total, patches):
+def _add(total: NDArray, patches: NDArray) -> None:
     """Add overlapping patches (rows, columns, size, size) where they belong."""
     rows, columns, size, _ = patches.shape
     for i in range(size):
@@ -248,7 +268,7 @@ def _add(total, patches):
             total[i : i + rows, j : j + columns] += patches[:, :, i, j]
 
 
-def _covered(n, size):
+def _covered(n: int, size: int) -> NDArray:
     """How many patches cover each of ``n`` pixels of a line."""
     i = np.arange(n)
     return np.minimum(np.minimum(i + 1, n - i), min(size, n - size + 1))

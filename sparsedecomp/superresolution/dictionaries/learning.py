@@ -1,6 +1,9 @@
-"""Overcomplete dictionaries of patches: cosines, and those learnt by K-SVD."""
+"""Overcomplete dictionaries of patches: cosines, and atoms learnt by K-SVD."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse
@@ -9,26 +12,34 @@ from sparsedecomp.blocks.sources import tile_rows
 from sparsedecomp.kernels.pursuit import batch_omp, update_atoms
 from sparsedecomp.superresolution.threads import in_threads, on_one_blas_thread
 
-# Atoms that are more alike, or are used by fewer signals, are replaced, where there are
-# so many signals for an atom that not each can become one.
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
+# An atom is replaced if its product with another one is larger than the first, or if
+# fewer signals use it than the second: the values of the authors' K-SVD toolbox.
 _ALIKE = 0.99
 _FEWEST = 4
+# Atoms are replaced only where there are so many signals for each: with fewer, atoms
+# would become single signals.
 _PLENTY = 8
 
 
-def cosine_dictionary(size, n_atoms, dtype=np.float64):
+def cosine_dictionary(
+    size: int, n_atoms: int, dtype: DTypeLike = np.float64
+) -> NDArray:
     """Overcomplete discrete cosines: products of those of rows and columns.
 
-    Frequencies are closer than those of the transform; all but the constant have the
-    mean zero along their axis.
+    Frequencies are closer than those of the discrete cosine transform; all cosines but
+    the constant one have the mean zero along their axis.
 
     Parameters
     ----------
     size : int
         Rows and columns of a patch.
     n_atoms : int
-        A square number, at least ``size**2``.
+        Number of atoms, a square number of at least ``size**2``.
     dtype : dtype, default float64
+        Type of the result.
 
     Returns
     -------
@@ -38,7 +49,7 @@ def cosine_dictionary(size, n_atoms, dtype=np.float64):
     Raises
     ------
     ValueError
-        Where ``n_atoms`` is not such a number.
+        Where ``n_atoms`` is no square number or too small.
 
     Examples
     --------
@@ -58,19 +69,21 @@ def cosine_dictionary(size, n_atoms, dtype=np.float64):
     return np.kron(C, C).astype(dtype)
 
 
-def sparse_codes(X, D, *, tolerance=0.0, n_nonzero=None):
+def sparse_codes(
+    X: NDArray, D: NDArray, *, tolerance: float = 0.0, n_nonzero: int | None = None
+) -> scipy.sparse.csr_array:
     """Code signals by few atoms each: orthogonal matching pursuit [1]_.
 
     Parameters
     ----------
     X : (n_signals, n_pixels) array
-        float32 or float64.
+        Signals, float32 or float64.
     D : (n_atoms, n_pixels) array
         Atoms of norm one, of the dtype of X.
     tolerance : float, default 0
-        Sum of squares that may be left of a signal.
+        Sum of squares of the residual at which to stop. Larger values use fewer atoms.
     n_nonzero : int, optional
-        Atoms of a signal at most; default: half its pixels.
+        Most atoms of a signal; default: half its pixels.
 
     Returns
     -------
@@ -96,7 +109,7 @@ def sparse_codes(X, D, *, tolerance=0.0, n_nonzero=None):
     G = D @ D.T
     step = tile_rows(n_atoms, X.dtype.itemsize)
 
-    def one(first):
+    def code(first: int) -> tuple[NDArray, NDArray, NDArray]:
         x = X[first : first + step]
         squares = np.einsum("ij,ij->i", x, x)
         tolerances = np.full_like(squares, tolerance)
@@ -107,9 +120,9 @@ def sparse_codes(X, D, *, tolerance=0.0, n_nonzero=None):
         n = ends[-1]
         return np.diff(ends, prepend=0), columns[:n].copy(), weights[:n].copy()
 
-    found = in_threads(one, range(0, len(X), step))
+    coded = in_threads(code, range(0, len(X), step))
     counts, columns, weights = (
-        np.concatenate(each) for each in zip(*found, strict=True)
+        np.concatenate(each) for each in zip(*coded, strict=True)
     )
     starts = np.append(0, np.cumsum(counts))
     return scipy.sparse.csr_array((weights, columns, starts), (len(X), n_atoms))
@@ -117,31 +130,39 @@ def sparse_codes(X, D, *, tolerance=0.0, n_nonzero=None):
 
 @on_one_blas_thread
 def learn_dictionary(
-    X, start, *, tolerance=0.0, n_nonzero=None, n_iter=10, n_power=1, callback=None
-):
+    X: NDArray,
+    start: NDArray,
+    *,
+    tolerance: float = 0.0,
+    n_nonzero: int | None = None,
+    n_iter: int = 10,
+    n_power: int = 1,
+    callback: Callable[[int, float], object] | None = None,
+) -> NDArray:
     """Learn the atoms that signals are sparse in: K-SVD [1]_.
 
-    Codes and atoms take turns. Atoms that hardly any signal uses, and such as double
-    another, give way to the signals that are met worst, if there are eight signals for
-    an atom or more.
+    Codes and atoms are updated in turn. Atoms that hardly any signal uses, and atoms
+    that nearly equal another one, are replaced by the signals of largest residual if
+    there are at least eight signals for an atom.
 
     Parameters
     ----------
     X : (n_signals, n_pixels) array
-        float32 or float64.
+        Signals, float32 or float64.
     start : (n_atoms, n_pixels) array
         Atoms to begin with, of norm one.
     tolerance : float, default 0
-        Sum of squares that may be left of a signal.
+        Sum of squares of the residual of a signal at which its code is complete.
     n_nonzero : int, optional
-        Atoms of a signal at most; default: half its pixels.
+        Most atoms of a signal; default: half its pixels.
     n_iter : int, default 10
+        Number of iterations.
     n_power : int, default 1
         Steps of the power method for each atom: one is the approximate update [2]_,
-        ten are the singular pair of the original.
+        ten give the singular pair of the original method.
     callback : callable, optional
-        Called in every iteration with its number and the root mean square of what the
-        codes leave; True stops.
+        Called in every iteration with its number and the root mean square residual;
+        returning True stops.
 
     Returns
     -------
@@ -178,14 +199,14 @@ def learn_dictionary(
         squares = np.einsum("ij,ij->i", E, E)
         if len(X) >= _PLENTY * len(D):
             _replace(D, np.diff(by_atom.indptr), X, np.argsort(-squares)[: len(D)])
-        left = float(np.sqrt(squares.mean(dtype=float) / X.shape[1]))
-        if callback and callback(iteration, left):
+        residual = float(np.sqrt(squares.mean(dtype=float) / X.shape[1]))
+        if callback and callback(iteration, residual):
             break
     return D
 
 
-def _replace(D, uses, X, worst):
-    """Put signals in the places of atoms that are of no use."""
+def _replace(D: NDArray, uses: NDArray, X: NDArray, worst: NDArray) -> None:
+    """Replace atoms that are hardly used, or nearly equal another, by signals."""
     alike = np.abs(D @ D.T)
     np.fill_diagonal(alike, 0)
     signals = iter(worst)

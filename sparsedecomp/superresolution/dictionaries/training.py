@@ -1,12 +1,14 @@
-"""Dictionaries learnt from images: those of scikit-image, or the user's own."""
+"""Dictionaries learnt from images: photographs of scikit-image, or others."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -16,6 +18,9 @@ from sparsedecomp.superresolution.dictionaries.learning import (
     learn_dictionary,
     sparse_codes,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _logger = logging.getLogger(__name__)
 
@@ -31,17 +36,19 @@ PHOTOGRAPHS = (
     "motorcycle_left.png",
     "rocket.jpg",
 )
+# Luminance of red, green and blue: ITU-R BT.601.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def training_images():
+def training_images() -> list[NDArray]:
     """Luminance of the photographs that come with scikit-image, 0 to 255.
 
     Only files of the installed package are read, never the network.
 
     Returns
     -------
-    list of (rows, columns) float32 arrays
+    list of (rows, columns) float32 array
+        The images.
 
     Raises
     ------
@@ -63,45 +70,50 @@ def training_images():
 
 
 def image_dictionary(
-    size,
-    n_atoms=512,
-    images=None,
+    size: int,
+    n_atoms: int = 512,
+    images: Sequence[NDArray] | None = None,
     *,
-    n_nonzero=5,
-    n_patches=40_000,
-    n_iter=10,
-    random_state=0,
-):
-    """Atoms that patches of images are sparse in, as long as their weights are large.
+    n_nonzero: int = 5,
+    n_patches: int = 40_000,
+    n_iter: int = 10,
+    random_state: int = 0,
+) -> NDArray:
+    """Learn the atoms that patches of images are sparse in.
 
-    K-SVD on patches less their mean; of every image the half with the lower contrast
-    is left out. An atom's norm is the root mean square of its weights over the patches,
-    of the median atom one: a penalty on weights then asks less of what is common. What
-    was learnt once is kept on disk, in the folder ``SPARSEDECOMP_CACHE_DIR``, by
-    default that of the user's caches.
+    K-SVD on patches less their mean; the half of the patches of every image with the
+    lower contrast is left out. The norm of an atom is the root mean square of its
+    weights over the patches, and one for the median atom, so that a penalty on the
+    weights is smaller for common atoms. Dictionaries are kept on disk, in the folder
+    ``SPARSEDECOMP_CACHE_DIR``, by default that of the user's caches.
 
     Parameters
     ----------
     size : int
         Rows and columns of a patch.
     n_atoms : int, default 512
+        Number of atoms.
     images : sequence of (rows, columns) arrays, optional
-        For instance a map of the same kind of specimen at the fine step; default:
-        `training_images`.
+        Images to learn from, for instance a map of the same kind of specimen at the
+        fine step; default: `training_images`.
     n_nonzero : int, default 5
-        Atoms of a patch.
+        Most atoms of a patch.
     n_patches : int, default 40000
+        Number of patches to learn from, of all images together.
     n_iter : int, default 10
+        Number of iterations of K-SVD.
     random_state : int, default 0
+        Seed of the choice of patches and first atoms.
 
     Returns
     -------
     (n_atoms, size**2) float32 array
+        The atoms.
 
     Raises
     ------
     ValueError
-        For images smaller than a patch, and such as hold fewer patches than atoms.
+        For images smaller than a patch, and images that hold fewer patches than atoms.
 
     Examples
     --------
@@ -114,7 +126,7 @@ def image_dictionary(
     """
     options = [size, n_atoms, n_nonzero, n_patches, n_iter, random_state]
 
-    def learn(images):
+    def learn(images: Sequence[NDArray]) -> dict[str, NDArray]:
         rng = np.random.default_rng(random_state)
         X = sample_patches(images, size, n_patches, rng)
         start = atoms_to_start(X, n_atoms, rng)
@@ -126,52 +138,59 @@ def image_dictionary(
     return learnt_once(learn, f"patches_{size}", options, images)["atoms"]
 
 
-def learnt_once(learn, name, options, images=None):
-    """What is learnt from images, from the cache on disk where it is there.
+def learnt_once(
+    learn: Callable[[Sequence[NDArray]], dict[str, NDArray]],
+    name: str,
+    options: list[Any],
+    images: Sequence[NDArray] | None = None,
+) -> dict[str, NDArray]:
+    """Arrays learnt from images, read from the cache on disk if they are there.
 
     Parameters
     ----------
     learn : callable
-        Makes a dict of arrays of the images.
+        Computes a dict of arrays from the images.
     name : str
-        Of the file in the cache.
+        Name of the file in the cache.
     options : list
         All that the result depends on beside the images.
     images : sequence of (rows, columns) arrays, optional
-        Default: `training_images`.
+        Images to learn from; default: `training_images`.
 
     Returns
     -------
-    dict of arrays
+    dict of str to array
     """
-    if images is None:
-        digests = PHOTOGRAPHS
-    else:
+    digests: Sequence[Any] = PHOTOGRAPHS
+    if images is not None:
         images = [np.ascontiguousarray(image, np.float32) for image in images]
-        digests = [[i.shape, hashlib.sha256(i).hexdigest()] for i in images]
+        digests = [[i.shape, hashlib.sha256(i.tobytes()).hexdigest()] for i in images]
     key = hashlib.sha256(json.dumps([options, digests]).encode()).hexdigest()[:16]
     file = cache_folder("dictionaries") / f"{name}_{key}.npz"
     if file.is_file():
         with np.load(file) as stored:
             return dict(stored)
     _logger.info("learning %s", file.name)
-    found = learn(training_images() if images is None else images)
+    learnt: dict[str, Any] = learn(training_images() if images is None else images)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(file, **found)
+        np.savez(file, **learnt)
     except OSError as error:
         _logger.warning("the dictionary was not kept in the cache: %s", error)
-    return found
+    return learnt
 
 
-def atoms_to_start(X, n_atoms, rng):
+def atoms_to_start(X: NDArray, n_atoms: int, rng: np.random.Generator) -> NDArray:
     """Some of the signals as atoms of norm one.
 
     Parameters
     ----------
     X : (n, n_pixels) array
+        Signals.
     n_atoms : int
+        Number of atoms.
     rng : numpy.random.Generator
+        Generator for the choice of signals.
 
     Returns
     -------
@@ -193,23 +212,27 @@ def atoms_to_start(X, n_atoms, rng):
     return X[chosen] / norms[chosen]
 
 
-def sample_patches(images, size, n_patches, rng):
-    """As many patches of every image, less their means, of the larger contrasts.
+def sample_patches(
+    images: Sequence[NDArray], size: int, n_patches: int, rng: np.random.Generator
+) -> NDArray:
+    """Patches of large contrast less their means, equally many of every image.
 
     Parameters
     ----------
     images : sequence of (rows, columns) arrays
+        Images to take patches from.
     size : int
         Rows and columns of a patch.
     n_patches : int
-        At most; none is taken twice.
+        Largest number of patches; none is taken twice.
     rng : numpy.random.Generator
+        Generator for the choice of patches.
 
     Returns
     -------
     (n, size**2) float32 array
     """
-    found = []
+    parts = []
     for number, image in enumerate(images):
         if image.ndim != 2 or min(image.shape) < size or not np.isfinite(image).all():
             raise ValueError(
@@ -223,5 +246,5 @@ def sample_patches(images, size, n_patches, rng):
         X = windows[np.unravel_index(places, shape)].reshape(n, -1)
         X = X - X.mean(axis=1, keepdims=True)
         contrast = X.std(axis=1)
-        found.append(X[(contrast >= np.median(contrast)) & (contrast > 0)])
-    return np.concatenate(found).astype(np.float32)
+        parts.append(X[(contrast >= np.median(contrast)) & (contrast > 0)])
+    return np.concatenate(parts).astype(np.float32)

@@ -1,1 +1,1 @@
-"""Samples as draws of a Gaussian process: its evidence and its posterior."""
+"""Samples modelled as a Gaussian process: its evidence and its posterior."""

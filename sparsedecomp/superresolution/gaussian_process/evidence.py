@@ -1,8 +1,9 @@
-"""Evidence of a Gaussian process for windows of samples that share their places."""
+"""Evidence of a Gaussian process for windows with one arrangement of samples."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import lapack
@@ -10,15 +11,20 @@ from scipy.optimize import minimize
 
 from sparsedecomp.kernels.matern import covariance, slopes
 
-# The noise never falls below this part of the signal: it keeps a Cholesky exact.
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Least variance of the noise over that of the signal: with less a covariance cannot be
+# factorised exactly in float64.
 LEAST_NOISE = 1e-5
-# Correlation lengths, in pixels of the frames, that a fit may reach.
+# Bounds of the correlation lengths in pixels of the frames: below a tenth of a pixel
+# samples are independent, above a thousand the field is constant.
 _LENGTHS = (0.1, 1e3)
 
 
 @dataclass(frozen=True)
 class Process:
-    """A Gaussian process with Matern's covariance, white noise and an unknown mean.
+    """A Gaussian process with Matern covariance, white noise and an unknown mean.
 
     Attributes
     ----------
@@ -27,36 +33,49 @@ class Process:
     lengths : (float, float)
         Correlation lengths along rows and columns, in pixels of the frames.
     twice_nu : int
-        Roughness: 1, 3 or 5 for nu = 1/2, 3/2, 5/2.
+        Smoothness: 1, 3 or 5 for nu = 1/2, 3/2, 5/2.
     level : float
         Variance of the mean of a window.
     """
 
     variance: float
     noise: float
-    lengths: tuple
+    lengths: tuple[float, float]
     twice_nu: int = 3
     level: float = 0.0
 
     @classmethod
-    def start(cls, Z, twice_nu=3):
+    def start(cls, Z: NDArray, twice_nu: int = 3) -> Process:
         """A first guess: a tenth of the variance within windows is noise.
 
         Parameters
         ----------
         Z : (n_samples, n_windows) array
+            Samples, a column for each window.
         twice_nu : int, default 3
+            Smoothness.
+
+        Returns
+        -------
+        Process
         """
         variance = max(float(Z.var(axis=0).mean()), np.finfo(float).tiny)
         level = float(np.square(Z.mean(axis=0)).mean())
         return cls(variance, 0.1 * variance, (2.0, 2.0), twice_nu, level)
 
-    def signal(self, A, B):
+    def signal(self, A: NDArray, B: NDArray) -> NDArray:
         """Covariance of the signal between two sets of points.
 
         Parameters
         ----------
-        A, B : (n, 2) and (m, 2) arrays
+        A : (n, 2) array
+            Positions in pixels of the frames.
+        B : (m, 2) array
+            Other positions.
+
+        Returns
+        -------
+        (n, m) array
         """
         K = np.empty((len(A), len(B)))
         covariance(A / self.lengths, B / self.lengths, self.twice_nu, K)
@@ -64,34 +83,51 @@ class Process:
         K += self.level
         return K
 
-    def samples(self, A):
+    def samples(self, A: NDArray) -> NDArray:
         """Covariance of noisy samples.
 
         Parameters
         ----------
         A : (n, 2) array
-            Their places.
+            Positions of the samples in pixels of the frames.
+
+        Returns
+        -------
+        (n, n) array
         """
         C = self.signal(A, A)
         C.flat[:: len(C) + 1] += self.noise
         return C
 
-    def logarithms(self):
-        """Variance, noise and lengths as the vector that a fit moves."""
+    def logarithms(self) -> NDArray:
+        """Logarithms of variance, noise and both lengths, which a fit varies.
+
+        Returns
+        -------
+        (4,) array
+        """
         return np.log([self.variance, self.noise, *self.lengths])
 
-    def with_logarithms(self, p):
-        """The process of such a vector.
+    def with_logarithms(self, p: NDArray) -> Process:
+        """The process with other variances and lengths.
 
         Parameters
         ----------
         p : (4,) array
+            Logarithms of variance, noise and both lengths.
+
+        Returns
+        -------
+        Process
         """
-        variance, noise, *lengths = (float(v) for v in np.exp(p))
-        return replace(self, variance=variance, noise=noise, lengths=tuple(lengths))
+        variance, noise, along_rows, along_columns = (float(v) for v in np.exp(p))
+        lengths = (along_rows, along_columns)
+        return replace(self, variance=variance, noise=noise, lengths=lengths)
 
 
-def evidence(process, points, Z, slope=True):
+def evidence(
+    process: Process, points: NDArray, Z: NDArray, slope: bool = True
+) -> tuple[float, NDArray | None, NDArray | None]:
     """Negative log evidence of all windows, by one Cholesky factorisation.
 
     ``L = m/2 log|C| + 1/2 tr(Z' C^-1 Z)`` less a constant, and its derivative
@@ -100,8 +136,9 @@ def evidence(process, points, Z, slope=True):
     Parameters
     ----------
     process : Process
+        Covariance.
     points : (n, 2) array
-        Places of the samples of a window, the same for all windows.
+        Positions of the samples of a window, the same for all windows.
     Z : (n, m) array
         Samples, a column for each window and factor.
     slope : bool, default True
@@ -110,10 +147,11 @@ def evidence(process, points, Z, slope=True):
     Returns
     -------
     value : float
-    by_points : (n, 2) array
-        Derivative for the places of the samples.
-    by_logarithms : (4,) array
-        For the logarithms of variance, noise and both lengths.
+        Negative log evidence; infinite where the covariance is singular.
+    by_points : (n, 2) array or None
+        Derivative with respect to the positions of the samples.
+    by_logarithms : (4,) array or None
+        Derivative with respect to the logarithms of variance, noise and both lengths.
 
     References
     ----------
@@ -141,52 +179,64 @@ def evidence(process, points, Z, slope=True):
     return value, by_points, np.array([of_signal, by_noise, *by_lengths])
 
 
-def limits_of(start, least=LEAST_NOISE):
+def limits_of(start: Process, least: float = LEAST_NOISE) -> list[tuple[float, float]]:
     """Bounds of the logarithms that a fit may reach, around a first guess.
 
     Parameters
     ----------
     start : Process
+        First guess.
     least : float, default 1e-5
-        Noise over the variance of the first guess.
+        Least noise over the variance of the first guess.
+
+    Returns
+    -------
+    list of (float, float)
     """
     middle = np.log(start.variance)
     return [
         (middle - 12, middle + 12),
         (middle + np.log(least), middle + 5),
-        tuple(np.log(_LENGTHS)),
-        tuple(np.log(_LENGTHS)),
+        (np.log(_LENGTHS[0]), np.log(_LENGTHS[1])),
+        (np.log(_LENGTHS[0]), np.log(_LENGTHS[1])),
     ]
 
 
-def fit_process(points, Z, twice_nu=3, start=None):
+def fit_process(
+    points: NDArray, Z: NDArray, twice_nu: int = 3, start: Process | None = None
+) -> tuple[Process, float]:
     """Variance, noise and correlation lengths of greatest evidence.
 
     Parameters
     ----------
     points : (n, 2) array
+        Positions of the samples of a window, the same for all windows.
     Z : (n, m) array
+        Samples, a column for each window and factor.
     twice_nu : int, default 3
+        Smoothness: 1, 3 or 5 for nu = 1/2, 3/2, 5/2.
     start : Process, optional
+        First guess; default: `Process.start`.
 
     Returns
     -------
     process : Process
+        Process of greatest evidence.
     value : float
         Negative log evidence.
     """
-    start = start or Process.start(Z, twice_nu)
+    first = start or Process.start(Z, twice_nu)
 
-    def objective(p):
-        value, _, slope = evidence(start.with_logarithms(p), points, Z)
+    def objective(p: NDArray) -> tuple[float, NDArray]:
+        value, _, slope = evidence(first.with_logarithms(p), points, Z)
         return value / Z.size, slope / Z.size
 
-    found = minimize(
+    fit = minimize(
         objective,
-        start.logarithms(),
+        first.logarithms(),
         jac=True,
         method="L-BFGS-B",
-        bounds=limits_of(start),
+        bounds=limits_of(first),
         options={"maxiter": 60, "ftol": 1e-8},
     )
-    return start.with_logarithms(found.x), float(found.fun) * Z.size
+    return first.with_logarithms(fit.x), float(fit.fun) * Z.size

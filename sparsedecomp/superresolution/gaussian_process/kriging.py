@@ -2,49 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy.linalg import lapack
 
 from sparsedecomp.superresolution.gaussian_process.tiles import Tiles
 from sparsedecomp.superresolution.threads import in_threads
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sparsedecomp.superresolution.gaussian_process.evidence import Process
+    from sparsedecomp.superresolution.observation.geometry import Geometry
+
 # Samples of a tile and its surroundings: a Cholesky factorisation of so many takes a
 # tenth of a second.
 _SAMPLES = 1300
-# Pixels of the frames beyond which samples around a tile say nothing new.
+# Pixels of the frames around a tile whose samples are used, at most. The nearer samples
+# screen those that are farther away; more of these take longer.
 _FAR = 4
-# Tiles whose weights are kept, for others with the same arrangement of samples.
+# Tiles whose weights are kept, for others with the same arrangement of samples. More
+# take more memory, and save work where many samples are masked.
 _KEPT = 64
 
 
-def posterior(geometry, Y, processes, mask=None, at=None):
-    """Mean and standard deviation of the fine map, given all samples around.
+def posterior(
+    geometry: Geometry,
+    Y: NDArray,
+    processes: Sequence[Process],
+    mask: NDArray | None = None,
+    at: NDArray | None = None,
+) -> tuple[NDArray, ...]:
+    """Mean and standard deviation of the fine map by one Gaussian process.
 
     ``mu = K* C^-1 y`` and ``s^2 = k(0) - K* C^-1 K*'`` [1]_, on tiles of the fine grid
-    with the samples in and around them. The samples of all tiles away from the edges
-    are arranged alike, so one factorisation serves them all.
+    with the samples in and around them. All tiles away from the edges have one
+    arrangement of samples, so that one factorisation serves them all.
 
     Parameters
     ----------
     geometry : Geometry
-        With the shifts of the frames.
+        Positions of the samples on the fine grid.
     Y : (n_frames, rows, columns, n_factors) array
-        Masked samples may hold anything.
+        Frames; masked samples may hold anything.
     processes : sequence of Process
-        One for each factor; equal ones are solved together. Their lengths are in
-        pixels of the frames.
+        Covariance of each factor; factors with equal ones are solved together. Lengths
+        are in pixels of the frames.
     mask : (n_frames, rows, columns) bool array, optional
         True for samples to leave out.
     at : (n_frames, rows, columns) bool array, optional
-        True for places of samples that are asked for as well.
+        True for samples that are predicted as well.
 
     Returns
     -------
-    mean, deviation : (H, W, n_factors) arrays
-        In the dtype of ``Y``. The deviation is that of the map, without the noise of a
-        measurement.
+    mean : (H, W, n_factors) array
+        Posterior mean in the dtype of ``Y``.
+    deviation : (H, W, n_factors) array
+        Standard deviation of the map, without the noise of a measurement.
     samples : (n_frames, rows, columns, n_factors) array
-        Mean where ``at`` asks for it, else zero; only where that is given.
+        Mean of the samples in ``at``, else zero; returned only where that is given.
 
     References
     ----------
@@ -62,21 +80,19 @@ def posterior(geometry, Y, processes, mask=None, at=None):
     """
     mask = np.zeros(Y.shape[:3], bool) if mask is None else np.asarray(mask, bool)
     level = np.array([Y[..., c][~mask].mean() for c in range(Y.shape[-1])], Y.dtype)
-    groups = {}
-    for c, process in enumerate(processes):
-        groups.setdefault(process, []).append(c)
+    groups = equal_processes(processes)
     size = max(6, int(np.sqrt(_SAMPLES / geometry.n_frames)))
     halo = int(np.clip(size // 3, 2, _FAR))
-    # A multiple of the period of samples that are held out.
+    # A multiple of the period of the samples that are held out (`held_out_samples`).
     core = max(4, (size - 2 * halo) // 4 * 4)
     tiles = Tiles(geometry, mask, core, halo, wanted=at)
     mean, deviation = (tiles.empty(Y.shape[-1], Y.dtype) for _ in range(2))
     weights = {process: _Weights(process) for process in groups}
 
-    def along_row(i):
-        # Tiles that are arranged alike are solved together: their weights are large,
-        # and are read once.
-        alike = {}
+    def solve_row(i: int) -> None:
+        # Tiles of one arrangement are solved together: their weights are large, and
+        # are read once.
+        alike: dict[tuple[bytes, ...], list[int]] = {}
         for j in range(len(tiles.starts[1])):
             alike.setdefault(tiles.arrangement(i, j), []).append(j)
         for key, columns in alike.items():
@@ -86,38 +102,68 @@ def posterior(geometry, Y, processes, mask=None, at=None):
             for process, chosen in groups.items():
                 weight, spread = weights[process](key, to, places)
                 part = z[..., chosen].astype(float)
-                found = weight @ part.reshape(len(part), -1)
-                found = found.reshape(len(to), len(columns), len(chosen))
+                means = weight @ part.reshape(len(part), -1)
+                means = means.reshape(len(to), len(columns), len(chosen))
                 for k, target in enumerate(targets):
-                    mean[target, chosen] = found[:, k] + level[chosen]
+                    mean[target, chosen] = means[:, k] + level[chosen]
                     deviation[target, chosen] = spread[:, None]
 
-    in_threads(along_row, range(len(tiles.starts[0])))
+    in_threads(solve_row, range(len(tiles.starts[0])))
     mean, *samples = tiles.shaped(mean)
     return mean, tiles.shaped(deviation)[0], *samples
+
+
+def equal_processes(processes: Sequence[Process]) -> dict[Process, list[int]]:
+    """Each different process, with the numbers of those that equal it."""
+    groups: dict[Process, list[int]] = {}
+    for c, process in enumerate(processes):
+        groups.setdefault(process, []).append(c)
+    return groups
 
 
 class _Weights:
     """Weights of the samples for the fine pixels of a tile, kept by arrangement."""
 
-    def __init__(self, process):
+    def __init__(self, process: Process) -> None:
         self.process = process
-        self.kept = {}
+        self.kept: dict[tuple[bytes, ...], tuple[NDArray, NDArray]] = {}
 
-    def __call__(self, key, fine, places):
+    def __call__(
+        self, key: tuple[bytes, ...], fine: NDArray, places: NDArray
+    ) -> tuple[NDArray, NDArray]:
         if key not in self.kept:
             if len(self.kept) >= _KEPT:
                 self.kept.pop(next(iter(self.kept)), None)
-            self.kept[key] = self._of(fine, places)
+            weights, variance = kriging_weights(self.process, fine, places)
+            self.kept[key] = weights, np.sqrt(np.maximum(variance, 0))
         return self.kept[key]
 
-    def _of(self, fine, places):
-        process = self.process
-        prior = process.variance + process.level
-        if not len(places):
-            return np.zeros((len(fine), 0)), np.full(len(fine), np.sqrt(prior))
-        cross = process.signal(fine, places)
-        factor, _ = lapack.dpotrf(process.samples(places), lower=True)
-        weights = lapack.dpotrs(factor, cross.T, lower=True)[0].T
-        variance = prior - np.einsum("ij,ij->i", weights, cross)
-        return weights, np.sqrt(np.maximum(variance, 0))
+
+def kriging_weights(
+    process: Process, to: NDArray, places: NDArray
+) -> tuple[NDArray, NDArray]:
+    """Weights of samples for a prediction, and its variance.
+
+    Parameters
+    ----------
+    process : Process
+        Covariance.
+    to : (n, 2) array
+        Positions that are predicted, in pixels of the frames.
+    places : (m, 2) array
+        Positions of the samples; there may be none.
+
+    Returns
+    -------
+    weights : (n, m) array
+        The prediction is ``weights @ samples``.
+    variance : (n,) array
+        Variance of the prediction; rounding may make it negative.
+    """
+    prior = process.variance + process.level
+    if not len(places):
+        return np.zeros((len(to), 0)), np.full(len(to), prior)
+    cross = process.signal(to, places)
+    factor, _ = lapack.dpotrf(process.samples(places), lower=True)
+    weights = lapack.dpotrs(factor, cross.T, lower=True)[0].T
+    return weights, prior - np.einsum("ij,ij->i", weights, cross)

@@ -1,10 +1,13 @@
-"""Frames cut into small windows that all see the same arrangement of samples."""
+"""Frames cut into small windows that have one arrangement of samples."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # A Cholesky factorisation of so many samples takes a twentieth of a second.
 _SAMPLES = 1000
@@ -16,48 +19,56 @@ class Windows(NamedTuple):
     Attributes
     ----------
     points : (n, 2) array
-        Places of the samples of a window in pixels of the frames, frame after frame.
+        Positions of the samples of a window in pixels of the frames, frame after frame.
     samples : (n, n_windows * n_factors) array
-        Factor innermost; the mean of every factor is taken off.
+        Samples less the mean of their factor; the factor is the innermost index.
     size : int
         Rows and columns of the part of one frame.
     whole : (n_frames, 2) int array
         Whole pixels of the shifts, by which the windows of the frames differ.
     """
 
-    points: np.ndarray
-    samples: np.ndarray
+    points: NDArray
+    samples: NDArray
     size: int
-    whole: np.ndarray
+    whole: NDArray
 
-    def moved(self, shifts):
-        """Places of the samples for other shifts (n_frames, 2)."""
+    def moved(self, shifts: NDArray) -> NDArray:
+        """Positions of the samples for other shifts (n_frames, 2)."""
         n = self.size
-        inner = np.stack(np.indices((n, n)), axis=-1).reshape(1, -1, 2)
+        inner = np.indices((n, n)).reshape(2, -1).T[None]
         return (inner + (shifts - self.whole)[:, None]).reshape(-1, 2)
 
-    def by_frame(self, by_points):
-        """Sum of what belongs to the samples of a frame, (n_frames, 2)."""
+    def by_frame(self, by_points: NDArray) -> NDArray:
+        """Sums over the samples of each frame, (n_frames, 2)."""
         return by_points.reshape(len(self.whole), -1, 2).sum(axis=1)
 
 
-def cut_windows(Y, shifts, mask=None, size=None, step=None, n_samples=_SAMPLES):
-    """Cut frames into windows; each frame's lie where it sees the same field.
+def cut_windows(
+    Y: NDArray,
+    shifts: NDArray,
+    mask: NDArray | None = None,
+    size: int | None = None,
+    step: int | None = None,
+    n_samples: int = _SAMPLES,
+) -> Windows:
+    """Cut frames into windows of one field, to within whole pixels, in all frames.
 
     Parameters
     ----------
     Y : (n_frames, rows, columns, n_factors) array
+        Frames.
     shifts : (n_frames, 2) array
-        In pixels of the frames.
+        Shifts of rows and columns in pixels of the frames.
     mask : (n_frames, rows, columns) bool array, optional
         A window with a masked sample is left out.
     size : int, optional
         Rows and columns of a window in a frame; default: as many as leave no more
         than about a thousand samples, at least 4.
     step : int, optional
-        Between windows; default: their size.
+        Distance between windows; default: their size.
     n_samples : int, default 1000
-        What the default size is chosen by.
+        Largest number of samples of a window of the default size.
 
     Returns
     -------
@@ -77,7 +88,7 @@ def cut_windows(Y, shifts, mask=None, size=None, step=None, n_samples=_SAMPLES):
         size = max(4, int(np.sqrt(n_samples / n_frames)))
     size = min(size, room)
     step = step or size
-    found = []
+    parts = []
     for i in _places(first[0], last[0], size, step):
         for j in _places(first[1], last[1], size, step):
             cut = [
@@ -85,20 +96,20 @@ def cut_windows(Y, shifts, mask=None, size=None, step=None, n_samples=_SAMPLES):
                 for k, (a, b) in enumerate(whole)
             ]
             if mask is None or not any(mask[part].any() for part in cut):
-                found.append(np.stack([Y[part] for part in cut]))
-    if not found:
+                parts.append(np.stack([Y[part] for part in cut]))
+    if not parts:
         raise ValueError(
             f"No window of {size} x {size} pixels is free of masked samples in all "
             "frames: mask less, or leave out a frame."
         )
-    Z = np.stack(found, axis=3).astype(float)
-    Z = Z.reshape(n_frames * size**2, len(found), n_factors)
+    Z = np.stack(parts, axis=3).astype(float)
+    Z = Z.reshape(n_frames * size**2, len(parts), n_factors)
     Z -= Z.mean(axis=(0, 1))
     windows = Windows(np.empty(0), Z.reshape(len(Z), -1), size, whole)
     return windows._replace(points=windows.moved(shifts))
 
 
-def _places(first, last, size, step):
-    """Starts of windows that cover a stretch evenly, its end included."""
+def _places(first: int, last: int, size: int, step: int) -> NDArray:
+    """Starts of evenly spaced windows from the first pixel to the last."""
     n = max(1, int(np.ceil((last - first - size) / step)) + 1)
     return np.unique(np.linspace(first, last - size, n).round().astype(int))

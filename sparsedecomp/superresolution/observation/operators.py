@@ -1,8 +1,10 @@
-"""What a coarse scan sees of a fine map, and the transpose of it."""
+"""Operator from a fine map to the samples of coarse scans, and its adjoint."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import numbers
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -11,13 +13,18 @@ from sparsedecomp.superresolution.observation.geometry import MARGIN, Geometry
 from sparsedecomp.superresolution.observation.taps import SUPPORT, taps
 from sparsedecomp.superresolution.threads import bands, in_threads
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Taps = list[tuple[tuple[NDArray, NDArray], tuple[NDArray, NDArray]]]
+
 
 class FrameOperator:
     """Frames of a map: ``A x = {R_k X C_k'}``, for many factors at once.
 
-    A raster of points samples the map, folded with the spot of the probe; a pure
-    translation and a separable spot make every frame the product of a few taps along
-    rows and a few along columns. The scale need not be whole.
+    A raster of points samples the map, folded with the spot of the probe. Since frames
+    differ by a translation and the spot is separable, each frame is the product of a
+    sparse matrix for rows and one for columns. The scale need not be whole.
 
     Parameters
     ----------
@@ -25,11 +32,11 @@ class FrameOperator:
         Shifts of the frames and the fine grid.
     psf : float, default 0
         Standard deviation of the Gaussian spot in pixels of the fine grid. 0 for a
-        map of the specimen as the spot sees it, which asks for no deconvolution.
+        map of the specimen as the spot sees it, without deconvolution.
     mask : (n_frames, rows, columns) bool array, optional
         True for samples that do not exist. Those beyond the grid are left out too.
     kernel : {"cubic", "linear", "lanczos3", "lanczos4"}
-        That interpolates the fine map.
+        Kernel that interpolates the fine map.
 
     Raises
     ------
@@ -48,7 +55,14 @@ class FrameOperator:
     True
     """
 
-    def __init__(self, geometry, *, psf=0.0, mask=None, kernel="cubic"):
+    def __init__(
+        self,
+        geometry: Geometry,
+        *,
+        psf: float = 0.0,
+        mask: NDArray | None = None,
+        kernel: str = "cubic",
+    ) -> None:
         check_psf(psf, geometry)
         self.geometry = geometry
         self.psf = float(psf)
@@ -66,58 +80,61 @@ class FrameOperator:
         if excluded.all():
             raise ValueError("All samples are masked or lie outside, change the mask.")
         self.mask = excluded
-        self._taps = {}
+        self._taps: dict[np.dtype, Taps] = {}
 
     @property
-    def n_samples(self):
-        """Samples that exist."""
+    def n_samples(self) -> int:
+        """Number of samples that exist."""
         return int(np.count_nonzero(~self.mask))
 
-    def _taps_of(self, dtype):
+    def _taps_of(self, dtype: np.dtype) -> Taps:
+        """Indices and weights of rows and of columns for each frame."""
         if dtype not in self._taps:
-            found = []
+            axes = []
             for axis in (0, 1):
-                each = [
+                frames = [
                     taps(p, self.geometry.shape[axis], self.kernel, self.psf)
                     for p in self.geometry.positions(axis)
                 ]
-                found.append([(i, w.astype(dtype)) for i, w in each])
-            self._taps[dtype] = list(zip(*found, strict=True))
+                axes.append([(i, w.astype(dtype)) for i, w in frames])
+            self._taps[dtype] = list(zip(*axes, strict=True))
         return self._taps[dtype]
 
-    def forward(self, X):
+    def forward(self, X: NDArray) -> NDArray:
         """Frames of a map.
 
         Parameters
         ----------
         X : (H, W, n_factors) array
-            float32 or float64.
+            Fine map, float32 or float64.
 
         Returns
         -------
         (n_frames, rows, columns, n_factors) array
-            Zero where samples do not exist.
+            Samples; zero where they do not exist.
         """
         X = np.ascontiguousarray(X)
         (h, w), n_factors = self.geometry.frame_shape, X.shape[-1]
         Y = np.empty((self.geometry.n_frames, h, w, n_factors), X.dtype)
         image = X.reshape(len(X), -1)
 
-        def one(k):
-            (ri, rw), (ci, cw) = self._taps_of(X.dtype)[k]
+        every = self._taps_of(X.dtype)
+
+        def sample_frame(k: int) -> None:
+            (ri, rw), (ci, cw) = every[k]
             sample(image, ri, rw, ci, cw, n_factors, Y[k].reshape(h, -1))
 
-        self._taps_of(X.dtype)
-        in_threads(one, range(len(Y)))
+        in_threads(sample_frame, range(len(Y)))
         Y[self.mask] = 0
         return Y
 
-    def adjoint(self, Y):
+    def adjoint(self, Y: NDArray) -> NDArray:
         """Transpose of `forward`.
 
         Parameters
         ----------
         Y : (n_frames, rows, columns, n_factors) array
+            Samples; those that do not exist may hold anything.
 
         Returns
         -------
@@ -131,24 +148,26 @@ class FrameOperator:
         every = self._taps_of(Y.dtype)
 
         # Bands of the map are written by one thread each, in the order of the frames.
-        def one(band):
+        def spread_on(band: slice) -> None:
             for y, ((ri, rw), (ci, cw)) in zip(Y, every, strict=True):
                 y = y.reshape(len(y), -1)
                 spread(y, ri, rw, ci, cw, n_factors, band.start, image[band])
 
-        in_threads(one, bands(len(X)))
+        in_threads(spread_on, bands(len(X)))
         return X
 
-    def norm(self, n_iter=30):
-        """Largest singular value, a little over it, by the power method.
+    def norm(self, n_iter: int = 30) -> float:
+        """Upper bound of the largest singular value, by the power method.
 
         Parameters
         ----------
         n_iter : int, default 30
+            Number of iterations.
 
         Returns
         -------
         float
+            The estimate, which is a little too small, and 2 % more.
         """
         x = np.random.default_rng(0).random((*self.geometry.shape, 1))
         for _ in range(n_iter):
@@ -156,34 +175,40 @@ class FrameOperator:
             x = self.adjoint(self.forward(x))
         return 1.02 * float(np.sqrt(np.linalg.norm(x)))
 
-    def without(self, mask):
-        """The operator without the samples of a mask as well.
+    def without(self, mask: NDArray) -> FrameOperator:
+        """The operator without some more samples.
 
         Parameters
         ----------
         mask : (n_frames, rows, columns) bool array
+            True for samples to leave out.
+
+        Returns
+        -------
+        FrameOperator
         """
         return FrameOperator(
             self.geometry, psf=self.psf, mask=self.mask | mask, kernel=self.kernel
         )
 
-    def tiles(self, size, halo=None):
+    def tiles(self, size: int, halo: int | None = None) -> Iterator[Tile]:
         """Operators of overlapping pieces of the map, for maps larger than memory.
 
-        What a sample says about a map reaches a few pixels: a piece solved with a halo
-        around it is, in its core, the solution of the whole.
+        A sample tells about the map within a few pixels. A piece solved with a halo
+        around it is therefore, in its core, the solution of the whole.
 
         Parameters
         ----------
         size : int
             Rows and columns of the core of a piece, in pixels of the fine grid.
         halo : int, optional
-            Pixels around the core; default: ``4 psf + 4 scale`` and the kernel's reach.
+            Number of pixels around the core; default: ``4 psf + 4 scale`` and the reach
+            of the kernel.
 
         Yields
         ------
         Tile
-            Pieces in the order of rows; their cores cover the map once.
+            A piece, row by row. The cores of all pieces cover the map once.
         """
         scale = self.geometry.scale
         if halo is None:
@@ -196,15 +221,15 @@ class FrameOperator:
             for columns in cuts[1]:
                 yield self.piece((rows, columns), halo)
 
-    def piece(self, core, halo):
+    def piece(self, core: Sequence[tuple[int, int]], halo: int) -> Tile:
         """The operator of a piece of the map.
 
         Parameters
         ----------
-        core : pair of (first, last)
-            Rows and columns of the piece.
+        core : ((int, int), (int, int))
+            First and last row, and first and last column, of the piece.
         halo : int
-            Pixels around it.
+            Number of pixels around it.
 
         Returns
         -------
@@ -225,15 +250,13 @@ class FrameOperator:
             starts.append(first)
             sizes.append(size)
             shifts.append(whole.shifts[:, axis] + first)
-        origin = tuple(
-            o + a / whole.scale for o, (a, _) in zip(whole.origin, window, strict=True)
-        )
+        (top, bottom), (left, right) = window
         geometry = Geometry(
             np.stack(shifts, axis=1),
-            tuple(sizes),
+            (sizes[0], sizes[1]),
             whole.scale,
-            origin,
-            tuple(b - a for a, b in window),
+            (whole.origin[0] + top / whole.scale, whole.origin[1] + left / whole.scale),
+            (bottom - top, right - left),
         )
         cut = [
             (k, slice(i, i + sizes[0]), slice(j, j + sizes[1]))
@@ -244,13 +267,11 @@ class FrameOperator:
             slice(c - a, d - a) for (a, _), (c, d) in zip(window, core, strict=True)
         )
         outer = tuple(slice(*each) for each in core)
+        # Not by the constructor: a piece may be narrower than the spot, or all masked.
         operator = FrameOperator.__new__(FrameOperator)
-        operator.geometry, operator.psf, operator.kernel = (
-            geometry,
-            self.psf,
-            self.kernel,
-        )
-        operator.mask, operator._taps = mask | geometry.outside(), {}
+        operator.geometry, operator.psf = geometry, self.psf
+        operator.kernel, operator._taps = self.kernel, {}
+        operator.mask = mask | geometry.outside()
         return Tile(operator, cut, inner, outer)
 
 
@@ -260,37 +281,39 @@ class Tile(NamedTuple):
     Attributes
     ----------
     operator : FrameOperator
-        Of the piece with its halo.
-    cut : list of tuples
+        Operator of the piece with its halo.
+    cut : list of (int, slice, slice)
         Frame, rows and columns of the samples that belong to it.
-    inner, outer : tuples of slices
-        The core in the piece, and in the whole map.
+    inner, outer : tuple of slice
+        Rows and columns of the core in the piece, and in the whole map.
     """
 
     operator: FrameOperator
-    cut: list
-    inner: tuple
-    outer: tuple
+    cut: list[tuple[int, slice, slice]]
+    inner: tuple[slice, ...]
+    outer: tuple[slice, ...]
 
-    def samples(self, Y):
+    def samples(self, Y: NDArray) -> NDArray:
         """The part of the frames (n_frames, rows, columns, ...) that belongs here."""
         return np.stack([np.asarray(Y[part]) for part in self.cut])
 
 
-def check_psf(psf, geometry):
-    """Refuse a point spread that is no width or is wider than the field.
+def check_psf(psf: float, geometry: Geometry) -> None:
+    """Refuse a point spread that is negative, not finite or wider than the field.
 
     Parameters
     ----------
     psf : float
         Standard deviation in pixels of the fine grid.
     geometry : Geometry
+        Its shape is the field.
 
     Raises
     ------
     ValueError
+        Gives both widths.
     """
-    if not (np.isscalar(psf) and np.isfinite(psf) and psf >= 0):
+    if not (isinstance(psf, numbers.Real) and np.isfinite(psf) and psf >= 0):
         raise ValueError(
             f"psf={psf!r} was given, expected the standard deviation of the spot in "
             "pixels of the fine grid, 0 or more."

@@ -1,35 +1,48 @@
-"""What a planned set of shifted frames can tell: rank, condition, amplified noise."""
+"""Rank, condition and amplified noise of a planned set of shifted frames."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-# Fine pixels of the periodic field that a plan is judged on, at least.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike, NDArray
+
+# Least side of the periodic field that a plan is judged on, in fine pixels. A larger
+# field resolves frequencies more finely; the time grows with its sixth power.
 _FIELD = 12
-# Squares of singular values below this part of the largest tell nothing.
+# Squares of singular values below this part of the largest one count as zero: rounding
+# leaves about 1e-13, and a frequency so weak would be noise a thousandfold.
 _NOTHING = 1e-6
-# Missing frequencies lie along an axis when it has so many times those of the other.
+# Missing frequencies are said to lie along one axis if their sum there is so many times
+# that along the other one.
 _ONE_WAY = 1.2
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What `plan_shifts` found.
+    """What a set of shifts can tell about a finer map, by `plan_shifts`.
 
     Attributes
     ----------
     step, fine_step, psf : float
-        In the units of the shifts.
+        Step of the frames, step of the fine map and standard deviation of the spot, in
+        the units of the shifts.
     shifts : (n_frames, 2) array
+        Shifts of rows and columns.
     n_distinct : int
-        Shifts that differ by more than whole steps.
-    rank, n_unknowns : int
-        Frequencies of the fine map that the frames determine, of all.
+        Number of shifts that differ by more than whole steps.
+    rank : int
+        Number of frequencies of the fine map that the frames determine.
+    n_unknowns : int
+        Number of all frequencies of the fine map.
     condition : float
-        Largest over smallest singular value of those.
+        Ratio of the largest to the smallest singular value of what is determined.
     amplification : float
         Noise of the fine map over the noise of a sample, root mean square over what is
         determined, without any prior.
@@ -39,7 +52,7 @@ class Plan:
     from_prior : (n, n) array
         Part of every frequency that no frame tells about, 0 to 1.
     frequencies : (n,) array
-        Of `by_frequency`, in cycles per unit of the shifts.
+        Frequencies of `by_frequency` along each axis, in cycles per unit of the shifts.
     proposal : Plan or None
         Better shifts with no more frames; None where none is better.
     """
@@ -47,25 +60,30 @@ class Plan:
     step: float
     fine_step: float
     psf: float
-    shifts: np.ndarray
+    shifts: NDArray
     n_distinct: int
     rank: int
     n_unknowns: int
     condition: float
     amplification: float
-    by_frequency: np.ndarray
-    from_prior: np.ndarray
-    frequencies: np.ndarray
+    by_frequency: NDArray
+    from_prior: NDArray
+    frequencies: NDArray
     proposal: Plan | None = field(default=None)
 
     @property
-    def missing(self):
+    def missing(self) -> NDArray:
         """Frequencies (rows, columns) that come from the prior, in part or whole."""
         rows, columns = np.nonzero(np.isinf(self.by_frequency))
         return np.stack([self.frequencies[rows], self.frequencies[columns]], axis=1)
 
-    def describe_missing(self):
-        """Say in words which frequencies come from the prior alone."""
+    def describe_missing(self) -> str:
+        """Say in words which frequencies come from the prior alone.
+
+        Returns
+        -------
+        str
+        """
         if not len(self.missing):
             return "All frequencies of the fine map are determined by the frames."
         share = 100 * (1 - self.rank / self.n_unknowns)
@@ -82,7 +100,7 @@ class Plan:
             f"one another, mostly along {along}."
         )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         lines = [
             f"{len(self.shifts)} frames ({self.n_distinct} distinct) at a step of "
             f"{self.step:g}, for a map at {self.fine_step:g}:",
@@ -101,13 +119,13 @@ class Plan:
             ]
         return "\n".join(lines)
 
-    def plot(self, axes=None):
+    def plot(self, axes: Sequence[Axes] | None = None) -> NDArray:
         """Draw the shifts and the amplification by frequency.
 
         Parameters
         ----------
         axes : sequence of two matplotlib.axes.Axes, optional
-            Default: those of a new figure.
+            Where to draw; default: the axes of a new figure.
 
         Returns
         -------
@@ -118,26 +136,34 @@ class Plan:
         return sparsedecomp.plotting.plot_plan(self, axes=axes)
 
 
-def plan_shifts(step, shifts, psf=0.0, fine_step=None, propose=True):
+def plan_shifts(
+    step: float,
+    shifts: ArrayLike,
+    psf: float = 0.0,
+    fine_step: float | None = None,
+    propose: bool = True,
+) -> Plan:
     """Say what shifted frames can tell about a finer map, before they are measured.
 
     On a periodic field the samples ``exp(i q u)`` of every frequency ``q`` of the fine
-    map make one matrix; its singular values are all there is to know [1]_. Where its
-    rank is low, several frequencies are aliased into one and only a prior parts them.
+    map make one matrix, whose singular values give the rank and the noise [1]_. Where
+    the rank is low, several frequencies are aliased into one another and only a prior
+    can separate them.
 
-    It decides what the positions allow; it does not know the specimen, and a point
-    spread much wider than the fine step leaves little to see whatever the shifts.
+    The plan says what the positions allow. It does not know the specimen, and a point
+    spread much wider than the fine step suppresses the signal whatever the shifts.
 
     Parameters
     ----------
     step : float
-        Between samples of a frame.
+        Distance between the samples of a frame.
     shifts : (n_frames, 2) array
         Where frames begin, along rows and columns, in the units of ``step``.
     psf : float, default 0
         Standard deviation of the Gaussian spot, in the same units.
     fine_step : float, optional
-        Of the map; default: the smallest distance between two shifts along an axis.
+        Step of the fine map; default: the smallest distance between two shifts along an
+        axis.
     propose : bool, default True
         Look for better shifts with no more frames.
 
@@ -165,38 +191,39 @@ def plan_shifts(step, shifts, psf=0.0, fine_step=None, propose=True):
     >>> plan.rank, plan.n_unknowns, round(plan.condition, 3)
     (225, 225, 1.0)
     """
-    shifts = np.asarray(shifts, float)
+    starts = np.asarray(shifts, float)
     if not (np.isfinite(step) and step > 0):
         raise ValueError(f"step={step!r} was given, expected a positive length.")
-    if shifts.ndim != 2 or shifts.shape[1] != 2 or not np.isfinite(shifts).all():
+    if starts.ndim != 2 or starts.shape[1] != 2 or not np.isfinite(starts).all():
         raise ValueError(
-            f"The shifts have the shape {shifts.shape}, expected finite numbers of "
+            f"The shifts have the shape {starts.shape}, expected finite numbers of "
             "shape (n_frames, 2): rows and columns for every frame."
         )
     if not psf >= 0:
         raise ValueError(f"psf={psf!r} was given, expected a length, 0 or more.")
     if fine_step is None:
-        fine_step = _smallest_distance(shifts, step)
+        fine_step = _smallest_distance(starts, step)
     if not 0 < fine_step <= step:
         raise ValueError(
             f"fine_step={fine_step:g} was given for a step of {step:g}, expected a "
             "positive length that is not larger."
         )
-    plan = _judge(step, shifts, psf, fine_step)
+    plan = _judge(step, starts, psf, fine_step)
     if propose:
-        found = _best(step, len(shifts), psf, fine_step)
-        if _order(found) < _order(plan):
-            plan = Plan(**{**vars(plan), "proposal": found})
+        best = _best(step, len(starts), psf, fine_step)
+        if _order(best) < _order(plan):
+            plan = replace(plan, proposal=best)
     return plan
 
 
-def _smallest_distance(shifts, step):
+def _smallest_distance(shifts: NDArray, step: float) -> float:
     apart = np.abs(shifts[:, None] - shifts[None]).ravel()
     apart = apart[apart > 1e-6 * step]
     return min(float(apart.min()), step) if apart.size else step
 
 
-def _judge(step, shifts, psf, fine_step):
+def _judge(step: float, shifts: NDArray, psf: float, fine_step: float) -> Plan:
+    """The plan of some shifts, from the eigenvalues of their Gram matrix."""
     scale = step / fine_step
     whole = Fraction(scale).limit_denominator(12)
     n = whole.numerator * max(1, -(-_FIELD // whole.numerator))
@@ -236,12 +263,12 @@ def _judge(step, shifts, psf, fine_step):
     )
 
 
-def _order(plan):
-    """Plans by what they determine, then by the noise; small differences are none."""
+def _order(plan: Plan) -> tuple[int, float]:
+    """Sorting key: what a plan determines, then its noise to three decimals."""
     return -plan.rank, round(plan.amplification, 3)
 
 
-def _best(step, n_frames, psf, fine_step):
+def _best(step: float, n_frames: int, psf: float, fine_step: float) -> Plan:
     """Regular sets of shifts, rows times columns, with no more frames than given."""
     sets = [
         [(step * i / p, step * j / q) for i in range(p) for j in range(q)]
@@ -252,8 +279,10 @@ def _best(step, n_frames, psf, fine_step):
     return min(plans, key=_order)
 
 
-def _largest(sets, n_kept=6):
-    """The sets with most frames that are nearest to square."""
+def _largest(
+    sets: list[list[tuple[float, float]]], n_kept: int = 6
+) -> list[list[tuple[float, float]]]:
+    """The sets with most frames, those nearest to a square first."""
     return sorted(
         sets, key=lambda s: (-len(s), abs(len({y for y, _ in s}) ** 2 - len(s)))
     )[:n_kept]

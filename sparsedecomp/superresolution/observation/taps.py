@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 # Half width of each interpolation kernel, in pixels.
 SUPPORT = {"linear": 1, "cubic": 2, "lanczos3": 3, "lanczos4": 4}
-# Of the Gaussian point spread, in standard deviations.
+# Half width of the Gaussian point spread in standard deviations, beyond which 6e-5 of
+# it lies, and the number of points that it is sampled at, a quarter of a standard
+# deviation apart. More of both are more exact and take longer to set up.
 _REACH = 4.0
 _NODES = 33
 
 
-def kernel_of(name, x):
+def kernel_of(name: str, x: NDArray) -> NDArray:
     """Interpolation kernel at the distances ``x`` in pixels."""
     x = np.abs(x)
     if name == "linear":
@@ -25,18 +32,20 @@ def kernel_of(name, x):
     return np.where(x < a, np.sinc(x) * np.sinc(x / a), 0.0)
 
 
-def taps(positions, size, kernel="cubic", psf=0.0):
+def taps(
+    positions: ArrayLike, size: int, kernel: str = "cubic", psf: float = 0.0
+) -> tuple[NDArray, NDArray]:
     """Indices and weights of the pixels that make samples at some positions.
 
     Parameters
     ----------
     positions : (n,) array
-        Along one axis, in pixels of the image; pixel ``i`` is at ``i``.
+        Positions along one axis, in pixels of the image; pixel ``i`` is at ``i``.
     size : int
-        Pixels of the image along the axis. It goes on beyond its edges with the
-        values at its edges.
+        Number of pixels of the image along the axis. Beyond its edges the image
+        continues with the values at its edges.
     kernel : {"cubic", "linear", "lanczos3", "lanczos4"}
-        Interpolates the image.
+        Kernel that interpolates the image.
     psf : float, default 0
         Standard deviation of a Gaussian point spread in pixels, which the
         interpolated image is folded with.
@@ -44,9 +53,9 @@ def taps(positions, size, kernel="cubic", psf=0.0):
     Returns
     -------
     index : (n, n_taps) int32 array
-        From 0 to ``size - 1``; a pixel at the edge may come more than once.
+        Pixels, from 0 to ``size - 1``; one at the edge may come more than once.
     weight : (n, n_taps) float64 array
-        Rows add up to one.
+        Weights of the pixels; rows add up to one.
 
     Examples
     --------
@@ -55,16 +64,16 @@ def taps(positions, size, kernel="cubic", psf=0.0):
     >>> index.tolist(), weight.tolist()
     ([[1, 2, 3, 4]], [[-0.0625, 0.5625, 0.5625, -0.0625]])
     """
-    positions = np.asarray(positions, float)
+    places = np.asarray(positions, float)
     if psf > 0:
         nodes = np.linspace(-_REACH, _REACH, _NODES) * psf
         spread = np.exp(-0.5 * (nodes / psf) ** 2)
     else:
         nodes, spread = np.zeros(1), np.ones(1)
     reach = SUPPORT[kernel] + int(np.ceil(nodes[-1]))
-    first = np.floor(positions).astype(int) - reach + 1
+    first = np.floor(places).astype(int) - reach + 1
     index = first[:, None] + np.arange(2 * reach)
-    distance = positions[:, None] - index
+    distance = places[:, None] - index
     weight = sum(
         share * kernel_of(kernel, distance - node)
         for node, share in zip(nodes, spread, strict=True)

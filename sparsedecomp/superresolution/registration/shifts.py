@@ -1,8 +1,9 @@
-"""Where frames really lie: shifts of greatest evidence, around the nominal ones."""
+"""Shifts of frames that maximise the evidence, around the nominal ones."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import lapack
@@ -15,84 +16,107 @@ from sparsedecomp.superresolution.gaussian_process.evidence import (
     fit_process,
     limits_of,
 )
-from sparsedecomp.superresolution.gaussian_process.windows import cut_windows
+from sparsedecomp.superresolution.gaussian_process.windows import Windows, cut_windows
 from sparsedecomp.superresolution.registration.correlation import correlate
 from sparsedecomp.superresolution.threads import on_one_blas_thread
 
-# Shifts may leave the nominal ones by so many standard deviations of the prior.
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+# Bounds of the shifts around the nominal ones, in standard deviations of the prior.
+# Larger bounds let a shift go to a wrong maximum of the evidence.
 _REACH = 6
-# Noise over signal, at least, of one fit after the other: with little noise the
-# evidence has many maxima, with more it is smooth and its maximum is where to start.
+# Least noise over signal in one fit after the other. With little noise the evidence has
+# many maxima; with more it is smooth, and its maximum is the start of the next fit.
 _LEAST_NOISE = (1e-1, 1e-2, 1e-3, LEAST_NOISE)
+# Samples of a window in all frames together: the time of a factorisation grows with the
+# third power.
 _WINDOW_SAMPLES = 400
-# Windows times factors: with more, evidence takes long and says the same.
+# Most windows times factors. More make the shifts surer and take longer.
 _MOST_COLUMNS = 3000
+# Step of the shifts, in pixels, for the curvature by differences of the slope.
+_STEP = 1e-3
 
 
 @dataclass(frozen=True)
 class Registration:
-    """What `register` found; lengths are in pixels of the frames.
+    """Shifts of frames by `register`; lengths are in pixels of the frames.
 
     Attributes
     ----------
     shifts : (n_frames, 2) array
-        To be used: the estimate if it was accepted, else the nominal shifts.
-    nominal, estimate : (n_frames, 2) arrays
+        Shifts to be used: the estimate if it was accepted, else the nominal shifts.
+    nominal : (n_frames, 2) array
+        Shifts that were given, or found by correlation.
+    estimate : (n_frames, 2) array
+        Shifts that maximise the evidence.
     deviation : (n_frames, 2) array
         Standard deviation of the estimate, less the shift that is common to all.
     accepted : bool
+        Whether the estimate is used.
     reason : str
+        Why it is used or not.
     log_evidence : (float, float)
-        With the nominal shifts and with the estimate.
+        Log evidence of the nominal shifts and of the estimate.
     held_out : (float, float)
-        Root mean square error at frames predicted from the others, with both.
+        Root mean square error of frames predicted from the others, with the nominal
+        shifts and with the estimate.
     misfit : (n_frames,) array
-        The same of every frame, at the shifts to be used, over the median frame's: far
-        above 1 where a frame shows something else than the others.
+        Error of each frame predicted from the others, at the shifts to be used, over
+        that of the median frame: far above 1 where a frame shows something else than
+        the others.
     process : Process
         Covariance of the frames at the shifts to be used.
     """
 
-    shifts: np.ndarray
-    nominal: np.ndarray
-    estimate: np.ndarray
-    deviation: np.ndarray
+    shifts: NDArray
+    nominal: NDArray
+    estimate: NDArray
+    deviation: NDArray
     accepted: bool
     reason: str
-    log_evidence: tuple
-    held_out: tuple
-    misfit: np.ndarray
+    log_evidence: tuple[float, float]
+    held_out: tuple[float, float]
+    misfit: NDArray
     process: Process
 
     @property
-    def drift(self):
-        """What the estimate adds to the nominal shifts, (n_frames, 2)."""
+    def drift(self) -> NDArray:
+        """Difference of the estimate and the nominal shifts, (n_frames, 2)."""
         return self.estimate - self.nominal
 
 
 @on_one_blas_thread
-def register(Y, nominal=None, *, prior=None, mask=None, max_iter=100):
+def register(
+    Y: NDArray,
+    nominal: ArrayLike | None = None,
+    *,
+    prior: float | None = None,
+    mask: NDArray | None = None,
+    max_iter: int = 100,
+) -> Registration:
     """Find the shifts of frames from the frames, with the nominal ones as a prior.
 
-    Coarse frames are aliased, which defeats correlation. Here shifts, noise and
+    Coarse frames are aliased, which makes correlation inexact. Here shifts, noise and
     correlation lengths maximise the evidence of a Gaussian process on the samples of
-    all frames together [1]_: small windows tile the field and share their
-    arrangement, so one Cholesky factorisation serves all of them and all factors.
+    all frames together [1]_. Small windows tile the field; they have one arrangement of
+    samples, so that one Cholesky factorisation serves all windows and factors.
 
-    A shift common to all frames cannot be seen in them: it stays as the prior has it.
+    A shift common to all frames cannot be seen in them and stays as in the prior.
 
     Parameters
     ----------
     Y : (n_frames, rows, columns, n_factors) array
         Factors with noise of one variance; a few of the strongest are enough.
     nominal : (n_frames, 2) array, optional
-        Rows and columns in pixels; default: by phase correlation.
+        Nominal shifts of rows and columns in pixels; default: by phase correlation.
     prior : float, optional
         Standard deviation of the nominal shifts in pixels; default: 0.2, or 0.5 where
-        they come from correlation.
+        they come from correlation. Larger values trust the frames more.
     mask : (n_frames, rows, columns) bool array, optional
         True for samples to leave out.
     max_iter : int, default 100
+        Upper bound on the iterations of each fit.
 
     Returns
     -------
@@ -133,34 +157,34 @@ def register(Y, nominal=None, *, prior=None, mask=None, max_iter=100):
     windows = _windows(Y, nominal, mask)
     fits = [fit_process(windows.points, windows.samples, nu) for nu in (3, 5)]
     process, before = min(fits, key=lambda fit: fit[1])
-    found, estimate = fits[0][0], nominal
+    fitted, estimate = fits[0][0], nominal
     for least in _LEAST_NOISE:
-        found, estimate = _fit(
-            windows, nominal, sigma, found, estimate, least, max_iter
+        fitted, estimate = _fit(
+            windows, nominal, sigma, fitted, estimate, least, max_iter
         )
     # The smoother covariance is often the better one, once the shifts are right.
     smoother = _fit(
         windows,
         nominal,
         sigma,
-        replace(found, twice_nu=5),
+        replace(fitted, twice_nu=5),
         estimate,
         LEAST_NOISE,
         max_iter,
     )
-    found, estimate = max(
-        (found, estimate), smoother, key=lambda fit: -_value(windows, *fit)
+    fitted, estimate = max(
+        (fitted, estimate), smoother, key=lambda fit: -_value(windows, *fit)
     )
     points = windows.moved(estimate)
-    after = _value(windows, found, estimate)
+    after = _value(windows, fitted, estimate)
     errors = [
         held_out_frames(p, at, windows.samples, len(Y))
-        for p, at in ((process, windows.points), (found, points))
+        for p, at in ((process, windows.points), (fitted, points))
     ]
-    held_out = tuple(float(np.sqrt(np.mean(e**2))) for e in errors)
-    # As many parameters are worth by the criterion of Schwarz.
-    worth = (len(Y) - 1) * np.log(windows.samples.size)
-    gains = before - after > worth
+    held_out = (_root_mean_square(errors[0]), _root_mean_square(errors[1]))
+    # Penalty of the shifts as parameters by the Bayesian information criterion.
+    penalty = (len(Y) - 1) * np.log(windows.samples.size)
+    gains = before - after > penalty
     accepted = gains and held_out[1] < held_out[0]
     if accepted:
         reason = "evidence and held-out frames improve"
@@ -172,17 +196,21 @@ def register(Y, nominal=None, *, prior=None, mask=None, max_iter=100):
         shifts=estimate if accepted else nominal,
         nominal=nominal,
         estimate=estimate,
-        deviation=_deviation(windows, estimate, sigma, found),
+        deviation=_deviation(windows, estimate, sigma, fitted),
         accepted=bool(accepted),
         reason=reason,
         log_evidence=(-before, -after),
         held_out=held_out,
         misfit=errors[int(accepted)] / np.median(errors[int(accepted)]),
-        process=found if accepted else process,
+        process=fitted if accepted else process,
     )
 
 
-def _windows(Y, shifts, mask):
+def _root_mean_square(errors: NDArray) -> float:
+    return float(np.sqrt(np.mean(errors**2)))
+
+
+def _windows(Y: NDArray, shifts: NDArray, mask: NDArray | None) -> Windows:
     windows = cut_windows(Y, shifts, mask, n_samples=_WINDOW_SAMPLES)
     excess = windows.samples.shape[1] / _MOST_COLUMNS
     if excess > 1:
@@ -191,17 +219,25 @@ def _windows(Y, shifts, mask):
     return windows
 
 
-def _value(windows, process, shifts):
+def _value(windows: Windows, process: Process, shifts: NDArray) -> float:
     """Negative log evidence of windows at some shifts."""
     value, _, _ = evidence(process, windows.moved(shifts), windows.samples, slope=False)
     return float(value)
 
 
-def _fit(windows, nominal, sigma, process, shifts, least, max_iter):
-    """Shifts and process that maximise evidence times prior, from given ones on."""
+def _fit(
+    windows: Windows,
+    nominal: NDArray,
+    sigma: float,
+    process: Process,
+    shifts: NDArray,
+    least: float,
+    max_iter: int,
+) -> tuple[Process, NDArray]:
+    """Process and shifts that maximise evidence times prior, from given ones on."""
     scale = windows.samples.size
 
-    def objective(p):
+    def objective(p: NDArray) -> tuple[float, NDArray]:
         shifts = p[4:].reshape(nominal.shape)
         value, by_points, by_logarithms = evidence(
             process.with_logarithms(p[:4]), windows.moved(shifts), windows.samples
@@ -211,31 +247,36 @@ def _fit(windows, nominal, sigma, process, shifts, least, max_iter):
         value += 0.5 * np.square(away).sum()
         return value / scale, np.append(by_logarithms, by_shifts) / scale
 
-    room = [(d - _REACH * sigma, d + _REACH * sigma) for d in nominal.ravel()]
-    found = minimize(
+    around = [(d - _REACH * sigma, d + _REACH * sigma) for d in nominal.ravel()]
+    fit = minimize(
         objective,
         np.append(process.logarithms(), shifts),
         jac=True,
         method="L-BFGS-B",
-        bounds=limits_of(process, least) + room,
+        bounds=limits_of(process, least) + around,
         options={"maxiter": max_iter, "ftol": 1e-9},
     )
-    return process.with_logarithms(found.x[:4]), found.x[4:].reshape(nominal.shape)
+    return process.with_logarithms(fit.x[:4]), fit.x[4:].reshape(nominal.shape)
 
 
-def held_out_frames(process, points, Z, n_frames):
+def held_out_frames(
+    process: Process, points: NDArray, Z: NDArray, n_frames: int
+) -> NDArray:
     """Root mean square error of every frame as predicted from the others.
 
-    What a block ``k`` of samples differs from its prediction by is
-    ``(C^-1)_kk^-1 (C^-1 Z)_k``: no frame has to be left out in fact.
+    The difference of a block ``k`` of samples and its prediction from all others is
+    ``(C^-1)_kk^-1 (C^-1 Z)_k``, so that nothing has to be fitted again.
 
     Parameters
     ----------
     process : Process
+        Covariance.
     points : (n, 2) array
-        Samples of frame after frame.
+        Positions of the samples, frame after frame.
     Z : (n, m) array
+        Samples, a column for each window and factor.
     n_frames : int
+        Number of frames.
 
     Returns
     -------
@@ -253,10 +294,12 @@ def held_out_frames(process, points, Z, n_frames):
     return errors
 
 
-def _deviation(windows, shifts, sigma, process, step=1e-3):
+def _deviation(
+    windows: Windows, shifts: NDArray, sigma: float, process: Process
+) -> NDArray:
     """Standard deviations by the curvature of evidence and prior at the estimate."""
 
-    def slope(p):
+    def slope(p: NDArray) -> NDArray:
         shifts_ = p.reshape(shifts.shape)
         _, by_points, _ = evidence(process, windows.moved(shifts_), windows.samples)
         return windows.by_frame(by_points).ravel()
@@ -264,14 +307,14 @@ def _deviation(windows, shifts, sigma, process, step=1e-3):
     middle = shifts.ravel()
     curvature = np.array(
         [
-            (slope(middle + step * e) - slope(middle - step * e)) / (2 * step)
+            (slope(middle + _STEP * e) - slope(middle - _STEP * e)) / (2 * _STEP)
             for e in np.eye(middle.size)
         ]
     )
     curvature = 0.5 * (curvature + curvature.T)
     values, vectors = np.linalg.eigh(curvature)
-    # Where the evidence is not convex it says nothing: the prior is left.
+    # Where the evidence is not convex, the prior alone bounds the shifts.
     covariance = (vectors / np.maximum(values, 1 / sigma**2)) @ vectors.T
-    # Of every axis, the shift that all frames share is left out.
+    # The shift that all frames share is projected out along each axis.
     own = np.kron(np.eye(len(shifts)) - 1 / len(shifts), np.eye(2))
     return np.sqrt(np.diag(own @ covariance @ own)).reshape(shifts.shape)

@@ -1,8 +1,8 @@
-"""Shifts of frames and codes of patches found in turn: double sparsity."""
+"""Shifts of frames and sparse codes of patches found in turn: double sparsity."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -15,72 +15,85 @@ from sparsedecomp.superresolution.solvers.sparse_coding import (
     polish,
 )
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Sweeps of coordinate descent at most, and change of the weights at which to stop: the
+# problems are small and solved to rounding.
 _SWEEPS, _PRECISION = 2000, 1e-10
-# Of the largest penalty that leaves a shift at all.
+# Penalty of the weights over the least one that makes all of them zero. Larger values
+# mix fewer candidates.
 _SPARSITY = 1e-3
-# The bank is narrowed in every round, down to so many pixels of the frames.
+# Factor of the reach of the candidates in every round, and its least value in pixels of
+# the frames. A factor nearer to one finds the shifts more surely, in more rounds.
 _SHRINK, _NEAREST = 0.8, 0.1
 
 
 class Warps(NamedTuple):
-    """Shifts as mixtures of candidates.
+    """Shifts as mixtures of candidates, by `sparse_register`.
 
     Attributes
     ----------
     shifts : (n_frames, 2) array
-        In pixels of the frames; their mean is as given.
+        Shifts in pixels of the frames; their mean is as given.
     weights : (n_frames, n_candidates) array
-        Of the candidates of the last round; not negative, most of them zero.
+        Weights of the candidates of the last round; not negative, most of them zero.
     x : (H, W, n_factors) array
-        The map that they were found with.
+        The map that the shifts were found with.
     changes : (n_rounds,) array
         Root mean square change of the shifts in each round, in pixels of the frames.
     """
 
-    shifts: np.ndarray
-    weights: np.ndarray
-    x: np.ndarray
-    changes: np.ndarray
+    shifts: NDArray
+    weights: NDArray
+    x: NDArray
+    changes: NDArray
 
 
 def sparse_register(
-    A,
-    Y,
-    weight=1.0,
+    A: FrameOperator,
+    Y: NDArray,
+    weight: float = 1.0,
     *,
-    pull=2.0,
-    dictionary=None,
-    reach=0.3,
-    n_steps=3,
-    n_rounds=8,
-    tol=1e-3,
-):
-    """Find shifts and sparse codes together, l1 on both [1]_.
+    pull: float = 2.0,
+    dictionary: NDArray | None = None,
+    reach: float = 0.3,
+    n_steps: int = 3,
+    n_rounds: int = 8,
+    tol: float = 1e-3,
+) -> Warps:
+    """Find shifts and sparse codes together, with an l1 penalty on both [1]_.
 
     The warp of a frame is a mixture of a few of many candidate shifts around the
     present one, ``y_k ~ sum_j theta_kj S_j x`` with ``theta >= 0`` and an l1 penalty;
-    the map ``x`` is that of `sparse_map` for the present shifts. Both take turns. A
-    frame is moved to the mean of its candidates, weighted by ``theta``.
+    the map ``x`` is that of `sparse_map` for the present shifts. Shifts and map are
+    updated in turn. A frame is moved to the mean of its candidates, weighted by
+    ``theta``.
 
-    It is for reproduction: on the published scan with a stage off by 0.1 pixels it came
-    within 0.006 of a pixel at a noise of 5 of 255 and 0.02 at 15, `register` within
-    0.004 and 0.008 in a tenth of the time. Of four frames the map may follow shifts
-    that are wrong, and they stay so.
+    It reproduces the published method; `register` is better and faster. On the
+    published scan with a stage off by 0.1 pixels it came within 0.006 of a pixel at a
+    noise of 5 of 255 and 0.02 at 15, `register` within 0.004 and 0.008 in a tenth of
+    the time. With only four frames the map may fit wrong shifts, which then stay.
 
     Parameters
     ----------
     A : FrameOperator
-        With the shifts to begin with.
+        Operator of the frames with the shifts to begin with.
     Y : (n_frames, rows, columns, n_factors) array
-        With noise of standard deviation one.
-    weight, pull, dictionary
-        See `sparse_map`.
+        Frames whose noise has the standard deviation one.
+    weight : float, default 1
+        Penalty of the codes, see `sparse_map`.
+    pull : float, default 2
+        Weight of the codes against the samples, see `sparse_map`.
+    dictionary : (n_atoms, size**2) array, optional
+        Atoms, see `sparse_map`.
     reach : float, default 0.3
-        Candidates lie up to so many pixels of the frames away along each axis; a
+        Largest distance of the candidates along each axis, in pixels of the frames; a
         fifth less in every round, down to a tenth of a pixel.
     n_steps : int, default 3
-        Candidates on each side along an axis.
+        Number of candidates on each side along an axis.
     n_rounds : int, default 8
+        Upper bound on the rounds.
     tol : float, default 1e-3
         Change of the shifts at which to stop, in pixels of the frames.
 
@@ -111,12 +124,13 @@ def sparse_register(
     stride = int(np.sqrt(D.shape[1])) // 2
     line = np.linspace(-1, 1, 2 * n_steps + 1)
     bank = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 2)
-    x, changes = pilot(A, Y), []
+    x = pilot(A, Y)
+    changes: list[float] = []
     for _ in range(n_rounds):
         coded = code_patches(A, Y, D, weight, stride=stride, otherwise=x)
         x = polish(A, Y, coded, pull).x
         weights = np.array([_mixture(A, Y, x, k, reach * bank) for k in range(len(Y))])
-        # Frames that show nothing stay where they are.
+        # Frames without contrast stay where they are.
         total = np.maximum(weights.sum(axis=1, keepdims=True), np.finfo(float).tiny)
         step = reach * weights @ bank / total
         step -= step.mean(axis=0)
@@ -131,7 +145,9 @@ def sparse_register(
     return Warps(A.geometry.shifts, weights, x, np.array(changes))
 
 
-def _mixture(A, Y, x, k, bank):
+def _mixture(
+    A: FrameOperator, Y: NDArray, x: NDArray, k: int, bank: NDArray
+) -> NDArray:
     """Weights of the candidates of a frame, by the non-negative Lasso."""
     geometry = A.geometry.moved(A.geometry.shifts[k] + bank)
     candidates = FrameOperator(geometry, psf=A.psf, kernel=A.kernel)

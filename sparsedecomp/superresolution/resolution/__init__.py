@@ -1,1 +1,1 @@
-"""How fine a map is."""
+"""Measures of the resolution of a map."""

@@ -1,6 +1,8 @@
-"""The highest frequency that one map tells about, without any parameter."""
+"""Resolution of a single map by decorrelation analysis, without parameters."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.signal import windows
@@ -12,20 +14,27 @@ from sparsedecomp.superresolution.resolution.result import (
     steps_of,
 )
 
-# Of the map's narrower side, that it falls off along at each end.
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+# Part of each side along which the map is tapered, at each end. More leaves less of the
+# map, less leaves the jump at its edges in the spectrum.
 _FALL = 0.2
-# Circles, and filters of each round.
+# Number of radii and of high-pass filters: more resolve the maximum more finely.
 _CIRCLES, _FILTERS = 400, 20
-# Of the frequency of the sampling: what stands out beyond is limited by it.
+# A radius above this part of the highest frequency is a bound: signal stands out as far
+# as the sampling allows.
 _LIMIT = 0.93
-# A maximum that what follows does not stay this much below is none.
+# Least height of a maximum above the following minimum. Descloux et al. use 0.0005.
 _DROP = 5e-4
 
 
-def decorrelation_resolution(image, step=1.0):
+def decorrelation_resolution(
+    image: ArrayLike, step: float | tuple[float, float] = 1.0
+) -> Resolution:
     """Resolution of one map by its decorrelation analysis.
 
-    The map is compared with itself after its Fourier transform was normalised to one
+    The map is correlated with a copy whose Fourier transform is normalised to one
     everywhere and cut off at a radius ``r`` [1]_, equation 1::
 
         d(r) = sum_{|q| < r} |F| / sqrt(sum |F|^2 * sum_{|q| < r} 1)
@@ -35,16 +44,17 @@ def decorrelation_resolution(image, step=1.0):
     its largest radius over all filters is the resolution.
 
     It needs one map, no threshold and no model, and has no error bar. Where signal
-    reaches the frequency of the sampling, as in coarse, aliased frames, it is a bound.
-    Without a maximum it is not determined: signal up to the corner of the spectrum and
-    nothing but noise cannot be told apart. A map whose noise was taken off by a prior
-    is measured with the edges that the prior made.
+    reaches the frequency of the sampling, as in coarse, aliased frames, the value is a
+    bound. Without a maximum it is not determined: signal up to the corner of the
+    spectrum and noise alone look the same. In a map that was smoothed by a prior, the
+    edges that the prior made count as signal.
 
     Parameters
     ----------
     image : (rows, columns) array
+        Map.
     step : float or (float, float), default 1
-        Between pixels, of rows and columns.
+        Distance between pixels, of rows and columns.
 
     Returns
     -------
@@ -77,10 +87,10 @@ def decorrelation_resolution(image, step=1.0):
     True
     """
     steps = steps_of(step)
-    image = as_map(image)
-    taper = np.outer(*(windows.tukey(n + 2, 2 * _FALL)[1:-1] for n in image.shape))
-    spectrum = np.abs(np.fft.rfft2((image - image.mean()) * taper))
-    radius, multiplicity = frequencies_of(image.shape, steps)
+    map_ = as_map(image)
+    rows, columns = (windows.tukey(n + 2, 2 * _FALL)[1:-1] for n in map_.shape)
+    spectrum = np.abs(np.fft.rfft2((map_ - map_.mean()) * np.outer(rows, columns)))
+    radius, multiplicity = frequencies_of(map_.shape, steps)
     highest = 0.5 / steps.max()
     inside = (radius > 0) & (radius <= highest)
     radius = radius[inside] / highest
@@ -88,7 +98,7 @@ def decorrelation_resolution(image, step=1.0):
     circle = np.minimum((radius * _CIRCLES).astype(int), _CIRCLES - 1)
     n_values = np.cumsum(np.bincount(circle, multiplicity, _CIRCLES))
 
-    def agreement(sigma=None):
+    def correlation(sigma: float | None = None) -> NDArray:
         """``d`` after the high-pass filter of a Gaussian of ``sigma`` pixels."""
         filtered = amplitude
         if sigma is not None:
@@ -98,12 +108,12 @@ def decorrelation_resolution(image, step=1.0):
         return inner / np.sqrt(np.maximum(power * n_values, np.finfo(float).tiny))
 
     frequency = (np.arange(_CIRCLES) + 1) / _CIRCLES * highest
-    curves = {None: agreement()}
-    wide = min(image.shape) / 4
-    for sigma in np.geomspace(wide, 0.15, _FILTERS):
-        curves[sigma] = agreement(sigma)
+    curves = {None: correlation()}
+    widest = min(map_.shape) / 4
+    for sigma in np.geomspace(widest, 0.15, _FILTERS):
+        curves[sigma] = correlation(sigma)
     peaks = {sigma: _peak(d) for sigma, d in curves.items()}
-    best = max(peaks, key=peaks.get)
+    best = max(peaks, key=peaks.__getitem__)
     curve = {
         "frequency": frequency,
         "correlation": curves[None],
@@ -130,8 +140,8 @@ def decorrelation_resolution(image, step=1.0):
     )
 
 
-def _peak(d):
-    """Place of the last maximum that the curve falls off from; -1 where none."""
+def _peak(d: NDArray) -> int:
+    """Index of the last maximum after which the curve falls; -1 where there is none."""
     for end in range(len(d), 1, -1):
         at = int(np.argmax(d[:end]))
         if at < end - 1:

@@ -1,6 +1,8 @@
-"""How wide edges are: those that given lines cross, or the sharpest of a map."""
+"""Widths of edges: those that given lines cross, or the sharpest of a map."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage, stats
@@ -12,50 +14,67 @@ from sparsedecomp.superresolution.resolution.profiles import (
 )
 from sparsedecomp.superresolution.resolution.result import Resolution, as_map, steps_of
 
-# Profiles so near to each other may share their noise.
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+# Number of neighbouring lines, and side of a tile of a map, in which profiles may have
+# correlated noise. Larger groups give wider, safer intervals.
 _GROUP = 8
-# Edges that are looked for in a map: samples on both sides, slope across of that along,
-# steepness of that of the steepest, cosines of the slant, number.
+# Samples on both sides of an edge that are tried in turn, until the edge is narrower
+# than half of them.
 _REACHES = (4, 8, 16, 32)
-_SLANT, _STEEP, _SLANTS, _MOST_EDGES = 0.5, 0.4, 20, 500
+# An edge in a map has at most this ratio of the slope across the profile to that along
+# it: flatter edges are profiled along the other axis.
+_SLANT = 0.5
+# Least steepness over that of the steepest pixels. A smaller one lets blurred edges in.
+_STEEP = 0.4
+# Number of steps that the cosine of the slant is rounded to, and of edges at most.
+_SLANTS, _MOST_EDGES = 20, 500
 # Five standard deviations of the slope of white noise, smoothed as the map is.
 _ABOVE_NOISE = 5 / np.sqrt(8 * np.pi)
 
 
-def edge_width(lines, step=1.0, *, bar=False, shape="logistic", level=0.95):
+def edge_width(
+    lines: ArrayLike,
+    step: float = 1.0,
+    *,
+    bar: bool = False,
+    shape: str = "logistic",
+    level: float = 0.95,
+) -> Resolution:
     """Width of an edge that many lines cross, by one fit to all of them.
 
-    Every line has its own low and high value and its own place of the edge; all share
-    the slope ``alpha`` of ``y = (high - low) / (1 + exp(-alpha x + beta)) + low``.
-    The width is that of the slope at half its height, ``3.5255 / |alpha|``. Its
-    confidence interval is that of the profile likelihood, widened where neighbouring
-    lines or a misfit of the shape make the scores scatter more than noise would.
+    Every line has its own low and high value and its own position of the edge; all
+    share the slope ``alpha`` of ``y = (high - low) / (1 + exp(-alpha x + beta)) +
+    low``. The width is that of the slope at half its height, ``3.5255 / |alpha|``. Its
+    confidence interval is that of the profile likelihood, widened where correlated
+    noise of neighbouring lines or a misfit of the shape make the scores scatter more.
 
-    It tells the resolution where the edge itself is much sharper. A single line at a
-    step wider than the edge fits any slope: widths below half a step are never
-    returned, but "at most".
+    The width is the resolution where the edge itself is much sharper. A single line at
+    a step wider than the edge fits any slope: a width below half a step is returned as
+    a bound ("at most").
 
     Parameters
     ----------
     lines : (n_lines, n_points) array
-        Across one edge each, rising or falling; or across a bar.
+        Lines across one edge each, rising or falling, or across a bar.
     step : float, default 1
-        Between points.
+        Distance between points.
     bar : bool, default False
-        Lines cross both edges of a bar, bright or dark: they are cut in its middle, and
+        Lines cross both edges of a bar, bright or dark. They are cut in its middle, and
         each part is fitted as an edge.
     shape : {"logistic", "gaussian"}
-        Of the edge: a logistic function, or the integral of a Gaussian. An edge blurred
-        by a Gaussian spot looks 12 % narrower to the logistic one.
+        Shape of the edge: a logistic function, or the integral of a Gaussian. An edge
+        blurred by a Gaussian spot looks 12 % narrower to the logistic one.
     level : float, default 0.95
-        Of the confidence interval.
+        Probability of the confidence interval.
 
     Returns
     -------
     Resolution
-        ``lengths`` holds the rising and falling edges alone ("left", "right") and the
-        distances "20-80 %" and "10-90 %"; ``curve`` all samples around their edges,
-        and the fit.
+        ``lengths`` holds the widths of the rising and of the falling edges ("left",
+        "right") and the distances "20-80 %" and "10-90 %"; ``curve`` all samples
+        around their edges, and the fit.
 
     Raises
     ------
@@ -73,59 +92,68 @@ def edge_width(lines, step=1.0, *, bar=False, shape="logistic", level=0.95):
     0.5
     """
     step = _check(step, shape)
-    lines = np.atleast_2d(np.asarray(lines, float))
+    y = np.atleast_2d(np.asarray(lines, float))
     least = 10 if bar else 5
-    if lines.ndim != 2 or lines.shape[1] < least:
+    if y.ndim != 2 or y.shape[1] < least:
         raise ValueError(
-            f"The lines have the shape {lines.shape}, expected (n_lines, n_points) "
-            f"with at least {least} points."
+            f"The lines have the shape {y.shape}, expected (n_lines, n_points) with at "
+            f"least {least} points."
         )
-    if not np.isfinite(lines).all():
-        i, j = np.argwhere(~np.isfinite(lines))[0]
+    if not np.isfinite(y).all():
+        i, j = np.argwhere(~np.isfinite(y))[0]
         raise ValueError(f"Line {i} is NaN or infinite at point {j}: mend or drop it.")
-    group = np.arange(len(lines)) // _GROUP
+    group = np.arange(len(y)) // _GROUP
     if bar:
-        line = lines.mean(axis=0)
-        if line[0] + line[-1] > 2 * line.mean():
-            lines, line = -lines, -line
-        above = np.flatnonzero(line > 0.5 * (line.min() + line.max()))
-        cut = int(np.clip(round(above.mean() + 0.5), 5, len(line) - 5))
-        half = min(cut, lines.shape[1] - cut)
-        samples = np.vstack([lines[:, cut - half : cut], -lines[:, cut : cut + half]])
-        group, falls = np.tile(group, 2), np.repeat([False, True], len(lines))
+        mean = y.mean(axis=0)
+        if mean[0] + mean[-1] > 2 * mean.mean():
+            y, mean = -y, -mean
+        above = np.flatnonzero(mean > 0.5 * (mean.min() + mean.max()))
+        cut = int(np.clip(round(above.mean() + 0.5), 5, len(mean) - 5))
+        half = min(cut, y.shape[1] - cut)
+        samples = np.vstack([y[:, cut - half : cut], -y[:, cut : cut + half]])
+        group, falls = np.tile(group, 2), np.repeat([False, True], len(y))
     else:
-        n = lines.shape[1]
-        falls = (lines * (np.arange(n) - (n - 1) / 2)).sum(axis=1) < 0
-        samples = np.where(falls[:, None], -lines, lines)
+        n = y.shape[1]
+        falls = (y * (np.arange(n) - (n - 1) / 2)).sum(axis=1) < 0
+        samples = np.where(falls[:, None], -y, y)
     parts = [Profiles(samples, group, falls)]
     return shared_width(parts, step, shape, level)
 
 
-def edge_resolution(image, step=1.0, *, shape="logistic", level=0.95):
-    """Width of the sharpest edges of a map, found by themselves.
+def edge_resolution(
+    image: ArrayLike,
+    step: float | tuple[float, float] = 1.0,
+    *,
+    shape: str = "logistic",
+    level: float = 0.95,
+) -> Resolution:
+    """Width of the sharpest edges of a map, which are found by themselves.
 
-    The steepest places whose slope runs nearly along rows or columns, and stands above
-    that of white noise, are cut out, the profiles that no single edge fits are left
-    out, and `edge_width` is measured with the slant of each edge taken off.
+    Profiles are cut out where the slope is steepest, runs nearly along rows or columns
+    and stands above that of white noise. Profiles that no single edge fits are left
+    out, and `edge_width` is measured with a correction for the slant of each edge.
 
-    It is the resolution where the specimen has sharp edges a few widths apart. Both
-    sides of a feature narrower than the spot make a slope steeper than that of an edge:
-    on a specimen full of those the result is too fine, by up to a half. Noise that was
-    smoothed looks like edges. Straight ones that were chosen by eye are the better
-    choice, with `edge_width`.
+    The width is the resolution where the specimen has sharp edges a few widths apart.
+    Both sides of a feature narrower than the spot make a slope steeper than that of an
+    edge: on a specimen full of such features the result is too fine, by up to a half.
+    Smoothed noise looks like edges. Where there is a straight edge, `edge_width` across
+    it is the better choice.
 
     Parameters
     ----------
     image : (rows, columns) array
-        Of equal steps.
-    step : float, default 1
+        Map with equal steps of rows and columns.
+    step : float or (float, float), default 1
+        Distance between pixels.
     shape : {"logistic", "gaussian"}
+        Shape of the edges, see `edge_width`.
     level : float, default 0.95
+        Probability of the confidence interval.
 
     Returns
     -------
     Resolution
-        As of `edge_width`.
+        With the same lengths and curve as that of `edge_width`.
 
     Raises
     ------
@@ -143,21 +171,22 @@ def edge_resolution(image, step=1.0, *, shape="logistic", level=0.95):
     >>> abs(found.value - 2.355 * 1.5) < 0.1
     True
     """
-    step = _check(step, shape)
-    image = as_map(image)
+    length = _check(step, shape)
+    map_ = as_map(image)
     note = f"No edge with {_REACHES[0]} pixels on both sides stands out."
-    found = Resolution("edge", np.nan, note=note, level=level)
+    resolution = Resolution("edge", np.nan, note=note, level=level)
     for reach in _REACHES:
-        parts = _find_edges(image, reach)
+        parts = _find_edges(map_, reach)
         if not parts:
             break
-        found = shared_width(parts, step, shape, level, trim=True)
-        if found.value < 0.5 * reach * step:
+        resolution = shared_width(parts, length, shape, level, trim=True)
+        if resolution.value < 0.5 * reach * length:
             break
-    return found
+    return resolution
 
 
-def _check(step, shape):
+def _check(step: float | tuple[float, float], shape: str) -> float:
+    """The one step of both axes; refuses unequal ones and unknown shapes."""
     steps = steps_of(step)
     if np.ptp(steps) > 1e-3 * steps[0]:
         raise ValueError(
@@ -169,7 +198,7 @@ def _check(step, shape):
     return float(steps[0])
 
 
-def _find_edges(image, reach):
+def _find_edges(image: NDArray, reach: int) -> list[Profiles]:
     """Profiles across the steepest places of a map, along its rows and columns."""
     slopes = [ndimage.gaussian_filter(image, 1.0, order=o) for o in ((1, 0), (0, 1))]
     steepness = np.hypot(*slopes)
@@ -180,7 +209,8 @@ def _find_edges(image, reach):
     steep_enough = max(
         _STEEP * np.quantile(steepness, 0.995), _ABOVE_NOISE * noise_of(image)
     )
-    found, kinds = [], {}
+    places: list[tuple[int, int, int]] = []
+    kinds: dict[float, list] = {}
     for axis in (0, 1):
         along, across = np.abs(slopes[axis]), np.abs(slopes[1 - axis])
         edge = along >= ndimage.maximum_filter1d(along, 5, axis=axis)
@@ -190,9 +220,9 @@ def _find_edges(image, reach):
         cut = [slice(1, -1)] * 2
         cut[axis] = slice(reach, -reach)
         inside[tuple(cut)] = True
-        found += [(axis, *place) for place in np.argwhere(edge & inside)]
-    found.sort(key=lambda place: -steepness[place[1:]])
-    for axis, i, j in found[:_MOST_EDGES]:
+        places += [(axis, i, j) for i, j in np.argwhere(edge & inside)]
+    places.sort(key=lambda place: -steepness[place[1:]])
+    for axis, i, j in places[:_MOST_EDGES]:
         slope, steep = slopes[axis][i, j], steepness[i, j]
         line = image[:, j][i - reach : i + reach + 1]
         if axis:
@@ -201,13 +231,14 @@ def _find_edges(image, reach):
         kinds.setdefault(slant, []).append(
             (np.sign(slope) * line, tile[i, j], slope < 0)
         )
-    return [
-        Profiles(*(np.array(each) for each in zip(*members, strict=True)), slant)
-        for slant, members in kinds.items()
-    ]
+    profiles = []
+    for slant, members in kinds.items():
+        lines, tiles, falls = (np.array(each) for each in zip(*members, strict=True))
+        profiles.append(Profiles(lines, tiles, falls, slant))
+    return profiles
 
 
-def noise_of(image):
+def noise_of(image: NDArray) -> float:
     """Standard deviation of white noise, by the median of fourth differences."""
     fourth = np.diff(np.diff(image, 2, axis=0), 2, axis=1)
     return float(np.median(np.abs(fourth))) / (6 * stats.norm.ppf(0.75))

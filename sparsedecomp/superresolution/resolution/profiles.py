@@ -1,8 +1,9 @@
-"""The width that many profiles of edges share: likeliest value and interval."""
+"""The width that many profiles of edges share: estimate and confidence interval."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
@@ -10,34 +11,51 @@ from scipy.special import expit, logit, ndtr, ndtri
 
 from sparsedecomp.superresolution.resolution.result import Resolution
 
-# Width at half height of the slope of an edge: logistic by alpha, and Gaussian by its
-# standard deviation.
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Width at half height of the slope of an edge: of a logistic one times its alpha, of a
+# Gaussian one over its standard deviation.
 _LOGISTIC = 2 * np.log(3 + 2 * np.sqrt(2))
 _GAUSSIAN = 2 * np.sqrt(2 * np.log(2))
 SHAPES = ("logistic", "gaussian")
-# Below half a step a sampled edge looks the same whatever its width.
+# Least width, in steps, that is tried: sampled edges that are narrower look the same.
 _LEAST = 0.5
-# Logarithm between widths that are tried; between centres, in steps.
+# Difference of the logarithms of widths that are tried, and distance of centres in
+# steps. The minimum is interpolated between them; finer ones take longer.
 _RATIO = 0.05
 _CENTRES = 1 / 8
-# Fewer groups of neighbouring profiles do not tell how their noise is shared.
+# Least number of groups of neighbouring profiles by which the correlation of their
+# noise is estimated.
 _LEAST_GROUPS = 5
-# Of the curvature of the squares, in widths that are tried.
+# Distance, in widths that are tried, over which the curvature of the squares is taken.
 _REACH = 2
 _TINY = np.finfo(float).tiny
 
 
 @dataclass(frozen=True)
 class Profiles:
-    """Profiles of one slant that all rise; each belongs to a group of neighbours."""
+    """Profiles across edges of one slant.
 
-    samples: np.ndarray
-    group: np.ndarray
-    falling: np.ndarray
+    Attributes
+    ----------
+    samples : (n_profiles, n_points) array
+        Profiles, turned so that all of them rise.
+    group : (n_profiles,) int array
+        Number of the group of neighbours that each belongs to.
+    falling : (n_profiles,) bool array
+        Whether the edge falls in the map.
+    slant : float
+        Cosine of the angle between the profile and the normal of the edge.
+    """
+
+    samples: NDArray
+    group: NDArray
+    falling: NDArray
     slant: float = 1.0
 
-    def only(self, kept):
-        """Some of the profiles."""
+    def only(self, kept: NDArray) -> Profiles:
+        """The profiles for which ``kept`` is True."""
         return replace(
             self,
             samples=self.samples[kept],
@@ -45,10 +63,12 @@ class Profiles:
             falling=self.falling[kept],
         )
 
-    def fit(self, width, shape, noise=0.0):
-        """Squares left of every profile at a width in steps, and its centre.
+    def fit(
+        self, width: float, shape: str, noise: float = 0.0
+    ) -> tuple[NDArray, NDArray]:
+        """Residual squares of every profile at a width in steps, and its centre.
 
-        With the variance of the noise the squares are those of all centres together:
+        With the variance of the noise the squares are averaged over all centres:
         ``-2 noise log mean exp(-squares / (2 noise))``.
         """
         n = self.samples.shape[1]
@@ -64,14 +84,14 @@ class Profiles:
         bend = np.minimum(a - 2 * b + c, -_TINY)
         to = np.clip(0.5 * (a - c) / bend, -0.5, 0.5)
         most = b + 0.5 * to * (c - a) + 0.5 * to**2 * bend
-        left = np.maximum(np.square(y).sum(axis=1) - most, 0)
+        residual = np.maximum(np.square(y).sum(axis=1) - most, 0)
         if noise:
             explained[best, every] = most
             shares = np.exp((explained - most) / (2 * noise)).mean(axis=0)
-            left -= 2 * noise * np.log(shares)
-        return left, centres[best] + to * _CENTRES
+            residual -= 2 * noise * np.log(shares)
+        return residual, centres[best] + to * _CENTRES
 
-    def aligned(self, width, shape):
+    def aligned(self, width: float, shape: str) -> tuple[NDArray, NDArray]:
         """Distances of the samples from their edge, and their values from 0 to 1."""
         _, centre = self.fit(width, shape)
         x = (np.arange(self.samples.shape[1]) - centre[:, None]) * self.slant
@@ -82,7 +102,7 @@ class Profiles:
         return x.ravel(), ((self.samples - low[:, None]) / height[:, None]).ravel()
 
 
-def _edge(x, width, shape):
+def _edge(x: NDArray, width: float, shape: str) -> NDArray:
     return (
         expit(_LOGISTIC / width * x)
         if shape == "logistic"
@@ -90,26 +110,30 @@ def _edge(x, width, shape):
     )
 
 
-def _between(part, width, shape):
+def _between(part: float, width: float, shape: str) -> float:
     """Distance from ``part`` to ``1 - part`` of the height of an edge."""
     if shape == "logistic":
         return -2 * logit(part) * width / _LOGISTIC
     return -2 * ndtri(part) * width / _GAUSSIAN
 
 
-def shared_width(parts, step, shape, level, trim=False):
-    """Width shared by all profiles, and by those of each side.
+def shared_width(
+    parts: list[Profiles], step: float, shape: str, level: float, trim: bool = False
+) -> Resolution:
+    """Width shared by all profiles, and by those that rise and those that fall.
 
     Parameters
     ----------
     parts : list of Profiles
+        Profiles, those of one slant together.
     step : float
-        Between samples.
+        Distance between samples.
     shape : {"logistic", "gaussian"}
+        Shape of the edges.
     level : float
-        Of the confidence interval.
+        Probability of the confidence interval.
     trim : bool, default False
-        Leave profiles out that no single edge fits.
+        Leave out profiles that no single edge fits.
 
     Returns
     -------
@@ -119,11 +143,11 @@ def shared_width(parts, step, shape, level, trim=False):
     widths = np.exp(np.arange(np.log(_LEAST), np.log(n), _RATIO))
     tables = _tables(parts, widths, shape)
     if trim:
-        # What holds more than one edge leaves more squares than noise does.
-        left = np.concatenate(tables)
-        left = left[:, np.argmin(left.sum(axis=0))]
+        # A profile with more than one edge has a larger residual than noise alone.
+        residual = np.concatenate(tables)
+        residual = residual[:, np.argmin(residual.sum(axis=0))]
         ends = np.cumsum([len(table) for table in tables])[:-1]
-        kept = np.split(left <= 3 * np.median(left), ends)
+        kept = np.split(residual <= 3 * np.median(residual), ends)
         parts = [part.only(k) for part, k in zip(parts, kept, strict=True)]
         tables = [table[k] for table, k in zip(tables, kept, strict=True)]
     n_profiles = sum(map(len, tables))
@@ -136,7 +160,7 @@ def shared_width(parts, step, shape, level, trim=False):
         for name in ("group", "falling")
     )
 
-    def interval(chosen):
+    def interval(chosen: slice | NDArray) -> tuple[float, float, float]:
         return _interval(table[chosen], group[chosen], widths, noise, freedom, level)
 
     width, low, high = interval(slice(None))
@@ -179,15 +203,24 @@ def shared_width(parts, step, shape, level, trim=False):
     )
 
 
-def _tables(parts, widths, shape, noise=0.0):
-    """Squares left of the profiles of each part, at every width."""
+def _tables(
+    parts: list[Profiles], widths: NDArray, shape: str, noise: float = 0.0
+) -> list[NDArray]:
+    """Residual squares of the profiles of each part, at every width."""
     return [
         np.stack([part.fit(w, shape, noise)[0] for w in widths], axis=1)
         for part in parts
     ]
 
 
-def _interval(table, group, widths, noise, freedom, level):
+def _interval(
+    table: NDArray,
+    group: NDArray,
+    widths: NDArray,
+    noise: float,
+    freedom: int,
+    level: float,
+) -> tuple[float, float, float]:
     """Width of least squares, and the ends of its confidence interval."""
     total = table.sum(axis=0)
     logs, first = np.log(widths), int(np.argmin(total))
@@ -208,16 +241,16 @@ def _interval(table, group, widths, noise, freedom, level):
         a, b, c = total[first - 1 : first + 2]
         to = 0.5 * (a - c) / max(a - 2 * b + c, _TINY)
         best, least = best + _RATIO * to, b - 0.25 * (a - c) * to
-    # The root of a parabola above its vertex is straight.
+    # The root of a parabola above its vertex is linear, so that it can be interpolated.
     away = np.sqrt(np.maximum(total - least, 0))
     below, above = logs < best, logs > best
     low = _crossing(best, logs[below][::-1], away[below][::-1], reach)
     high = _crossing(best, logs[above], away[above], reach)
-    return tuple(float(v) for v in np.exp([best, low, high]))
+    return float(np.exp(best)), float(np.exp(low)), float(np.exp(high))
 
 
-def _crossing(start, x, y, level):
-    """Where a curve that starts at zero rises above a level; its end where never."""
+def _crossing(start: float, x: NDArray, y: NDArray, level: float) -> float:
+    """Where a curve that starts at zero rises above a level; else its end."""
     x, y = np.append(start, x), np.append(0.0, y)
     above = np.flatnonzero(y > level)
     if not len(above):

@@ -1,10 +1,15 @@
-"""What every measure of resolution answers: a length, how sure it is, and its curve."""
+"""The result of every measure of resolution: a length, its interval and its curve."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,55 +21,65 @@ class Resolution:
     method : str
         "edge", "frc" or "decorrelation".
     value : float
-        A length in `units`; NaN where it is not determined.
+        Resolution, a length in `units`; NaN where it is not determined.
     interval : (float, float)
-        Where the value lies with the probability `level`; NaN where the method knows
-        none.
+        Interval that holds the value with the probability `level`; NaN where the method
+        gives none.
     is_bound : bool
-        The value is the most that the resolution can be: the sampling does not tell
-        more.
+        Whether the value is an upper bound: the sampling does not tell more.
     note : str
         What the value means, or why there is none.
     units : str
+        Name of the unit of all lengths.
     level : float
+        Probability of the interval.
     lengths : dict of str to float
         Other lengths that belong to it, in the same units.
     curve : dict of str to array
-        What the value was read from; the first entry is the abscissa.
+        Curve that the value was read from; the first entry is the abscissa.
     """
 
     method: str
     value: float
-    interval: tuple = (np.nan, np.nan)
+    interval: tuple[float, float] = (np.nan, np.nan)
     is_bound: bool = False
     note: str = ""
     units: str = "px"
     level: float = 0.95
-    lengths: dict = field(default_factory=dict)
-    curve: dict = field(default_factory=dict)
+    lengths: dict[str, float] = field(default_factory=dict)
+    curve: dict[str, NDArray] = field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "value", float(self.value))
         object.__setattr__(self, "interval", tuple(map(float, self.interval)))
 
     @property
-    def determined(self):
+    def determined(self) -> bool:
         """Whether there is a value or a bound."""
         return bool(np.isfinite(self.value))
 
-    def in_units(self, units):
-        """The same with the name of a unit.
+    def in_units(self, units: object) -> Resolution:
+        """The same resolution with the name of a unit.
 
         Parameters
         ----------
         units : str
-            Anything else stands for a length without one.
-        """
-        named = isinstance(units, str) and units.strip()
-        return replace(self, units=units if named else "(no unit)")
+            Name of the unit. Anything but a name stands for lengths without one.
 
-    def describe(self):
-        """The value in words."""
+        Returns
+        -------
+        Resolution
+        """
+        named = isinstance(units, str) and bool(units.strip())
+        return replace(self, units=str(units) if named else "(no unit)")
+
+    def describe(self) -> str:
+        """The value in words, with its interval and unit.
+
+        Returns
+        -------
+        str
+        """
         if not self.determined:
             return "not determined"
         if self.is_bound:
@@ -73,7 +88,7 @@ class Resolution:
         between = f" ({low:.3g} to {high:.3g})" if np.isfinite(low + high) else ""
         return f"{self.value:.3g}{between} {self.units}"
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         lines = [f"Resolution by {self.method}: {self.describe()}"]
         if self.note:
             lines.append(f"  {self.note}")
@@ -83,13 +98,13 @@ class Resolution:
         ]
         return "\n".join(lines)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the curve that the value was read from.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, optional
-            Default: those of a new figure.
+            Where to draw; default: the axes of a new figure.
 
         Returns
         -------
@@ -100,49 +115,62 @@ class Resolution:
         return sparsedecomp.plotting.plot_resolution(self, ax=ax)
 
 
-def as_map(image, name="map"):
+def as_map(image: ArrayLike, name: str = "map") -> NDArray:
     """A map as finite float64 rows and columns, at least eight of each.
 
     Parameters
     ----------
     image : (rows, columns) array
+        Map.
     name : str
+        How messages call it.
+
+    Returns
+    -------
+    (rows, columns) float64 array
 
     Raises
     ------
     ValueError
+        For other shapes, and NaN or infinite pixels.
     """
-    image = np.asarray(image, float)
-    if image.ndim != 2 or min(image.shape) < 8:
+    map_ = np.asarray(image, float)
+    if map_.ndim != 2 or min(map_.shape) < 8:
         raise ValueError(
-            f"The {name} has the shape {image.shape}, expected rows and columns, at "
+            f"The {name} has the shape {map_.shape}, expected rows and columns, at "
             "least 8 of each."
         )
-    if not np.isfinite(image).all():
-        i, j = np.argwhere(~np.isfinite(image))[0]
+    if not np.isfinite(map_).all():
+        i, j = np.argwhere(~np.isfinite(map_))[0]
         raise ValueError(
             f"The {name} is NaN or infinite at row {i}, column {j}: crop it, or mend "
             "such pixels."
         )
-    return image
+    return map_
 
 
-def frequencies_of(shape, steps=(1.0, 1.0)):
-    """Radial frequencies of ``rfft2`` and how often each counts.
+def frequencies_of(
+    shape: tuple[int, ...], steps: ArrayLike = (1.0, 1.0)
+) -> tuple[NDArray, NDArray]:
+    """Radial frequencies of ``rfft2`` and how often each occurs in ``fft2``.
 
     Parameters
     ----------
     shape : (int, int)
+        Rows and columns of the map.
     steps : (float, float), default (1, 1)
-        Between rows and columns.
+        Distance of rows and of columns.
 
     Returns
     -------
-    radius, multiplicity : (rows, columns // 2 + 1) arrays
-        In cycles per unit of the steps.
+    radius : (rows, columns // 2 + 1) array
+        Frequencies in cycles per unit of the steps.
+    multiplicity : (rows, columns // 2 + 1) array
+        One or two.
     """
-    rows = np.fft.fftfreq(shape[0], steps[0])
-    radius = np.hypot(rows[:, None], np.fft.rfftfreq(shape[1], steps[1]))
+    along_rows, along_columns = np.asarray(steps, float)
+    rows = np.fft.fftfreq(shape[0], along_rows)
+    radius = np.hypot(rows[:, None], np.fft.rfftfreq(shape[1], along_columns))
     multiplicity = np.full(radius.shape, 2.0)
     multiplicity[:, 0] = 1
     if shape[1] % 2 == 0:
@@ -150,16 +178,22 @@ def frequencies_of(shape, steps=(1.0, 1.0)):
     return radius, multiplicity
 
 
-def steps_of(step):
-    """Steps of rows and columns; refuses what are no lengths.
+def steps_of(step: float | tuple[float, float]) -> NDArray:
+    """Steps of rows and columns; refuses anything but positive lengths.
 
     Parameters
     ----------
     step : float or (float, float)
+        Distance between pixels, of both axes or of each.
+
+    Returns
+    -------
+    (2,) array
 
     Raises
     ------
     ValueError
+        Repeats what was given.
     """
     steps = np.asarray(step, float)
     if steps.shape not in ((), (2,)) or not (np.isfinite(steps) & (steps > 0)).all():

@@ -1,6 +1,8 @@
-"""To which frequency two independent halves of a measurement agree."""
+"""Frequency up to which two independent halves of a measurement agree."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
@@ -13,27 +15,34 @@ from sparsedecomp.superresolution.resolution.result import (
     steps_of,
 )
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
 THRESHOLDS = ("1/7", "half_bit")
 TAPERS = ("hann", "tukey", None)
 _TINY = np.finfo(float).tiny
-# Rings that one value is averaged over, by what each knows.
+# Neighbouring rings whose correlation is averaged, weighted by their number of values.
+# More rings give a smoother curve that crosses the threshold less exactly.
 _NEIGHBOURS = np.ones(3)
 
 
-def thin(counts, random_state=0):
-    """Deal the counts of one measurement out to two independent halves.
+def thin(counts: ArrayLike, random_state: int = 0) -> tuple[NDArray, NDArray]:
+    """Split the counts of one measurement into two independent halves.
 
-    A Poisson count dealt out binomially gives two independent Poisson counts of half
-    the mean [1]_: one measurement is as good as two of half the dose.
+    A Poisson count split binomially gives two independent Poisson counts of half the
+    mean [1]_: one measurement is as good as two of half the dose.
 
     Parameters
     ----------
-    counts : array of whole numbers, 0 or more
+    counts : array of int
+        Counts, 0 or more; whole numbers of any type.
     random_state : int, default 0
+        Seed of the split.
 
     Returns
     -------
-    one, other : arrays of the same shape
+    one, other : array of int
+        Halves of the shape of the counts, whose sum they are.
 
     Raises
     ------
@@ -52,42 +61,52 @@ def thin(counts, random_state=0):
     >>> (one + other).tolist()
     [[100, 100, 100], [100, 100, 100]]
     """
-    counts = np.asarray(counts)
-    whole = np.round(counts)
-    if not np.isfinite(whole).all() or whole.min() < 0 or np.any(whole != counts):
+    given = np.asarray(counts)
+    rounded = np.round(given)
+    if not np.isfinite(rounded).all() or rounded.min() < 0 or np.any(rounded != given):
         raise ValueError(
             "Only counts can be dealt out to two halves, expected whole numbers, 0 or "
             "more. Give two maps of independent frames instead."
         )
-    whole = whole.astype(np.int64)
+    whole = rounded.astype(np.int64)
     one = np.random.default_rng(random_state).binomial(whole, 0.5)
     return one, whole - one
 
 
-def ring_resolution(one, other, step=1.0, *, threshold="1/7", taper="hann", level=0.95):
+def ring_resolution(
+    one: ArrayLike,
+    other: ArrayLike,
+    step: float | tuple[float, float] = 1.0,
+    *,
+    threshold: str = "1/7",
+    taper: str | None = "hann",
+    level: float = 0.95,
+) -> Resolution:
     """Resolution by the Fourier ring correlation of two independent maps.
 
     ``FRC(q) = Re sum A B* / sqrt(sum |A|^2 sum |B|^2)`` over rings of equal frequency
     [1]_. The resolution is the inverse of the frequency where it falls below a
     threshold: 1/7, or half a bit of information for each value of the ring [2]_.
 
-    It measures to where the signal stands above the noise, so that more counts give a
-    finer resolution for the same blur. Whatever both halves share counts as signal:
-    the same registration, the same fixed pattern, and a common interpolation or prior,
-    which is why halves must be made from different samples.
+    It is the frequency up to which the signal stands above the noise: more counts give
+    a finer resolution for the same blur. All that both halves share counts as signal:
+    the registration, a fixed pattern, and an interpolation or prior. Halves must
+    therefore be made from different samples.
 
     Parameters
     ----------
-    one, other : (rows, columns) arrays
-        Of independent noise: from two halves of the frames, or of `thin`.
+    one, other : (rows, columns) array
+        Maps of independent noise: from two halves of the frames, or by `thin`.
     step : float or (float, float), default 1
-        Between pixels, of rows and columns.
+        Distance between pixels, of rows and columns.
     threshold : {"1/7", "half_bit"}
+        Correlation at which the halves count as different.
     taper : {"hann", "tukey", None}
-        By which maps fall off to their edges, which are no frequencies of the
-        specimen. "tukey" keeps the middle half of each axis.
+        Window by which maps fall to zero at their edges, so that these add no
+        frequencies. "tukey" keeps the middle half of each axis.
     level : float, default 0.95
-        Of the interval, where the bounds of the correlation cross the threshold.
+        Probability of the interval, whose ends are where the bounds of the correlation
+        cross the threshold.
 
     Returns
     -------
@@ -139,7 +158,7 @@ def ring_resolution(one, other, step=1.0, *, threshold="1/7", taper="hann", leve
     ring = np.round(radius / width).astype(int)
     n_rings = int(0.5 / steps.max() / width) + 1
 
-    def sums(values):
+    def sums(values: NDArray | float) -> NDArray:
         return np.bincount(ring.ravel(), (multiplicity * values).ravel())[1:n_rings]
 
     powers = sums(np.abs(a) ** 2) * sums(np.abs(b) ** 2)
@@ -161,13 +180,13 @@ def ring_resolution(one, other, step=1.0, *, threshold="1/7", taper="hann", leve
     return _resolution(curve, threshold, level)
 
 
-def _window(n, taper):
+def _window(n: int, taper: str | None) -> NDArray:
     if taper is None:
         return np.ones(n)
     return windows.tukey(n + 2, 1.0 if taper == "hann" else 0.5)[1:-1]
 
 
-def _resolution(curve, threshold, level):
+def _resolution(curve: dict[str, NDArray], threshold: str, level: float) -> Resolution:
     """Where the correlation, and its bounds, fall below the threshold."""
     weight, q = curve["independent"], curve["frequency"]
     alone = np.arctanh(np.clip(curve["correlation"], -1 + 1e-9, 1 - 1e-9))
@@ -177,12 +196,11 @@ def _resolution(curve, threshold, level):
     reach = sure / np.sqrt(np.maximum(known - 3, 1))
     line = np.arctanh(np.minimum(curve["threshold"], 1 - 1e-9))
     first, value, last = (_fall(q, z + d - line) for d in (-reach, 0 * z, reach))
-    about = {"level": level, "curve": curve}
     below = weight[q <= (value or 0)]
     mean = (below * alone[: len(below)]).sum() / max(below.sum(), 1)
     if mean <= sure / np.sqrt(max(below.sum() - 3, 1)):
         note = "The halves agree no better than noise with noise."
-        return Resolution("frc", np.nan, note=note, **about)
+        return Resolution("frc", np.nan, note=note, level=level, curve=curve)
     note = f"Two halves agree up to this length, threshold {threshold}."
     if value >= q[-1]:
         note = f"They agree up to the frequency of the sampling, threshold {threshold}."
@@ -193,12 +211,13 @@ def _resolution(curve, threshold, level):
         (1 / last, coarsest),
         is_bound=bool(value >= q[-1]),
         note=note,
-        **about,
+        level=level,
+        curve=curve,
     )
 
 
-def _fall(q, above):
-    """Where a curve first falls below zero: None at once, the last place if never."""
+def _fall(q: NDArray, above: NDArray) -> float | None:
+    """Where a curve first falls below zero: None if it starts there, else its end."""
     below = np.flatnonzero(above < 0)
     if not len(below):
         return q[-1]

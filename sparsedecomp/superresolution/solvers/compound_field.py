@@ -49,8 +49,8 @@ _STIFF = 4.0
 _TINY = np.finfo(float).tiny
 # First guess of the part of intact bonds; the expectation maximisation replaces it.
 _INTACT = 0.9
-# Bounds of the coupling that lines leave of a bond: zero would cut the map into pieces
-# that conjugate gradients cannot connect, one would be no line.
+# Bounds of the coupling that lines leave of a bond: zero would leave pixels without
+# samples undetermined, one would be no line.
 _LEFT = (1e-4, 0.9)
 
 

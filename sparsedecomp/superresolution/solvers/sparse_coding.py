@@ -28,15 +28,14 @@ if TYPE_CHECKING:
     from sparsedecomp.superresolution.selection import Trial
 
 # Side of a patch in pixels of the frames, and its limits in pixels of the fine grid.
-# Chosen on the benchmark "noise 15": smaller patches see too few samples, larger ones
-# are not sparse and take longer.
+# Chosen on the benchmark "noise 15". Larger patches hold more samples and take longer.
 _PATCH = 5
 _SIZES = 8, 16
-# Least side of the patches of a dictionary that is given: smaller ones see no sample of
-# some frames.
+# Least side of the patches of a dictionary that is given: smaller ones hold too few
+# samples to be coded.
 _LEAST = 4
 # Sweeps of coordinate descent at most, and change of the codes, in units of the largest
-# one, at which to stop. Finer codes do not change the mean of overlapping patches.
+# one, at which to stop. A smaller one takes longer.
 _SWEEPS = 100
 _PRECISION = 1e-2
 # Tikhonov's weight for the map that frames are matched with: a smooth one is enough.

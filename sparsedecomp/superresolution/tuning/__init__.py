@@ -1,1 +1,1 @@
-"""Hyper-parameters by trials that are few because each is costly."""
+"""Bayesian optimisation of the parameters of a method."""

@@ -1,35 +1,43 @@
-"""Where to try a costly function next: expected improvement of a Gaussian process."""
+"""Bayesian optimisation by the expected improvement of a Gaussian process."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
 # Ranges of a factor of ten and more are searched on a logarithmic scale.
 _WIDE = 10.0
-# Places that the next one is chosen from: anywhere, and near the best.
+# Candidates that the next point is chosen from: in the whole box, and near the best
+# point. More find the largest improvement more exactly.
 _ANYWHERE, _NEAR = 2000, 500
-# Parts of the box that two places may differ by to be the same.
+# Points that differ by less than this part of the box count as equal.
 _SAME = 1e-3
 
 
-class Search:
-    """Places in a box, one after the other, for the least of a function.
+class BayesianSearch:
+    """Points in a box, one after the other, for the minimum of a function.
 
     Parameters
     ----------
     bounds : dict of str to (float, float)
         Least and largest value of every parameter.
     n_first : int
-        Places spread over the box before any is chosen by the function.
+        Number of points spread over the box before any is chosen by the function.
     random_state : int, default 0
+        Seed of all points.
 
     Examples
     --------
-    >>> from sparsedecomp.superresolution.tuning.search import Search
-    >>> search, values = Search({"x": (-3, 3), "y": (0.01, 100)}, n_first=6), []
+    >>> from sparsedecomp.superresolution.tuning.search import BayesianSearch
+    >>> values = []
+    >>> search = BayesianSearch({"x": (-3, 3), "y": (0.01, 100)}, n_first=6)
     >>> for _ in range(20):
     ...     at = search.propose(values)
     ...     values.append((at["x"] - 1) ** 2 + (at["y"] - 1) ** 2 / at["y"])
@@ -37,7 +45,12 @@ class Search:
     True
     """
 
-    def __init__(self, bounds, n_first, random_state=0):
+    def __init__(
+        self,
+        bounds: dict[str, tuple[float, float]],
+        n_first: int,
+        random_state: int = 0,
+    ) -> None:
         self.names = tuple(bounds)
         low, high = np.array(list(bounds.values()), float).T
         self.wide = (low > 0) & (high >= _WIDE * low)
@@ -48,54 +61,66 @@ class Search:
         self.tried = np.empty((0, len(bounds)))
 
     @property
-    def settled(self):
-        """Whether the last place was, in the whole box, where the one before was."""
+    def settled(self) -> bool:
+        """Whether the last point equals the one before."""
         last = self.tried[-2:]
-        return len(self.tried) > len(self.first) and np.ptp(last, axis=0).max() < _SAME
+        moved = np.ptp(last, axis=0).max()
+        return bool(len(self.tried) > len(self.first) and moved < _SAME)
 
-    def propose(self, values, limited=None, limit=np.inf):
+    def propose(
+        self,
+        values: Sequence[float] | NDArray,
+        limited: Sequence[float] | NDArray | None = None,
+        limit: float = np.inf,
+    ) -> dict[str, float]:
         """Parameters to try next.
 
         Parameters
         ----------
         values : (n,) sequence
-            Of the function where it was tried.
+            Values of the function at all points so far.
         limited : (n,) sequence, optional
-            Of another function, which is not to rise above ``limit``.
+            Values of another function, which must stay below ``limit``.
         limit : float
+            Upper bound of the other function.
 
         Returns
         -------
         dict of str to float
         """
         n = len(self.tried)
-        place = self.first[n] if n < len(self.first) else None
-        if place is None:
-            place = self._most_promising(np.asarray(values, float), limited, limit)
-        self.tried = np.vstack([self.tried, place])
-        found = self.low + place * (self.high - self.low)
-        found = np.where(self.wide, np.exp(found), found)
-        return dict(zip(self.names, found.tolist(), strict=True))
+        if n < len(self.first):
+            point = self.first[n]
+        else:
+            point = self._most_promising(np.asarray(values, float), limited, limit)
+        self.tried = np.vstack([self.tried, point])
+        parameters = self.low + point * (self.high - self.low)
+        parameters = np.where(self.wide, np.exp(parameters), parameters)
+        return dict(zip(self.names, parameters.tolist(), strict=True))
 
-    def _to_scale(self, values):
+    def _to_scale(self, values: NDArray) -> NDArray:
         return np.where(self.wide, np.log(np.where(self.wide, values, 1)), values)
 
-    def _most_promising(self, values, limited, limit):
+    def _most_promising(
+        self, values: NDArray, limited: ArrayLike | None, limit: float
+    ) -> NDArray:
+        """The candidate of largest expected improvement."""
         possible = np.ones(len(values), bool)
         if limited is not None:
             possible = np.asarray(limited) <= limit
         best = self.tried[possible][np.argmin(values[possible])]
         near = best + 0.05 * self.rng.normal(size=(_NEAR, len(best)))
         anywhere = self.rng.random((_ANYWHERE, len(best)))
-        places = np.vstack([anywhere, np.clip(near, 0, 1)])
-        mean, deviation = self._predict(values, places)
+        points = np.vstack([anywhere, np.clip(near, 0, 1)])
+        mean, deviation = self._predict(values, points)
         gain = expected_improvement(mean, deviation, values[possible].min())
         if limited is not None:
-            mean, deviation = self._predict(np.asarray(limited, float), places)
+            mean, deviation = self._predict(np.asarray(limited, float), points)
             gain *= stats.norm.cdf((limit - mean) / deviation)
-        return places[np.argmax(gain)]
+        return points[np.argmax(gain)]
 
-    def _predict(self, values, places):
+    def _predict(self, values: NDArray, points: NDArray) -> tuple[NDArray, NDArray]:
+        """Mean and standard deviation of the function at some points."""
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.gaussian_process import GaussianProcessRegressor, kernels
 
@@ -109,17 +134,23 @@ class Search:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             process.fit(self.tried, values)
-            mean, deviation = process.predict(places, return_std=True)
+            mean, deviation = process.predict(points, return_std=True)
         return mean, np.maximum(deviation, 1e-12)
 
 
-def expected_improvement(mean, deviation, least):
-    """How far below the least value a normal variable is, in the mean.
+def expected_improvement(mean: NDArray, deviation: NDArray, least: float) -> NDArray:
+    """Mean of the amount by which a normal variable falls below the least value.
 
     Parameters
     ----------
-    mean, deviation : arrays
+    mean, deviation : array
+        Mean and standard deviation of the variable.
     least : float
+        Least value so far.
+
+    Returns
+    -------
+    array
     """
     z = (least - mean) / deviation
     return deviation * (z * stats.norm.cdf(z) + stats.norm.pdf(z))

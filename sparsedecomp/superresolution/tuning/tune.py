@@ -1,10 +1,12 @@
-"""Hyper-parameters of a solver by few trials, each placed where it promises most."""
+"""Parameters of a method by few trials: Bayesian optimisation."""
 
 from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,55 +18,62 @@ from sparsedecomp.superresolution.resolution.decorrelation import (
     decorrelation_resolution,
 )
 from sparsedecomp.superresolution.selection import held_out_samples
-from sparsedecomp.superresolution.tuning.search import Search
+from sparsedecomp.superresolution.tuning.search import BayesianSearch
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike, NDArray
 
 _logger = logging.getLogger(__name__)
 
 OBJECTIVES = ("likelihood", "resolution", "resolution subject to likelihood")
-# What half of the trials are spent on before the objective itself.
+# Objective of the first half of the trials, where it is not the objective itself.
 _FIRST = {OBJECTIVES[2]: "likelihood"}
 
 
 @dataclass(frozen=True, eq=False)
 class Tuning:
-    """What `tune` tried, and the best of it.
+    """The trials of `tune`, and the best one.
 
     Attributes
     ----------
     objective : str
+        Objective of the search.
     names : tuple of str
+        Names of the parameters.
     parameters : (n_trials, n_parameters) array
+        Parameters of each trial.
     score : (n_trials,) array
         Negative log likelihood of a sample that was held out, less a constant.
     error : (n_trials,) array
         Standard error of the score.
     resolution : (n_trials,) array
-        NaN where it was not determined.
+        Resolution of the map; NaN where it was not determined.
     best : dict of str to float
-        To be given to `resolve`.
+        Parameters of the best trial, to be passed to `resolve`.
     chosen : int
-        Which trial that was.
+        Number of the best trial.
     shifts : (n_frames, 2) array
-        That all trials used.
+        Shifts that all trials used.
     """
 
     objective: str
-    names: tuple
-    parameters: np.ndarray
-    score: np.ndarray
-    error: np.ndarray
-    resolution: np.ndarray
-    best: dict
+    names: tuple[str, ...]
+    parameters: NDArray
+    score: NDArray
+    error: NDArray
+    resolution: NDArray
+    best: dict[str, float]
     chosen: int
-    shifts: np.ndarray
+    shifts: NDArray
 
     @property
-    def admitted(self):
-        """Trials whose score is within one standard error of the best."""
+    def admitted(self) -> NDArray:
+        """Trials whose score is within one standard error of the best, as a mask."""
         best = np.argmin(self.score)
         return self.score <= self.score[best] + self.error[best]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         best = ", ".join(f"{name} {value:.4g}" for name, value in self.best.items())
         k = self.chosen
         return (
@@ -74,13 +83,13 @@ class Tuning:
             f"{self.resolution[k]:.3g}"
         )
 
-    def plot(self, axes=None):
+    def plot(self, axes: Sequence[Axes] | None = None) -> NDArray:
         """Draw the score, and the resolution, over every parameter.
 
         Parameters
         ----------
         axes : sequence of matplotlib.axes.Axes, optional
-            One for each parameter; default: those of a new figure.
+            Where to draw, one for each parameter; default: the axes of a new figure.
 
         Returns
         -------
@@ -92,55 +101,59 @@ class Tuning:
 
 
 def tune(
-    Y,
-    shifts,
-    scale,
-    bounds,
+    Y: NDArray,
+    shifts: ArrayLike | None,
+    scale: float,
+    bounds: dict[str, tuple[float, float]],
     *,
-    objective="likelihood",
-    method="vtv",
-    n_trials=20,
-    resolution=None,
-    registration=True,
-    mask=None,
-    random_state=0,
-    **options,
-):
-    """Choose hyper-parameters of `resolve` by Bayesian optimisation.
+    objective: str = "likelihood",
+    method: str = "vtv",
+    n_trials: int = 20,
+    resolution: Callable[[NDArray], float] | None = None,
+    registration: bool = True,
+    mask: NDArray | None = None,
+    random_state: int = 0,
+    **options: Any,
+) -> Tuning:
+    """Choose parameters of `resolve` by Bayesian optimisation.
 
-    A sixteenth of the samples is held out; every trial resolves the others and is
-    scored by the likelihood of those, with noise of unknown variance for each factor.
-    Trials are placed by the expected improvement under a Gaussian process [1]_.
+    A sixteenth of the samples is held out. Every trial makes a map of the others, and
+    its score is the likelihood of the samples held out, with noise of unknown variance
+    for each factor. The next trial is where a Gaussian process expects the largest
+    improvement [1]_.
 
-    Resolution alone is no objective to trust: a map of steps, and noise, look sharp.
+    The resolution alone is a poor objective: a map of steps, and noise, look sharp.
     "resolution subject to likelihood" takes the sharpest map that predicts as well as
-    the best within its standard error.
+    the best one within its standard error.
 
     Parameters
     ----------
     Y : (n_frames, rows, columns, n_factors) array
+        Frames on a few factors, see `factors_of`.
     shifts : (n_frames, 2) array or None
-        In pixels of the frames; None finds them.
+        Shifts of rows and columns in pixels of the frames; None finds them.
     scale : float
+        Step of the frames over that of the fine map.
     bounds : dict of str to (float, float)
-        Least and largest value of every parameter that is sought, for instance
+        Least and largest value of every parameter that is varied, for instance
         ``{"weight": (0.05, 20), "psf": (0, 1.5)}``. Ranges of a factor of ten and more
         are searched logarithmically.
     objective : {"likelihood", "resolution", "resolution subject to likelihood"}
+        Quantity that is optimised.
     method : str, default "vtv"
-        Of `resolve`.
+        Method of `resolve`.
     n_trials : int, default 20
-        At most.
+        Largest number of trials.
     resolution : callable, optional
-        Of the fine maps (H, W, n_factors): a length, NaN where it is not determined.
-        Default: `decorrelation_resolution` of the factor that varies most, in pixels
-        of the fine map.
+        Returns a length, or NaN where it is not determined, for fine maps (H, W,
+        n_factors). Default: `decorrelation_resolution` of the factor that varies most,
+        in pixels of the fine map.
     registration : bool, default True
         Refine the shifts, once, before the trials.
     mask : (n_frames, rows, columns) bool array, optional
         True for samples to leave out.
     random_state : int, default 0
-        The same trials for the same seed.
+        Seed of the trials.
     **options : object
         Further arguments of `resolve`, the same in all trials.
 
@@ -151,8 +164,8 @@ def tune(
     Raises
     ------
     ValueError
-        For unknown objectives and parameters, bounds that are no range, and fewer
-        trials than three.
+        For unknown objectives and parameters, bounds that are no range, and fewer than
+        three trials.
 
     References
     ----------
@@ -167,10 +180,10 @@ def tune(
     >>> shifts = [(0, 0), (0, 0.5), (0.5, 0), (0.5, 0.5)]
     >>> Y = np.stack([np.sin(y + a) * np.cos(x + b) for a, b in shifts])[..., None]
     >>> Y += 0.2 * np.random.default_rng(0).normal(size=Y.shape)
-    >>> found = tune(
+    >>> tuning = tune(
     ...     Y, shifts, 2.0, {"weight": (0.01, 10)}, method="tikhonov", n_trials=5
     ... )
-    >>> 0.01 < found.best["weight"] < 10
+    >>> 0.01 < tuning.best["weight"] < 10
     True
     """
     _check(bounds, objective, n_trials, method)
@@ -182,16 +195,16 @@ def tune(
     Y = np.ascontiguousarray(Y)
     if registration or shifts is None:
         shifts = register(Y, shifts, mask=mask).shifts
-    shifts = np.asarray(shifts, float)
+    used = np.asarray(shifts, float)
     mask = np.zeros(Y.shape[:3], bool) if mask is None else np.asarray(mask, bool)
     # Other samples than those that the methods are compared by.
     out = np.roll(held_out_samples(mask), (2, 1), axis=(1, 2)) & ~mask
     prepared = prepare(
-        Y, shifts, scale, mask=mask, held_out=out, registration=False, **fixed
+        Y, used, scale, mask=mask, held_out=out, registration=False, **fixed
     )
     strongest = int(np.argmax(Y[~mask].var(axis=0)))
 
-    def trial(parameters):
+    def trial(parameters: dict[str, float]) -> tuple[float, float, float]:
         given = METHODS.complete(method, options | parameters)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -209,16 +222,18 @@ def tune(
         return 0.5 * np.log(mean).mean(), error, length
 
     n_first = min(2 * len(bounds) + 2, n_trials - 1)
-    search, tried, table = Search(bounds, n_first, random_state), [], np.empty((0, 3))
+    search = BayesianSearch(bounds, n_first, random_state)
+    tried: list[dict[str, float]] = []
+    table = np.empty((0, 3))
     for k in range(n_trials):
-        # What predicts best has to be known before it can set a limit.
+        # The best score must be known before it can be a limit.
         aim = objective if k >= n_trials // 2 else _FIRST.get(objective, objective)
-        place = search.propose(*_aim(table, aim))
+        parameters = search.propose(*_aim(table, aim))
         if search.settled and aim == objective:
             break
-        tried.append(place)
-        table = np.vstack([table, trial(place)])
-        _logger.info("trial %d: %s, score %.4f", k, place, table[-1, 0])
+        tried.append(parameters)
+        table = np.vstack([table, trial(parameters)])
+        _logger.info("trial %d: %s, score %.4f", k, parameters, table[-1, 0])
     score, error, length = table.T
     chosen = _choose(score, error, length, objective)
     return Tuning(
@@ -230,12 +245,12 @@ def tune(
         resolution=length,
         best=tried[chosen],
         chosen=chosen,
-        shifts=shifts,
+        shifts=used,
     )
 
 
-def _aim(table, objective):
-    """What is to be made small, what has to stay below a limit, and the limit."""
+def _aim(table: NDArray, objective: str) -> tuple[Any, ...]:
+    """Values to minimise; with a second objective, its values and their limit."""
     score, error, length = table.T
     if objective == "likelihood" or not np.isfinite(length).any():
         return (score,)
@@ -246,8 +261,8 @@ def _aim(table, objective):
     return length, score, score[best] + error[best]
 
 
-def _choose(score, error, length, objective):
-    """The trial that serves the objective best."""
+def _choose(score: NDArray, error: NDArray, length: NDArray, objective: str) -> int:
+    """Number of the best trial by an objective."""
     table = np.stack([score, error, length], axis=1)
     values, *limits = _aim(table, objective)
     if limits:
@@ -255,7 +270,9 @@ def _choose(score, error, length, objective):
     return int(np.argmin(values))
 
 
-def _check(bounds, objective, n_trials, method):
+def _check(
+    bounds: dict[str, tuple[float, float]], objective: str, n_trials: int, method: str
+) -> None:
     if objective not in OBJECTIVES:
         raise ValueError(f"objective={objective!r}, expected one of {OBJECTIVES}.")
     if n_trials < 3:

@@ -14,7 +14,10 @@ from sparsedecomp.superresolution import (
     tune,
 )
 from sparsedecomp.superresolution.selection import held_out_samples
-from sparsedecomp.superresolution.tuning.search import Search, expected_improvement
+from sparsedecomp.superresolution.tuning.search import (
+    BayesianSearch,
+    expected_improvement,
+)
 
 SHIFTS = np.array([(0, 0), (0, 0.5), (0.5, 0), (0.5, 0.5)])
 BOUNDS = {"weight": (0.01, 30.0)}
@@ -40,7 +43,7 @@ def bowl(x, y):
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_search_finds_what_a_fine_grid_finds(seed):
-    search = Search({"x": (-2, 2), "y": (0.01, 100)}, 6, seed)
+    search = BayesianSearch({"x": (-2, 2), "y": (0.01, 100)}, 6, seed)
     values = []
     for _ in range(25):
         values.append(bowl(**search.propose(values)))
@@ -51,7 +54,7 @@ def test_search_finds_what_a_fine_grid_finds(seed):
 
 
 def test_a_limit_on_another_function_is_kept_to():
-    search = Search({"x": (0.0, 1.0)}, 4)
+    search = BayesianSearch({"x": (0.0, 1.0)}, 4)
     x = []
     for _ in range(14):
         tried = np.array(x)
