@@ -95,20 +95,13 @@ MAX_LINES = 450
 # infers their types.
 NOT_ANNOTATED = {
     "sparsedecomp/blocks/summary.py",
-    "sparsedecomp/datasets/stage_scans.py",
     "sparsedecomp/decomposition/automatic",
     "sparsedecomp/decomposition/energy_drift",
     "sparsedecomp/decomposition/nmf",
     "sparsedecomp/decomposition/rank.py",
     "sparsedecomp/decomposition/simplex_likelihood",
-    "sparsedecomp/extension/fine_signal.py",
-    "sparsedecomp/extension/resolution.py",
-    "sparsedecomp/extension/super_resolution.py",
     "sparsedecomp/extension/verdict.py",
     "sparsedecomp/noise",
-    "sparsedecomp/plotting/resolution.py",
-    "sparsedecomp/plotting/super_resolution.py",
-    "sparsedecomp/superresolution",
 }
 ANNOTATED = [
     pytest.param(

@@ -43,28 +43,20 @@ ROOMS = [
 # `pytest tests/test_docstrings.py --runxfail -k NAME`.
 INCOMPLETE = {
     "sparsedecomp",
-    "sparsedecomp.datasets",
     "sparsedecomp.decomposition",
     "sparsedecomp.noise",
-    "sparsedecomp.plotting",
-    "sparsedecomp.superresolution",
 }
 # Folders and modules in which a description may still lean on the line above it.
 LEANING = {
     "sparsedecomp/blocks/summary.py",
-    "sparsedecomp/datasets/stage_scans.py",
     "sparsedecomp/decomposition/automatic",
     "sparsedecomp/decomposition/energy_drift",
     "sparsedecomp/decomposition/nmf",
     "sparsedecomp/decomposition/rank.py",
     "sparsedecomp/decomposition/simplex_likelihood",
-    "sparsedecomp/extension/fine_signal.py",
-    "sparsedecomp/extension/resolution.py",
-    "sparsedecomp/extension/super_resolution.py",
     "sparsedecomp/extension/verdict.py",
     "sparsedecomp/kernels",
     "sparsedecomp/noise",
-    "sparsedecomp/superresolution",
 }
 
 

@@ -110,6 +110,7 @@ class SuperResolution:
         Returns
         -------
         dict of str to object
+            Numbers, strings and lists.
         """
         registration = self.fine.registration
         report = {

@@ -27,6 +27,7 @@ def plot_resolution(resolution: Resolution, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
+        Axes of the picture.
 
     Examples
     --------
@@ -78,6 +79,7 @@ def plot_tuning(tuning: Tuning, axes: Sequence[Axes] | None = None) -> NDArray:
     Returns
     -------
     array of matplotlib.axes.Axes
+        Axes of the picture, one for each parameter.
     """
     n = len(tuning.names)
     if axes is None:

@@ -27,6 +27,7 @@ def plot_plan(plan: Plan, axes: Sequence[Axes] | None = None) -> NDArray:
     Returns
     -------
     array of matplotlib.axes.Axes
+        The two axes.
 
     Examples
     --------

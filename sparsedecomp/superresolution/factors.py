@@ -78,6 +78,7 @@ def factors_of(
     Returns
     -------
     Factors
+        Maps and spectra of the factors.
 
     Raises
     ------

@@ -86,6 +86,7 @@ def resolve(
     Returns
     -------
     FineMap
+        Map, its standard deviation, and how it was made.
 
     Raises
     ------

@@ -325,7 +325,7 @@ class Trial:
         low, middle, high = (error_at(best + d) ** 2 for d in (-1, 0, 1))
         bend = low - 2 * middle + high
         vertex = 0.5 * (low - high) / bend if bend > 0 else 0.0
-        weight = first * _FACTOR ** (best + float(np.clip(vertex, -0.5, 0.5)))
+        weight = float(first * _FACTOR ** (best + np.clip(vertex, -0.5, 0.5)))
         return {"weight": weight}, tried[best][1]
 
     @staticmethod

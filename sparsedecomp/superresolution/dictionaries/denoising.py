@@ -92,6 +92,7 @@ def ksvd_denoise(
     Returns
     -------
     Denoised
+        Image, noise and dictionary.
 
     Raises
     ------

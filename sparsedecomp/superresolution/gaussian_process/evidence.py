@@ -76,6 +76,7 @@ class Process:
         Returns
         -------
         (n, m) array
+            Covariance, of which the variance of the mean is a part.
         """
         K = np.empty((len(A), len(B)))
         covariance(A / self.lengths, B / self.lengths, self.twice_nu, K)
@@ -94,6 +95,7 @@ class Process:
         Returns
         -------
         (n, n) array
+            Covariance with the noise on its diagonal.
         """
         C = self.signal(A, A)
         C.flat[:: len(C) + 1] += self.noise
@@ -105,6 +107,7 @@ class Process:
         Returns
         -------
         (4,) array
+            Natural logarithms.
         """
         return np.log([self.variance, self.noise, *self.lengths])
 
@@ -119,6 +122,7 @@ class Process:
         Returns
         -------
         Process
+            Process of the same smoothness and level.
         """
         variance, noise, along_rows, along_columns = (float(v) for v in np.exp(p))
         lengths = (along_rows, along_columns)
@@ -159,15 +163,15 @@ def evidence(
     """
     n, m = Z.shape
     C = process.samples(points)
-    factor, failed = lapack.dpotrf(C, lower=True)
+    # Symmetric: the transpose is in the order that LAPACK needs, without a copy.
+    factor, failed = lapack.dpotrf(C.T, lower=True)
     if failed:
         return np.inf, np.zeros((n, 2)), np.zeros(4)
     a, _ = lapack.dpotrs(factor, Z, lower=True)
     value = m * np.log(np.diag(factor)).sum() + 0.5 * np.vdot(a, Z)
     if not slope:
         return value, None, None
-    inverse, _ = lapack.dpotri(factor, lower=True)
-    Q = np.tril(inverse) + np.tril(inverse, -1).T
+    Q = inverse_of(factor)
     Q *= m
     Q -= a @ a.T
     by_points = np.empty((n, 2))
@@ -177,6 +181,24 @@ def evidence(
     of_signal = 0.5 * (np.vdot(Q, C) - process.level * Q.sum()) - by_noise
     by_lengths = 0.5 * process.variance * np.array(by_lengths)
     return value, by_points, np.array([of_signal, by_noise, *by_lengths])
+
+
+def inverse_of(factor: NDArray) -> NDArray:
+    """Inverse of a covariance from its Cholesky factor, which is overwritten.
+
+    Parameters
+    ----------
+    factor : (n, n) array
+        Lower triangle by `scipy.linalg.lapack.dpotrf`, zero above the diagonal.
+
+    Returns
+    -------
+    (n, n) array
+    """
+    lower, _ = lapack.dpotri(factor, lower=True, overwrite_c=True)
+    inverse = lower + lower.T
+    inverse.flat[:: len(inverse) + 1] *= 0.5
+    return inverse
 
 
 def limits_of(start: Process, least: float = LEAST_NOISE) -> list[tuple[float, float]]:

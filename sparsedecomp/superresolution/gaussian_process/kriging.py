@@ -164,6 +164,6 @@ def kriging_weights(
     if not len(places):
         return np.zeros((len(to), 0)), np.full(len(to), prior)
     cross = process.signal(to, places)
-    factor, _ = lapack.dpotrf(process.samples(places), lower=True)
+    factor, _ = lapack.dpotrf(process.samples(places).T, lower=True)
     weights = lapack.dpotrs(factor, cross.T, lower=True)[0].T
     return weights, prior - np.einsum("ij,ij->i", weights, cross)

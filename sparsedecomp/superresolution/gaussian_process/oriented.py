@@ -227,7 +227,7 @@ class _Mixture(NamedTuple):
         for k, (turn, processes) in enumerate(self.candidates if len(places) else ()):
             groups = equal_processes([processes[c] for c in strongest])
             for process, own in groups.items():
-                factor, _ = lapack.dpotrf(process.samples(places @ turn), lower=True)
+                factor, _ = lapack.dpotrf(process.samples(places @ turn).T, lower=True)
                 diagonal = np.log(np.diag(factor)).sum()
                 for c in strongest[own]:
                     a, _ = lapack.dtrtrs(factor, Z[c], lower=True)

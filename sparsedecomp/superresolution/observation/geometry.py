@@ -142,6 +142,7 @@ class Geometry:
         Returns
         -------
         Geometry
+            Geometry on the same grid.
         """
         return replace(self, shifts=np.asarray(shifts, float))
 

@@ -139,6 +139,7 @@ class FrameOperator:
         Returns
         -------
         (H, W, n_factors) array
+            Fine map.
         """
         n_factors = Y.shape[-1]
         if self.mask.any():
@@ -186,6 +187,7 @@ class FrameOperator:
         Returns
         -------
         FrameOperator
+            Operator on the same grid.
         """
         return FrameOperator(
             self.geometry, psf=self.psf, mask=self.mask | mask, kernel=self.kernel
@@ -234,6 +236,7 @@ class FrameOperator:
         Returns
         -------
         Tile
+            Operator of the piece, and where it lies in the map.
         """
         whole = self.geometry
         window = [

@@ -83,6 +83,7 @@ class Plan:
         Returns
         -------
         str
+            A sentence.
         """
         if not len(self.missing):
             return "All frequencies of the fine map are determined by the frames."
@@ -130,6 +131,7 @@ class Plan:
         Returns
         -------
         array of matplotlib.axes.Axes
+            The two axes.
         """
         import sparsedecomp
 

@@ -14,6 +14,7 @@ from sparsedecomp.superresolution.gaussian_process.evidence import (
     Process,
     evidence,
     fit_process,
+    inverse_of,
     limits_of,
 )
 from sparsedecomp.superresolution.gaussian_process.windows import Windows, cut_windows
@@ -284,8 +285,7 @@ def held_out_frames(
     """
     factor, _ = lapack.dpotrf(process.samples(points), lower=True)
     a, _ = lapack.dpotrs(factor, Z, lower=True)
-    inverse, _ = lapack.dpotri(factor, lower=True)
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
+    inverse = inverse_of(factor)
     n, errors = len(Z) // n_frames, np.empty(n_frames)
     for k in range(n_frames):
         own = slice(k * n, (k + 1) * n)

@@ -100,6 +100,7 @@ def sparse_register(
     Returns
     -------
     Warps
+        Shifts, and the map that they were found with.
 
     References
     ----------

@@ -69,6 +69,7 @@ class Resolution:
         Returns
         -------
         Resolution
+            Copy with the name of the unit.
         """
         named = isinstance(units, str) and bool(units.strip())
         return replace(self, units=str(units) if named else "(no unit)")
@@ -79,6 +80,7 @@ class Resolution:
         Returns
         -------
         str
+            For instance "0.24 (0.2 to 0.3) um".
         """
         if not self.determined:
             return "not determined"
@@ -109,6 +111,7 @@ class Resolution:
         Returns
         -------
         matplotlib.axes.Axes
+            Axes of the picture.
         """
         import sparsedecomp
 

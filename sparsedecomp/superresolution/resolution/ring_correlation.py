@@ -41,8 +41,10 @@ def thin(counts: ArrayLike, random_state: int = 0) -> tuple[NDArray, NDArray]:
 
     Returns
     -------
-    one, other : array of int
-        Halves of the shape of the counts, whose sum they are.
+    one : array of int
+        Half of the counts, of the same shape.
+    other : array of int
+        The other half.
 
     Raises
     ------

@@ -143,6 +143,7 @@ def compound_mrf(
     Returns
     -------
     CompoundField
+        Fine map, lines, and the parameters of the field.
 
     References
     ----------

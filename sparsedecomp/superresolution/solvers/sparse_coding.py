@@ -112,6 +112,7 @@ def sparse_map(
     Returns
     -------
     Solution
+        Fine map, and the iterations of the last step.
 
     Raises
     ------

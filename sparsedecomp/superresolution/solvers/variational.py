@@ -62,6 +62,7 @@ def total_variation(
     Returns
     -------
     Solution
+        Fine map, and its change in every iteration.
 
     References
     ----------
@@ -179,6 +180,7 @@ def tikhonov(
     Returns
     -------
     Solution
+        Fine map, and the residual in every iteration.
     """
     x = _mean_map(A, Y) if start is None else np.array(start, Y.dtype, order="C")
 

@@ -94,6 +94,7 @@ class Tuning:
         Returns
         -------
         array of matplotlib.axes.Axes
+            Axes of the picture, one for each parameter.
         """
         import sparsedecomp
 
@@ -160,6 +161,7 @@ def tune(
     Returns
     -------
     Tuning
+        All trials, and the best one.
 
     Raises
     ------

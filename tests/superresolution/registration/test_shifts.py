@@ -56,7 +56,7 @@ def test_frames_held_out_are_predicted_as_if_they_were_left_out(rng):
 
 def test_shifts_are_found_around_the_nominal_ones():
     nominal = SHIFTS + 0.1 * np.random.default_rng(2).normal(size=SHIFTS.shape)
-    found = register(frames(), nominal)
+    found = register(frames(), nominal, max_iter=20)
     assert found.accepted
     assert error_of(found.shifts) < 0.015 < 0.05 < error_of(nominal)
     # The deviation says how good it is, to within a factor of two.
@@ -68,14 +68,14 @@ def test_shifts_are_found_without_nominal_ones():
     true = SHIFTS + whole
     Y = frames(true)
     assert error_of(correlate(Y), true) < 0.35
-    assert error_of(register(Y).shifts, true) < 0.015
+    assert error_of(register(Y, max_iter=20).shifts, true) < 0.015
 
 
 def test_nothing_is_accepted_where_there_is_nothing_to_see():
-    noise = np.random.default_rng(0).normal(size=(4, 16, 16, 1))
-    found = register(noise, SHIFTS[:4])
+    noise = np.random.default_rng(0).normal(size=(5, 16, 16, 1))
+    found = register(noise, SHIFTS, max_iter=20)
     assert found.accepted is False
-    np.testing.assert_array_equal(found.shifts, SHIFTS[:4])
+    np.testing.assert_array_equal(found.shifts, SHIFTS)
     assert "improve" in found.reason or "better" in found.reason
 
 
