@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
 
 # Least side of the periodic field that a plan is judged on, in fine pixels. A larger
@@ -120,7 +119,7 @@ class Plan:
             ]
         return "\n".join(lines)
 
-    def plot(self, axes: Sequence[Axes] | None = None) -> NDArray:
+    def plot(self, axes: Sequence[Any] | None = None) -> NDArray:
         """Draw the shifts and the amplification by frequency.
 
         Parameters

@@ -21,7 +21,6 @@ from sparsedecomp.superresolution.selection import held_out_samples
 from sparsedecomp.superresolution.tuning.search import BayesianSearch
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
 
 _logger = logging.getLogger(__name__)
@@ -83,7 +82,7 @@ class Tuning:
             f"{self.resolution[k]:.3g}"
         )
 
-    def plot(self, axes: Sequence[Axes] | None = None) -> NDArray:
+    def plot(self, axes: Sequence[Any] | None = None) -> NDArray:
         """Draw the score, and the resolution, over every parameter.
 
         Parameters
