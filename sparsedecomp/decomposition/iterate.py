@@ -370,21 +370,11 @@ class Phases(Generic[State]):
     def run(
         self, name: str, work: Callable[[Outcome[State]], Outcome[State]]
     ) -> Outcome[State]:
-        """Run a phase, unless the fit was stopped before.
+        """Run a phase, unless the fit was stopped; return the best result so far.
 
-        Parameters
-        ----------
-        name : str
-            What the phase does; the `phase` of `Progress`.
-        work : callable
-            ``work(outcome)`` goes on from the outcome of the phase before (None in the
-            first phase) and returns its own. One without a complete step is ignored.
-
-        Returns
-        -------
-        Outcome
-            The best result so far. Ctrl-C in the first phase is passed on if the phase
-            itself had nothing to keep.
+        ``work(outcome)`` goes on from the outcome of the phase before (None in the
+        first phase) and returns its own, which is ignored if no step was completed.
+        Ctrl-C in the first phase is passed on if the phase had nothing to keep.
         """
         before = self.outcome
         if before is None or not before.stopped:
