@@ -225,7 +225,9 @@ def _successive_projection(low: LowRank, k: int) -> NDArray:
             break
         pixels.append(farthest)
         direction = residual[farthest] / np.sqrt(length[farthest])
-        residual -= np.outer(residual @ direction, direction)
+        along = residual @ direction
+        for column, part in zip(residual.T, direction, strict=True):
+            column -= along * part
     return _averaged(Z, low.scores, pixels) @ low.basis.T
 
 
@@ -265,9 +267,12 @@ def _averaged(
     """Mean spectrum of the pixels nearest to each vertex; dark ones are zero points."""
     seen = np.flatnonzero(points.any(axis=1))
     count = min(_NEIGHBOURS, len(seen))
+    seen_points = points[seen]
+    squares = np.einsum("ij,ij->i", seen_points, seen_points)
     means = np.zeros((len(pixels), spectra.shape[1]))
     for mean, vertex in zip(means, pixels, strict=True):
-        distance = np.square(points[seen] - points[vertex]).sum(axis=1)
+        # The squared distance up to a constant.
+        distance = squares - 2 * (seen_points @ points[vertex])
         near = seen[np.argpartition(distance, count - 1)[:count]]
         mean[:] = spectra[near].mean(axis=0, dtype=float)
     return means
