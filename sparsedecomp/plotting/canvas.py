@@ -11,6 +11,14 @@ from sparsedecomp.extension.components import axis_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def new_figure(*size: float) -> Figure:
+    """Make a figure of a width and height in inches, those of rcParams by default."""
+    import matplotlib.pyplot as plt
+
+    return plt.figure(figsize=size or None, layout="constrained")
 
 
 def new_axes(n: int = 1, **options: Any) -> np.ndarray:
@@ -28,10 +36,7 @@ def new_axes(n: int = 1, **options: Any) -> np.ndarray:
     (n,) array of matplotlib.axes.Axes
         Axes from left to right.
     """
-    import matplotlib.pyplot as plt
-
-    size = None if n == 1 else (4 * n, 3.2)
-    figure = plt.figure(figsize=size, layout="constrained")
+    figure = new_figure() if n == 1 else new_figure(4 * n, 3.2)
     return np.atleast_1d(figure.subplots(1, n, **options))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sparsedecomp.extension.learning_results import matrices
-from sparsedecomp.plotting.canvas import draw
+from sparsedecomp.plotting.canvas import draw, new_figure
 
 if TYPE_CHECKING:
     from hyperspy.api.signals import BaseSignal
@@ -63,10 +63,7 @@ def plot_components(
     """
     maps, spectra = _components(signal)
     known = _pair_with_truth(truth, maps, spectra) if truth is not None else {}
-    if figure is None:
-        import matplotlib.pyplot as plt
-
-        figure = plt.figure(figsize=(9, 1.8 * len(maps)), layout="constrained")
+    figure = figure or new_figure(9, 1.8 * len(maps))
     n_maps = 2 if truth is not None else 1
     grid = figure.subplots(
         len(maps), n_maps + 1, squeeze=False, width_ratios=[1] * n_maps + [2.4]

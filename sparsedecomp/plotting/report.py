@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sparsedecomp.plotting.canvas import new_figure
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
@@ -46,10 +48,7 @@ def plot_unmixing_report(
     ['component 0', 'component 1', 'left', 'map', 'residual']
     """
     k = report.n_components
-    if figure is None:
-        import matplotlib.pyplot as plt
-
-        figure = plt.figure(figsize=(10, max(1.4 * k, 4.5)), layout="constrained")
+    figure = figure or new_figure(10, max(1.4 * k, 4.5))
     halves = figure.add_gridspec(1, 2, width_ratios=[3, 2])
     rows = halves[0].subgridspec(k, 1)
     axes = {}

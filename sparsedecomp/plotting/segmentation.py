@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparsedecomp.extension.components import axis_label
-from sparsedecomp.plotting.canvas import extent_of
+from sparsedecomp.plotting.canvas import extent_of, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,10 +63,7 @@ def plot_segmentation(
         labels = [f"{c}: {size} px" for c, size in enumerate(result.sizes)]
     colours = [f"C{c % 10}" for c in range(k)]
     n_axes = 3 if result.names else 2
-    if figure is None:
-        import matplotlib.pyplot as plt
-
-        figure = plt.figure(figsize=(4 * n_axes, 3.2), layout="constrained")
+    figure = figure or new_figure(4 * n_axes, 3.2)
     axes = figure.subplots(1, n_axes)
     _draw_map(axes[0], result.labels.data, places, colours)
     energy = result.mean_spectra.axes_manager.signal_axes[0]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsedecomp.plotting.canvas import draw
+from sparsedecomp.plotting.canvas import draw, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
@@ -63,10 +63,7 @@ def plot_tensor(
                 "drawn. Choose one with `results[name].isig`."
             )
     k = max(len(factor.data) for factor in results.factors)
-    if figure is None:
-        import matplotlib.pyplot as plt
-
-        figure = plt.figure(figsize=(10, 1.8 * k), layout="constrained")
+    figure = figure or new_figure(10, 1.8 * k)
     widths = [1.0] * (len(results.factors) - 1) + [2.0]
     grid = figure.subplots(k, len(widths), squeeze=False, width_ratios=widths)
     for mode, (name, factor) in enumerate(
