@@ -94,7 +94,6 @@ MAX_LINES = 450
 # them lacks: `pytest --runxfail -k "annotated and NAME"`. Kernels stay exempt: numba
 # infers their types.
 NOT_ANNOTATED = {
-    "sparsedecomp/blocks/summary.py",
     "sparsedecomp/decomposition/automatic",
     "sparsedecomp/decomposition/energy_drift",
     "sparsedecomp/decomposition/nmf",

@@ -48,7 +48,6 @@ INCOMPLETE = {
 }
 # Folders and modules in which a description may still lean on the line above it.
 LEANING = {
-    "sparsedecomp/blocks/summary.py",
     "sparsedecomp/decomposition/automatic",
     "sparsedecomp/decomposition/energy_drift",
     "sparsedecomp/decomposition/nmf",

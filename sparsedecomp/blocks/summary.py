@@ -1,68 +1,76 @@
-"""What one pass tells about a matrix: sums, squares, zeros, the smallest entries."""
+"""Statistics of a matrix from one pass: sums, squares, zeros, smallest entries."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import NDArray
 
 from sparsedecomp.kernels.statistics import row_statistics
 
 
 class Summary(NamedTuple):
-    """What `BlockMatrix.describe` finds.
+    """Statistics of the (scaled) entries of a matrix that are not masked.
 
     Attributes
     ----------
     sum_of_squares : float
-        Of the (scaled) entries that are not masked, in float64.
+        Sum of the squares of all entries, in float64.
     row_sums, row_squares, row_smallest : (n_pixels,) float64 arrays
-        The last is the smallest positive entry.
+        Sum, sum of squares and smallest positive entry of each pixel.
     column_sums, column_squares, column_zeros : (n_channels,) float64 arrays
-        The last counts the entries that are exactly zero.
+        Sum, sum of squares and number of zeros of each channel.
     minimum : float
-        The smallest entry.
+        Smallest entry.
     minimum_at : str
-        Where it is, in words.
+        Pixel and channel of the smallest entry, for messages.
     whole_numbers : bool
-        No entry has a fraction.
+        Whether all entries are whole numbers.
     quantum : float
-        The smallest positive entry if most pixels share it, else 0: the size of one
-        count in data that are counts times a constant.
+        Smallest positive entry if most pixels share it, else 0: the size of one count
+        in data that are counts times a constant.
     """
 
     sum_of_squares: float
-    row_sums: np.ndarray
-    row_squares: np.ndarray
-    row_smallest: np.ndarray
-    column_sums: np.ndarray
-    column_squares: np.ndarray
-    column_zeros: np.ndarray
+    row_sums: NDArray
+    row_squares: NDArray
+    row_smallest: NDArray
+    column_sums: NDArray
+    column_squares: NDArray
+    column_zeros: NDArray
     minimum: float
     minimum_at: str
     whole_numbers: bool
     quantum: float
 
     @classmethod
-    def of(cls, rows, sums, place):
-        """Make a summary of what a pass with `row_summary` returned.
+    def of(
+        cls,
+        rows: tuple[NDArray, ...],
+        sums: tuple[NDArray, ...],
+        place: Callable[[int, int], str],
+    ) -> Summary:
+        """Make a summary of the results of a pass with `row_summary`.
 
         Parameters
         ----------
         rows, sums : tuples of arrays
-            From `BlockMatrix.run`.
+            Row results and sums that `BlockMatrix.run` returned.
         place : callable
-            ``place(row, column)`` names an entry in words.
+            Function ``place(row, column)`` that names an entry in words.
 
         Returns
         -------
         Summary
+            Statistics of the matrix.
 
         Raises
         ------
         ValueError
-            If there is a NaN or an infinity: names the first pixel and channel.
+            If there is a NaN or an infinity; the message names its pixel and channel.
         """
         row_sums, squares, bad, lowest, lowest_at, smallest, fractions = rows
         column_sums, column_squares, column_zeros = sums[0]
@@ -89,8 +97,8 @@ class Summary(NamedTuple):
         )
 
 
-def row_summary(X):
-    """The statistics of some rows; a function for `BlockMatrix.run`."""
+def row_summary(X: Any) -> tuple[tuple[NDArray, ...], tuple[NDArray, ...]]:
+    """Statistics of some rows; a function for `BlockMatrix.run`."""
     n, m = X.shape
     if scipy.sparse.issparse(X):
         X = X.toarray()
@@ -104,7 +112,7 @@ def row_summary(X):
     )
 
 
-def root_of_sums(sums, mean=None):
+def root_of_sums(sums: NDArray, mean: float | None = None) -> NDArray:
     """Square root of sums over their mean, and 1 where there is nothing."""
     mean = sums.mean() if mean is None else mean
     if mean <= 0:
@@ -112,8 +120,8 @@ def root_of_sums(sums, mean=None):
     return np.sqrt(np.where(sums > 0, sums / mean, 1.0))
 
 
-def _shared_minimum(smallest):
-    """The smallest positive number if at least half of the rows have it, else 0."""
+def _shared_minimum(smallest: NDArray) -> float:
+    """Smallest positive entry if at least half of the rows share it, else 0."""
     least = smallest.min()
     shared = np.isclose(smallest, least, rtol=1e-5).mean() >= 0.5
     return float(least) if np.isfinite(least) and shared else 0.0
