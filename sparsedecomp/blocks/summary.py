@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,15 +49,15 @@ class Summary(NamedTuple):
     @classmethod
     def of(
         cls,
-        rows: tuple[NDArray, ...],
-        sums: tuple[NDArray, ...],
+        rows: Sequence[NDArray],
+        sums: Sequence[NDArray],
         place: Callable[[int, int], str],
     ) -> Summary:
         """Make a summary of the results of a pass with `row_summary`.
 
         Parameters
         ----------
-        rows, sums : tuples of arrays
+        rows, sums : sequences of arrays
             Row results and sums that `BlockMatrix.run` returned.
         place : callable
             Function ``place(row, column)`` that names an entry in words.
