@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 
 from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.decomposition.iterate import Outcome, Phases, iterate
@@ -245,6 +246,13 @@ def fit_coupled(
             f"The fit was interrupted after {phases.monitor.count} iterations; the "
             "best result so far was kept.",
             RuntimeWarning,
+            stacklevel=2,
+        )
+    elif not (best.converged or best.stopped):
+        warnings.warn(
+            f"Maximum number of iterations {max_iter} reached. Increase max_iter or "
+            "tol to reach convergence.",
+            ConvergenceWarning,
             stacklevel=2,
         )
     return Coupled(

@@ -30,11 +30,12 @@ if TYPE_CHECKING:
 # More sweeps fit a mode to factors of other modes that are about to change.
 SWEEPS = 4
 SETTLED = 1e-3
-# The last update of all is carried on to the minimum.
+# The last update of all is continued to the minimum: more sweeps change nothing.
 LAST_SWEEPS = 500
 LAST_SETTLED = 1e-9
 # Ridge of the unconstrained updates relative to the mean diagonal of the Gram matrix:
-# about the square root of the rounding of float64.
+# far above the rounding of float64, so that equal components do not make it singular,
+# and far below what changes a fit.
 RIDGE = 1e-10
 
 Factors = list[NDArray]

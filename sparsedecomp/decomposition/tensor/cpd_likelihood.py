@@ -25,7 +25,7 @@ EVEN_PART = 1e-2
 FEW_COUNTS = 10
 MIXED_STARTS = 3
 # The likelihood is maximised until an iteration gains less than this many nats per
-# count, a small part of the half nat per parameter by which it is uncertain.
+# count. Smaller values take more iterations for ever smaller changes.
 NATS_PER_COUNT = 1e-6
 # Entries whose expected counts are computed at once.
 CHUNK = 2**18

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from sparsedecomp.decomposition.iterate import IterativeMethod, Momentum, iterate
 from sparsedecomp.decomposition.poisson.counts import grid_neighbours
-from sparsedecomp.kernels.tensor import nonnegative_rows_each
+from sparsedecomp.decomposition.tensor.cpd_least_squares import solve_nonnegative
 
 # Strengths that are tried one after the other, relative to the weight of the data. They
 # cover all from no visible effect to nearly constant maps in half decades.
 STRENGTHS = 10.0 ** np.arange(-3.0, 2.51, 0.5)
+# The iteration ends when the maps change by less than SETTLED relative to themselves.
+# Smaller values and more iterations give more exact maps of very strong smoothing.
 MAX_ITER = 500
-# The iteration ends when the maps change by less than this part of themselves.
 SETTLED = 5e-6
-SWEEPS = 4
 
 
 def smooth_rows(
@@ -130,9 +130,7 @@ class SmoothedRows(IterativeMethod[NDArray]):
         """Minimise the majorisation; the cost of its minimum."""
         maps = state.copy()
         pull = self.strength * (self.curvature @ state)
-        nonnegative_rows_each(
-            maps, self.F - pull + self._bound * state, self._gram, SWEEPS
-        )
+        solve_nonnegative(maps, self.F - pull + self._bound * state, self._gram)
         return maps, self.cost(maps)
 
     def cost(self, maps: NDArray) -> float:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition import fit_coupled
@@ -121,6 +122,14 @@ def test_callback_ends_the_fit(scan):
     # Maps and spectra are in the units of the first tensor.
     model = fit.loadings(0, ["maps"], [np.arange(400)]) @ fit.factors["first"].T
     np.testing.assert_allclose(received[0].maps() @ received[0].spectra(), model)
+
+
+def test_fit_that_has_not_converged_warns(scan):
+    maps, spectra = scan
+    blocks = blocks_of(*(maps @ S.T for S in spectra))
+    with pytest.warns(ConvergenceWarning, match="iterations 3 reached"):
+        fit = fit_coupled(blocks, PAIR, 3, n_init=1, max_iter=3, tol=0)
+    assert not fit.converged
 
 
 def test_watch_is_deprecated(scan):
