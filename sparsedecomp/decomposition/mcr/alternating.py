@@ -20,10 +20,11 @@ from sparsedecomp.decomposition.iterate import (
 from sparsedecomp.decomposition.mcr.constraints import maps_step, nearest, spectra_step
 from sparsedecomp.noise.scree import above_noise
 
-# Several starts are compared after this many iterations, after which their order rarely
-# changes. More cost time.
+# Several starts are compared after this many iterations. More cost time; fewer may drop
+# the start that ends lowest.
 TRIAL_ITERATIONS = 5
-# A rise of the lack of fit by this part of itself is rounding of float64.
+# A rise of the lack of fit by up to this part of itself counts as rounding of float64,
+# which accumulates in sums over all pixels.
 RELATIVE_ROUNDING = 1e-9
 
 SCALES: dict[str, Callable[[NDArray], NDArray]] = {

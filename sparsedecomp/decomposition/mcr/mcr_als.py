@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 CONSTRAINTS = ("nonnegative", "sum_to_one", "fully_constrained")
 # Upper bound on the passes over the data after the iterations on compressed data, which
-# differ from the data by noise alone: the first of them change the result most.
+# remove the approximation. More passes take longer and come nearer to the minimum.
 EXACT_PASSES = 5
 
 

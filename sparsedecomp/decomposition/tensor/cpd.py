@@ -52,9 +52,9 @@ from sparsedecomp.decomposition.tensor.multistart import continued
 if TYPE_CHECKING:
     from sparsedecomp.decomposition.base import MatrixLike
 
-# The likelihood is maximised by default for at most so many counts, in data of which at
-# most this part is counts: for more counts weighted least squares comes near to it, and
-# an iteration takes longer.
+# The likelihood is maximised by default for at most so many counts, and at most so many
+# per entry of the data. A choice: larger values maximise it for more data, in a time
+# proportional to the counts.
 _MANY_COUNTS = 2**25
 _SPARSE = 0.1
 # Upper bound on how often missing entries are filled and the data compressed again; it
