@@ -17,7 +17,7 @@ from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.decomposition.energy_drift.pooling import pool
 
 # Pixels are put together until no more than this many are left: thickness is smooth.
-_MOST_CELLS = 1024
+_MOST_CELLS = 512
 # Fewer channels hold no losses that could be told from spectra.
 _LEAST_CHANNELS = 64
 # Losses are looked for up to this many channels, at most a third of all, as a sum of
@@ -29,7 +29,10 @@ _LONGEST, _HATS = 96, 9
 _MOST_ADDED, _ROUNDS = 5, 3
 # The spectrum below the first channel continues the slope of so many.
 _SLOPE, _EDGE = 24, 10
-_STARTS, _ALTERNATIONS = 4, 60
+_STARTS, _ALTERNATIONS = 4, 30
+# The second and later rounds are for numbers where the first one explains this part of
+# what one more free component does; thick specimens explain most of it at once.
+_PROMISING = 0.5
 # Largest change of the thickness in one step, and the largest thickness, over the mean
 # free path; beyond them the linearisation fails.
 _LONGEST_STEP, _THICKEST = 0.3, 2.0
@@ -82,7 +85,9 @@ def find_plural_scattering(
     fits = [_Scattering(pooled, n_components, pad) for pad in (0, _LONGEST)]
     left = fits[0].left
     for k in range(max(n_components - _MOST_ADDED, 1), n_components):
-        chi, thickness = min((fit.fit(k) for fit in fits), key=lambda each: each[0])
+        needed = left[k] - left[k + 1]
+        tried = (fit.fit(k, _PROMISING * needed) for fit in fits)
+        chi, thickness = min(tried, key=lambda each: each[0])
         if chi < left[k + 1]:
             return PluralScattering(k, thickness)
     return None
@@ -108,7 +113,7 @@ class _Scattering:
         Z = X / self.row_scale / self.column_scale
         values, V = np.linalg.eigh(Z.T @ Z)
         self.left = np.cumsum(values)[::-1]
-        V = V[:, : -n_components - 1 : -1]
+        V = self.vectors = V[:, : -n_components - 1 : -1]
         low = np.maximum(((X / self.column_scale) @ V) @ V.T * self.column_scale, 0)
         padded = np.hstack([self._lower(low), X]) if pad else X
         self.transform = np.fft.rfft(padded, self.size, axis=1)
@@ -132,14 +137,19 @@ class _Scattering:
         D = D[:, :, self.pad : self.pad + self.m] / self.column_scale
         return D - (D @ V) @ V.T
 
-    def fit(self, k):
-        """Smallest chi square for ``k`` components, and the thickness of the cells."""
+    def fit(self, k, least_gain):
+        """Smallest chi square for ``k`` components, and the thickness of the cells.
+
+        It is infinite where the first round promises to explain less than the gain.
+        """
         n = len(self.row_scale)
+        V = self.vectors[:, :k]
         thickness, losses = np.zeros(n), np.ones(_HATS) / _HATS
         best = (np.inf, thickness)
         for number in range(_ROUNDS + 1):
             Z = self._single(thickness, losses)
-            V = np.linalg.eigh(Z.T @ Z)[1][:, : -k - 1 : -1]
+            for _ in range(2 if number else 0):
+                V = np.linalg.qr(Z.T @ (Z @ V))[0]
             A = Z @ V
             R = Z - A @ V.T
             if number:
@@ -151,13 +161,15 @@ class _Scattering:
             gram = np.einsum("ik,abkl,il->iab", A, gram, A, optimize=True)
             against = np.stack([np.sum(A * (R @ d.T), axis=1) for d in D], axis=1)
             if not number:
-                thickness, losses = self._start(gram, against)
+                gain, thickness, losses = self._start(gram, against)
+                if gain < least_gain:
+                    return best
                 continue
-            information = np.einsum("a,iab,b->i", losses, gram, losses, optimize=True)
+            information = (gram @ losses) @ losses
             step = (against @ losses) / np.maximum(information, 1e-12)
             thickness = thickness + np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
             thickness -= thickness.mean()
-            curvature = np.einsum("i,iab->ab", thickness**2, gram)
+            curvature = np.tensordot(thickness**2, gram, 1)
             ridge = 1e-6 * np.trace(curvature) / _HATS * np.eye(_HATS)
             slope = thickness @ against
             new = np.maximum(losses + np.linalg.solve(curvature + ridge, slope), 0)
@@ -168,25 +180,25 @@ class _Scattering:
         return best
 
     def _start(self, gram, against):
-        """Thickness and losses from their product to first order, by alternation."""
+        """Gain, thickness and losses from their product to first order."""
         rng = np.random.default_rng(0)
         n = len(against)
         best = (-np.inf, np.zeros(n), np.ones(_HATS) / _HATS)
         for start in range(_STARTS):
             t = self.brightness if start == 0 else 0.3 * rng.standard_normal(n)
             for _ in range(_ALTERNATIONS):
-                curvature = np.einsum("i,iab->ab", t**2, gram)
+                curvature = np.tensordot(t**2, gram, 1)
                 ridge = 1e-9 * np.trace(curvature) * np.eye(_HATS) + 1e-300
                 h = np.linalg.solve(curvature + ridge, t @ against)
                 h = np.maximum(h if h.sum() > 0 else -h, 0)
                 h = h / h.sum() if h.sum() > 0 else np.ones(_HATS) / _HATS
-                information = np.einsum("a,iab,b->i", h, gram, h, optimize=True)
+                information = (gram @ h) @ h
                 t = (against @ h) / np.maximum(information, 1e-12)
                 t = t - t.mean()
-            gain = 2 * t @ (against @ h) - t**2 @ information
+            gain = float(2 * t @ (against @ h) - t**2 @ information)
             if gain > best[0]:
                 best = (gain, np.clip(t, -1.5, 1.5), h)
-        return best[1:]
+        return best
 
 
 def _hats(m, longest):

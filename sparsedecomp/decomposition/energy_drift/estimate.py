@@ -145,7 +145,7 @@ def estimate_energy_drift(
     most = rank_of(pooled[present], unit)
     none = EnergyDrift(np.zeros(blocks.shape[0]), most, most, 0.0, 0.0)
     for k in range(1, min(most, _MOST_COMPONENTS) + 1):
-        shift, gain = model.fit(k)
+        shift, gain = model.fit(k, more=k < most and not required)
         if gain < (least if k < most else alone):
             continue
         if model.rank_is_at_most(k, shift, random_state):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -227,7 +228,12 @@ class FaceMixture:
         ]
         return weight @ fit_shares(L, weight)[1] - np.array(without) @ weight
 
-    def maximise(self, vertices: NDArray[np.float64], rounds: int = _ROUNDS) -> Fit:
+    def maximise(
+        self,
+        vertices: NDArray[np.float64],
+        rounds: int = _ROUNDS,
+        is_known: Callable[[NDArray[np.float64]], bool] | None = None,
+    ) -> Fit | None:
         """Climb to a local maximum of the likelihood.
 
         Parameters
@@ -236,10 +242,13 @@ class FaceMixture:
             Where to start.
         rounds : int, optional
             Most updates of the noise and of the shares.
+        is_known : callable, optional
+            Says of vertices whether they are at the foot of a maximum that is known.
 
         Returns
         -------
-        Fit
+        Fit or None
+            None where the climb came to a known maximum.
         """
         k, D = vertices.shape
         best, last = None, -np.inf
@@ -250,13 +259,17 @@ class FaceMixture:
             if fit.objective - last < _GAIN:
                 break
             last = fit.objective
-            vertices = self._climb(vertices, fit.share, whiten, log_whiten, cells)
+            vertices = self._climb(
+                vertices, fit.share, whiten, log_whiten, cells, is_known
+            )
+            if is_known is not None and is_known(vertices):
+                return None
         else:
             fit = self.score(vertices)
             best = fit if fit.objective > best.objective else best
         return best
 
-    def _climb(self, vertices, share, whiten, log_whiten, cells):
+    def _climb(self, vertices, share, whiten, log_whiten, cells, is_known=None):
         """Some steps of L-BFGS with the noise and the shares held fixed."""
         k, D = vertices.shape
         size = np.array([len(f) for f in self.faces])
@@ -277,11 +290,16 @@ class FaceMixture:
             )
             return -value / n, -slope.ravel() * (scale / n)
 
+        def stop_where_known(x):
+            if is_known is not None and is_known(x.reshape(k, D) * scale):
+                raise StopIteration
+
         result = minimize(
             negative,
             (vertices / scale).ravel(),
             jac=True,
             method="L-BFGS-B",
+            callback=stop_where_known,
             options={"maxiter": _STEPS, "maxcor": 20, "ftol": 1e-9},
         )
         return result.x.reshape(k, D) * scale

@@ -273,10 +273,22 @@ class _Starts(IterativeMethod[Fit]):
         vertices = next(self.starts, None)
         if vertices is None:
             return state, -state.objective
-        fit = self.mixture.maximise(vertices, self.rounds)
+        fit = self.mixture.maximise(vertices, self.rounds, self._is_known)
+        if fit is None:
+            return state, -state.objective
         self.ends.append(fit)
         best = max(self.ends, key=lambda each: each.objective)
         return best, -fit.objective
+
+    def _is_known(self, vertices):
+        """Whether vertices differ from those of an end by less than a degree."""
+        cloud = self.mixture.cloud
+        spectra = cloud.spectra(vertices)
+        return any(
+            match_components(spectra, cloud.spectra(end.vertices))[2].max()
+            < _SAME_DEGREES
+            for end in self.ends
+        )
 
     def is_small(self, old, new, decrease, objective):
         # A generator that has ended has no frame: nothing is left to try.
@@ -371,7 +383,7 @@ def _starts(
     basis = data.low_rank.basis.T * data.column_scale
     seed = int(generator.integers(2**31))
     yield from _geometric_starts(scores, basis, cloud, k, seed)
-    if len(ends) > 1 and _agree(cloud, *ends[:2]):
+    if len(ends) < 2 or _agree(cloud, *ends[:2]):
         return
     # The same methods without the weights of the noise.
     plain = scores * data.row_scale[cloud.rows, None]
