@@ -13,9 +13,9 @@ from sparsedecomp.kernels.alignment import shift_spectra
 _ROUNDS = 40
 # The shifts stand still when they change by less than this (channels, rms).
 _STILL = 0.002
-# After so many rounds the next component must have lost a part of its energy, or it is
-# no drift: drifts of half a channel to two channels lose nine tenths and more in the
-# benchmark "trust", phases less than a tenth.
+# After so many rounds the next component must have lost a part of its energy, or have
+# come down to the noise, or it is no drift. With a larger part left over, more rounds
+# are spent on numbers of components that are too small.
 _FIRST_ROUNDS, _LEFT_OVER = 4, 0.6
 # Channels that one round moves a pixel by at most.
 _LONGEST_STEP = 3.0
@@ -52,7 +52,9 @@ class Alignment:
             slope, residual = self._linearised(shift, k)
             if more and number in (0, _FIRST_ROUNDS):
                 strength = _largest_square(residual)
-                if number and strength > _LEFT_OVER * unaligned:
+                edge = np.square(np.sqrt(residual.shape).sum()) * np.mean(residual**2)
+                left = strength > max(_LEFT_OVER * unaligned, _CLEAR * edge)
+                if number and left:
                     return shift, -np.inf
                 unaligned = strength
             information = np.einsum("ij,ij->i", slope, slope) * self.weight
