@@ -13,10 +13,10 @@ from sparsedecomp.kernels.alignment import shift_spectra
 _ROUNDS = 40
 # The shifts stand still when they change by less than this (channels, rms).
 _STILL = 0.002
-# After so many rounds the next component must have lost a part of its energy, or have
-# come down to the noise, or it is no drift. With a larger part left over, more rounds
-# are spent on numbers of components that are too small.
-_FIRST_ROUNDS, _LEFT_OVER = 4, 0.6
+# After so many rounds the next component must have lost a part of what it has above the
+# noise, or it is no drift. With a larger part left over, more rounds are spent on
+# numbers of components that are too small.
+_FIRST_ROUNDS, _LEFT_OVER = 4, 0.7
 # Channels that one round moves a pixel by at most.
 _LONGEST_STEP = 3.0
 # A singular value of counts this many times above the edge of white noise is signal:
@@ -51,12 +51,11 @@ class Alignment:
         for number in range(_ROUNDS):
             slope, residual = self._linearised(shift, k)
             if more and number in (0, _FIRST_ROUNDS):
-                strength = _largest_square(residual)
                 edge = np.square(np.sqrt(residual.shape).sum()) * np.mean(residual**2)
-                left = strength > max(_LEFT_OVER * unaligned, _CLEAR * edge)
-                if number and left:
+                excess = _largest_square(residual) - edge
+                if number and excess > _LEFT_OVER * unaligned:
                     return shift, -np.inf
-                unaligned = strength
+                unaligned = excess
             information = np.einsum("ij,ij->i", slope, slope) * self.weight
             floor = 1e-6 * information.mean()
             information = np.maximum(information, floor + np.finfo(float).tiny)
