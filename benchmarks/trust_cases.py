@@ -39,10 +39,10 @@ def fit_scene(kind, seed, blind, given):
 def _blind(scene, name):
     import hyperspy.api as hs
 
-    from sparsedecomp.decomposition.simplex_likelihood.simplex_ml import (
+    from sparsedecomp.decomposition import DoubtfulResultWarning
+    from sparsedecomp.decomposition.simplex_likelihood.rivals import (
         UndeterminedWarning,
     )
-    from sparsedecomp.extension.verdict import DoubtfulResultWarning
 
     signal = hs.signals.Signal1D(scene.cube)
     before = time.perf_counter(), time.process_time()

@@ -6,7 +6,7 @@ importing this one registers them. Everything also works without that, as plain
 functions and scikit-learn style estimators::
 
     sparsedecomp.decompose(signal, "nmf_so_ard")      # any HyperSpy signal
-    sparsedecomp.NMFSOARD().fit_transform(matrix)     # any array, dask array or CSR
+    sparsedecomp.AutomaticUnmixing().fit_transform(X) # any array, dask array or CSR
 
 The names below are imported when they are first used, so that the import of HyperSpy
 stays fast.
@@ -27,6 +27,7 @@ _PUBLIC = {
     "Tucker": "sparsedecomp.decomposition:Tucker",
     "coupled_decomposition": "sparsedecomp.extension.coupled:coupled_decomposition",
     "CompositionKMeans": "sparsedecomp.decomposition:CompositionKMeans",
+    "AutomaticUnmixing": "sparsedecomp.decomposition:AutomaticUnmixing",
     "MCRALS": "sparsedecomp.decomposition:MCRALS",
     "MinimumVolume": "sparsedecomp.decomposition:MinimumVolume",
     "NMFSO": "sparsedecomp.decomposition:NMFSO",

@@ -94,12 +94,8 @@ MAX_LINES = 450
 # them lacks: `pytest --runxfail -k "annotated and NAME"`. Kernels stay exempt: numba
 # infers their types.
 NOT_ANNOTATED = {
-    "sparsedecomp/decomposition/automatic",
-    "sparsedecomp/decomposition/energy_drift",
     "sparsedecomp/decomposition/nmf",
     "sparsedecomp/decomposition/rank.py",
-    "sparsedecomp/decomposition/simplex_likelihood",
-    "sparsedecomp/extension/verdict.py",
     "sparsedecomp/noise",
 }
 ANNOTATED = [

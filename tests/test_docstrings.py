@@ -48,12 +48,8 @@ INCOMPLETE = {
 }
 # Folders and modules in which a description may still lean on the line above it.
 LEANING = {
-    "sparsedecomp/decomposition/automatic",
-    "sparsedecomp/decomposition/energy_drift",
     "sparsedecomp/decomposition/nmf",
     "sparsedecomp/decomposition/rank.py",
-    "sparsedecomp/decomposition/simplex_likelihood",
-    "sparsedecomp/extension/verdict.py",
     "sparsedecomp/kernels",
     "sparsedecomp/noise",
 }

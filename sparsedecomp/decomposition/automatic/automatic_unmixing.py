@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.utils._param_validation import StrOptions
 
 from sparsedecomp.blocks import BlockMatrix
@@ -18,10 +19,14 @@ from sparsedecomp.decomposition.automatic.verdict import (
     verdict_on_relevance,
 )
 from sparsedecomp.decomposition.nmf.nmf_so import NMFSOARD
-from sparsedecomp.decomposition.simplex_likelihood.simplex_ml import (
-    SimplexML,
+from sparsedecomp.decomposition.simplex_likelihood.rivals import (
+    Rival,
     UndeterminedWarning,
 )
+from sparsedecomp.decomposition.simplex_likelihood.simplex_ml import SimplexML
+
+if TYPE_CHECKING:
+    from sparsedecomp.decomposition.base import MatrixLike
 
 
 class AutomaticUnmixing(NMFSOARD):
@@ -175,15 +180,15 @@ class AutomaticUnmixing(NMFSOARD):
         )
         self.energy_drift = energy_drift
 
-    def fit_transform(self, X: ArrayLike, y: None = None) -> NDArray[np.floating]:
+    def fit_transform(self, X: MatrixLike, y: None = None) -> NDArray[np.floating]:
         """Fit the model and return the abundances of the pixels.
 
         Parameters
         ----------
         X : array, SciPy sparse matrix, dask array or BlockMatrix
-            Of shape (n_pixels, n_channels). A dask array is read in passes over its
-            chunks and never held as a whole. Drift is looked for along the navigation
-            axes of a BlockMatrix; other data count as a line of pixels.
+            Data of shape (n_pixels, n_channels). A dask array is read in passes over
+            its chunks and never held as a whole. Drift is looked for along the
+            navigation axes of a BlockMatrix; other data count as a line of pixels.
         y : None
             Ignored.
 
@@ -200,7 +205,7 @@ class AutomaticUnmixing(NMFSOARD):
         self._simplex: SimplexML | None = None
         self.energy_drift_ = np.zeros(blocks.shape[0])
         self.spikes_ = np.zeros((0, 2), int)
-        self.rivals_ = []
+        self.rivals_: list[Rival] = []
         data = None
         if self.updates != "published" and self.orthogonality is None:
             if self.clipping is not True:
@@ -215,13 +220,13 @@ class AutomaticUnmixing(NMFSOARD):
             warnings.warn(str(self.verdict_), DoubtfulResultWarning, stacklevel=2)
         return W
 
-    def transform(self, X: ArrayLike) -> NDArray[np.floating]:
+    def transform(self, X: MatrixLike) -> NDArray[np.floating]:
         """Find the abundances of pixels, the spectra fixed.
 
         Parameters
         ----------
         X : array, SciPy sparse matrix, dask array or BlockMatrix
-            Of shape (n_pixels, n_channels). Spikes and drift are left as they are.
+            Data of shape (n_pixels, n_channels). Spikes and drift are left as they are.
 
         Returns
         -------
@@ -253,7 +258,8 @@ class AutomaticUnmixing(NMFSOARD):
         self.spikes_ = np.column_stack([data.spikes.rows, data.spikes.columns])
         if data.aligned:
             self.energy_drift_ = data.drift.shift
-        freedom = max(np.prod(np.subtract(blocks.shape, k)), 1)
+        n, m = blocks.shape
+        freedom = max((n - k) * (m - k), 1)
         self.components_, self.n_components_ = model.components_, k
         self.noise_variance_ = float(model.residual_norm_**2 / freedom)
         self.noise_model_, self.clipped_ = data.rank.noise_model, False

@@ -20,15 +20,13 @@ from scipy.stats import chi2
 
 from sparsedecomp.blocks import BlockMatrix, as_blocks
 from sparsedecomp.decomposition.poisson.nmf_kl import PoissonNMF
-from sparsedecomp.decomposition.simplex_likelihood.face_mixture import (
-    FaceMixture,
-    fit_shares,
-)
+from sparsedecomp.decomposition.simplex_likelihood.face_mixture import FaceMixture
 from sparsedecomp.decomposition.simplex_likelihood.pixel_cloud import (
     PixelCloud,
     pixel_cloud,
     whitened_signal_space,
 )
+from sparsedecomp.decomposition.simplex_likelihood.shares import fit_shares
 from sparsedecomp.decomposition.simplex_likelihood.simplex_ml import SimplexML
 from sparsedecomp.metrics import match_components
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition.energy_drift.smooth_map import smooth_map
@@ -29,7 +30,14 @@ _BANDS = 3
 class Alignment:
     """Shifts and a low-rank model of spectra on a plane of cells."""
 
-    def __init__(self, X, shape, unit, present, least_gain):
+    def __init__(
+        self,
+        X: NDArray[np.float64],
+        shape: tuple[int, int],
+        unit: float,
+        present: NDArray[np.bool_],
+        least_gain: float,
+    ) -> None:
         self.X, self.shape, self.unit = X, shape, unit
         self.least_gain = least_gain
         self.present, self.weight = present, present.astype(float)
@@ -37,9 +45,9 @@ class Alignment:
         self.row_scale = np.ones(len(X))
         if unit:
             self.row_scale = np.sqrt(brightness / brightness[present].mean())
-        self.vectors = None
+        self.vectors: NDArray[np.float64] | None = None
 
-    def fit(self, k, more=False):
+    def fit(self, k: int, more: bool = False) -> tuple[NDArray[np.float64], float]:
         """Shifts for ``k`` components and the gain of their smooth map in nats.
 
         With ``more``, where the data have more than ``k`` components, the gain is
@@ -106,7 +114,7 @@ class Alignment:
                 self.vectors = np.linalg.qr(Y.T @ (Y @ self.vectors))[0]
         return self.vectors
 
-    def rank_is_at_most(self, k, shift, seed):
+    def rank_is_at_most(self, k: int, shift: NDArray[np.float64], seed: int) -> bool:
         """Whether the aligned data have ``k`` components; their noise is independent.
 
         Counts move as counts. Of other data only every third channel is taken, whose
@@ -122,7 +130,7 @@ class Alignment:
         out = (_trimmed(out, shift) / noise[:, None])[self.present, ::3]
         return rank_is_at_most(k, out, 0.0)
 
-    def deviation_of_bands(self, shift, k):
+    def deviation_of_bands(self, shift: NDArray[np.float64], k: int) -> float:
         """Largest deviation of the shift of a part of the spectrum, in its error."""
         M, scale, V, Y = self._low_rank(shift, k)
         slope = np.gradient(M * scale, axis=1) / scale
@@ -198,13 +206,13 @@ def move_counts(
     return moved.reshape(n, m)
 
 
-def rank_of(X, unit):
+def rank_of(X: NDArray[np.float64], unit: float) -> int:
     """Number of components of some spectra in memory."""
     noise, method = ("poisson", "bootstrap") if unit else ("uniform", "noise_edge")
     return estimate_rank(as_blocks(X), method, noise=noise).n_components
 
 
-def rank_is_at_most(k, X, unit):
+def rank_is_at_most(k: int, X: NDArray[np.float64], unit: float) -> bool:
     """Whether `rank_of` is at most ``k``, without draws where that is clear."""
     if unit:
         edge = estimate_rank(as_blocks(X), "noise_edge", noise="poisson")

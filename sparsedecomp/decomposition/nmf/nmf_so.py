@@ -137,6 +137,7 @@ class NMFSOARD(SoftOrthogonalNMF):
     component that explains less than the largest singular value of the noise is not
     found by any method that treats all channels and pixels alike. What it cannot
     decide: which of the spectra that fit equally well are the true ones, as `NMFSO`.
+    ``s.decomposition(algorithm="nmf_so_ard")`` runs `AutomaticUnmixing` therefore.
 
     Parameters
     ----------

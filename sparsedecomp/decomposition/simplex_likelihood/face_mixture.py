@@ -20,13 +20,13 @@ from sparsedecomp.decomposition.simplex_likelihood.faces import (
     perpendicular,
 )
 from sparsedecomp.decomposition.simplex_likelihood.pixel_cloud import PixelCloud
+from sparsedecomp.decomposition.simplex_likelihood.shares import fit_shares
 from sparsedecomp.kernels.face_density import face_log_densities, face_slopes
 
 # Small faces are summed over a lattice of at most this spacing, in units of the noise,
 # and at least so many cells along an edge, unless it takes more cells or points than
 # that.
 _SPACING, _LEAST_CELLS, _MOST_CELLS, _MOST_POINTS = 1.5, 4, 14, 600
-_EM_STEPS = 60
 # Steps between updates of the noise and shares, and updates: the study behind
 # `SimplexML`. A round that gains less than half a nat is the last.
 _STEPS, _ROUNDS, _GAIN = 25, 6, 0.5
@@ -48,7 +48,7 @@ class Fit(NamedTuple):
     objective : float
         Logarithm of the likelihood less the penalty of negative spectra, in nats.
     log_likelihood : (n,) array
-        Of each pixel of the sample, without its weight.
+        Log likelihood of each pixel of the sample, without its weight.
     share : (n_faces,) array
         Share of the pixels on each face.
     """
@@ -378,34 +378,3 @@ class FaceMixture:
         S = np.minimum(self._origin + vertices @ self._slope, 0)
         over = S / self._variance
         return 0.5 * float((over * S).sum()), over @ self._slope.T
-
-
-def fit_shares(
-    L: NDArray[np.float64], weight: NDArray[np.float64], steps: int = _EM_STEPS
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Shares of the faces by expectation maximisation.
-
-    Parameters
-    ----------
-    L : (n, n_faces) array
-        Log densities of the pixels.
-    weight : (n,) array
-        Number of pixels that each stands for.
-    steps : int, optional
-        Number of steps.
-
-    Returns
-    -------
-    share : (n_faces,) array
-        Positive, of sum one.
-    log_likelihood : (n,) array
-        Of each pixel.
-    """
-    top = L.max(axis=1, keepdims=True)
-    density = np.exp(L - top)
-    share = np.full(L.shape[1], 1 / L.shape[1])
-    part = weight / weight.sum()
-    for _ in range(steps):
-        share = share * (density.T @ (part / (density @ share))) + 1e-12
-        share /= share.sum()
-    return share, np.log(density @ share) + top[:, 0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cache
 
@@ -43,7 +44,7 @@ class FaceGeometry:
 
 def faces_of_simplex(k: int) -> list[tuple[int, ...]]:
     """Vertices of the faces of a simplex of ``k`` vertices, smallest faces first."""
-    sizes = range(1, k + 1)
+    sizes: Iterable[int] = range(1, k + 1)
     if k > _ALL_FACES:
         sizes = (*range(1, _FEW_VERTICES + 1), k - 1, k)
     return [f for q in sizes for f in itertools.combinations(range(k), q)]
@@ -152,26 +153,28 @@ def face_geometry(
     )
 
 
-def edges(Y):
+def edges(Y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Edge vectors (n, q - 1, D) of faces and their first vertices."""
     return Y[:, 1:] - Y[:, :1], Y[:, 0]
 
 
-def gram_inverse(M):
+def gram_inverse(M: NDArray[np.float64]) -> NDArray[np.float64]:
     """Inverse of the Gram matrices of edges, which may nearly be dependent."""
     H = M @ M.transpose(0, 2, 1)
     d = H.shape[1]
     return np.linalg.inv(H * (1 + 1e-10 * np.eye(d)))
 
 
-def inverse_edges(M):
+def inverse_edges(
+    M: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Maps (n, q, D) from whitened displacements to coordinates; Gram matrices."""
     H = M @ M.transpose(0, 2, 1)
     part = gram_inverse(M) @ M
     return np.concatenate([-part.sum(axis=1, keepdims=True), part], axis=1), H
 
 
-def perpendicular(M):
+def perpendicular(M: NDArray[np.float64]) -> NDArray[np.float64]:
     """Orthonormal rows (n, D - q + 1, D) perpendicular to edges."""
     n, d, D = M.shape
     if d == 0:

@@ -34,7 +34,7 @@ class WhitenedData:
     Attributes
     ----------
     low_rank : LowRank
-        Of the whitened data, at least ``n_components`` directions.
+        The whitened data in at least ``n_components`` directions.
     row_scale : (n_pixels,) array
         What pixels were divided by.
     column_scale : (n_channels,) array
@@ -44,9 +44,9 @@ class WhitenedData:
     quantum : float
         Size of one count in the data; one for other noise.
     noise_variance : float
-        Of the whitened data.
+        Noise variance of the whitened data.
     summary : Summary
-        Of the data as they were given.
+        Sums and squares of the data as they were given.
     """
 
     low_rank: LowRank

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,43 +30,17 @@ from sparsedecomp.decomposition.simplex_likelihood.pixel_cloud import (
     pixel_cloud,
     whitened_signal_space,
 )
+from sparsedecomp.decomposition.simplex_likelihood.rivals import (
+    UndeterminedWarning,
+    agree,
+    is_known,
+    rivals_of,
+)
 from sparsedecomp.kernels.simplex import solve_by_active_set
-from sparsedecomp.metrics import match_components
 from sparsedecomp.noise.weights import NOISE_MODELS
 
-# Ends of two climbs agree within these nats and degrees; farther apart, more starts
-# are tried. A rival is another answer, not the same one again, from this angle on, and
-# is not excluded below this many standard deviations (Vuong's test; with three, every
-# second answer of few channels that is right to a degree has a rival, see the
-# benchmark "trust").
-_SAME_NATS, _SAME_DEGREES = 2.0, 1.0
-_RIVAL_DEGREES, _RIVAL_SIGMAS = 3.0, 2.0
-
-
-class UndeterminedWarning(UserWarning):
-    """Data do not decide between answers that differ."""
-
-
-@dataclass(frozen=True)
-class Rival:
-    """Another answer that the data do not exclude.
-
-    Attributes
-    ----------
-    spectra : (k, n_channels) array
-        Its spectra, each matched with the component of the same number.
-    angle : float
-        Largest spectral angle to the answer that is reported, in degrees.
-    difference : float
-        By how many nats it is less likely.
-    standard_deviation : float
-        Of that difference, from its spread over the pixels.
-    """
-
-    spectra: NDArray[np.floating]
-    angle: float
-    difference: float
-    standard_deviation: float
+if TYPE_CHECKING:
+    from sparsedecomp.decomposition.base import MatrixLike
 
 
 class SimplexML(GeometricUnmixing):
@@ -108,7 +83,7 @@ class SimplexML(GeometricUnmixing):
         random sample that stands for all others. More of them make the answer more
         precise and the fit slower in proportion.
     constraint : {"nonnegative", "sum_to_one", "fully_constrained", "scaled"}
-        Of the abundances, see `abundances`.
+        Constraint on the abundances, see `abundances`.
     max_iter : int, default 6
         Most updates of shares and noise for each start.
     random_state : int, RandomState instance or None
@@ -119,11 +94,11 @@ class SimplexML(GeometricUnmixing):
     Attributes
     ----------
     components_ : (n_components_, n_channels) array
-        Of unit Euclidean norm; the strongest first by the energy of their map.
+        Spectra of unit Euclidean norm, strongest first by the energy of their map.
     n_components_ : int
         Number of components.
     log_likelihood_ : float
-        Of the answer, in nats.
+        Log likelihood of the answer, in nats.
     rivals_ : list of Rival
         Other local maxima, more than three degrees away, that are less likely by less
         than two standard deviations.
@@ -134,7 +109,7 @@ class SimplexML(GeometricUnmixing):
     vertices_ : (n_components_, n_components_ - 1) array or None
         The spectra as points of the plane of the pixels.
     noise_variance_ : float
-        Of the whitened data; about one for counts.
+        Noise variance of the whitened data; about one for counts.
     objective_history_ : (n_iter_,) array
         Negative log likelihood of each local maximum, in the order of the starts.
     residual_norm_, relative_residual_ : float
@@ -197,14 +172,14 @@ class SimplexML(GeometricUnmixing):
         self.random_state = random_state
         self.callback = callback
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: MatrixLike, y: None = None) -> NDArray[np.floating]:
         """Find the spectra and return the abundances of the pixels.
 
         Parameters
         ----------
         X : array, SciPy sparse matrix, dask array or BlockMatrix
-            Of shape (n_pixels, n_channels). A dask array is read in passes over its
-            chunks and never held as a whole.
+            Data of shape (n_pixels, n_channels). A dask array is read in passes over
+            its chunks and never held as a whole.
         y : None
             Ignored.
 
@@ -281,14 +256,7 @@ class _Starts(IterativeMethod[Fit]):
         return best, -fit.objective
 
     def _is_known(self, vertices):
-        """Whether vertices differ from those of an end by less than a degree."""
-        cloud = self.mixture.cloud
-        spectra = cloud.spectra(vertices)
-        return any(
-            match_components(spectra, cloud.spectra(end.vertices))[2].max()
-            < _SAME_DEGREES
-            for end in self.ends
-        )
+        return is_known(self.mixture.cloud, vertices, self.ends)
 
     def is_small(self, old, new, decrease, objective):
         # A generator that has ended has no frame: nothing is left to try.
@@ -351,7 +319,7 @@ def find_simplex(
         lambda _: iterate(method, start, 4, phases.monitor, keep_start=False),
     )
     best = max(ends, key=lambda fit: fit.objective)
-    rivals = _rivals(cloud, best, ends)
+    rivals = rivals_of(cloud, best, ends)
     return cloud.spectra(best.vertices), (
         best.objective,
         rivals,
@@ -383,7 +351,7 @@ def _starts(
     basis = data.low_rank.basis.T * data.column_scale
     seed = int(generator.integers(2**31))
     yield from _geometric_starts(scores, basis, cloud, k, seed)
-    if len(ends) < 2 or _agree(cloud, *ends[:2]):
+    if len(ends) < 2 or agree(cloud, *ends[:2]):
         return
     # The same methods without the weights of the noise.
     plain = scores * data.row_scale[cloud.rows, None]
@@ -404,34 +372,6 @@ def _geometric_starts(scores, basis, cloud, k, seed):
         bright = (spectra / cloud.column_scale) @ cloud.basis @ cloud.brightness > 0
         if bright.all() and np.isfinite(vertices).all():
             yield vertices
-
-
-def _angle(cloud: PixelCloud, one: Fit, other: Fit) -> float:
-    """Largest spectral angle in degrees between the spectra of two simplices."""
-    a, b = cloud.spectra(one.vertices), cloud.spectra(other.vertices)
-    return float(match_components(a, b)[2].max())
-
-
-def _agree(cloud, one, other):
-    near = abs(one.objective - other.objective) <= _SAME_NATS
-    return near and _angle(cloud, one, other) <= _SAME_DEGREES
-
-
-def _rivals(cloud: PixelCloud, best: Fit, ends: list[Fit]) -> list[Rival]:
-    """Ends far from the best one that its likelihood does not exclude."""
-    rivals: list[Rival] = []
-    S = cloud.spectra(best.vertices)
-    for end in ends:
-        difference = best.objective - end.objective
-        each = best.log_likelihood - end.log_likelihood
-        mean = (cloud.weight @ each) / cloud.weight.sum()
-        spread = float(np.sqrt(np.square(cloud.weight * (each - mean)).sum()))
-        other = cloud.spectra(end.vertices)
-        _, order, angles = match_components(S, other)
-        angle = float(angles.max())
-        if angle > _RIVAL_DEGREES and difference < _RIVAL_SIGMAS * spread:
-            rivals.append(Rival(other[order], angle, float(difference), spread))
-    return rivals
 
 
 def _fit_all_channels(blocks, data, S):
