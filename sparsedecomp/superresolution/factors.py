@@ -83,9 +83,14 @@ def factors_of(
     Raises
     ------
     ValueError
-        For NaN and infinities, with their place, and too many channels without a low
-        rank.
+        For NaN and infinities, with their place, and too many channels, or a number of
+        factors, where every channel is taken.
     """
+    if factors is None and n_factors is not None:
+        raise ValueError(
+            f"factors=None does not take n_factors={n_factors!r}: it takes every "
+            "channel. Use factors='pca'."
+        )
     blocks = as_blocks(data, navigation_mask=mask, dtype=_dtype_of(data))
     summary = blocks.describe()
     shape = data.shape[:3]

@@ -205,6 +205,12 @@ def _one(s):
         (None, {"psf": 20.0}, ValueError, "wider than the field"),
         (None, {"method": "deep"}, ValueError, "method='deep' is unknown"),
         (None, {"factors": "ica"}, ValueError, "factors='ica', expected one of"),
+        (
+            None,
+            {"factors": None, "n_factors": 2, "registration": False},
+            ValueError,
+            "factors=None does not take n_factors=2",
+        ),
         (None, {"offsets": "guess"}, ValueError, "offsets='guess', expected"),
         (None, {"offsets": [(0, 0)]}, ValueError, r"shape \(1, 2\), expected \(4, 2\)"),
     ],
