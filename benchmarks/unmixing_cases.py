@@ -179,7 +179,7 @@ def find_vertices(path, n_components):
         best_vertices,
         signal_coordinates,
     )
-    from sparsedecomp.noise.signal_space import signal_space
+    from sparsedecomp.noise import signal_space
 
     cube = np.load(path)
     blocks = as_blocks(cube.reshape(-1, cube.shape[-1]))
@@ -215,8 +215,8 @@ def find_corners(n_components, n_pixels=6400, n_channels=1000):
 
     model, blocks = sss_vca.SSSVCA(), as_blocks(X)
     rank = model._MOST + OVERSAMPLING
-    space = sss_vca.even_space(blocks, rank, model.noise, SEED)
-    sss_vca.even_space = lambda *_: space
+    space = sss_vca.whiten(blocks, rank, noise=model.noise, random_state=SEED)
+    sss_vca.whiten = lambda *_, **__: space
 
     def search():
         generator = np.random.default_rng(SEED)

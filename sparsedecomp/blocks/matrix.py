@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from sparsedecomp.blocks.reading import Corrections, Reading, on_tiles
-from sparsedecomp.blocks.summary import Summary, root_of_sums, row_summary
+from sparsedecomp.blocks.summary import (
+    Summary,
+    poisson_column_scale,
+    poisson_row_scale,
+    row_summary,
+)
 
 if TYPE_CHECKING:
     from sparsedecomp.blocks.reading import Replacements
@@ -73,6 +78,7 @@ class BlockMatrix:
         self._source = source
         self.navigation_shape = tuple(navigation_shape)
         self._count = [0]
+        self._found: dict[Hashable, Any] = {}
         self._blocks = self._cut()
 
     @property
@@ -226,7 +232,7 @@ class BlockMatrix:
         return M
 
     def describe(self) -> Summary:
-        """Sums, squares and minimum, in one pass.
+        """Sums, squares and minimum, in one pass when first asked for.
 
         Returns
         -------
@@ -238,7 +244,33 @@ class BlockMatrix:
         ValueError
             If there is a NaN or an infinity; the message names its pixel and channel.
         """
-        return Summary.of(*self.run(row_summary), self.place)
+        return self.once(
+            "summary", lambda: Summary.of(*self.run(row_summary), self.place)
+        )
+
+    def once(self, key: Hashable, find: Callable[[], Any]) -> Any:
+        """What is found from the matrix alone, found when it is first asked for.
+
+        Parameters
+        ----------
+        key : hashable
+            Name of what is found.
+        find : callable
+            ``find()`` finds it.
+
+        Returns
+        -------
+        object
+            The same object for the same key as long as the matrix exists.
+        """
+        if key not in self._found:
+            self._found[key] = find()
+        return self._found[key]
+
+    def _derived(self) -> BlockMatrix:
+        derived = copy.copy(self)
+        derived._found = {}
+        return derived
 
     def place(self, row: int, column: int) -> str:
         """Name the pixel and channel of an entry, e.g. for an error message.
@@ -270,7 +302,7 @@ class BlockMatrix:
         BlockMatrix
             Matrix of these rows; shares the data and the count of passes.
         """
-        part = copy.copy(self)
+        part = self._derived()
         part.rows = self.rows[chosen]
         if self.row_scale is not None:
             part.row_scale = self.row_scale[chosen]
@@ -296,7 +328,7 @@ class BlockMatrix:
         if self.row_scale is not None:
             row_scale = self.row_scale * row_scale
             column_scale = self.column_scale * column_scale
-        scaled = copy.copy(self)
+        scaled = self._derived()
         scaled.row_scale = np.asarray(row_scale, float)
         scaled.column_scale = np.asarray(column_scale, float)
         return scaled
@@ -326,7 +358,7 @@ class BlockMatrix:
         """
         if self.sparse:
             raise ValueError("A sparse matrix cannot be corrected.")
-        whole = copy.copy(self)
+        whole = self._derived()
         whole._corrections = self._corrections.then(replacements, shift)
         return whole
 
@@ -338,22 +370,17 @@ class BlockMatrix:
         BlockMatrix
             Shares the data and the count of passes with this one.
         """
-        plain = copy.copy(self)
+        plain = self._derived()
         plain.row_scale = plain.column_scale = None
         return plain
 
-    def poisson_scaled(self, summary: Summary | None = None) -> BlockMatrix:
-        """Scale by Keenan and Kotula's weights, which make Poisson noise even.
+    def poisson_scaled(self) -> BlockMatrix:
+        """Scale by Keenan and Kotula's weights, which whiten Poisson noise.
 
         The variance of a count is taken as the product of its pixel's and its
         channel's mean, divided by the mean of all [1]_. Entries are divided by the
-        roots of both, scaled to a mean variance of one. A pixel or channel without
-        counts is left as it is.
-
-        Parameters
-        ----------
-        summary : Summary, optional
-            Result of `describe`, to save the pass that it takes.
+        roots of both, scaled to a mean variance of one. A nearly empty pixel is
+        weighted as if it had half the mean count; an empty channel is not scaled.
 
         Returns
         -------
@@ -370,7 +397,7 @@ class BlockMatrix:
         .. [1] M. R. Keenan and P. G. Kotula, Surf. Interface Anal. 36 (2004) 203.
            https://doi.org/10.1002/sia.1657
         """
-        summary = summary or self.describe()
+        summary = self.describe()
         if summary.minimum < 0:
             raise ValueError(
                 "Poisson scaling needs counts, but the data are negative "
@@ -378,7 +405,8 @@ class BlockMatrix:
                 "clip the data or do without the scaling."
             )
         return self.scaled(
-            root_of_sums(summary.row_sums), root_of_sums(summary.column_sums)
+            poisson_row_scale(summary.row_sums),
+            poisson_column_scale(summary.column_sums),
         )
 
 

@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 
 from sparsedecomp.kernels.statistics import row_statistics
 
+# A pixel with less than this part of the mean count is weighted as if it had that much:
+# stray counts in nearly empty pixels (vacuum) would otherwise look like components.
+_DARKEST = 0.5
+
 
 class Summary(NamedTuple):
     """Statistics of the (scaled) entries of a matrix that are not masked.
@@ -112,12 +116,45 @@ def row_summary(X: Any) -> tuple[tuple[NDArray, ...], tuple[NDArray, ...]]:
     )
 
 
-def root_of_sums(sums: NDArray, mean: float | None = None) -> NDArray:
-    """Square root of sums over their mean, and 1 where there is nothing."""
-    mean = sums.mean() if mean is None else mean
+def poisson_row_scale(row_sums: NDArray, mean: float | None = None) -> NDArray:
+    """Root of the sums of pixels over their mean, the darkest ones raised.
+
+    Parameters
+    ----------
+    row_sums : (n_pixels,) array
+        Sums of the pixels.
+    mean : float, optional
+        Mean sum to compare with, for instance of other pixels. Default: their own.
+
+    Returns
+    -------
+    (n_pixels,) array
+        At least the root of one half: the variance of a nearly empty pixel is taken as
+        that of a pixel with half the mean.
+    """
+    mean = row_sums.mean() if mean is None else mean
     if mean <= 0:
-        return np.ones(len(sums))
-    return np.sqrt(np.where(sums > 0, sums / mean, 1.0))
+        return np.ones(len(row_sums))
+    return np.sqrt(np.maximum(row_sums / mean, _DARKEST))
+
+
+def poisson_column_scale(column_sums: NDArray) -> NDArray:
+    """Root of the sums of channels over their mean, and 1 for empty channels.
+
+    Parameters
+    ----------
+    column_sums : (n_channels,) array
+        Sums of the channels.
+
+    Returns
+    -------
+    (n_channels,) array
+        Scales of the channels.
+    """
+    mean = column_sums.mean()
+    if mean <= 0:
+        return np.ones(len(column_sums))
+    return np.sqrt(np.where(column_sums > 0, column_sums / mean, 1.0))
 
 
 def _shared_minimum(smallest: NDArray) -> float:

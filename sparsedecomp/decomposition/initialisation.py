@@ -22,7 +22,6 @@ from sparsedecomp.decomposition.geometric.simplex import (
     vertices,
 )
 from sparsedecomp.metrics import match_components
-from sparsedecomp.noise.scree import noise_edge
 
 INITIALISATIONS = ("auto", "spa", "vca", "nfindr", "nndsvd", "random")
 # Upper bound on the number of components when the user gives none, and the number of
@@ -49,26 +48,6 @@ def start_kinds(init: str, n_init: int) -> list[str]:
     if init != "auto":
         return [init] * n_init
     return ["spa"] + ["random"] * (n_init - 1)
-
-
-def most_components(low_rank: LowRank, noise_variance: float) -> int:
-    """Upper bound on the number of components: those above the noise and some to spare.
-
-    Parameters
-    ----------
-    low_rank : LowRank
-        Compressed data.
-    noise_variance : float
-        Variance of the noise of an entry.
-
-    Returns
-    -------
-    int
-    """
-    shape = len(low_rank.scores), len(low_rank.basis)
-    edge = noise_edge(noise_variance, *shape)
-    above = int(np.count_nonzero(np.square(low_rank.singular_values) > edge))
-    return min(above + SPARE, MOST_COMPONENTS, *shape)
 
 
 def initial_spectra(

@@ -8,10 +8,8 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sparsedecomp.blocks import as_blocks
-from sparsedecomp.noise import scree
-from sparsedecomp.noise.parametric_bootstrap import Edge
-from sparsedecomp.noise.weights import NOISE_MODELS
-from sparsedecomp.noise.whitening import whiten
+from sparsedecomp.noise import NOISE_MODELS, NoiseEdge, find_noise, scree, whiten
+from sparsedecomp.noise.edge import PROBABILITY
 
 METHODS = (
     "bootstrap",
@@ -24,7 +22,6 @@ METHODS = (
 )
 # Those that need no more than the Gram matrix.
 _CHEAP = ("noise_edge", "gavish_donoho", "parallel_analysis", "minka")
-_PROBABILITY = 0.01
 # Probabilities for the ends of the interval: certainly there, and possibly there.
 _CERTAIN, _POSSIBLE = 1e-4, 0.5
 
@@ -128,7 +125,7 @@ def estimate_rank(
     The rules:
 
     "noise_edge"
-        Singular values above the largest one of noise, in 99 of 100 cases (Johnstone's
+        Singular values above what noise exceeds once in a thousand times (Johnstone's
         edge with the law of Tracy and Widom).
     "bootstrap"
         The same for counts, where a value near the edge is compared with counts drawn
@@ -234,18 +231,20 @@ def estimate_rank(
         )
     before = blocks.passes
     generator = np.random.default_rng(check_random_state(random_state).randint(2**31))
-    seen = whiten(blocks, noise, n_bins)
-    counts = seen.noise_model == "poisson"
+    model = find_noise(blocks, noise, n_bins=n_bins)
+    counts = model.counts
     if not asked:
-        first = ("bootstrap",) if counts else ("ard",) if seen.clipped else ()
+        first = ("bootstrap",) if counts else ("ard",) if model.clipped else ()
         asked = first + _CHEAP
     elif "bootstrap" in asked and not counts and method != "all":
         raise ValueError(
-            f"method='bootstrap' draws counts, but the noise is {seen.noise_model}. "
+            f"method='bootstrap' draws counts, but the noise is {model.kind}. "
             "Use method='noise_edge', or noise='poisson' for counts."
         )
     asked = [name for name in asked if counts or name != "bootstrap"]
-    edge = Edge(blocks, seen, noise_variance, generator)
+    edge = NoiseEdge.of(blocks, model)
+    if noise_variance is not None:
+        edge = NoiseEdge(blocks, model, noise_variance)
     table = {name: _by(name, edge, blocks, generator) for name in asked}
     chosen = asked[0]
     n_components = table[chosen]
@@ -258,15 +257,15 @@ def estimate_rank(
         n_components=n_components,
         interval=(min(ends), max(ends)),
         method=chosen,
-        reason=_reason(method, seen),
+        reason=_reason(method, model),
         table=table,
         singular_values=np.sqrt(edge.squares),
-        noise_edge=np.sqrt(edge.edges(_PROBABILITY, drawn)),
+        noise_edge=np.sqrt(edge.edges(PROBABILITY, drawn)),
         probability=edge.probability(drawn),
         detectability=edge.detectability(variance),
-        noise_model=seen.noise_model,
+        noise_model=model.kind,
         noise_variance=variance,
-        shape=tuple(int(size) for size in seen.shape),
+        shape=tuple(int(size) for size in model.spectrum.shape),
         passes=blocks.passes - before,
     )
 
@@ -287,25 +286,25 @@ def _methods(method):
     return names
 
 
-def _reason(method, seen):
+def _reason(method, noise):
     if method != "auto":
         return "asked for"
-    if seen.clipped:
+    if noise.clipped:
         return "the noise was cut off at zero, which this one models"
     return {
         "poisson": "the data are counts, whose noise is known",
         "uniform": "the data are no counts, their noise is taken to be even",
         "estimated": "the data are no counts, their noise was estimated",
-    }[seen.noise_model]
+    }[noise.kind]
 
 
 def _by(name, edge, blocks, generator):
     """Number of components by one rule."""
-    shape = edge.seen.shape
+    shape = edge.spectrum.shape
     if name in ("noise_edge", "bootstrap"):
-        return edge.count(_PROBABILITY, name == "bootstrap")
+        return edge.count(drawn=name == "bootstrap")
     if name == "gavish_donoho":
-        variance = edge.variance(edge.count(_PROBABILITY, False))
+        variance = edge.variance(edge.count(drawn=False))
         return scree.gavish_donoho(edge.squares, *shape, variance)
     if name == "minka":
         return scree.minka(edge.squares, edge.left, *shape)
@@ -317,7 +316,6 @@ def _by(name, edge, blocks, generator):
 
         return NMFSOARD(random_state=seed).fit(blocks).n_components_
     from sparsedecomp.noise.robust_pca import robust_pca
-    from sparsedecomp.noise.whitened_space import even_space
 
-    low = even_space(blocks, 30, "auto", seed).low_rank
+    low = whiten(blocks, 30, noise=edge.noise, random_state=seed).low_rank
     return robust_pca(low, random_state=seed).n_components

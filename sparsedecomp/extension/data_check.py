@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from hyperspy.api.signals import BaseSignal
 
     from ..blocks import BlockMatrix
-    from ..blocks.summary import Summary
-    from ..decomposition.energy_drift.estimate import EnergyDrift
     from ..noise import DataCheck
     from .masks import Mask
 
@@ -73,15 +71,16 @@ def check_data(
     ['spikes']
     """
     from .. import noise
+    from ..decomposition import estimate_energy_drift
     from ..decomposition.energy_drift.estimate import drift_finding
 
     blocks = _plain_blocks(self, navigation_mask, signal_mask)
     before = blocks.passes
-    summary = blocks.describe()
-    check = noise.check_data(blocks, _unit(summary), summary)
+    unit = noise.count_gain(blocks)
+    check = noise.check_data(blocks, unit)
     if energy_drift and not blocks.sparse:
         clean = check.spikes.removed_from(blocks)
-        drift = drift_finding(blocks, _drift_of(clean, summary))
+        drift = drift_finding(blocks, estimate_energy_drift(clean, unit))
         if drift is not None:
             check = replace(check, findings=(*check.findings, drift))
     return replace(check, passes=blocks.passes - before)
@@ -146,6 +145,8 @@ def estimate_energy_drift(
     >>> bool(np.abs(found.data.ravel() - drift[:, 0]).max() < 0.2)
     True
     """
+    from ..decomposition import estimate_energy_drift
+    from ..noise import count_gain
     from ..noise.data_check import pixel_map
     from .components import map_of
 
@@ -155,7 +156,7 @@ def estimate_energy_drift(
             "one energy axis. Choose it, e.g. with `s.transpose(signal_axes=1)`."
         )
     blocks = _plain_blocks(self, navigation_mask, signal_mask)
-    drift = _drift_of(blocks, blocks.describe())
+    drift = estimate_energy_drift(blocks, count_gain(blocks))
     axis = self.axes_manager.signal_axes[0]
     shifts = pixel_map(blocks, drift.shift * axis.scale)
     title = f"Energy drift of {self.metadata.General.title}"
@@ -183,16 +184,3 @@ def _plain_blocks(
         navigation_mask=in_array_order(signal, navigation_mask, "navigation"),
         signal_mask=in_array_order(signal, signal_mask, "signal"),
     )
-
-
-def _unit(summary: Summary) -> float:
-    """Size of one count, 0 for data that are not counts."""
-    from ..noise.whitening import is_counts
-
-    return (summary.quantum or 1.0) if is_counts(summary) else 0.0
-
-
-def _drift_of(blocks: BlockMatrix, summary: Summary) -> EnergyDrift:
-    from ..decomposition import estimate_energy_drift
-
-    return estimate_energy_drift(blocks, _unit(summary))

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..blocks.matrix import BlockMatrix
-from ..blocks.summary import Summary, root_of_sums
+from ..blocks.summary import Summary, poisson_row_scale
 from ..kernels.coordinate import nonnegative_rows
-from ..noise.weights import refuse_negative
+from ..noise import refuse_negative
 
 
 class Fitted(NamedTuple):
@@ -53,7 +53,7 @@ class Fitted(NamedTuple):
         if not poisson:
             return cls(plain, None, plain)
         summary = plain.describe()
-        return cls(plain, summary, plain.poisson_scaled(summary))
+        return cls(plain, summary, plain.poisson_scaled())
 
 
 def refuse_bad_values(hidden: dict[str, BlockMatrix]) -> None:
@@ -96,7 +96,7 @@ def loadings_of(pixels: BlockMatrix, estimator: Any, fitted: Fitted) -> np.ndarr
     if fitted.summary is None:
         return estimator.transform(pixels)
     row_sums = pixels.describe().row_sums
-    scale = root_of_sums(row_sums, fitted.summary.row_sums.mean())
+    scale = poisson_row_scale(row_sums, fitted.summary.row_sums.mean())
     W = estimator.transform(pixels.scaled(scale, fitted.scaled.column_scale))
     return W * scale[:, None]
 

@@ -72,13 +72,11 @@ def _misleading(choice, blocks, drift):
     """Sentences on single entries and on a drift that the fit did not know of."""
     from ..decomposition import estimate_energy_drift
     from ..decomposition.energy_drift.estimate import drift_finding
-    from ..noise import find_spikes
-    from ..noise.whitening import is_counts
+    from ..noise import count_gain, find_spikes
 
     if blocks.sparse:
         return
-    summary = blocks.describe()
-    unit = (summary.quantum or 1.0) if is_counts(summary) else 0.0
+    unit = count_gain(blocks)
     spikes, _, _ = find_spikes(blocks, unit)
     if len(spikes):
         first = blocks.place(spikes.rows[0], spikes.columns[0])

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparsedecomp.blocks import BlockMatrix
-from sparsedecomp.blocks.summary import Summary
 from sparsedecomp.noise.spikes import Spikes, find_spikes
 
 # A pixel with less than this part of the typical intensity holds no specimen.
@@ -91,9 +90,7 @@ class DataCheck:
         return "\n".join(f"- {f.message} {f.advice}" for f in self.findings)
 
 
-def check_data(
-    blocks: BlockMatrix, unit: float = 0.0, summary: Summary | None = None
-) -> DataCheck:
+def check_data(blocks: BlockMatrix, unit: float = 0.0) -> DataCheck:
     """Look for spikes, bad pixels and channels, vacuum, saturation, negative values.
 
     Parameters
@@ -102,14 +99,11 @@ def check_data(
         Data that are not scaled.
     unit : float, default 0
         Size of one count; 0 for data that are not counts.
-    summary : Summary, optional
-        From `BlockMatrix.describe`, to save the pass that it takes.
 
     Returns
     -------
     DataCheck
-        After two passes over the data, one with `summary`, and one more where single
-        entries stand out.
+        After two passes over the data, and one more where single entries stand out.
 
     Examples
     --------
@@ -123,7 +117,7 @@ def check_data(
     ['spikes']
     """
     before = blocks.passes
-    summary = summary or blocks.describe()
+    summary = blocks.describe()
     spikes, largest, repeats = find_spikes(blocks, unit)
     rows = summary.row_sums.copy()
     columns = summary.column_sums.copy()

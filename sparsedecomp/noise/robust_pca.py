@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammainc, gammaincinv, ndtri
 
-from sparsedecomp.noise.scree import above_noise
+from sparsedecomp.noise.edge import above_noise
 
 _DIRECTIONS = 250
 # Pixels from which location and scale along a direction are taken.

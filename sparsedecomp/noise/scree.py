@@ -1,121 +1,43 @@
-"""How many singular values rise above the noise: rules that look at these alone."""
+"""Rules for the number of components that are offered beside the edge of the noise."""
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import gammainc, gammaincinv, gammaln
+from numpy.typing import NDArray
+from scipy.special import gammaln
 
-# Gamma distribution that the one of Tracy and Widom (real data) is close to.
-_SHAPE, _SCALE, _SHIFT = 46.446, 0.186054, 9.84801
-_BELOW_ROUNDING = 64
+from sparsedecomp.noise.edge import above_noise, noise_limit
 
-
-def noise_edge(noise_variance, n_pixels, n_channels):
-    """The most that one component can explain of pure noise, as a sum of squares.
-
-    The largest squared singular value of a matrix of noise, at the upper edge of the
-    distribution of Marchenko and Pastur.
-
-    Parameters
-    ----------
-    noise_variance : float
-        Variance of an entry.
-    n_pixels, n_channels : int
-        Shape of the matrix.
-    """
-    return noise_variance * (np.sqrt(n_pixels) + np.sqrt(n_channels)) ** 2
+# Values among which the elbow is looked for; the last ones of many are all noise, and
+# would make the second group too wide.
+_LEADING = 64
 
 
-def noise_limit(n_pixels, n_channels, probability=0.01):
-    """Largest squared singular value of white noise of variance one [1]_, [2]_.
+def elbow(squares: NDArray) -> int:
+    """Number of values before the elbow of the scree, by profile likelihood [1]_.
 
-    Parameters
-    ----------
-    n_pixels, n_channels : int
-    probability : float, default 0.01
-        With which noise alone exceeds the limit.
-
-    Returns
-    -------
-    float
-        Centre and width are Johnstone's; the quantile of Tracy and Widom's law is that
-        of Chiani's gamma distribution.
-
-    References
-    ----------
-    .. [1] I. M. Johnstone, Ann. Stat. 29 (2001) 295.
-       https://doi.org/10.1214/aos/1009210544
-    .. [2] M. Chiani, J. Multivar. Anal. 129 (2014) 69.
-       https://doi.org/10.1016/j.jmva.2014.04.002
-
-    Examples
-    --------
-    >>> from sparsedecomp.noise.scree import noise_limit
-    >>> round(noise_limit(1000, 100) / (1000**0.5 + 100**0.5) ** 2, 3)
-    1.023
-    """
-    centre, width = _johnstone(n_pixels, n_channels)
-    quantile = _SCALE * gammaincinv(_SHAPE, 1 - probability) - _SHIFT
-    return float(centre + quantile * width)
-
-
-def noise_probability(square, n_pixels, n_channels):
-    """Probability that white noise of variance one has a larger squared value."""
-    centre, width = _johnstone(n_pixels, n_channels)
-    x = np.maximum((square - centre) / width + _SHIFT, 0.0) / _SCALE
-    return 1 - gammainc(_SHAPE, x)
-
-
-def _johnstone(n, m):
-    a, b = np.sqrt(max(n - 0.5, 0.5)), np.sqrt(max(m - 0.5, 0.5))
-    return (a + b) ** 2, (a + b) * (1 / a + 1 / b) ** (1 / 3)
-
-
-def above_noise(
-    squares, left, n_pixels, n_channels, *, variance=None, p=0.01, factor=1.0
-):
-    """Count the squared singular values above the edge of white noise.
-
-    One value after the other is tested against noise of the variance that it and all
-    smaller ones have together.
+    The logarithms of the values are divided into two groups, each normally distributed
+    with its own mean and both with one variance; the number is that of the likeliest
+    division. For data of which no small number of components leaves white noise.
 
     Parameters
     ----------
     squares : (r,) array
-        Leading squared singular values, falling.
-    left : float
-        Sum of those that are not among them.
-    n_pixels, n_channels : int
-    variance : float, optional
-        Of the noise, if it is known.
-    p : float, default 0.01
-        Probability that noise is taken for a component.
-    factor : float, default 1
-        What the edges are multiplied by.
+        Squared singular values in falling order.
 
     Returns
     -------
-    count : int
-    variance : float
-        Of the noise.
-    edges : (r,) array
-        What each of the values had to exceed, the ones before it being components.
+    int
+        From 1 to r - 1; of the leading 64.
+
+    References
+    ----------
+    .. [1] M. Zhu and A. Ghodsi, Comput. Stat. Data Anal. 51 (2006) 918.
+       https://doi.org/10.1016/j.csda.2005.09.010
     """
-    r = len(squares)
-    tail = left + np.append(np.cumsum(squares[::-1])[::-1], 0.0)
-    eps = np.finfo(float).eps
-    rounding = _BELOW_ROUNDING * eps * squares[0] * max(n_pixels, n_channels) ** 0.5
-    free = np.maximum(
-        (n_pixels - np.arange(r + 1)) * (n_channels - np.arange(r + 1)), 1
-    )
-    limits = np.array([noise_limit(n_pixels - k, n_channels - k, p) for k in range(r)])
-    sigma2 = np.maximum(tail, 0.0) / free
-    if variance is not None:
-        sigma2[:] = variance
-    edges = np.maximum(factor * sigma2[:r] * limits, rounding)
-    above = squares > edges
-    count = r if above.all() else int(np.argmin(above))
-    return count, float(sigma2[count]), edges
+    x = np.log(np.maximum(squares[:_LEADING], np.finfo(float).eps * squares[0]))
+    left = [x[:k].var() * k + x[k:].var() * (len(x) - k) for k in range(1, len(x))]
+    return int(np.argmin(left)) + 1 if left else 1
 
 
 def gavish_donoho(squares, n_pixels, n_channels, variance):

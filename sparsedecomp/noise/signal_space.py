@@ -1,15 +1,20 @@
-"""The directions of the signal, weak ones as exactly as strong ones."""
+"""Low-rank compression whose weak directions are as exact as the strong ones."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from sparsedecomp.blocks import LowRank
+from sparsedecomp.blocks import BlockMatrix, LowRank
 from sparsedecomp.blocks.compression import power_pass, project, random_basis
 
 
-def signal_space(blocks, rank, random_state, n_power=3):
-    """Low-rank picture whose weak directions are exact: block Krylov iteration.
+def signal_space(
+    blocks: BlockMatrix,
+    rank: int,
+    random_state: int | np.random.Generator | None,
+    n_power: int = 3,
+) -> LowRank:
+    """Compress data with exact weak directions, by block Krylov iteration.
 
     A component that is hardly above the noise decides where the corners of a simplex
     are as much as a strong one, and power iteration alone finds it last. Here the
@@ -18,11 +23,13 @@ def signal_space(blocks, rank, random_state, n_power=3):
     Parameters
     ----------
     blocks : BlockMatrix
+        The data.
     rank : int
         Directions to keep, cut to what the data have.
     random_state : int or Generator
+        Seed of the first directions.
     n_power : int, default 3
-        Passes before the last one.
+        Passes before the last one; more make weak directions more exact.
 
     Returns
     -------

@@ -80,12 +80,12 @@ def test_passes_are_counted_and_shared(cube):
     assert blocks.passes == 2
     summary = blocks.describe()
     assert blocks.passes == 3
-    assert blocks.poisson_scaled(summary).passes == 3
+    assert blocks.describe() is summary
     scaled = blocks.poisson_scaled()
-    assert blocks.passes == scaled.passes == 4
+    assert blocks.passes == scaled.passes == 3
     scaled.matmul(np.ones((25, 1)))
     blocks.select(np.arange(5)).matmul(np.ones((25, 1)))
-    assert blocks.passes == scaled.passes == 6
+    assert blocks.passes == scaled.passes == 5
     for n_power in (1, 2, 3):
         before = blocks.passes
         compress(blocks, 4, n_power=n_power)

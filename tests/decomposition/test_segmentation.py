@@ -280,7 +280,7 @@ def test_bad_data_are_refused(method):
 
 def test_mixture_refuses_data_without_whole_numbers_and_wrong_shapes():
     _, image = two_phases(30, 11, shape=(8, 9))
-    with pytest.raises(ValueError, match="are not whole numbers. Give n_clusters"):
+    with pytest.raises(ValueError, match="are no counts. Give n_clusters"):
         PottsMixture().fit(0.5 * image.reshape(-1, 2))
     with pytest.raises(ValueError, match=r"shape \(8, 8\) was given for 72 pixels"):
         PottsMixture(2, navigation_shape=(8, 8)).fit(image.reshape(-1, 2))

@@ -17,11 +17,15 @@ def dense(data, signal_dimension=1, navigation_mask=None, signal_mask=None):
 
 
 def poisson_scales(X):
-    """Roots of the pixels' and channels' sums over their means, 1 for empty ones."""
-    scales = []
-    for sums in (X.sum(axis=1), X.sum(axis=0)):
-        mean = sums.mean()
-        scales.append(
-            np.array([np.sqrt(s / mean) if s > 0 else 1.0 for s in sums.tolist()])
-        )
-    return scales
+    """Roots of the pixels' and channels' sums over their means.
+
+    A pixel counts at least as half the mean; an empty channel has the scale 1.
+    """
+    if X.sum() <= 0:
+        return np.ones(X.shape[0]), np.ones(X.shape[1])
+    rows, columns = X.sum(axis=1).tolist(), X.sum(axis=0).tolist()
+    row_mean, column_mean = np.mean(rows), np.mean(columns)
+    return (
+        np.array([np.sqrt(max(s / row_mean, 0.5)) for s in rows]),
+        np.array([np.sqrt(s / column_mean) if s > 0 else 1.0 for s in columns]),
+    )

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from sparsedecomp.blocks import LowRank
+from sparsedecomp.blocks import BlockMatrix, LowRank
 from sparsedecomp.decomposition.abundances import solve
 from sparsedecomp.decomposition.base import BlockFactorisation, Factorisation
 from sparsedecomp.decomposition.iterate import Phases
-from sparsedecomp.noise.scree import noise_edge
+from sparsedecomp.noise import MOST_COMPONENTS, count_components, find_noise
 
 if TYPE_CHECKING:
     from sparsedecomp.decomposition.base import MatrixLike
@@ -29,7 +29,7 @@ class GeometricUnmixing(BlockFactorisation):
     """
 
     # Upper bound on the number of components when none is given.
-    _MOST = 20
+    _MOST = MOST_COMPONENTS
 
     def fit_transform(self, X: MatrixLike, y: None = None) -> NDArray:
         """Find the spectra and return the abundances of the pixels.
@@ -95,22 +95,9 @@ class GeometricUnmixing(BlockFactorisation):
         blocks = self._blocks(X, reset=False)
         return solve(blocks, self.components_, self.constraint_)[0]
 
-    @staticmethod
-    def _components_above_noise(low):
-        """Number of singular values above what white noise has, at least one."""
-        shape = len(low.scores), len(low.basis)
-        squares = np.square(low.singular_values)
-        precision = np.finfo(low.scores.dtype).eps
-        rounding = (16 * precision) ** 2 * squares[0] * len(squares)
-        k = len(squares)
-        # What is left over tells the noise only once no noise is taken out of it.
-        for _ in range(len(squares)):
-            edge = noise_edge(_noise_variance(low, k), *shape)
-            above = int(np.count_nonzero(squares > max(edge, rounding)))
-            if above >= k:
-                break
-            k = above
-        return max(k, 1)
+    def _components_above_noise(self, blocks: BlockMatrix) -> int:
+        """Number of components above the noise, for all methods the same."""
+        return count_components(blocks, find_noise(blocks))
 
     @property
     def _most_steps(self) -> int:

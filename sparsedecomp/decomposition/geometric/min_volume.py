@@ -38,7 +38,7 @@ from sparsedecomp.decomposition.iterate import (
     iterate,
 )
 from sparsedecomp.decomposition.progress import Progress
-from sparsedecomp.noise.signal_space import signal_space
+from sparsedecomp.noise import signal_space
 
 NORMALISATIONS = ("auto", "none", "projective", "sum")
 # Runs of VCA from whose largest simplex the search starts.
@@ -299,7 +299,7 @@ class MinimumVolume(GeometricUnmixing):
     ) -> tuple[NDArray, LowRank]:
         rank = (n_components or self._MOST) + max(OVERSAMPLING, n_components or 0)
         low = signal_space(blocks, rank, generator, n_power=4)
-        k = n_components or self._components_above_noise(low)
+        k = n_components or self._components_above_noise(blocks)
         require_dimensions(low, k)
         Y = low.scores[:, :k].astype(np.float64)
         self.flatness_ = flatness(Y, low.noise_variance)

@@ -31,10 +31,9 @@ from sparsedecomp.decomposition.geometric.simplex import (
 )
 from sparsedecomp.decomposition.iterate import Phases
 from sparsedecomp.decomposition.progress import Progress
+from sparsedecomp.noise import NOISE_MODELS, whiten
 from sparsedecomp.noise.robust_pca import robust_pca
-from sparsedecomp.noise.weights import NOISE_MODELS
-from sparsedecomp.noise.whitened_space import even_space, turned_to
-from sparsedecomp.noise.whitening import is_counts
+from sparsedecomp.noise.whitening import turned_to
 
 if TYPE_CHECKING:
     from sparsedecomp.decomposition.base import MatrixLike
@@ -219,7 +218,7 @@ class SSSVCA(GeometricUnmixing):
         phases: Phases[CornerState],
     ) -> tuple[NDArray, LowRank]:
         rank = max(n_components or 0, self._MOST) + OVERSAMPLING
-        space = even_space(blocks, rank, self.noise, generator)
+        space = whiten(blocks, rank, noise=self.noise, random_state=generator)
         with one_blas_thread():
             robust = robust_pca(
                 space.low_rank,
@@ -230,7 +229,7 @@ class SSSVCA(GeometricUnmixing):
         self.score_distance_ = robust.score_distance
         self.outlier_distance_ = robust.orthogonal_distance / robust.orthogonal_cutoff
         self.outliers_ = robust.outliers
-        self.noise_model_ = space.noise_model
+        self.noise_model_ = space.noise
         regular = np.ones(blocks.shape[0], bool)
         if n_components is None:
             regular = ~robust.outliers
@@ -238,7 +237,7 @@ class SSSVCA(GeometricUnmixing):
         low = turned_to(space.low_rank, regular)
         require_dimensions(low, k)
         self._variance = low.noise_variance
-        V = low.basis[:, :k] * space.column_scale[:, None]
+        V = low.basis[:, :k] * space.noise.column_scale[:, None]
         points = points_on_slice(low, V)
         bounds = Bounds.of_windows(V, _moments(blocks, space, low, k))
         self.margin_ = bounds.default_margin
@@ -254,7 +253,7 @@ class SSSVCA(GeometricUnmixing):
             self._warn_of_background(body)
         self.signal_space_ = V.T
         # Residuals are compared with the data as they are, not as they were weighted.
-        return body.outer, replace(space.low_rank, summary=space.summary)
+        return body.outer, replace(space.low_rank, summary=space.noise.summary)
 
     def _warn_of_background(self, body: SpectraBodies) -> None:
         warnings.warn(
@@ -286,11 +285,11 @@ def _moments(blocks, space, low, k):
     -------
     (n_channels, k, k) array
     """
-    if space.noise_model != "poisson" or not is_counts(space.summary):
-        return uniform_moments(low, space.column_scale, k)
-    unit = space.summary.quantum or 1.0
+    if not space.noise.counts:
+        return uniform_moments(low, space.noise.column_scale, k)
+    unit = space.noise.gain
     T = low.scores[:, :k].astype(np.float64) / np.square(low.singular_values[:k])
-    T /= space.row_scale[:, None]
+    T /= space.noise.row_scale[:, None]
     scale = np.abs(T).max()
     first, second = np.triu_indices(k)
     sums = blocks.rmatmul((T[:, first] / scale) * (T[:, second] / scale))

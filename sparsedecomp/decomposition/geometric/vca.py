@@ -21,7 +21,7 @@ from sparsedecomp.decomposition.geometric.simplex import (
 )
 from sparsedecomp.decomposition.iterate import IterativeMethod, Phases, iterate
 from sparsedecomp.decomposition.progress import Progress
-from sparsedecomp.noise.signal_space import signal_space
+from sparsedecomp.noise import signal_space
 
 
 class Vertices(NamedTuple):
@@ -194,7 +194,7 @@ class VCA(GeometricUnmixing):
         phases: Phases[Vertices],
     ) -> tuple[NDArray, LowRank]:
         low = self._compress(blocks, n_components, generator)
-        k = n_components or self._components_above_noise(low)
+        k = n_components or self._components_above_noise(blocks)
         view = signal_coordinates(low, k)
         runs = VertexRuns(view.points, k, generator)
         outcome = phases.run(

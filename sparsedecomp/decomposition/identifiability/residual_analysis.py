@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparsedecomp.blocks import BlockMatrix
-from sparsedecomp.noise.scree import noise_edge
-from sparsedecomp.noise.weights import weigh
+from sparsedecomp.noise import noise_edge, whiten
 
 # Singular directions examined beyond the number of components, as in the compression.
 _OVERSAMPLING = 10
@@ -117,12 +116,12 @@ def analyse_residual(
         The figures, after four or five passes over the data.
     """
     k = len(components)
-    data = weigh(blocks, k + _OVERSAMPLING, random_state=random_state)
-    W = np.asarray(maps, float) / data.row_scale[:, None]
-    H = np.asarray(components, float) / data.column_scale
+    data = whiten(blocks, k + _OVERSAMPLING, random_state=random_state)
+    W = np.asarray(maps, float) / data.noise.row_scale[:, None]
+    H = np.asarray(components, float) / data.noise.column_scale
     compressed = data.low_rank
     n, m = blocks.shape
-    noise = max(compressed.noise_variance, np.finfo(float).tiny)
+    noise = data.noise_variance()
 
     # Structure above the noise lies in the leading singular directions of the data, so
     # the residual is analysed there.
@@ -130,7 +129,7 @@ def analyse_residual(
     gram = residual_scores.T @ residual_scores
     squares, axes = np.linalg.eigh(gram)
     edge = noise_edge(noise, n, m)
-    spectrum = (compressed.basis @ axes[:, -1]) * data.column_scale
+    spectrum = (compressed.basis @ axes[:, -1]) * data.noise.column_scale
     norm = np.linalg.norm(spectrum)
     sign = np.sign(spectrum.sum()) or 1.0
 
@@ -141,14 +140,14 @@ def analyse_residual(
         n_directions=int(np.count_nonzero(squares > edge)),
         strength=float(squares[-1] / edge),
         spectrum=sign * spectrum / norm,
-        map=sign * norm * (residual_scores @ axes[:, -1]) * data.row_scale,
+        map=sign * norm * (residual_scores @ axes[:, -1]) * data.noise.row_scale,
         pixel_excess=pixels / (m * noise),
         channel_excess=channels / (n * noise),
         excess=float(squared / (n * m * noise)),
         correlation=float(products / squared) if squared > 0 else 0.0,
-        noise_model=data.noise_model,
+        noise_model=data.noise.kind,
         noise_variance=float(noise),
-        clipped=data.clipped,
+        clipped=data.noise.clipped,
     )
 
 

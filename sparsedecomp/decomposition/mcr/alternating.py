@@ -18,7 +18,7 @@ from sparsedecomp.decomposition.iterate import (
     iterate,
 )
 from sparsedecomp.decomposition.mcr.constraints import maps_step, nearest, spectra_step
-from sparsedecomp.noise.scree import above_noise
+from sparsedecomp.noise import above_noise
 
 # Several starts are compared after this many iterations. More cost time; fewer may drop
 # the start that ends lowest.

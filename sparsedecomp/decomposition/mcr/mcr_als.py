@@ -34,7 +34,7 @@ from sparsedecomp.decomposition.mcr.alternating import (
 from sparsedecomp.decomposition.mcr.constraints import maps_for, unimodal_components
 from sparsedecomp.decomposition.progress import Progress
 from sparsedecomp.deprecation import renamed_parameters
-from sparsedecomp.noise.signal_space import signal_space
+from sparsedecomp.noise import signal_space
 
 if TYPE_CHECKING:
     from sparsedecomp.decomposition.base import MatrixLike
@@ -258,7 +258,7 @@ class MCRALS(GeometricUnmixing):
         low = self._compressed(blocks, generator)
         known, maps = self._known(blocks)
         n_known = len(known) + maps.shape[1]
-        k = self.n_components or max(self._components_above_noise(low), n_known)
+        k = self.n_components or max(self._components_above_noise(blocks), n_known)
         squares = low.summary.sum_of_squares
         constraints = self._constraints(blocks, k, len(known), maps)
         options: dict[str, Any] = {

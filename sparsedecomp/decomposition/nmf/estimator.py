@@ -8,13 +8,12 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sparsedecomp.blocks.summary import root_of_sums
 from sparsedecomp.decomposition.base import BlockFactorisation
 from sparsedecomp.decomposition.initialisation import INITIALISATIONS
 from sparsedecomp.decomposition.nmf.factorisation import Factorisation, NMFOptions
 from sparsedecomp.decomposition.nmf.fit import fit_penalised
 from sparsedecomp.decomposition.nmf.published import fit_published
-from sparsedecomp.noise.weights import NOISE_MODELS, refuse_negative
+from sparsedecomp.noise import NOISE_MODELS, refuse_negative
 
 # In nats per pixel for maps that overlap fully; as the removed part of a projection.
 ORTHOGONALITY = {"penalised": 6.0, "published": 0.05}
@@ -138,11 +137,9 @@ class SoftOrthogonalNMF(BlockFactorisation):
         blocks = self._blocks(X, reset=False)
         summary = blocks.describe()
         refuse_negative(summary)
-        rows = np.ones(blocks.shape[0])
-        if self._mean_row_sum is not None:
-            rows = root_of_sums(summary.row_sums, self._mean_row_sum)
+        rows = self.noise_model_.row_scale_of(summary)
         C, _, _ = self._abundance_model.solve(
-            blocks.scaled(rows, self._column_scale), rows
+            blocks.scaled(rows, self.noise_model_.column_scale), rows
         )
         return C * (rows[:, None] * self._scale).astype(C.dtype)
 
@@ -161,13 +158,11 @@ class SoftOrthogonalNMF(BlockFactorisation):
         self.noise_variance_ = float(found.noise_variance)
         self.overlap_weight_ = found.overlap_weight
         self.noise_model_ = found.noise_model
-        self.clipped_ = found.clipped
+        self.clipped_ = found.noise_model.clipped
         self.converged_ = found.outcome.converged
         self.interrupted_ = found.outcome.interrupted
         self._abundance_model = found.abundance_model
-        self._column_scale = found.column_scale
         self._scale = found.scale
-        self._mean_row_sum = found.mean_row_sum
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

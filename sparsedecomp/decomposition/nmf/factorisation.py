@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsedecomp.blocks import BlockMatrix
-from sparsedecomp.decomposition.initialisation import MOST_COMPONENTS
 from sparsedecomp.decomposition.iterate import Outcome
 from sparsedecomp.decomposition.nmf.clipping import clipped_abundances
 from sparsedecomp.decomposition.progress import Monitor
 from sparsedecomp.kernels.coordinate import nonnegative_rows
+from sparsedecomp.noise import NoiseModel
 
 # Directions kept beyond the components: the last ones of a range finder are poor.
 OVERSAMPLING = 10
@@ -49,10 +49,9 @@ class NMFOptions:
     generator: np.random.Generator
     monitor: Monitor
 
-    @property
-    def rank(self) -> int:
-        """Number of directions to compress to."""
-        rank = (self.n_components or MOST_COMPONENTS) + OVERSAMPLING
+    def rank(self, n_components: int) -> int:
+        """Number of directions to compress to for a number of components."""
+        rank = n_components + OVERSAMPLING
         return (
             max(self.compression, rank) if isinstance(self.compression, int) else rank
         )
@@ -82,18 +81,12 @@ class Factorisation:
         How the last descent ended.
     overlap_weight : float
         Weight ``w`` of the overlap of the maps.
-    noise_model : str
+    noise_model : NoiseModel
         Noise model that was used.
-    clipped : bool
-        Whether zeros were treated as clipped noise.
     abundance_model : AbundanceModel
         Finds the abundances of other pixels.
-    column_scale : (n_channels,) array
-        Factors from the weighted data to the units of the data.
     scale : (k,) array
         Norms of the spectra in the units of the data.
-    mean_row_sum : float or None
-        For Poisson weights of other data.
     """
 
     C: NDArray
@@ -106,12 +99,9 @@ class Factorisation:
     sum_of_squares: float
     outcome: Outcome
     overlap_weight: float
-    noise_model: str
-    clipped: bool
+    noise_model: NoiseModel
     abundance_model: AbundanceModel
-    column_scale: NDArray
     scale: NDArray
-    mean_row_sum: float | None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ import numpy as np
 from sparsedecomp.blocks import BlockMatrix, LowRank, as_blocks
 from sparsedecomp.decomposition.initialisation import (
     initial_spectra,
-    most_components,
     start_kinds,
 )
 from sparsedecomp.decomposition.iterate import (
@@ -38,7 +37,15 @@ from sparsedecomp.decomposition.nmf.model import (
 )
 from sparsedecomp.decomposition.nmf.relevance import select
 from sparsedecomp.decomposition.progress import Monitor
-from sparsedecomp.noise.weights import Weighted, weigh
+from sparsedecomp.noise import (
+    MOST_COMPONENTS,
+    NoiseModel,
+    Whitened,
+    count_components,
+    find_noise,
+    refuse_negative,
+    whiten,
+)
 
 # Number of pixels on which the number of components is determined.
 SEARCH_PIXELS = 2**16
@@ -52,17 +59,17 @@ ALL_PIXELS_ITERATIONS = 30
 FIRM_ORTHOGONALITY = 30
 FIRM_ITERATIONS = 300
 EXACT_PASSES = 2
+# Components to select from beyond those above the noise.
+SPARE = 4
 
 
 def matrices(
-    data: Weighted, compression: str | int | None
+    data: Whitened, compression: str | int | None
 ) -> tuple[CompressedMatrix, CompressedMatrix]:
     """The data as they are, and the matrix that the iterations run on."""
     low = data.low_rank
     squares = low.summary.sum_of_squares
-    if squares == 0:
-        raise ValueError("The data are zero everywhere; there is nothing to decompose.")
-    scales = data.row_scale, data.column_scale
+    scales = data.noise.row_scale, data.noise.column_scale
     exact = CompressedMatrix(data.blocks, None, squares, *scales)
     if compression is None:
         return exact, exact
@@ -84,17 +91,16 @@ def fit_penalised(blocks: BlockMatrix, options: NMFOptions) -> Factorisation:
     Factorisation
     """
     monitor = options.monitor
-    data = weigh(
-        blocks,
-        options.rank,
-        noise=options.noise,
-        clipping=options.clipping,
-        random_state=options.generator,
-    )
+    noise = find_noise(blocks, options.noise, clipping=options.clipping)
+    refuse_negative(noise.summary)
+    n_components = n_components_to_fit(blocks, noise, options)
+    rank = options.rank(n_components)
+    data = whiten(blocks, rank, noise=noise, random_state=options.generator)
     low = data.low_rank
     exact, matrix = matrices(data, options.compression)
-    noise_variance = noise_floor(low)
-    n_components = options.n_components or most_components(low, noise_variance)
+    noise_variance = data.noise_variance(n_components)
+    # The edge of the noise has counted the components, unless clipping moved it.
+    selects = options.relevance and noise.clipped
     # In these units maps that overlap fully cost `orthogonality` nats per pixel,
     # however strong the signal is.
     signal = low.summary.sum_of_squares / low.scores.shape[0]
@@ -110,15 +116,16 @@ def fit_penalised(blocks: BlockMatrix, options: NMFOptions) -> Factorisation:
     best = phases.run(
         "starts",
         lambda _: best_of(
-            _one_start(method, state, options, number)
+            _one_start(method, state, options, number, selects)
             for number, state in enumerate(starts(n_components, noise_variance))
         ),
     )
     selection_history: list[float] = []
     if options.relevance:
         selection_history = best.history
-        best.state = _without_wrong_prior(best.state)
-        if not best.state.penalised.any():
+        state = best.state if selects else method.under_prior(best.state)
+        best.state = _without_wrong_prior(state)
+        if selects and not best.state.penalised.any():
             phases.run(
                 "starts with this number of components",
                 lambda best: best_of(
@@ -133,19 +140,43 @@ def fit_penalised(blocks: BlockMatrix, options: NMFOptions) -> Factorisation:
     if method.matrix is not matrix:
         method = replace(method, matrix=matrix)
         _go_on_with_all_pixels(phases, method)
-    if data.clipped:
+    if noise.clipped:
         phases.run(
             "clipped noise", partial(_descend_clipped, data.blocks, method, options)
         )
     return _finish(phases, data, replace(method, matrix=exact), selection_history)
 
 
-def noise_floor(low_rank: LowRank) -> float:
-    """Variance of the noise; noise-free data still have their rounding."""
-    precision = np.finfo(low_rank.scores.dtype).eps
-    size = len(low_rank.scores) * len(low_rank.basis)
-    rounding = precision * low_rank.summary.sum_of_squares / size
-    return max(low_rank.noise_variance, rounding)
+def n_components_to_fit(
+    blocks: BlockMatrix, noise: NoiseModel, options: NMFOptions
+) -> int:
+    """Number of components that are fitted.
+
+    With relevance it is the number of components above the noise, by the edge that all
+    methods use. Noise that was cut off at zero moves that edge, so for such data it is
+    an upper bound, from which automatic relevance determination selects.
+
+    Parameters
+    ----------
+    blocks : BlockMatrix
+        The data.
+    noise : NoiseModel
+        Noise model of the data.
+    options : NMFOptions
+        Parameters of the fit; its number of components is the upper bound.
+
+    Returns
+    -------
+    int
+        At least one.
+    """
+    asked = options.n_components
+    if not options.relevance:
+        assert asked is not None
+        return asked
+    if noise.clipped:
+        return asked or min(noise.n_components + SPARE, MOST_COMPONENTS, *blocks.shape)
+    return count_components(blocks, noise, asked)
 
 
 def _search_matrix(matrix: CompressedMatrix, seen: LowRank) -> CompressedMatrix:
@@ -178,13 +209,19 @@ def _starts(
 
 
 def _one_start(
-    method: PenalisedNMF, state: NMFState, options: NMFOptions, number: int
+    method: PenalisedNMF,
+    state: NMFState,
+    options: NMFOptions,
+    number: int,
+    selects: bool,
 ) -> Outcome[NMFState]:
     options.monitor.start = number
-    if method.prior is None:
+    if not selects:
+        method = replace(method, least_relevance=None)
         return iterate(
             method, state, options.max_iter, options.monitor, keep_start=False
         )
+    assert method.prior is not None
     # What the search finds is only where the last descent starts.
     least_decrease = SEARCH_GAIN * method.prior.component_cost
     search = replace(method, least_decrease=least_decrease)
@@ -300,14 +337,14 @@ def _descend_clipped(
 
 def _finish(
     phases: Phases[NMFState],
-    data: Weighted,
+    data: Whitened,
     method: PenalisedNMF,
     selection_history: list[float],
 ) -> Factorisation:
     """A few exact passes over the data, and back to the units of the data."""
     final = phases.outcome
     state, objective = final.state, final.objective
-    if not data.clipped:
+    if not data.noise.clipped:
         exact = iterate(replace(method, momentum=None), state, EXACT_PASSES)
         if exact.interrupted:
             final.interrupt()
@@ -317,21 +354,21 @@ def _finish(
         S=state.S,
         gram=coupling(state.S, method.orthogonality),
         threshold=state.threshold,
-        sigma=float(np.sqrt(state.noise_variance)) if data.clipped else None,
+        sigma=float(np.sqrt(state.noise_variance)) if data.noise.clipped else None,
     )
-    C, gram, CX = phases.complete(lambda: model.solve(data.blocks, data.row_scale))
+    rows, columns = data.noise.row_scale, data.noise.column_scale
+    C, gram, CX = phases.complete(lambda: model.solve(data.blocks, rows))
     # In the units of the data, with the norm of the spectra in the abundances.
-    S = state.S * data.column_scale
+    S = state.S * columns
     norm = np.linalg.norm(S, axis=1)
-    squares = data.summary.sum_of_squares
-    residual = squares + squares_of_model(S, CX * data.column_scale, gram, 0.0)
-    C *= (data.row_scale[:, None] * norm).astype(C.dtype)
+    squares = data.noise.summary.sum_of_squares
+    residual = squares + squares_of_model(S, CX * columns, gram, 0.0)
+    C *= (rows[:, None] * norm).astype(C.dtype)
     order = np.argsort(-np.diag(gram) * norm**2, kind="stable")
-    mean_variance = np.mean(data.row_scale**2) * np.mean(data.column_scale**2)
     return Factorisation(
         C=np.ascontiguousarray(C[:, order]),
         S=(S / norm[:, None])[order],
-        noise_variance=state.noise_variance * mean_variance,
+        noise_variance=state.noise_variance * data.noise.mean_scale,
         relevance=(state.relevance / np.sqrt(state.noise_variance))[order],
         selection_history=selection_history,
         objective=objective,
@@ -339,10 +376,7 @@ def _finish(
         sum_of_squares=squares,
         outcome=final,
         overlap_weight=method.orthogonality,
-        noise_model=data.noise_model,
-        clipped=data.clipped,
+        noise_model=data.noise,
         abundance_model=model.take(order),
-        column_scale=data.column_scale,
         scale=norm[order],
-        mean_row_sum=data.mean_row_sum,
     )

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.decomposition.iterate import IterativeMethod, Momentum
 from sparsedecomp.kernels.coordinate import nonnegative_rows, unit_norm_rows
-from sparsedecomp.noise.scree import noise_edge
+from sparsedecomp.noise import noise_edge
 
 # Upper bound on the sweeps over the abundances of a pixel in a step: similar spectra
 # need many. Rows whose relative change in a sweep is below SETTLED leave the sweeps

@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 
 from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.blocks.compression import gram_of
-from sparsedecomp.decomposition.initialisation import initial_spectra, most_components
+from sparsedecomp.decomposition.initialisation import initial_spectra
 from sparsedecomp.decomposition.iterate import (
     IterativeMethod,
     Outcome,
@@ -49,10 +49,16 @@ from sparsedecomp.decomposition.nmf.factorisation import (
     Factorisation,
     NMFOptions,
 )
-from sparsedecomp.decomposition.nmf.fit import matrices, noise_floor
+from sparsedecomp.decomposition.nmf.fit import matrices
 from sparsedecomp.decomposition.nmf.model import CompressedMatrix
-from sparsedecomp.noise.scree import noise_edge
-from sparsedecomp.noise.weights import Weighted, weigh
+from sparsedecomp.noise import (
+    Whitened,
+    count_components,
+    find_noise,
+    noise_edge,
+    refuse_negative,
+    whiten,
+)
 
 # Cosine above which two spectra are compared with the noise, and the number of
 # iterations before the first comparison; both from the authors' scripts.
@@ -218,17 +224,13 @@ def fit_published(blocks: BlockMatrix, options: NMFOptions) -> Factorisation:
     -------
     Factorisation
     """
-    data = weigh(
-        blocks,
-        options.rank,
-        noise="uniform" if options.noise == "auto" else options.noise,
-        clipping=False,
-        random_state=options.generator,
-    )
+    kind = "uniform" if options.noise == "auto" else options.noise
+    noise = find_noise(blocks, kind, clipping=False)
+    refuse_negative(noise.summary)
+    n_components = options.n_components or count_components(blocks, noise)
+    rank = options.rank(n_components)
+    data = whiten(blocks, rank, noise=noise, random_state=options.generator)
     exact, matrix = matrices(data, options.compression)
-    n_components = options.n_components
-    if n_components is None:
-        n_components = most_components(data.low_rank, noise_floor(data.low_rank))
     rule = PublishedNMFARDSO if options.relevance else PublishedNMFSO
     method = rule(matrix, options.orthogonality, options.tol)
 
@@ -292,20 +294,19 @@ def _merge(
             gram, cosine = gram_of(C), S @ S.T
 
 
-def _factorisation(data: Weighted, best: Outcome[PublishedState]) -> Factorisation:
+def _factorisation(data: Whitened, best: Outcome[PublishedState]) -> Factorisation:
     state = best.state
-    S = state.S * data.column_scale
+    S = state.S * data.noise.column_scale
     norm = np.linalg.norm(S, axis=1)
     alive = np.flatnonzero(norm > 0)
     S, norm = S[alive], norm[alive]
-    C = state.C[:, alive] * (data.row_scale[:, None] * norm).astype(state.C.dtype)
+    C = state.C[:, alive] * (data.noise.row_scale[:, None] * norm).astype(state.C.dtype)
     S = S / norm[:, None]
     gram = gram_of(C)
     order = np.argsort(-np.diag(gram), kind="stable")
     C, S, gram = np.ascontiguousarray(C[:, order]), S[order], gram[np.ix_(order, order)]
     inner = state.S[alive][order]
     scaled = inner / np.linalg.norm(inner, axis=1, keepdims=True)
-    mean_variance = np.mean(data.row_scale**2) * np.mean(data.column_scale**2)
     residual = state.noise_variance * data.blocks.shape[0] * data.blocks.shape[1]
     relevance = state.relevance
     if relevance is not None:
@@ -313,7 +314,7 @@ def _factorisation(data: Weighted, best: Outcome[PublishedState]) -> Factorisati
     return Factorisation(
         C=C,
         S=S,
-        noise_variance=state.noise_variance * mean_variance,
+        noise_variance=state.noise_variance * data.noise.mean_scale,
         relevance=relevance,
         selection_history=[],
         objective=best.objective,
@@ -321,12 +322,9 @@ def _factorisation(data: Weighted, best: Outcome[PublishedState]) -> Factorisati
         sum_of_squares=data.low_rank.summary.sum_of_squares,
         outcome=best,
         overlap_weight=0.0,
-        noise_model=data.noise_model,
-        clipped=False,
+        noise_model=data.noise,
         abundance_model=AbundanceModel(
             scaled, scaled @ scaled.T, np.zeros(len(scaled)), None
         ),
-        column_scale=data.column_scale,
-        scale=np.linalg.norm(scaled * data.column_scale, axis=1),
-        mean_row_sum=data.mean_row_sum,
+        scale=np.linalg.norm(scaled * data.noise.column_scale, axis=1),
     )

@@ -22,7 +22,7 @@ from sparsedecomp.blocks.compression import gram_of
 from sparsedecomp.decomposition.iterate import Outcome, iterate, keep_on_interrupt
 from sparsedecomp.decomposition.nmf.model import NMFState, PenalisedNMF
 from sparsedecomp.decomposition.progress import Monitor
-from sparsedecomp.noise.scree import noise_edge
+from sparsedecomp.noise import noise_edge
 
 _logger = logging.getLogger(__name__)
 

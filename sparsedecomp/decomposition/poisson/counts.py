@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.blocks.sources import one_blas_thread, thread_count
 from sparsedecomp.blocks.summary import Summary
-from sparsedecomp.noise.weights import refuse_negative
+from sparsedecomp.noise import refuse_negative
 
 # A block is kept only if it holds at most this many times its share of the memory. A
 # larger value admits counts that are less evenly spread, and more memory in between.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import scipy.sparse
@@ -12,18 +11,13 @@ from numpy.typing import NDArray
 from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.blocks.sources import one_blas_thread
 from sparsedecomp.decomposition.base import Factorisation
-from sparsedecomp.decomposition.initialisation import MOST_COMPONENTS, start_kinds
+from sparsedecomp.decomposition.initialisation import start_kinds
 from sparsedecomp.decomposition.iterate import (
     Outcome,
     Phases,
     best_of,
     complete,
     iterate,
-    keep_on_interrupt,
-)
-from sparsedecomp.decomposition.nmf.relevance import (
-    cheapest_component,
-    remove_components,
 )
 from sparsedecomp.decomposition.poisson.counts import (
     Counts,
@@ -44,7 +38,6 @@ from sparsedecomp.decomposition.poisson.model import (
 )
 from sparsedecomp.decomposition.progress import Monitor
 from sparsedecomp.kernels.coordinate import nonnegative_rows
-from sparsedecomp.noise.scree import noise_edge
 
 # Directions kept beyond the components for the start. More of them are more accurate
 # and slower.
@@ -55,9 +48,6 @@ SAMPLE = 2**14
 LEAST_SAMPLE = 2**11
 # Bytes of an entry of a sparse matrix: a float32 value and an int32 index.
 ENTRY = 8
-# Upper bound on the iterations after a component has been removed. With fewer, a
-# component that the others could replace is kept because they have not adapted yet.
-REDUCED_ITERATIONS = 100
 # The fit to groups of channels is only a start, so it may end early; a more exact start
 # saves iterations on all channels.
 COARSE_TOL = 2e-4
@@ -70,10 +60,8 @@ class PoissonOptions:
 
     Attributes
     ----------
-    n_components : int or None
-        Number of components, or their upper bound with relevance (None: chosen).
-    relevance : bool
-        Whether components must be needed to be kept.
+    n_components : int
+        Number of components.
     model : PoissonModel
         Priors and penalties, with weights per squared mean count of a pixel.
     init, n_init, max_iter, tol, memory
@@ -84,8 +72,7 @@ class PoissonOptions:
         Receives every iteration.
     """
 
-    n_components: int | None
-    relevance: bool
+    n_components: int
     model: PoissonModel
     init: str
     n_init: int
@@ -116,7 +103,7 @@ class PoissonFactorisation(Factorisation):
 
 
 def fit_counts(blocks: BlockMatrix, options: PoissonOptions) -> PoissonFactorisation:
-    """Fit Poisson NMF, with or without automatic relevance determination.
+    """Fit Poisson NMF with a number of components.
 
     Parameters
     ----------
@@ -186,30 +173,11 @@ def _one_start(
     number: int,
 ) -> Outcome[PoissonState]:
     options.monitor.start = number
-    rank = (options.n_components or MOST_COMPONENTS) + OVERSAMPLING
+    k = options.n_components
     with one_blas_thread():
-        weighted = WeightedCounts.compress(X, rank, options.generator)
-    k = options.n_components or weighted.most_components()
-    start = partial(weighted.fit, init=init, generator=options.generator)
-    if not options.relevance:
-        return _descend(X, model, options, *start(k, relevance=False))
-    C, S, interrupted = start(k, relevance=True)
-    if interrupted:
-        return Outcome(start_state(C, S, model), stopped=True, interrupted=True)
-    options.monitor.phase = "number of components"
-    group, coarse = grouped_counts(X, S)
-    plain = PoissonModel(least_relevance=1.0)
-    state = start_state(C, sums_of_groups(S, group), plain)
-    method = PoissonNMFMethod(coarse, plain, options.tol, group)
-    found = _select(method, state, options.monitor)
-    if not found.stopped:
-        with keep_on_interrupt(found):
-            # The search only gives the number of components: spectra are better from
-            # a new start with this number.
-            k = found.state.n_components
-            return _descend(X, model, options, *start(k, relevance=False))
-    found.state = start_state(found.state.C, found.state.S, model)
-    return complete(found, lambda: _on_channels(found, X, group))
+        weighted = WeightedCounts.compress(X, k + OVERSAMPLING, options.generator)
+    start = weighted.fit(k, init, options.generator)
+    return _descend(X, model, options, *start)
 
 
 def _descend(
@@ -273,43 +241,6 @@ def _on_channels(
     S *= (state.S.sum(axis=1) / S.sum(axis=1))[:, None]
     outcome.state = PoissonState(state.A, S, state.alpha)
     return outcome
-
-
-def _select(
-    method: PoissonNMFMethod, state: PoissonState, monitor: Monitor
-) -> Outcome[PoissonState]:
-    """Remove components until each explains more than noise could.
-
-    Twice the log-likelihood takes the place of the sum of squares. The likelihoods are
-    compared without the prior, which alone fixes the total of some states.
-    """
-    edge = noise_edge(1.0, *method.blocks.shape)
-
-    def reduce(full: PoissonState) -> Outcome[PoissonState]:
-        i, others, share = cheapest_component(full.C, full.S)
-        C = full.C[:, others] + full.C[:, [i]] * share
-        S = full.S[others]
-        S = S / S.sum(axis=1, keepdims=True)
-        start = PoissonState(np.maximum(C, 1e-12), S, np.zeros(len(S)))
-        return iterate(method, start, REDUCED_ITERATIONS, monitor)
-
-    def is_needed(full: Outcome[PoissonState], fewer: Outcome[PoissonState]) -> bool:
-        before, after = (_misfit(method.blocks, o.state) for o in (full, fewer))
-        return 2 * (after - before) > edge
-
-    outcome = iterate(method, state, REDUCED_ITERATIONS, monitor)
-    return remove_components(outcome, reduce, is_needed)
-
-
-def _misfit(blocks: BlockMatrix | Counts, state: PoissonState) -> float:
-    """Negative log-likelihood up to a constant, for the scale that fits best."""
-    n, k = state.A.shape
-    (_,), (_, bound) = blocks.run(
-        abundance_step,
-        rows=(state.C, np.zeros(n), np.zeros((n, k))),
-        shared=(state.S, state.alpha, state.S.sum(axis=1), 0.0, False, 20),
-    )
-    return -float(bound)
 
 
 def _finish(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
@@ -10,24 +10,17 @@ from numpy.typing import NDArray
 
 from sparsedecomp.blocks import LowRank, as_blocks
 from sparsedecomp.blocks.compression import random_basis
-from sparsedecomp.blocks.summary import root_of_sums
-from sparsedecomp.decomposition.initialisation import initial_spectra, most_components
-from sparsedecomp.decomposition.iterate import Outcome, iterate
-from sparsedecomp.decomposition.nmf.fit import SEARCH_GAIN, search_components
+from sparsedecomp.blocks.summary import poisson_column_scale, poisson_row_scale
+from sparsedecomp.decomposition.initialisation import initial_spectra
+from sparsedecomp.decomposition.iterate import iterate
 from sparsedecomp.decomposition.nmf.model import (
     CompressedMatrix,
-    NMFState,
     PenalisedNMF,
     initial_state,
 )
 
 # Few iterations suffice for a start; many of them share one component out between two.
 START_ITERATIONS = 5
-# The search for the number of components is that of `NMFSOARD` with its default soft
-# orthogonality in nats per pixel. As only a start is wanted, it may end early.
-SEARCH_ORTHOGONALITY = 6.0
-SEARCH_ITERATIONS = 150
-SEARCH_TOL = 1e-8
 # Power iterations of the range finder. More of them separate a slowly falling spectrum
 # of singular values better, at two products with the counts each.
 _POWER_ITERATIONS = 2
@@ -57,8 +50,8 @@ class WeightedCounts:
         cls, X: scipy.sparse.csr_array, rank: int, generator: np.random.Generator
     ) -> WeightedCounts:
         """Weight and compress a CSR matrix that is in memory."""
-        row_scale = root_of_sums(X.sum(axis=1, dtype=float))
-        column_scale = root_of_sums(X.sum(axis=0, dtype=float))
+        row_scale = poisson_row_scale(X.sum(axis=1, dtype=float))
+        column_scale = poisson_column_scale(X.sum(axis=0, dtype=float))
         weighted = X.astype(np.float64)
         rows = np.repeat(row_scale, np.diff(X.indptr))
         weighted.data /= rows * column_scale[X.indices]
@@ -78,27 +71,19 @@ class WeightedCounts:
         held = np.square(self.low_rank.singular_values).sum()
         return max(self.sum_of_squares - held, 0.0)
 
-    def most_components(self) -> int:
-        """Upper bound on the number of components."""
-        (n, rank), m = self.low_rank.scores.shape, len(self.low_rank.basis)
-        variance = self.residual / max((n - rank) * (m - rank), 1)
-        return most_components(self.low_rank, variance)
-
     def fit(
-        self, k: int, init: str, generator: np.random.Generator, *, relevance: bool
+        self, k: int, init: str, generator: np.random.Generator
     ) -> tuple[NDArray, NDArray, bool]:
         """Abundances and spectra that fit the weighted counts by least squares.
 
         Parameters
         ----------
         k : int
-            Number of components, or their upper bound with `relevance`.
+            Number of components.
         init : str
             Start, see `initial_spectra`.
         generator : numpy.random.Generator
             Source of random numbers.
-        relevance : bool
-            Whether the number of components is searched for.
 
         Returns
         -------
@@ -115,12 +100,8 @@ class WeightedCounts:
         state = initial_state(
             matrix, initial_spectra(low, k, init, generator), variance
         )
-        if relevance:
-            outcome = _search(matrix, state, variance * n / squares)
-            k = outcome.state.n_components
-        else:
-            method = PenalisedNMF(matrix)
-            outcome = iterate(method, state, START_ITERATIONS, keep_start=False)
+        method = PenalisedNMF(matrix)
+        outcome = iterate(method, state, START_ITERATIONS, keep_start=False)
         C, S = outcome.state.C, outcome.state.S
         if len(S) < k:
             # Components that became empty start again from the mean spectrum, varied
@@ -131,22 +112,3 @@ class WeightedCounts:
             share = np.tile(C.mean(axis=1, keepdims=True), (1, k - C.shape[1]))
             C = np.hstack([C, share])
         return C * self.row_scale[:, None], S * self.column_scale, outcome.interrupted
-
-
-def _search(
-    matrix: CompressedMatrix, state: NMFState, unit: float
-) -> Outcome[NMFState]:
-    """Find as many components as rise above the noise; ``unit`` is a nat of overlap."""
-    method = PenalisedNMF(
-        matrix,
-        orthogonality=SEARCH_ORTHOGONALITY * unit,
-        least_relevance=float(np.sqrt(state.noise_variance)),
-        tol=SEARCH_TOL,
-    )
-    least_decrease = SEARCH_GAIN * method.prior.component_cost
-    method = replace(method, least_decrease=least_decrease)
-    outcome = search_components(method, state, SEARCH_ITERATIONS)
-    if outcome.stopped:
-        return outcome
-    method = replace(method, least_relevance=None)
-    return iterate(method, outcome.state, SEARCH_ITERATIONS)

@@ -25,6 +25,7 @@ from sparsedecomp.decomposition.poisson.fit import (
 )
 from sparsedecomp.decomposition.poisson.model import PoissonModel
 from sparsedecomp.decomposition.progress import Monitor, Progress
+from sparsedecomp.noise import count_components, find_noise
 
 if TYPE_CHECKING:
     from sparsedecomp.decomposition.base import MatrixLike
@@ -254,15 +255,15 @@ class PoissonNMF(BlockFactorisation):
         if model.smoothness:
             neighbours = grid_neighbours(blocks.rows, blocks.navigation_shape)
             model = replace(model, neighbours=neighbours)
-        n_components = self.n_components
-        if n_components is None and not self._relevance:
-            n_components = min(blocks.shape)
+        n_components = self.n_components or min(blocks.shape)
+        if self._relevance:
+            noise = find_noise(blocks, "poisson")
+            n_components = count_components(blocks, noise, self.n_components)
         generator = self._generator()
         monitor = self._monitor(blocks, self.max_iter, self.n_init)
         if self.beta == 1:
             options = PoissonOptions(
                 n_components=n_components,
-                relevance=self._relevance,
                 model=model,
                 init=self.init,
                 n_init=self.n_init,

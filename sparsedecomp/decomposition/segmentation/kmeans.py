@@ -17,8 +17,7 @@ from sklearn.utils.validation import validate_data
 from sparsedecomp.blocks import BlockMatrix, as_blocks
 from sparsedecomp.blocks.summary import Summary
 from sparsedecomp.decomposition.geometric.simplex import OVERSAMPLING
-from sparsedecomp.noise.signal_space import signal_space
-from sparsedecomp.noise.weights import refuse_negative
+from sparsedecomp.noise import refuse_negative, signal_space
 
 if TYPE_CHECKING:
     from sparsedecomp.decomposition.base import MatrixLike
@@ -191,7 +190,7 @@ class CompositionKMeans(ClusterMixin, BaseEstimator):
         weights, noise = np.ones(n), None
         if self.scaling == "poisson":
             refuse_negative(summary)
-            blocks = blocks.poisson_scaled(summary)
+            blocks = blocks.poisson_scaled()
             weights = total / total.mean()
             # After Keenan and Kotula's scaling every entry has the variance of the mean
             # count.

@@ -24,6 +24,7 @@ from sparsedecomp.decomposition.segmentation.kmeans import (
     segmentation_blocks,
 )
 from sparsedecomp.decomposition.segmentation.neighbours import PixelNeighbourhood
+from sparsedecomp.noise import count_gain
 
 if TYPE_CHECKING:
     from sparsedecomp.decomposition.base import MatrixLike
@@ -228,10 +229,10 @@ class PottsMixture(ClusterMixin, BaseEstimator):
         self.scores_: dict[int, tuple[float, float]] = {}
         k = self.n_clusters
         if k is None:
-            if not summary.whole_numbers:
+            if not (summary.whole_numbers and count_gain(blocks)):
                 raise ValueError(
                     "The number of clusters is found by holding out counts, but the "
-                    "data are not whole numbers. Give n_clusters, or the counts as "
+                    "data are no counts. Give n_clusters, or the counts as "
                     "they were measured."
                 )
             k = self._choose_n_clusters(pixels, counts, generator)

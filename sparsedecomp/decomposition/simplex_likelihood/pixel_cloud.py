@@ -15,10 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsedecomp.blocks import BlockMatrix, LowRank
-from sparsedecomp.blocks.summary import Summary
-from sparsedecomp.noise.signal_space import signal_space
-from sparsedecomp.noise.whitened_space import even_space
-from sparsedecomp.noise.whitening import count_scales, is_counts
+from sparsedecomp.noise import NoiseModel, find_noise, signal_space
 
 # Pixels with less than this part of the median brightness are vacuum: divided by their
 # brightness they would lie anywhere. From the study behind `SimplexML`.
@@ -34,28 +31,16 @@ class WhitenedData:
     Attributes
     ----------
     low_rank : LowRank
-        The whitened data in at least ``n_components`` directions.
-    row_scale : (n_pixels,) array
-        What pixels were divided by.
-    column_scale : (n_channels,) array
-        What channels were divided by.
-    counts : bool
-        Whether the noise is that of counts.
-    quantum : float
-        Size of one count in the data; one for other noise.
+        Of the whitened data, at least ``n_components`` directions.
+    noise : NoiseModel
+        Noise model of the data as they were given.
     noise_variance : float
-        Noise variance of the whitened data.
-    summary : Summary
-        Sums and squares of the data as they were given.
+        Variance of the whitened data, for counts in units of what is expected.
     """
 
     low_rank: LowRank
-    row_scale: NDArray[np.float64]
-    column_scale: NDArray[np.float64]
-    counts: bool
-    quantum: float
+    noise: NoiseModel
     noise_variance: float
-    summary: Summary
 
 
 def whitened_signal_space(
@@ -85,37 +70,23 @@ def whitened_signal_space(
     WhitenedData
         After six passes for counts, and more for other data.
     """
-    summary = blocks.describe()
-    if not summary.sum_of_squares > 0:
-        raise ValueError("The data are zero everywhere; there is nothing to decompose.")
-    counts = noise == "poisson" or (noise == "auto" and is_counts(summary))
-    if blocks.row_scale is not None:
-        counts = False
-    unit = summary.quantum or 1.0 if counts else 1.0
-    if counts:
-        rows, columns = count_scales(
-            summary.row_sums / unit, summary.column_sums / unit
-        )
-        rows = rows * unit
-        low = signal_space(blocks.scaled(rows, columns), rank, generator)
-    else:
-        even = even_space(blocks, rank, noise, generator)
-        rows, columns = even.row_scale, even.column_scale
-        low = signal_space(even.blocks, rank, generator)
-    n = np.count_nonzero(summary.row_sums)
+    model = find_noise(blocks, noise, clipping=False)
+    low = signal_space(model.whiten(blocks), rank, generator)
+    n = np.count_nonzero(model.summary.row_sums)
     m = np.count_nonzero(low.summary.column_squares)
     explained = np.square(low.singular_values[:n_components]).sum()
     left = low.summary.sum_of_squares - explained
     freedom = max((n - n_components) * (m - n_components), 1)
     variance = max(float(left), 0.0) / freedom
-    if counts:
+    if model.counts:
         # The noise of counts is known; what exceeds it is left by the linear model.
-        variance = max(variance, 1.0)
+        expected = model.variance * np.prod(blocks.shape) / (n * m)
+        variance = max(variance / expected, 1.0)
     else:
         precision = np.finfo(low.scores.dtype).eps
         energy = low.summary.sum_of_squares / low.scores.shape[0] / max(m, 1)
         variance = max(variance, (4 * precision) ** 2 * energy)
-    return WhitenedData(low, rows, columns, counts, unit, variance, summary)
+    return WhitenedData(low, model, variance)
 
 
 @dataclass(frozen=True)
@@ -237,9 +208,9 @@ def pixel_cloud(
     PixelCloud
     """
     k = n_components
-    V, c = data.low_rank.basis[:, :k], data.column_scale
+    V, c = data.low_rank.basis[:, :k], data.noise.column_scale
     s = V.T @ c
-    y = data.low_rank.scores[:, :k] * data.row_scale[:, None]
+    y = data.low_rank.scores[:, :k] * data.noise.row_scale[:, None]
     brightness = y @ s
     lit = np.median(brightness[brightness > 0]) if np.any(brightness > 0) else 0.0
     seen = np.flatnonzero(brightness > max(darkest * lit, 1e-300))
@@ -253,13 +224,13 @@ def pixel_cloud(
     points = (y / brightness[:, None]) @ Q
     chosen, weight = _sample(points, n_pixels, generator)
     mean = ((y.mean(axis=0) @ V.T) * c)[None]
-    noise = _covariance(mean, V, c, s, Q, data.counts)[0]
+    noise = _covariance(mean, V, c, s, Q, data.noise.counts)[0]
     unit = np.linalg.cholesky(noise + 1e-12 * np.trace(noise) * np.eye(k - 1))
     projection = Q @ np.linalg.inv(unit).T
     # A pixel of counts has the relative variance one over their number.
-    power = data.quantum / brightness
-    if not data.counts:
-        power = np.square(data.row_scale[seen] / brightness)
+    power = data.noise.gain / brightness
+    if not data.noise.counts:
+        power = np.square(data.noise.row_scale[seen] / brightness)
     variance = data.noise_variance * power
     return PixelCloud(
         points=(y[chosen] / brightness[chosen, None]) @ projection,
@@ -271,7 +242,7 @@ def pixel_cloud(
         brightness=s,
         projection=projection,
         lift=unit.T @ Q.T,
-        counts=data.counts,
+        counts=data.noise.counts,
         information=float((1 / variance).sum()),
     )
 

@@ -37,7 +37,7 @@ from sparsedecomp.decomposition.simplex_likelihood.rivals import (
     rivals_of,
 )
 from sparsedecomp.kernels.simplex import solve_by_active_set
-from sparsedecomp.noise.weights import NOISE_MODELS
+from sparsedecomp.noise import NOISE_MODELS
 
 if TYPE_CHECKING:
     from sparsedecomp.decomposition.base import MatrixLike
@@ -223,7 +223,7 @@ class SimplexML(GeometricUnmixing):
         S = phases.complete(lambda: _fit_all_channels(blocks, data, S))
         S /= np.linalg.norm(S, axis=1, keepdims=True)
         self.is_unique_ = not self.rivals_
-        return S, replace(data.low_rank, summary=data.summary)
+        return S, replace(data.low_rank, summary=data.noise.summary)
 
     @property
     def _most_steps(self):
@@ -300,7 +300,7 @@ def find_simplex(
         None for one component.
     """
     if k == 1:
-        S = data.low_rank.basis[:, :1].T * data.column_scale
+        S = data.low_rank.basis[:, :1].T * data.noise.column_scale
         phases.outcome = Outcome(None, [0.0])
         return S * np.sign(S.sum()), (np.nan, [], None, None)
     cloud = pixel_cloud(data, k, n_pixels, generator)
@@ -348,13 +348,13 @@ def _starts(
 ):
     """Vertices to start from; more of them while the ends found so far disagree."""
     scores = data.low_rank.scores[cloud.rows].astype(np.float64)
-    basis = data.low_rank.basis.T * data.column_scale
+    basis = data.low_rank.basis.T * data.noise.column_scale
     seed = int(generator.integers(2**31))
     yield from _geometric_starts(scores, basis, cloud, k, seed)
     if len(ends) < 2 or agree(cloud, *ends[:2]):
         return
     # The same methods without the weights of the noise.
-    plain = scores * data.row_scale[cloud.rows, None]
+    plain = scores * data.noise.row_scale[cloud.rows, None]
     turn, triangle = np.linalg.qr(basis.T)
     yield from _geometric_starts(plain @ triangle.T, turn.T, cloud, k, seed)
 
@@ -376,9 +376,9 @@ def _geometric_starts(scores, basis, cloud, k, seed):
 
 def _fit_all_channels(blocks, data, S):
     """Least squares spectra of all channels, the abundances of ``S`` held fixed."""
-    c = data.column_scale
-    scaled = blocks.scaled(data.row_scale, c)
-    positive = data.summary.minimum >= 0
+    c = data.noise.column_scale
+    scaled = blocks.scaled(data.noise.row_scale, c)
+    positive = data.noise.summary.minimum >= 0
     if positive:
         S = np.maximum(S, 0)
     W = solve(scaled, (S / c).astype(blocks.dtype), "nonnegative")[0]

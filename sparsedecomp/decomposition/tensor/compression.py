@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsedecomp.blocks.compression import gram_of, random_basis
-from sparsedecomp.blocks.summary import Summary, root_of_sums, row_summary
+from sparsedecomp.blocks.summary import Summary, poisson_column_scale, row_summary
 from sparsedecomp.decomposition.tensor.modes import Folding
+from sparsedecomp.noise import count_gain, unit_of
 
 if TYPE_CHECKING:
     from sparsedecomp.blocks import BlockMatrix
@@ -179,14 +180,16 @@ def compress_tensor(
     V = random_basis(blocks.shape[1], rank, generator).astype(blocks.dtype)
     rows, (columns, product) = blocks.run(_sketch, shared=(V,))
     summary = Summary.of(rows, (columns,), blocks.place)
-    if nature is not None:
+    if nature is None:
+        blocks.once("summary", lambda: summary)
+    else:
         summary = summary._replace(
             minimum=nature.minimum,
             minimum_at=nature.minimum_at,
             whole_numbers=nature.whole_numbers,
             quantum=nature.quantum,
         )
-    counts = summary.minimum >= 0 and (summary.whole_numbers or summary.quantum > 0)
+    counts = unit_of(summary) if nature is not None else count_gain(blocks)
     poisson = noise == "poisson" or (noise == "auto" and counts)
     if poisson:
         refuse_non_counts(summary)
@@ -195,7 +198,7 @@ def compress_tensor(
         weighting = None
     if poisson and counts:
         # Counts may be multiplied by a constant, which the smallest count reveals.
-        level = summary.column_sums * (summary.quantum or 1.0)
+        level = summary.column_sums * counts
     else:
         level = np.full(blocks.shape[1], noise_level(product, V, summary))
         if poisson:
@@ -298,11 +301,11 @@ def separable_weights(
         total = np.bincount(index, summary.row_sums, size)
         count = np.bincount(index, minlength=size)
         # Means, not sums: positions may be missing.
-        scales.append(root_of_sums(total / np.maximum(count, 1)))
+        scales.append(poisson_column_scale(total / np.maximum(count, 1)))
     rows = np.ones(len(blocks.rows))
     for index, scale in zip(indices, scales, strict=True):
         rows *= scale[index]
-    columns = root_of_sums(summary.column_sums)
+    columns = poisson_column_scale(summary.column_sums)
     return Weighting([*scales, columns], rows, columns)
 
 

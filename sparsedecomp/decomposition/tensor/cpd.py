@@ -48,6 +48,7 @@ from sparsedecomp.decomposition.tensor.gaps import FilledBlocks, find_gaps
 from sparsedecomp.decomposition.tensor.initialisation import descend_from_starts
 from sparsedecomp.decomposition.tensor.modes import Folding
 from sparsedecomp.decomposition.tensor.multistart import continued
+from sparsedecomp.noise import unit_of
 
 if TYPE_CHECKING:
     from sparsedecomp.decomposition.base import MatrixLike
@@ -338,10 +339,10 @@ class CPD(TensorFactorisation):
         if self.likelihood != "auto":
             return bool(self.likelihood)
         summary = data.summary
-        counts = summary.whole_numbers or summary.quantum > 0
-        total = summary.row_sums.sum() / (summary.quantum or 1.0)
+        unit = unit_of(summary)
+        total = summary.row_sums.sum() / (unit or 1.0)
         few = total <= _MANY_COUNTS and total <= _SPARSE * data.n_entries
-        return data.poisson and self.nonnegative and counts and bool(few)
+        return data.poisson and self.nonnegative and unit > 0 and bool(few)
 
     def _maximise_likelihood(
         self,

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 from scipy.signal import windows
 
+from sparsedecomp.noise import whole_counts
 from sparsedecomp.superresolution.resolution.result import (
     Resolution,
     as_map,
@@ -63,14 +64,7 @@ def thin(counts: ArrayLike, random_state: int = 0) -> tuple[NDArray, NDArray]:
     >>> (one + other).tolist()
     [[100, 100, 100], [100, 100, 100]]
     """
-    given = np.asarray(counts)
-    rounded = np.round(given)
-    if not np.isfinite(rounded).all() or rounded.min() < 0 or np.any(rounded != given):
-        raise ValueError(
-            "Only counts can be dealt out to two halves, expected whole numbers, 0 or "
-            "more. Give two maps of independent frames instead."
-        )
-    whole = rounded.astype(np.int64)
+    whole = whole_counts(counts)
     one = np.random.default_rng(random_state).binomial(whole, 0.5)
     return one, whole - one
 
