@@ -117,7 +117,7 @@ def test_memory_of_lazy_fits_has_a_limit():
 
 
 def test_corners_are_exact_and_have_a_limit(monkeypatch):
-    monkeypatch.setattr(sss_vca, "even_space", sss_vca.even_space)
+    monkeypatch.setattr(sss_vca, "whiten", sss_vca.whiten)
     row = unmixing_cases.find_corners(3, n_pixels=200, n_channels=60)
     assert row["components"] == 3 and row["worst_angle"] < 0.01
     row |= {"table": "corners", "method": "SSSVCA"}
