@@ -133,7 +133,7 @@ def _fit_of(model, maps, spectra):
         iterations=getattr(model, "n_iter_", None),
         passes=getattr(model, "passes_", None),
         objective=getattr(model, "objective_", None),
-        noise_model=getattr(model, "noise_model_", None),
+        noise_model=str(getattr(model, "noise_model_", "")) or None,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -37,6 +37,8 @@ _LEAST_COUNTS, _GAUSSIAN = 1500, 10
 # Weights are products of a factor of the pixel and one of the channel, so the variance
 # of whitened counts is known to about this factor.
 _KNOWN = 1.05
+# A pixel whose noise is larger than the median by this factor counts as a bad one.
+_LOUDEST = 3.0
 # A residual is reported when its variance is that of the noise times or divided by
 # this factor: larger than any uncertainty of the noise model, smaller than what one
 # forgotten component of a tenth of the counts leaves.
@@ -168,6 +170,19 @@ class NoiseModel:
         if self.kind == "uniform":
             return blocks
         return blocks.scaled(self.row_scale, self.column_scale)
+
+    def with_loud_pixels(self) -> NoiseModel:
+        """The model that leaves bad pixels as loud as they are, to be found as outliers.
+
+        Returns
+        -------
+        NoiseModel
+            Estimated scales of pixels are cut at three times their median.
+        """
+        if self.kind != "estimated":
+            return self
+        most = _LOUDEST * np.median(self.row_scale)
+        return replace(self, row_scale=np.minimum(self.row_scale, most))
 
     def start_basis(self, rank: int, generator: np.random.Generator) -> NDArray:
         """Directions of the channels to start a compression of whitened data from.

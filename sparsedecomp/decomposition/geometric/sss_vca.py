@@ -31,7 +31,7 @@ from sparsedecomp.decomposition.geometric.simplex import (
 )
 from sparsedecomp.decomposition.iterate import Phases
 from sparsedecomp.decomposition.progress import Progress
-from sparsedecomp.noise import NOISE_MODELS, whiten
+from sparsedecomp.noise import NOISE_MODELS, find_noise, whiten
 from sparsedecomp.noise.robust_pca import robust_pca
 from sparsedecomp.noise.whitening import turned_to
 
@@ -218,7 +218,8 @@ class SSSVCA(GeometricUnmixing):
         phases: Phases[CornerState],
     ) -> tuple[NDArray, LowRank]:
         rank = max(n_components or 0, self._MOST) + OVERSAMPLING
-        space = whiten(blocks, rank, noise=self.noise, random_state=generator)
+        noise = find_noise(blocks, self.noise).with_loud_pixels()
+        space = whiten(blocks, rank, noise=noise, random_state=generator)
         with one_blas_thread():
             robust = robust_pca(
                 space.low_rank,
