@@ -172,7 +172,7 @@ class NoiseModel:
         return blocks.scaled(self.row_scale, self.column_scale)
 
     def with_loud_pixels(self) -> NoiseModel:
-        """The model that leaves bad pixels as loud as they are, to be found as outliers.
+        """The model that leaves bad pixels loud, so that they are found as outliers.
 
         Returns
         -------
