@@ -16,8 +16,8 @@ from sparsedecomp.decomposition.energy_drift.estimate import (
     estimate_energy_drift,
 )
 from sparsedecomp.decomposition.rank import RankEstimate, estimate_rank
+from sparsedecomp.noise import count_gain, find_noise
 from sparsedecomp.noise.spikes import NO_SPIKES, Spikes, find_spikes
-from sparsedecomp.noise.whitening import is_counts
 
 # Fewer channels hold no lines that could be seen to move.
 _LEAST_CHANNELS = 32
@@ -90,9 +90,9 @@ def prepare(
         The data themselves do not change.
     """
     summary = blocks.describe()
-    unit = 0.0
-    if noise == "poisson" or (noise == "auto" and is_counts(summary)):
-        unit, noise = float(summary.quantum or 1.0), "poisson"
+    unit = count_gain(blocks) if noise == "auto" else find_noise(blocks, noise).gain
+    if unit:
+        noise = "poisson"
     blocks, spikes = without_spikes(blocks, unit)
     drift = None
     if energy_drift and not blocks.sparse and blocks.shape[1] >= _LEAST_CHANNELS:

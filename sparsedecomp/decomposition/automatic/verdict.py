@@ -165,7 +165,7 @@ def verdict_on_relevance(model: BlockFactorisation, blocks: BlockMatrix) -> Verd
         )
     rank = None
     if not (getattr(model, "clipped_", False) or model.interrupted_):
-        noise = getattr(model, "noise_model_", "poisson")
+        noise = str(getattr(model, "noise_model_", "poisson"))
         rank = _edge(blocks, noise)
     if rank is not None:
         low, high = rank.interval
