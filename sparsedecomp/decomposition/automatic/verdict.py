@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sparsedecomp.decomposition.nmf.factorisation import MOST_COMPONENTS
 from sparsedecomp.decomposition.rank import estimate_rank
+from sparsedecomp.noise import MOST_COMPONENTS
 
 if TYPE_CHECKING:
     from sparsedecomp.blocks import BlockMatrix
