@@ -262,13 +262,13 @@ class _Unmixing:
     def from_spectra(cls, data: WhitenedData, S: NDArray) -> _Unmixing:
         """Unit-sum spectra with the maps that fit best in the signal space."""
         S = S / S.sum(axis=1, keepdims=True)
-        return cls(S, _maps(data, S) * data.row_scale[:, None])
+        return cls(S, _maps(data, S) * data.noise.row_scale[:, None])
 
 
 def _maps(data, S):
     """Non-negative least-squares maps of the whitened data in their signal space."""
     k, low = len(S), data.low_rank
-    projected = (S / data.column_scale) @ low.basis[:, :k]
+    projected = (S / data.noise.column_scale) @ low.basis[:, :k]
     W = np.empty((len(low.scores), k))
     T = low.scores[:, :k].astype(float)
     solve_by_active_set(W, T @ projected.T, projected @ projected.T, False)
@@ -277,7 +277,7 @@ def _maps(data, S):
 
 def _projected(data, S):
     """Spectra without what lies outside of the signal space, which is noise."""
-    V, c = data.low_rank.basis[:, : len(S)], data.column_scale
+    V, c = data.low_rank.basis[:, : len(S)], data.noise.column_scale
     return ((S / c) @ V @ V.T) * c
 
 
@@ -289,8 +289,8 @@ def _most_likely(data, S, n_pixels, generator, rounds=_ROUNDS):
         fit = FaceMixture(cloud).maximise(cloud.vertices(S), rounds)
         S = cloud.spectra(fit.vertices)
     else:
-        S = data.low_rank.basis[:, :1].T * data.column_scale
-    if data.summary.minimum >= 0:
+        S = data.low_rank.basis[:, :1].T * data.noise.column_scale
+    if data.noise.summary.minimum >= 0:
         S = np.maximum(S * np.sign(S.sum(axis=1, keepdims=True)), 0)
     return _Unmixing.from_spectra(data, S)
 
@@ -316,7 +316,7 @@ def _halves(data: WhitenedData, k: int, generator: np.random.Generator):
 
 def _counting_error(data, given):
     """Variance of spectra for known maps, and of maps for known spectra."""
-    rows, columns, variance = data.row_scale, data.column_scale, data.noise_variance
+    rows, columns, variance = data.noise.row_scale, data.noise.column_scale, data.noise_variance
     S, W = given.spectra / columns, given.maps / rows[:, None]
     of_spectra = variance * np.diag(np.linalg.pinv(W.T @ W, hermitian=True))
     of_maps = variance * np.diag(np.linalg.pinv(S @ S.T, hermitian=True))

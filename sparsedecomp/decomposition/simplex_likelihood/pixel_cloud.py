@@ -35,12 +35,15 @@ class WhitenedData:
     noise : NoiseModel
         Noise model of the data as they were given.
     noise_variance : float
-        Variance of the whitened data, for counts in units of what is expected.
+        Variance of the noise of a whitened entry.
+    unit_variance : float
+        What it would be for Poisson noise; one for data that are no counts.
     """
 
     low_rank: LowRank
     noise: NoiseModel
     noise_variance: float
+    unit_variance: float
 
 
 def whitened_signal_space(
@@ -77,16 +80,16 @@ def whitened_signal_space(
     explained = np.square(low.singular_values[:n_components]).sum()
     left = low.summary.sum_of_squares - explained
     freedom = max((n - n_components) * (m - n_components), 1)
-    variance = max(float(left), 0.0) / freedom
+    variance, unit = max(float(left), 0.0) / freedom, 1.0
     if model.counts:
         # The noise of counts is known; what exceeds it is left by the linear model.
-        expected = model.variance * np.prod(blocks.shape) / (n * m)
-        variance = max(variance / expected, 1.0)
+        unit = float(model.variance * np.prod(blocks.shape) / (n * m))
+        variance = max(variance, unit)
     else:
         precision = np.finfo(low.scores.dtype).eps
         energy = low.summary.sum_of_squares / low.scores.shape[0] / max(m, 1)
         variance = max(variance, (4 * precision) ** 2 * energy)
-    return WhitenedData(low, model, variance)
+    return WhitenedData(low, model, float(variance), unit)
 
 
 @dataclass(frozen=True)
@@ -231,7 +234,7 @@ def pixel_cloud(
     power = data.noise.gain / brightness
     if not data.noise.counts:
         power = np.square(data.noise.row_scale[seen] / brightness)
-    variance = data.noise_variance * power
+    variance = data.noise_variance / data.unit_variance * power
     return PixelCloud(
         points=(y[chosen] / brightness[chosen, None]) @ projection,
         variance=variance[chosen],
