@@ -316,7 +316,8 @@ def _halves(data: WhitenedData, k: int, generator: np.random.Generator):
 
 def _counting_error(data, given):
     """Variance of spectra for known maps, and of maps for known spectra."""
-    rows, columns, variance = data.noise.row_scale, data.noise.column_scale, data.noise_variance
+    rows, columns = data.noise.row_scale, data.noise.column_scale
+    variance = data.noise_variance
     S, W = given.spectra / columns, given.maps / rows[:, None]
     of_spectra = variance * np.diag(np.linalg.pinv(W.T @ W, hermitian=True))
     of_maps = variance * np.diag(np.linalg.pinv(S @ S.T, hermitian=True))
