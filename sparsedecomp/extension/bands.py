@@ -77,10 +77,8 @@ def half_widths(signal: BaseSignal, level: float) -> tuple[np.ndarray, np.ndarra
 def _as_fitted(signal, blocks):
     """The data without the spikes and the drift that the fit had taken out."""
     from ..decomposition.automatic.preparation import without_spikes
-    from ..noise.whitening import is_counts
+    from ..noise import count_gain
 
-    summary = blocks.describe()
-    unit = float(summary.quantum or 1.0) if is_counts(summary) else 0.0
-    blocks, _ = without_spikes(blocks, unit)
+    blocks, _ = without_spikes(blocks, count_gain(blocks))
     drift = np.ravel(learning_results.read(signal, "energy_drift"))[blocks.rows]
     return blocks.corrected(shift=drift) if drift.any() else blocks
