@@ -50,7 +50,6 @@ INCOMPLETE = {
 LEANING = {
     "sparsedecomp/decomposition/nmf",
     "sparsedecomp/decomposition/rank.py",
-    "sparsedecomp/kernels",
     "sparsedecomp/noise",
 }
 

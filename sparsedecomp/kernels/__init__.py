@@ -1,6 +1,6 @@
-"""Compiled loops: plain arrays in, plain arrays out.
+"""Compiled loops on plain arrays.
 
-Every file stands alone and imports NumPy, numba and `math` only: numba's cache does
-not notice an edited callee in another file. Kernels are serial and release the GIL;
-parallelism comes from the blocks.
+Every file imports NumPy, numba and `math` only, and no other kernel: numba's cache does
+not notice that a function in another file was edited. Kernels are serial and release
+the GIL; the blocks of a matrix are worked on in parallel.
 """

@@ -1,4 +1,4 @@
-"""Spectra moved along their energy axis, each pixel by its own number of channels."""
+"""Shift of spectra along their energy axis, by a number of channels for each pixel."""
 
 import numba
 import numpy as np
@@ -6,22 +6,22 @@ import numpy as np
 
 @numba.njit(cache=True, nogil=True)
 def shift_spectra(X, shift, out):
-    """Read every spectrum ``shift`` channels further on, by a quadratic B-spline.
+    """Shift every spectrum down by ``shift`` channels, with a quadratic B-spline.
 
     With ``shift = m + t``, ``|t| <= 1/2``, the new channel ``e`` is the mean of the
     channels ``e + m - 1``, ``e + m`` and ``e + m + 1`` with the weights
     ``(1/2 - t)^2 / 2``, ``3/4 - t^2`` and ``(1/2 + t)^2 / 2``. Their variance is 1/4
     channel for every ``t``: all spectra are blurred alike, whatever their shift. The
-    first and last channel stand for those beyond the ends.
+    first and last channel are repeated beyond the ends.
 
     Parameters
     ----------
     X : (n, m) array
         Spectra.
     shift : (n,) float64 array
-        In channels.
+        Shift of each spectrum in channels.
     out : (n, m) array
-        Overwritten.
+        Overwritten with the shifted spectra.
     """
     n, m = X.shape
     last = m - 1

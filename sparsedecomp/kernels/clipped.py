@@ -1,4 +1,4 @@
-"""Gaussian noise that was cut off at zero: what a zero stands for."""
+"""Expectation of zeros in data whose Gaussian noise was clipped at zero."""
 
 import math
 
@@ -7,27 +7,28 @@ import numpy as np
 
 _ROOT_HALF = math.sqrt(0.5)
 _LOG_ROOT_TWO_PI = 0.5 * math.log(2 * math.pi)
-# Beyond this the tail of the normal distribution is taken from a continued fraction.
+# Beyond this number of standard deviations the tail of the normal distribution is
+# computed by a continued fraction, which is less precise for smaller numbers.
 _FAR = 20.0
 
 
 @numba.njit(cache=True, nogil=True)
 def fill_clipped(X, M, sigma):
-    """Replace zeros by their expectation given the model, and score the model.
+    """Replace zeros by their expectation given the model; return the likelihood.
 
     An entry was measured as ``max(z, 0)`` with ``z ~ N(M, sigma^2)``. A positive entry
-    is ``z`` itself. Of a zero only ``z <= 0`` is known; with ``a = M / sigma`` and
-    ``h = phi(a) / Phi(-a)`` its expectation is ``M - sigma h`` and its expected square
-    distance from ``M`` is ``sigma^2 (1 + a h)``.
+    is ``z`` itself. A zero says only that ``z <= 0``; with ``a = M / sigma`` and
+    ``h = phi(a) / Phi(-a)`` the expectation of ``z`` is ``M - sigma h`` and that of
+    ``(z - M)^2`` is ``sigma^2 (1 + a h)``.
 
     Parameters
     ----------
     X : (n, m) array
-        The block; zeros are overwritten by their expectation.
+        Data; zeros are overwritten by their expectation.
     M : (n, m) array
-        The model.
+        Model of the data.
     sigma : float
-        Standard deviation of the noise before it was cut off.
+        Standard deviation of the noise before it was clipped.
 
     Returns
     -------
@@ -36,8 +37,9 @@ def fill_clipped(X, M, sigma):
         entry: ``sum (x - M)^2 / (2 sigma^2)`` over positive entries and
         ``-log Phi(-a)`` over zeros.
     variance : float
-        Sum of the variances of what was filled in.
+        Sum of the variances of ``z`` where the data are zero.
     n_positive : int
+        Number of positive entries.
     """
     n, m = X.shape
     squares = 0.0
@@ -58,7 +60,7 @@ def fill_clipped(X, M, sigma):
                 log_tail = math.log(0.5 * math.erfc(a * _ROOT_HALF))
                 h = math.exp(log_density - log_tail)
             else:
-                # After Laplace; five terms leave an error of 4e-10 at 20.
+                # Laplace's continued fraction; five terms have an error of 4e-10 at 20.
                 h = a + 1.0 / (a + 2.0 / (a + 3.0 / (a + 4.0 / a)))
                 log_tail = log_density - math.log(h)
             tail -= log_tail

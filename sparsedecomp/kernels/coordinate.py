@@ -1,11 +1,12 @@
-"""Coordinate descent on a shared Gram matrix: one small problem for every row."""
+"""Coordinate descent of every row of a matrix on one Gram matrix."""
 
 import math
 
 import numba
 import numpy as np
 
-# Rows that are worked on at once; a constant, for the compiler.
+# Number of rows that are worked on at once, known to the compiler. More rows use the
+# vector unit better, but need more of the cache.
 _LANES = 128
 
 
@@ -22,31 +23,31 @@ def nonnegative_rows(C, F, G, threshold, max_sweeps, tol):
     Parameters
     ----------
     C : (n, k) array
-        Start, overwritten with the result.
+        Initial coefficients, overwritten with the result.
     F : (n, k) array
-        Correlation of every row with every component.
+        Product of every row with every component.
     G : (k, k) array
         Gram matrix. Components with a zero diagonal are set to zero. Sweeps are
         computed in its precision, whatever those of ``C`` and ``F`` are.
     threshold : (k,) float64 array
         l1 weight of each component.
     max_sweeps : int
-        Sweeps over the components of a row.
+        Largest number of sweeps over the components of a row.
     tol : float
-        Rows are left when a sweep moved their coefficients, taken together, by no
-        more than ``tol`` times their sum.
+        A row has converged when the changes of its coefficients in a sweep sum to no
+        more than ``tol`` times the sum of the coefficients.
 
     Returns
     -------
     int
-        The largest number of sweeps that was taken, 0 if no row needed any.
+        Largest number of sweeps of a row, 0 if no row needed any.
     """
     n, k = C.shape
     if max_sweeps < 1:
         return 0
     waiting = _rows_at_the_edge(C, F, G, threshold)
-    # In a sweep c_j = [p_j - P_j c]_+ with the row P_j = G_j / G_jj but zero at j. It
-    # takes several terms at a time, which spares passes over the rows.
+    # A sweep sets c_j = [p_j - P_j c]_+ with the row P_j = G_j / G_jj, its diagonal set
+    # to zero. Several terms are added at a time, so that the rows are read less often.
     padded = k + k % 2
     P = np.zeros((k, padded), G.dtype)
     scale = np.zeros(k)
@@ -55,9 +56,9 @@ def nonnegative_rows(C, F, G, threshold, max_sweeps, tol):
             scale[j] = 1.0 / G[j, j]
             for m in range(k):
                 P[j, m] = G[j, m] * scale[j] if m != j else 0.0
-    # Rows are worked on together, one behind the other in memory, so that the sum
-    # over components runs over all of them at once. A row that has settled leaves its
-    # lane to the next one: a few slow rows keep nobody waiting.
+    # Rows are adjacent in memory, so that the vector unit updates a component of all of
+    # them at once. A row that has converged is replaced by the next one, so that a few
+    # slow rows do not delay the others.
     c = np.zeros((padded, _LANES), G.dtype)
     p = np.zeros((k, _LANES), G.dtype)
     new = np.empty(_LANES, G.dtype)
@@ -107,7 +108,7 @@ def nonnegative_rows(C, F, G, threshold, max_sweeps, tol):
                 for r in range(_LANES):
                     new[r] -= g0 * c[m, r] + g1 * c[m + 1, r]
             for r in range(_LANES):
-                # Compilers turn this choice into vectors, but not `max`.
+                # Compilers vectorise this expression, but not `max`.
                 clipped = new[r] if new[r] > zero else zero
                 moved[r] += abs(clipped - c[j, r])
                 total[r] += clipped
@@ -116,11 +117,11 @@ def nonnegative_rows(C, F, G, threshold, max_sweeps, tol):
 
 @numba.njit(cache=True, nogil=True)
 def _rows_at_the_edge(C, F, G, threshold):
-    """Solve the rows whose free minimum is non-negative; return the numbers of others.
+    """Solve rows whose unconstrained minimum is non-negative; return the other rows.
 
-    That minimum solves ``G c = f - threshold``: one product settles these rows, however
-    alike the spectra are. All rows are returned where ``G`` is not safely positive
-    definite.
+    That minimum solves ``G c = f - threshold``: one product with the inverse of ``G``
+    gives it, however similar the spectra are. All rows are returned if ``G`` is not
+    positive definite to rounding.
     """
     n, k = C.shape
     others = np.arange(n)
@@ -162,8 +163,8 @@ def _rows_at_the_edge(C, F, G, threshold):
 def _inverse(G):
     """Inverse of a positive definite matrix by Gauss-Jordan steps.
 
-    Empty where a pivot, the part of a row that those before it do not explain, is
-    within a hundred roundings of zero.
+    The result is empty if a pivot, the squared norm of a component after projection on
+    those before it, is within a hundred roundings of zero.
     """
     k = len(G)
     A = G.astype(np.float64)
@@ -193,13 +194,13 @@ def unit_norm_rows(S, F, G, sweeps):
     Parameters
     ----------
     S : (k, n) array
-        Start, overwritten. Rows of unit Euclidean norm.
+        Initial rows of unit Euclidean norm, overwritten with the result.
     F : (k, n) array
-        ``C' X``.
+        Product ``C' X``.
     G : (k, k) float64 array
-        ``C' C``. Rows of ``S`` with a zero diagonal here are left as they are.
+        Gram matrix ``C' C``. Rows of ``S`` with a zero diagonal here do not change.
     sweeps : int
-        Sweeps over all rows.
+        Number of sweeps over all rows.
     """
     k, n = S.shape
     r = np.empty(n)
@@ -218,7 +219,7 @@ def unit_norm_rows(S, F, G, sweeps):
             for e in range(n):
                 r[e] = r[e] if r[e] > 0.0 else 0.0
                 total += r[e] * r[e]
-            # The row is only replaced once it is known to have a positive entry.
+            # A row without a positive entry has no closed form: it stays as it is.
             if total <= 0.0:
                 continue
             scale = 1.0 / math.sqrt(total)

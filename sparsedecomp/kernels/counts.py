@@ -1,4 +1,4 @@
-"""Poisson counts, pixel by pixel: who of the components emitted which count.
+"""Poisson EM, pixel by pixel: every count is attributed to the components.
 
 A pixel with counts ``x_e`` in the channels ``e`` is modelled by the abundances ``c_k``
 and the spectra ``S_ke``. Given weights ``t_k``, a count in channel ``e`` belongs to
@@ -11,23 +11,25 @@ import math
 import numba
 import numpy as np
 
-# Reassociation lets the sums over channels run in the vector unit, and so does a
-# division that need not look for zeros.
+# Reassociation vectorises the sums over channels; NumPy's error model vectorises
+# divisions, since it does not test for zeros.
 _FAST = {
     "fastmath": {"reassoc", "contract", "arcp", "nsz"},
     "error_model": "numpy",
 }
 _TINY = 1e-300
-# The bits of a positive double are its exponent, raised by 1023, above 52 of its
-# fraction; an integer below the bits of _GIVES_INTEGER is read as 2^52 more.
+# A positive double has the bits of its exponent plus 1023 above 52 bits of its
+# fraction. An integer with the bits of _GIVES_INTEGER above it reads as 2^52 more.
 _FRACTION = np.uint64(52)
 _EXPONENT = np.uint64(0xFFF << 52)
 _RAISED = np.uint64(1024 << 52)
 _ROOT_HALF = np.uint64(np.float64(math.sqrt(0.5)).view(np.int64))
 _GIVES_INTEGER = np.uint64(0x433 << 52)
 _LOG_2 = math.log(2.0)
-# Sweeps after which a row that has not settled is extrapolated, every third time.
+# Number of sweeps before a row is extrapolated, in every third sweep. A smaller number
+# also extrapolates rows that would converge soon.
 _PATIENCE = 6
+# Longest extrapolation, in steps: it is limited where two steps are almost equal.
 _LONGEST = 1e3
 
 
@@ -38,10 +40,12 @@ def digamma(x):
     Parameters
     ----------
     x : float
+        Positive number.
 
     Returns
     -------
     float
+        Derivative of ``log Gamma`` at ``x``.
     """
     shifted = 0.0
     while x < 6.0:
@@ -54,13 +58,13 @@ def digamma(x):
 
 @numba.njit(cache=True, nogil=True, **_FAST)
 def _share_out(size, x, B, t, model, ratio, n):
-    """Share the counts of one pixel out among the components.
+    """Attribute the counts of one pixel to the components.
 
     The first ``size`` columns of ``B`` hold the spectra in the channels with counts.
     Overwrites ``n`` with the counts of every component, ``model`` with the model and
-    ``ratio`` with ``x`` over it.
+    ``ratio`` with the counts over the model.
     """
-    # Arrays come whole: a view of their first columns could not be vectorised.
+    # Arrays are passed whole: loops over a view of their columns are not vectorised.
     k = t.size
     for p in range(size):
         model[p] = _TINY
@@ -81,11 +85,11 @@ def _share_out(size, x, B, t, model, ratio, n):
 
 @numba.njit(cache=True, nogil=True, **_FAST)
 def _log_likelihood(size, x, model, power):
-    """``sum x log(model)`` of one pixel; overwrites ``model`` and ``power``.
+    """Sum ``x log(model)`` over one pixel; ``model`` and ``power`` are overwritten.
 
-    A logarithm for the vector unit: ``model`` is ``2^power m`` with ``m`` between the
-    roots of 1/2 and 2, and ``log m`` twice the area tangent of ``(m - 1) / (m + 1)``,
-    of which the terms up to the 19th power are more than double precision holds.
+    This logarithm can be vectorised: ``model`` is ``2^power m`` with ``m`` between the
+    roots of 1/2 and 2, and ``log m = 2 artanh((m - 1) / (m + 1))``. Terms of its series
+    beyond the 19th power are below double precision.
     """
     bits, raised = model.view(np.uint64), power.view(np.uint64)
     for p in range(size):
@@ -106,10 +110,10 @@ def _log_likelihood(size, x, model, power):
 
 @numba.njit(cache=True, nogil=True)
 def _leap(a, before, move):
-    """Extrapolate two equal steps of a row that creeps, after Varadhan and Roland.
+    """Extrapolate a row that converges slowly by SQUAREM (Varadhan and Roland 2008).
 
-    ``before`` and ``move`` are the row before the two steps and the first of them,
-    ``a`` is the row after both; overwritten. Nothing falls below half of itself.
+    ``before`` and ``move`` are the row before two steps and the first of them, ``a`` is
+    the row after both, which is overwritten. No entry becomes less than half of it.
     """
     first, bend = 0.0, 0.0
     for j in range(a.size):
@@ -145,7 +149,7 @@ def _read(first, size, indices, counts, S, x, B):
 
 @numba.njit(cache=True, nogil=True)
 def _credit(first, size, indices, B, t, ratio, N):
-    """Add to every spectrum the counts of one pixel that it emitted."""
+    """Add the counts of one pixel that are attributed to each component."""
     for j in range(t.size):
         row, found, weight = B[j], N[j], t[j]
         for p in range(size):
@@ -166,33 +170,34 @@ def posterior_rows(indptr, indices, counts, A, S, alpha, sweeps, tol, N):
 
     The shares of the components in the counts of a pixel are Dirichlet distributed, a
     priori with ``alpha`` and a posteriori with the parameters ``a_k = alpha_k + n_k``,
-    where the counts are shared out with ``t_k = exp(digamma(a_k))``.
+    where the counts are attributed with the weights ``t_k = exp(digamma(a_k))``.
 
     Parameters
     ----------
     indptr, indices : int arrays
-        Of a CSR matrix of (n, m).
+        Structure of a CSR matrix of shape (n, m).
     counts : array
-        Its entries, not negative.
+        Entries of this matrix, not negative.
     A : (n, k) array
-        Start, overwritten with the parameters ``a``.
+        Initial parameters ``a``, overwritten with the result.
     S : (k, m) float64 array
         Spectra.
     alpha : (k,) float64 array
-        Positive.
+        Positive parameters of the prior.
     sweeps : int
-        Most updates of a row.
+        Largest number of updates of a row.
     tol : float
-        A row is left when no parameter moved by more than ``tol`` times their sum.
+        A row has converged when no parameter changes by more than ``tol`` times their
+        sum.
     N : (k, m) float64 array
-        Added to: the expected counts of every component in every channel.
+        The expected counts of every component in every channel are added to it.
 
     Returns
     -------
     float
+        Bound on the evidence without terms that depend on the sums of the rows alone:
         ``sum_e x_e log sum_k t_k S_ke - sum_k n_k log t_k`` plus
-        ``sum_k log(Gamma(a_k) / Gamma(alpha_k))``, summed over the rows: the bound on
-        the evidence but for what depends on the sums of rows alone.
+        ``sum_k log(Gamma(a_k) / Gamma(alpha_k))``, summed over the rows.
     """
     n, k = A.shape
     longest = _longest_row(indptr)
@@ -256,49 +261,50 @@ def likelihood_rows(
     tol,
     N,
 ):
-    """Abundances of every pixel of most (penalised) likelihood, by minorisation.
+    """Abundances of largest (penalised) likelihood of every pixel, by minorisation.
 
     Maximises for every row, one abundance after the other,
 
         sum_e x_e log(c S)_e - rate c' - overlap sum_{j<k} c_j c_k
             - stiffness/2 c c' + pull c'
 
-    over ``c >= 0``. With the counts shared out by the current abundances each has the
+    over ``c >= 0``. With the counts attributed by the current abundances, each has the
     closed form ``c = (sqrt(b^2 + 4 q n) - b) / (2 q)`` with the stiffness ``q`` and
     ``b = rate + overlap (sum of the others) - pull``, which is ``n / b`` for ``q = 0``.
 
     Parameters
     ----------
     indptr, indices : int arrays
-        Of a CSR matrix of (n, m).
+        Structure of a CSR matrix of shape (n, m).
     counts : array
-        Its entries, not negative.
+        Entries of this matrix, not negative.
     C : (n, k) array
-        Start, overwritten. A zero stays zero.
+        Initial abundances, overwritten with the result. A zero stays zero.
     S : (k, m) float64 array
         Spectra.
     rate : (k,) float64 array
-        Positive: the sums of the spectra and l1 weights.
+        Sums of the spectra plus l1 weights, positive.
     overlap : float
         Weight of the products of abundances.
     stiffness : (n,) array
-        Quadratic weight.
+        Quadratic weight of each row.
     pull : (n, k) array
-        Not negative.
+        Linear weight that increases abundances, not negative.
     closed : bool
         Whether abundances add up to one; overlap, stiffness and pull are zero then.
     sweeps : int
-        Most updates of a row.
+        Largest number of updates of a row.
     tol : float
-        A row is left when no abundance moved by more than ``tol`` times their sum.
+        A row has converged when no abundance changes by more than ``tol`` times their
+        sum.
     N : (k, m) float64 array
-        Added to: the expected counts of every component in every channel.
+        The expected counts of every component in every channel are added to it.
 
     Returns
     -------
     float
-        A lower bound, exact where the rows have settled, on the sum of what is
-        maximised over the rows.
+        Lower bound on the objective, summed over the rows; exact for rows that have
+        converged.
     """
     n, k = C.shape
     longest = _longest_row(indptr)
@@ -331,8 +337,8 @@ def likelihood_rows(
             for j in range(k):
                 emitted += share[j]
             if closed and emitted > 0.0:
-                # Newton from the left on sum n / (rate + shift) = 1, which falls and
-                # is convex: it climbs to the root and never past it.
+                # Newton's method on sum n / (rate + shift) = 1. The sum is convex and
+                # falls with the shift: from the left it approaches the root monotonely.
                 shift = -math.inf
                 for j in range(k):
                     if share[j] > 0.0:
@@ -355,7 +361,7 @@ def likelihood_rows(
                     new = max(-b / q, 0.0) if q > 0.0 else 0.0
                 elif q > 0.0:
                     root = math.sqrt(b * b + 4.0 * q * share[j])
-                    # The form without cancellation.
+                    # Of the two forms of the root, the one without cancellation.
                     new = 2.0 * share[j] / (root + b) if b > 0.0 else (root - b) / 2 / q
                 else:
                     new = share[j] / b

@@ -1,4 +1,4 @@
-"""EXAFS of single atoms, with derivatives, from splines in k and lines in r."""
+"""EXAFS of single atoms with derivatives, cubic in k and linear in r between knots."""
 
 import math
 
@@ -24,12 +24,12 @@ def stick_columns(k, r, e0, sigma2, third, grid, knots, amplitude, phase, moment
     amplitude, phase : (n_r, n_f - 1, 4) float64 arrays
         Coefficients of the cubic between two knots, constant first.
     momentum : (2, n_f - 1, 4) float64 array
-        The same of the real part of p and of the mean free path.
+        Coefficients of the cubics for the real part of p and the mean free path.
 
     Returns
     -------
     (5, n, n_k) float64 array
-        chi, and its derivatives by r, e0, sigma2 and third.
+        The EXAFS chi, and its derivatives by r, e0, sigma2 and third.
     """
     n, n_k = len(r), len(k)
     out = np.zeros((5, n, n_k))

@@ -54,7 +54,7 @@ def log_normal_probability(z):
     Returns
     -------
     float
-        With a relative error below 1e-9.
+        Logarithm with a relative error below 1e-9.
     """
     if z > 0:
         return math.log1p(-0.5 * math.erfc(z * _SQRT_HALF))
@@ -78,6 +78,7 @@ def log_edge_probability(z, other):
     Returns
     -------
     float
+        Logarithm of the probability.
     """
     low = min(z, other)
     high = max(z, other)
@@ -192,20 +193,20 @@ def face_log_densities(
     Parameters
     ----------
     L : (n_pixels, n_faces) float64 array
-        Overwritten. Minus infinity where the face contributes less than 1e-10 to the
-        mixture with the shares of ``log_share``.
+        Overwritten with the log densities; minus infinity where the face contributes
+        less than 1e-10 to the mixture with the shares of ``log_share``.
     X : (n_pixels, D) array
         Coordinates of the pixels.
     variance : (n_pixels,) array
         Factor of the error covariance of each pixel.
     log_share : (n_faces,) array
-        Logarithm of the share of pixels on each face; zeros keep every face that may
-        matter whatever the shares are.
+        Logarithm of the share of pixels on each face; with zeros no face is skipped
+        that could contribute with any shares.
     log_whiten : (n_faces,) array
         Logarithm of the determinant of the whitening of each face.
     size, bary_map, bary_sd, normal_map, log_constant, log_cap, grid_start, grid_stop, \
 grid, whiten, centre, radius : arrays
-        The faces, see the module.
+        Description of the faces, see the docstring of the module.
     """
     n, D = X.shape
     n_faces = size.shape[0]
@@ -281,7 +282,7 @@ def face_slopes(
     centre,
     radius,
 ):
-    """Sums over pixels from which the gradient with respect to the vertices follows.
+    """Sums over pixels that give the gradient with respect to the vertices.
 
     Parameters
     ----------
@@ -298,10 +299,10 @@ def face_slopes(
     free : (n_faces,) float64 array
         Sum of the responsibilities of pixels to which no cap applies.
     point_share : (n_faces, D, K) float64 array
-        Of small faces: whitened pixels times mean barycentric coordinates, over the
-        variance.
+        Sum of whitened pixels times mean barycentric coordinates, over the variance;
+        small faces only.
     lattice_share : (n_points,) float64 array
-        Of small faces: sum of the weight of each lattice point, over the variance.
+        Sum of the weights of each lattice point, over the variance; small faces only.
     R : (n_pixels, n_faces) float64 array
         Responsibility of each face for each pixel, times the weight of the pixel.
     grid_share : (n_points, K) float64 array

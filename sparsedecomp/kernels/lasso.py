@@ -1,4 +1,4 @@
-"""The Lasso path of many spectra on one Gram matrix."""
+"""Path of the non-negative Lasso of many spectra on one Gram matrix."""
 
 import numba
 import numpy as np
@@ -24,10 +24,10 @@ def lasso_path_rows(F, G, penalty, lambdas, max_sweeps, tol, first, W):
     lambdas : (n, m) float64 array
         Weights of the penalty, falling along each row.
     max_sweeps : int
-        Sweeps for each lambda.
+        Largest number of sweeps for each lambda.
     tol : float
-        A sweep ends a lambda when no objective decreased by more than ``tol`` times
-        ``f w'``.
+        A lambda has converged when a sweep decreases the objective by no more than
+        ``tol`` times ``f w'``.
     first : int
         Index of the first lambda whose result is stored.
     W : (m - first, n, p) array
@@ -36,7 +36,7 @@ def lasso_path_rows(F, G, penalty, lambdas, max_sweeps, tol, first, W):
     Returns
     -------
     int
-        Number of times that max_sweeps was not enough.
+        Number of lambdas, over all rows, that did not converge.
     """
     n, p = F.shape
     m = lambdas.shape[1]

@@ -1,4 +1,4 @@
-"""Covariances of Matern's family between scattered points, and their slopes."""
+"""Matern covariances between scattered points, and their derivatives."""
 
 import math
 
@@ -9,18 +9,19 @@ import numba
 def covariance(A, B, twice_nu, K):
     """Matern correlation between all pairs of two sets of points.
 
-    ``exp(-r)`` for nu = 1/2, ``(1 + r') exp(-r')`` with ``r' = sqrt(3) r`` for 3/2,
-    ``(1 + r' + r'^2 / 3) exp(-r')`` with ``r' = sqrt(5) r`` for 5/2.
+    It is ``exp(-r)`` for nu = 1/2, ``(1 + r') exp(-r')`` with ``r' = sqrt(3) r`` for
+    3/2, and ``(1 + r' + r'^2 / 3) exp(-r')`` with ``r' = sqrt(5) r`` for 5/2.
 
     Parameters
     ----------
     A : (n, 2) array
         Points, in units of the correlation lengths along both axes.
     B : (m, 2) array
+        Other points, in the same units.
     twice_nu : int
-        1, 3 or 5.
+        Twice the smoothness nu: 1, 3 or 5.
     K : (n, m) array
-        Overwritten.
+        Overwritten with the correlations.
     """
     root = math.sqrt(twice_nu)
     for i in range(A.shape[0]):
@@ -46,16 +47,17 @@ def slopes(A, Q, twice_nu, by_point):
     A : (n, 2) array
         Points, in units of the correlation lengths.
     Q : (n, n) array
+        Symmetric weights of the pairs.
     twice_nu : int
-        3 or 5: at 1/2 the covariance has no slope where points meet.
+        Twice the smoothness nu: 3 or 5. For nu = 1/2 the covariance of two points that
+        coincide is not differentiable.
     by_point : (n, 2) array
-        Overwritten by the derivative for the coordinates of every point, the others
-        staying where they are.
+        Overwritten with the derivatives with respect to the coordinates of each point.
 
     Returns
     -------
     rows, columns : float
-        Derivatives for the logarithms of the two correlation lengths.
+        Derivatives with respect to the logarithms of the two correlation lengths.
     """
     root = math.sqrt(twice_nu)
     by_rows = 0.0
@@ -67,7 +69,7 @@ def slopes(A, Q, twice_nu, by_point):
             y = A[i, 0] - A[j, 0]
             x = A[i, 1] - A[j, 1]
             r = root * math.sqrt(y * y + x * x)
-            # The derivative of k for the squared distance, times two.
+            # Twice the derivative of k with respect to the squared distance.
             if twice_nu == 3:
                 slope = -3.0 * math.exp(-r)
             else:

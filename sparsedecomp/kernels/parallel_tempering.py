@@ -1,4 +1,4 @@
-"""Samples supports of columns by Markov chains at several temperatures."""
+"""Sampling of the supports of sparse weights by parallel tempering."""
 
 import math
 
@@ -20,11 +20,11 @@ def support_evidence(f, G, square, size, prior, variance, columns, count, mean, 
     G : (p, p) float64 array
         Gram matrix.
     square, size, variance : float, int, float
-        Sum of squares, number and noise variance of the data.
+        Sum of squares, number and noise variance of the data of one spectrum.
     prior : (p,) float64 array
         Prior variances.
     columns : (m,) int array
-        Support, of which the first ``count`` are used.
+        Columns of the support in the first ``count`` entries.
     count : int
         Size of the support.
     mean : (m,) float64 array
@@ -120,14 +120,14 @@ def exchange_chains(
     reach : int
         Longest shift.
     inclusion, first, second : (p,) float64 arrays
-        Overwritten with the parts of the sweeps in which a column was in the support,
-        and its mean weight and mean squared weight (with posterior variance), of
-        the first replica.
+        Overwritten with the fraction of the sweeps in which the support of the first
+        replica contained each column, and with the mean weight and the mean squared
+        weight (with posterior variance) of the column in these sweeps.
     trace : (n_sweeps, 3) float64 array
         Overwritten with log evidence, size and log noise variance of the first
         replica.
     moves : (m, 2) float64 array
-        Overwritten with the accepted parts of moves and of exchanges.
+        Overwritten with the accepted fractions of moves and of exchanges.
     """
     p = len(f)
     m = len(betas)

@@ -1,4 +1,4 @@
-"""Linear programmes of few variables and many constraints."""
+"""Linear programming with few variables and many constraints."""
 
 import numba
 import numpy as np
@@ -6,25 +6,27 @@ import numpy as np
 
 @numba.njit(cache=True, nogil=True)
 def dual_simplex(slopes, offsets, f, box, tolerance, most, active):
-    """Maximise ``f @ u`` where ``slopes @ u + offsets >= 0``, inside of a box.
+    """Maximise ``f @ u`` subject to ``slopes @ u + offsets >= 0``, within a box.
 
-    From the corner of the box on, the facet that is violated most enters, and the one
-    whose multiplier would change its sign first leaves, until none is violated.
+    The dual simplex method starts at a corner of the box. In each exchange the facet
+    that is violated most enters, and the one whose multiplier would change its sign
+    first leaves, until none is violated.
 
     Parameters
     ----------
     slopes : (n, d) float64 array
-        Rows of unit length, or zero.
+        Normals of the facets, of unit length or zero.
     offsets : (n,) float64 array
-        Not negative, so that there is a solution.
+        Offsets of the facets, not negative, so that there is a solution.
     f : (d,) float64 array
+        Gradient of the objective.
     box : float
         Largest coordinate of a point in the box.
     tolerance : float
-        A facet is violated from here on, relative to the largest coordinate.
+        Smallest violation of a facet that counts, relative to the largest coordinate.
     most : int
-        Exchanges before it gives up. The second half of them take the first facet that
-        is violated instead of the worst one, which cannot go in circles (Bland).
+        Largest number of exchanges. In the second half of them the first facet that is
+        violated enters instead of the worst one, which cannot cycle (Bland's rule).
     active : (d,) int64 array
         Overwritten with the facets that meet in the solution; -1 for one of the box.
     """
@@ -70,7 +72,7 @@ def dual_simplex(slopes, offsets, f, box, tolerance, most, active):
                 leaving = j
                 least = multiplier[j] / share[j]
         if leaving < 0:
-            # Nothing but rounding is violated.
+            # The violation is within rounding.
             break
         for j in range(d):
             multiplier[j] = max(multiplier[j] - least * share[j], 0.0)

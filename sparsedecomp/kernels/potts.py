@@ -1,4 +1,4 @@
-"""Probabilities of classes in pixels that tend to be like their neighbours."""
+"""Mean field of the Potts model: classes of pixels that resemble their neighbours."""
 
 import math
 
@@ -11,11 +11,11 @@ def mean_field_sweep(Q, L, index, offsets, weights, coupling):
     """One sweep over the pixels of the mean field of a Potts model.
 
     Every pixel in turn gets ``Q_ic ~ exp(L_ic + coupling * sum_o w_o Q_jc)`` with its
-    neighbours ``j`` as they are at that moment, so that no step lowers
+    neighbours ``j`` at their latest values, so that no step lowers
 
         sum_i Q_i (L_i - log Q_i) + coupling / 2 sum_ij w_ij Q_i Q_j
 
-    where weights are even, ``w_o = w_-o``.
+    for symmetric weights, ``w_o = w_-o``.
 
     Parameters
     ----------
@@ -26,14 +26,16 @@ def mean_field_sweep(Q, L, index, offsets, weights, coupling):
     index : (nz, ny, nx) int array
         Row of the pixel at each place, -1 where there is none.
     offsets : (m, 3) int array
-        From a pixel to its neighbours.
+        Steps from a pixel to its neighbours.
     weights : (m,) float64 array
+        Weight of each neighbour.
     coupling : float
+        Strength of the coupling; a larger one makes larger regions of one class.
 
     Returns
     -------
     float
-        Sum of what the probabilities changed by.
+        Sum of the absolute changes of the probabilities.
     """
     nz, ny, nx = index.shape
     k = Q.shape[1]
@@ -74,10 +76,11 @@ def neighbour_field(Q, index, offsets, weights, field):
     Parameters
     ----------
     Q : (n, k) float64 array
+        Probabilities.
     index, offsets, weights
         As in `mean_field_sweep`.
     field : (n, k) float64 array
-        Overwritten.
+        Overwritten with the sums.
     """
     nz, ny, nx = index.shape
     field[:] = 0.0

@@ -5,7 +5,7 @@ import math
 import numba
 import numpy as np
 
-# Signals are finite: sums may be reordered, and the largest of values vectorised.
+# Signals are finite: sums may be reordered, and the search of a maximum vectorised.
 _FAST = {"reassoc", "contract", "nnan", "nsz"}
 
 
@@ -13,10 +13,10 @@ _FAST = {"reassoc", "contract", "nnan", "nsz"}
 def batch_omp(F, G, squares, tolerances, max_atoms, ends, columns, weights):
     """Orthogonal matching pursuit of every row on the Gram matrix of the atoms.
 
-    Atom after atom is taken that has the largest product with the residual, until
-    what is left of the sum of squares is at most the tolerance. The Cholesky factor of
-    the atoms taken grows by a row at a time, with ``Q = L^-1 G_taken`` beside it, so
-    that the residual itself is never formed.
+    The atom that has the largest product with the residual is added until the sum of
+    squares of the residual is at most the tolerance. The Cholesky factor of the atoms
+    chosen grows by a row at a time, and with it ``Q = L^-1 G_chosen``, so that the
+    residual itself is never formed.
 
     Parameters
     ----------
@@ -27,13 +27,13 @@ def batch_omp(F, G, squares, tolerances, max_atoms, ends, columns, weights):
     squares : (n,) array
         Sum of squares of each signal.
     tolerances : (n,) array
-        Sum of squares that may be left of each.
+        Largest sum of squares of each residual.
     max_atoms : int
-        Atoms of a signal at most.
+        Largest number of atoms of a signal.
     ends : (n,) int array
-        Overwritten: where the codes of a row end; they begin where the last ones end.
+        Overwritten with the end of the codes of each row, the begin of the next.
     columns : (n * max_atoms,) int array
-        Overwritten with the atoms, in the order in which they were taken.
+        Overwritten with the atoms, in the order in which they were chosen.
     weights : (n * max_atoms,) array
         Overwritten with their weights.
     """
@@ -58,7 +58,7 @@ def batch_omp(F, G, squares, tolerances, max_atoms, ends, columns, weights):
             for k in range(count):
                 L[count, k] = Q[k, choice]
                 square -= Q[k, choice] * Q[k, choice]
-            # What the atoms taken leave of this one: rounding, or something new?
+            # Squared norm of this atom after projection: below, it is rounding only.
             if square < 1e-5:
                 break
             norm = math.sqrt(square)
@@ -90,11 +90,11 @@ def batch_omp(F, G, squares, tolerances, max_atoms, ends, columns, weights):
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)
 def update_atoms(E, D, starts, rows, weights, n_power):
-    """Fit each atom, and its weights, to what all others leave of the signals.
+    """Fit each atom and its weights to the residual without this atom (K-SVD).
 
-    For atom ``d`` with weights ``g`` that is the first singular pair of
-    ``E_used + g d'``, found by the power method from the present atom on. Atoms follow
-    one another; the residual is kept up to date.
+    For an atom ``d`` with weights ``g`` the fit is the first singular pair of
+    ``E_used + g d'``, computed by the power method from the present atom. Atoms are
+    updated one after another; each update changes the residual.
 
     Parameters
     ----------
@@ -103,13 +103,13 @@ def update_atoms(E, D, starts, rows, weights, n_power):
     D : (p, m) array
         Atoms of norm one, updated.
     starts : (p + 1,) int array
-        Where the entries of each atom begin in ``rows`` and ``weights``.
+        First entry of each atom in ``rows`` and ``weights``.
     rows : (n_entries,) int array
-        Signals that use an atom.
+        Signals that use each atom.
     weights : (n_entries,) array
-        Of these, updated.
+        Weights of the atoms in these signals, updated.
     n_power : int
-        Steps of the power method: one is the approximate update, some are the exact.
+        Steps of the power method: one for the approximate update, more for the exact.
     """
     m = D.shape[1]
     new = np.empty(m)
@@ -150,7 +150,7 @@ def update_atoms(E, D, starts, rows, weights, n_power):
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST)
 def _sweep(G, g, w, penalty):
-    """Minimise over one weight after the other; largest step and largest weight."""
+    """Minimise over one weight after the other; return largest step and weight."""
     moved = 0.0
     largest = 0.0
     for j in range(w.size):
@@ -177,8 +177,8 @@ def _sweep(G, g, w, penalty):
 def lasso_rows(F, G, penalties, max_sweeps, tol, W):
     """Lasso of every row on the Gram matrix of the atoms, by coordinate descent.
 
-    Minimises ``1/2 w G w' - f w' + penalty * sum_j |w_j|`` from the weights given on.
-    Between sweeps over all atoms those in use are settled among themselves.
+    Minimises ``1/2 w G w' - f w' + penalty * sum_j |w_j|`` from initial weights. After
+    each sweep over all atoms, only the atoms in use are swept until they converge.
 
     Parameters
     ----------
@@ -189,17 +189,18 @@ def lasso_rows(F, G, penalties, max_sweeps, tol, W):
     penalties : (n,) array
         Weight of the penalty in each row.
     max_sweeps : int
-        Over all atoms, and of those in use between two of these.
+        Largest number of sweeps over all atoms, and of sweeps over the atoms in use
+        between two of these.
     tol : float
-        A row is done when no weight moves by more than this part of the largest, in a
-        sweep over all.
+        A row has converged when no weight changes by more than this fraction of the
+        largest in a sweep over all atoms.
     W : (n, p) array
-        Weights to start from, overwritten.
+        Initial weights, overwritten with the result.
 
     Returns
     -------
     int
-        Rows that max_sweeps was not enough for.
+        Number of rows that did not converge.
     """
     n, p = F.shape
     g = np.empty(p, F.dtype)

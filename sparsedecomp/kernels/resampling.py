@@ -1,7 +1,7 @@
-"""Separable resampling: samples of an image between its pixels, and the transpose.
+"""Separable interpolation of an image between its pixels, and the transpose.
 
 A frame is ``Y = R X C'`` with a few weights ("taps") in every row of ``R`` and ``C``.
-Images hold several factors side by side, (rows, columns * factors), so that the inner
+Images of several factors have the shape (rows, columns * factors), so that the inner
 loops run over contiguous memory.
 """
 
@@ -16,14 +16,15 @@ def sample(X, row_index, row_weight, column_index, column_weight, n_factors, Y):
     Parameters
     ----------
     X : (H, W * n_factors) array
-        The image, factors innermost.
+        Image, with the factors of a pixel next to each other.
     row_index, row_weight : (h, n_taps) int and float arrays
-        Rows of the image that a row of samples is made of, and their weights.
-    column_index, column_weight : (w, n_taps) arrays
-        The same for columns.
+        Rows of the image that contribute to each row of samples, and their weights.
+    column_index, column_weight : (w, n_taps) int and float arrays
+        Columns of the image that contribute to each column, and their weights.
     n_factors : int
+        Number of factors.
     Y : (h, w * n_factors) array
-        Overwritten by the samples.
+        Overwritten with the samples.
     """
     line = np.empty(X.shape[1], X.dtype)
     for i in range(row_index.shape[0]):
@@ -49,20 +50,19 @@ def spread(
 ):
     """Add the transpose of `sample` to some rows of an image.
 
-    ``X[s, t] += sum_ij row[i, s] column[j, t] Y[i, j]`` for rows ``s`` of the band
-    ``first_row + [0, len(X))``; samples that do not touch it cost nothing.
+    Adds ``sum_ij row[i, s] column[j, t] Y[i, j]`` to ``X[s, t]`` for rows ``s`` of the
+    band ``first_row + [0, len(X))``; rows of samples that do not reach it are skipped.
 
     Parameters
     ----------
     Y : (h, w * n_factors) array
         Samples.
-    row_index, row_weight : (h, n_taps) int and float arrays
-    column_index, column_weight : (w, n_taps) arrays
-    n_factors : int
+    row_index, row_weight, column_index, column_weight, n_factors
+        As in `sample`.
     first_row : int
-        Row of the whole image that is the first one of ``X``.
+        Row of the whole image that is the first row of ``X``.
     X : (rows, W * n_factors) array
-        A band of the image, added to.
+        Band of the image to which the result is added.
     """
     line = np.empty(X.shape[1], X.dtype)
     for i in range(row_index.shape[0]):

@@ -1,4 +1,4 @@
-"""Abundances of a pixel whose spectra are known: small quadratic programmes."""
+"""Abundances for known spectra: one small quadratic programme for each pixel."""
 
 import math
 
@@ -10,29 +10,31 @@ _EPS = 2.220446049250313e-16
 
 @numba.njit(cache=True, nogil=True)
 def solve_by_supports(C, F, G, closed, maps, offsets, known):
-    """Minimise ``1/2 c G c' - f c'`` over ``c >= 0`` by maps that are kept.
+    """Minimise ``1/2 c G c' - f c'`` over ``c >= 0`` by linear maps, one per support.
 
-    For every set of components that may be positive, the abundances inside and the
-    slopes outside of it are ``maps[set] @ f + offsets[set]``; where none of them is
-    negative, the set is that of the minimum. A pixel tries the set of the pixel
-    before, exchanges what is negative, and looks through all sets where that does
-    not end.
+    For a support, the set of components that may be positive, the abundances inside
+    and the gradients outside of it are ``maps[set] @ f + offsets[set]``; if none of
+    them is negative, the support is that of the minimum. A pixel first tries the
+    support of the pixel before and exchanges components with negative values. If that
+    does not converge, all supports are compared.
 
     Parameters
     ----------
     C : (n, k) array
         Overwritten with the abundances.
     F : (n, k) array
-        Correlation of every row with every spectrum.
+        Product of every row with every spectrum.
     G : (k, k) float64 array
         Gram matrix of the spectra.
     closed : bool
         Whether the abundances of a row also add up to one.
     maps : (2**k, k, k) float64 array
+        Linear map of each support; bit ``j`` of the first index says that component
+        ``j`` is inside.
     offsets : (2**k, k) float64 array
-        From `support_maps`; bit ``j`` of the first index says that ``j`` is inside.
+        Constant of each support.
     known : (2**k,) bool array
-        Sets whose spectra are independent.
+        Whether the spectra of a support are linearly independent.
     """
     n, k = C.shape
     n_sets = known.shape[0]
@@ -61,7 +63,7 @@ def solve_by_supports(C, F, G, closed, maps, offsets, known):
                 inside = here >> j & 1
                 slack = largest if inside else size + G[j, j] * closed
                 if value[j] < -64 * _EPS * slack:
-                    # All at once first; one at a time (Murty) cannot go in circles.
+                    # First all at once; then one at a time, which cannot cycle (Murty).
                     flips = flips | 1 << j if attempt < k else 1 << j
             if flips == 0:
                 settled = True
@@ -107,23 +109,23 @@ def solve_by_supports(C, F, G, closed, maps, offsets, known):
 def solve_by_active_set(C, F, G, closed):
     """Minimise ``1/2 c G c' - f c'`` over ``c >= 0`` by Lawson and Hanson's method.
 
-    Components enter where the slope is steepest and leave where they become negative
-    on the way to the minimum of those that are in.
+    The component with the steepest gradient enters the active set. Components leave it
+    if they become negative on the way to its unconstrained minimum.
 
     Parameters
     ----------
     C : (n, k) array
         Overwritten with the abundances.
     F : (n, k) array
-        Correlation of every row with every spectrum.
+        Product of every row with every spectrum.
     G : (k, k) float64 array
         Gram matrix of the spectra.
     closed : bool
         Whether the abundances of a row also add up to one.
     """
     n, k = C.shape
-    # Where the sum is one, adding a constant to G and f moves no minimum; it keeps a
-    # spectrum of zeros, a shadow, from being dependent.
+    # If the sum is one, a constant added to G and f does not move the minimum; with it
+    # a spectrum of zeros (shade) is linearly independent.
     shift = 0.0
     if closed:
         for j in range(k):
@@ -155,7 +157,7 @@ def solve_by_active_set(C, F, G, closed):
             count = 1
         steps = 0
         while True:
-            # The slope at c, and the multiplier of the sum.
+            # Gradient at c, and Lagrange multiplier of the sum.
             for j in range(k):
                 total = -f[j]
                 for m in range(count):
@@ -175,7 +177,7 @@ def solve_by_active_set(C, F, G, closed):
                     if out:
                         entering = j
                         steepest = slope[j] - level
-            # The misfit falls with every step but for rounding, which could go on.
+            # Each step lowers the misfit; the limit is for steps that only round.
             if entering < 0 or steps == 3 * k + 10:
                 break
             steps += 1
@@ -183,7 +185,7 @@ def solve_by_active_set(C, F, G, closed):
             count += 1
             independent = True
             while True:
-                # Cholesky factor of the Gram matrix of those that are in.
+                # Cholesky factor of the Gram matrix of the active set.
                 for a in range(count):
                     for b in range(a + 1):
                         total = H[inside[a], inside[b]]
@@ -238,13 +240,13 @@ def solve_by_active_set(C, F, G, closed):
                         left += 1
                     else:
                         c[j] = 0.0
-                        # Rounding alone made it enter, and would again.
+                        # It entered because of rounding and must not enter again.
                         barred[j] = barred[j] or (j == entering and step == 0.0)
                 count = left
                 if first < 0:
                     break
             if not independent:
-                # What depends on those that are in cannot lower the misfit.
+                # A linearly dependent component cannot lower the misfit.
                 count -= 1
                 barred[entering] = True
         for j in range(k):
@@ -253,26 +255,27 @@ def solve_by_active_set(C, F, G, closed):
 
 @numba.njit(cache=True, nogil=True)
 def soft_hinge(T, Q, width, weight, gradient):
-    """Weighted sum of how far abundances ``T Q`` are below zero, with rounded corners.
+    """Weighted sum of a smooth penalty of negative abundances ``T Q``.
 
-    The hinge ``max(-a, 0)`` of an abundance is rounded to ``w log(1 + exp(-a / w))``.
+    The hinge ``max(-a, 0)`` of an abundance is smoothed to ``w log(1 + exp(-a / w))``.
 
     Parameters
     ----------
     T : (n, k) float64 array
         Homogeneous coordinates of the pixels.
     Q : (k, k) float64 array
-        One column for each abundance.
+        Map to the abundances, one column for each.
     width : (k,) float64 array
-        ``w``, for each abundance.
+        Width ``w`` of the smoothing, for each abundance.
     weight : (k,) float64 array
-        Of each abundance in the sum.
+        Weight of each abundance in the sum.
     gradient : (k, k) float64 array
-        Overwritten with the derivative by ``Q``.
+        Overwritten with the derivative with respect to ``Q``.
 
     Returns
     -------
     float
+        Weighted sum of the penalties.
     """
     n, k = T.shape
     total = 0.0

@@ -1,7 +1,7 @@
-"""Which columns of a shared Gram matrix a spectrum holds: search and sampling.
+"""Bayesian selection of the columns that a spectrum contains, by greedy search.
 
-The model of every row is ``y ~ N(S w, v I)`` with ``w_j ~ N(0, d_j)`` where column j is
-in the support, else zero; G = S'S and F = S'y are all that is needed of it.
+The model of every row is ``y ~ N(S w, v I)`` with ``w_j ~ N(0, d_j)`` if column j is in
+the support, else zero; the search needs only G = S'S, F = S'y and y'y.
 """
 
 import math
@@ -28,8 +28,8 @@ def greedy_supports(
 ):
     """Add and delete columns of each row while the exact evidence rises.
 
-    Every row is searched with each of the noise variances, and keeps the result of
-    the largest evidence. A column whose weight would be negative is never kept.
+    Every row is searched with each of the noise variances; the result is that of the
+    largest evidence. A column whose weight would be negative is never kept.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def greedy_supports(
     prior : (p,) float64 array
         Prior variance of the weight of each column.
     variances : (n, m) float64 array
-        Noise variances to choose from.
+        Noise variances that are tried for each row.
     log_odds : (p,) float64 array
         Prior log odds of each column.
     blocked : (p, 2) int array
@@ -52,7 +52,7 @@ def greedy_supports(
     max_size : int
         Largest number of columns.
     max_steps : int
-        Additions and deletions of a row at most.
+        Largest number of additions and deletions of a row.
     W, D : (n, p) arrays
         Overwritten with the weights and their standard deviations; zero outside the
         support.
@@ -78,8 +78,8 @@ def greedy_supports(
                 q[j] = F[i, j] / v
                 taken[j] = 0
             count = 0
-            # In the second half columns are taken out in turn and put where the
-            # evidence is largest now.
+            # Once no step raises the evidence, columns are taken out in turn; the next
+            # addition is where the evidence is largest then.
             turn = 0
             steps = 0
             while steps < max_steps:
@@ -116,7 +116,7 @@ def greedy_supports(
                 if choice < 0 and drop < 0:
                     if turn >= 2 * count or count == 0:
                         break
-                    # The oldest goes; it may come straight back.
+                    # Take out the column that was added first; it may return.
                     drop = 0
                     turn += 1
                     j = active[0]

@@ -8,19 +8,19 @@ import numpy as np
 def spectrum_roughness(X, sample, roughness):
     """Robust scale of the differences between neighbouring channels of every pixel.
 
-    The median of ``|x[e-1] - 2 x[e] + x[e+1]|`` over some channels, divided by what it
-    is for white noise of unit variance (``0.6745 sqrt 6``). A smooth spectrum with
-    white noise gives the standard deviation of the noise; a spectrum that is rough by
-    itself gives more, a single spike does not change it.
+    It is the median of ``|x[e-1] - 2 x[e] + x[e+1]|`` over some channels, over its
+    value for white noise of unit variance (``0.6745 sqrt 6``). For a smooth spectrum
+    with white noise it is the standard deviation of the noise; for a spectrum with fine
+    structure it is larger. A single spike does not change it.
 
     Parameters
     ----------
     X : (n, m) array
-        Pixels, ``m >= 3``.
+        Spectra of the pixels, ``m >= 3``.
     sample : (s,) int64 array
-        Channels ``e`` that are looked at, between 1 and ``m - 2``.
+        Channels ``e`` of the median, between 1 and ``m - 2``.
     roughness : (n,) float64 array
-        Overwritten.
+        Overwritten with the scale.
     """
     values = np.empty(len(sample))
     for i in range(X.shape[0]):
@@ -37,26 +37,26 @@ def spike_candidates(X, roughness, unit, factor, max_width, found, level):
     """Find runs of at most ``max_width`` channels above their neighbours in a pixel.
 
     Every entry of a run exceeds the largest ``l`` of the two channels on either side
-    of it by more than ``factor sqrt(2 (unit l + roughness^2))``. Narrow runs are looked
-    for first, so that a spike beside an edge is not lost in a wider run.
+    of it by more than ``factor sqrt(2 (unit l + roughness^2))``. Narrow runs are
+    searched first, so that a spike beside an edge is not lost in a wider run.
 
     Parameters
     ----------
     X : (n, m) array
-        Pixels.
+        Spectra of the pixels.
     roughness : (n,) float64 array
-        Standard deviation that the noise of a pixel has besides that of counts.
+        Standard deviation of the noise of each pixel in addition to that of counts.
     unit : float
         Size of one count, 0 for data that are not counts.
     factor : float
-        How many standard deviations of the difference a run stands out.
+        Threshold in standard deviations of the difference; a larger one finds less.
     max_width : int
         Largest number of channels of a run.
     found : (c, 3) int64 array
-        Overwritten from the start: pixel, first channel and width of every run.
+        Overwritten with pixel, first channel and width of every run.
     level : (c, 3) float64 array
-        Overwritten from the start: the largest neighbour ``l`` of every run, the mean
-        of its neighbours, and by how much its lowest entry exceeds ``l``.
+        Overwritten with the largest neighbour ``l`` of every run, the mean of its
+        neighbours, and the difference between its lowest entry and ``l``.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def spike_candidates(X, roughness, unit, factor, max_width, found, level):
                 for j in range(e, e + width):
                     lowest = min(lowest, np.float64(X[i, j]))
                     free = free and not taken[j]
-                # Most channels end here: the one before is as high.
+                # Most channels are no spike: the channel before is as high.
                 if not free or (e > 0 and lowest <= np.float64(X[i, e - 1])):
                     continue
                 neighbour = -np.inf

@@ -1,4 +1,4 @@
-"""What one look at a block tells: sums, squares, zeros, the first bad number."""
+"""Statistics of a block: sums, squares, zeros, fractions, the first NaN or infinity."""
 
 import math
 
@@ -15,15 +15,17 @@ def row_statistics(X, sums, squares, bad, smallest, fractions, columns):
     X : (n, m) array
         The block.
     sums, squares : (n,) float64 arrays
-        Overwritten: sum and sum of squares of every row.
+        Overwritten with sum and sum of squares of every row.
     bad : (n,) int64 array
-        Overwritten: column of the first NaN or infinity of every row, -1 for none.
+        Overwritten with the column of the first NaN or infinity of every row, -1 if
+        there is none.
     smallest : (n,) float64 array
-        Overwritten: the smallest positive entry, infinity for none.
+        Overwritten with the smallest positive entry of every row, infinity if there is
+        none.
     fractions : (n,) bool array
-        Overwritten: whether an entry of the row is not a whole number.
+        Overwritten; True if an entry of the row is not a whole number.
     columns : (3, m) float64 array
-        Added to: sum, sum of squares and number of zeros of every column.
+        Sum, sum of squares and number of zeros of every column are added to it.
     """
     n, m = X.shape
     for i in range(n):
@@ -53,7 +55,7 @@ def row_statistics(X, sums, squares, bad, smallest, fractions, columns):
                 least = x
         smallest[i] = least
 
-        # In most data that are not counts the first entry tells.
+        # In most data that are not counts the loop ends at the first entry.
         fractions[i] = False
         for e in range(m):
             if X[i, e] != np.floor(X[i, e]):

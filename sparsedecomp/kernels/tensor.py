@@ -1,4 +1,4 @@
-"""Loops of the tensor decompositions: rows with a Gram matrix of their own, counts."""
+"""Loops of tensor decompositions: Gram matrices of rows, single entries, counts."""
 
 import math
 
@@ -13,13 +13,13 @@ def nonnegative_rows_each(A, F, G, sweeps):
     Parameters
     ----------
     A : (n, k) float64 array
-        Start, overwritten with the result of so many sweeps of coordinate descent.
+        Initial coefficients, overwritten with the result.
     F : (n, k) float64 array
-        Correlation of every row with every component.
+        Product of every row with every component.
     G : (n, k, k) float64 array
         Gram matrix of every row. Components with a zero diagonal are set to zero.
     sweeps : int
-        Sweeps over the components of a row.
+        Number of sweeps of coordinate descent over the components of a row.
     """
     n, k = A.shape
     for i in range(n):
@@ -36,16 +36,16 @@ def nonnegative_rows_each(A, F, G, sweeps):
 
 @numba.njit(cache=True, nogil=True)
 def leave_out(at, products, G):
-    """Take single entries out of the Gram matrices of the rows of a factor.
+    """Subtract missing entries from the Gram matrices of the rows of a factor.
 
     Parameters
     ----------
     at : (n,) integer array
-        Row that each entry belongs to.
+        Row of each entry.
     products : (n, k) float64 array
         Product of the other factors at each entry.
     G : (n_rows, k, k) float64 array
-        Overwritten.
+        Gram matrices, changed.
     """
     for p in range(at.size):
         for r in range(products.shape[1]):
@@ -55,16 +55,18 @@ def leave_out(at, products, G):
 
 @numba.njit(cache=True, nogil=True)
 def add_entries(at, channels, values, basis, scores):
-    """Add single entries to data of which there are the scores in a basis.
+    """Add single entries to data that are given by their scores in a basis.
 
     Parameters
     ----------
     at, channels : (n,) integer arrays
         Row and channel of each entry.
     values : (n,) float64 array
+        Values that are added to the data.
     basis : (n_channels, r) float64 array
+        Orthonormal basis of the channels.
     scores : (n_rows, r) float64 array
-        Overwritten.
+        Scores of the data, changed.
     """
     for p in range(at.size):
         for r in range(basis.shape[1]):
@@ -73,29 +75,29 @@ def add_entries(at, channels, values, basis, scores):
 
 @numba.njit(cache=True, nogil=True)
 def shared_counts(indptr, channels, counts, L, C, of_rows, of_channels):
-    """Share every count out among the components, as a model expects it.
+    """Attribute every count to the components in proportion to the model (Poisson EM).
 
-    Component ``r`` gets of a count the part ``L_ir C_er / (L C')_ie``.
+    The share of component ``r`` in a count is ``L_ir C_er / (L C')_ie``.
 
     Parameters
     ----------
     indptr : (n + 1,) int64 array
-        Where the entries of every row begin.
+        First entry of every row.
     channels : (nnz,) integer array
         Channel of every entry.
     counts : (nnz,) array
-        Positive.
+        Positive counts.
     L : (n, k) float64 array
         Loadings of the rows.
     C : (n_channels, k) float64 array
         Spectra.
     of_rows, of_channels : (n, k) and (n_channels, k) float64 arrays
-        Overwritten: the sums of the shares over channels, and over rows.
+        Overwritten with the sums of the attributed counts over channels, and over rows.
 
     Returns
     -------
     float
-        Sum of ``counts log(L C')``; an entry that the model excludes counts as 1e-300.
+        Sum of ``counts log(L C')``, in which a model of zero is replaced by 1e-300.
     """
     n, k = L.shape
     total = 0.0

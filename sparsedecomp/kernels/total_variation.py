@@ -1,7 +1,7 @@
-"""Steps of a primal-dual method for the total variation of several images at once.
+"""Steps of a primal-dual method for the vector total variation of several images.
 
-Images hold their factors side by side, (rows, columns * factors). Rows are worked on
-in bands, so that threads can share an image.
+Images have the shape (rows, columns, factors). Rows are worked on in bands, so that
+several threads can work on one image.
 """
 
 import math
@@ -12,19 +12,23 @@ import numpy as np
 
 @numba.njit(cache=True, nogil=True)
 def ascend(X, first, last, step, bound, down, right):
-    """Dual step: follow the gradient of the image, then shorten what is too long.
+    """Dual step: gradient ascent, then projection on a ball.
 
-    ``p <- p + step * grad X``, and ``p <- p * min(1, bound / |p|)`` with the length
-    over both directions and all factors of a pixel.
+    The steps are ``p <- p + step * grad X`` and ``p <- p * min(1, bound / |p|)`` with
+    the norm over both directions and all factors of a pixel.
 
     Parameters
     ----------
     X : (H, W, n_factors) array
+        Image.
     first, last : int
-        Band of rows.
-    step, bound : float
+        First row of the band, and the row after its last one.
+    step : float
+        Length of the step.
+    bound : float
+        Radius of the ball, the weight of the total variation.
     down, right : (H, W, n_factors) arrays
-        The dual variable of the differences to the next row and column; changed.
+        Dual variable of the differences to the next row and column; changed.
     """
     H, W, n_factors = X.shape
     for i in range(first, last):
@@ -45,23 +49,25 @@ def ascend(X, first, last, step, bound, down, right):
 
 @numba.njit(cache=True, nogil=True)
 def descend(X, gradient, down, right, first, last, step, ahead):
-    """Primal step and the point ahead of it.
+    """Primal step, and extrapolation beyond it.
 
-    ``x <- X - step * (gradient - div p)``, ``ahead <- 2 x - X``, then ``X <- x``.
+    The steps are ``x <- X - step * (gradient - div p)``, ``ahead <- 2 x - X`` and
+    ``X <- x``.
 
     Parameters
     ----------
     X : (H, W, n_factors) array
-        Changed.
+        Image, changed.
     gradient : (H, W, n_factors) array
-        Of the data term.
+        Gradient of the data term.
     down, right : (H, W, n_factors) arrays
-        The dual variable.
+        Dual variable.
     first, last : int
-        Band of rows.
+        First row of the band, and the row after its last one.
     step : float
+        Length of the step.
     ahead : (H, W, n_factors) array
-        Overwritten.
+        Overwritten with the extrapolated image.
 
     Returns
     -------
@@ -92,10 +98,12 @@ def variation(X):
     Parameters
     ----------
     X : (H, W, n_factors) array
+        Image.
 
     Returns
     -------
     float
+        Vector total variation.
     """
     H, W, n_factors = X.shape
     total = 0.0

@@ -1,4 +1,4 @@
-"""The nearest curve with a single maximum."""
+"""Isotonic and unimodal least squares regression."""
 
 import numba
 import numpy as np
@@ -6,7 +6,7 @@ import numpy as np
 
 @numba.njit(cache=True, nogil=True)
 def nearest_rising(y, factor, floored, gain, x):
-    """Least squares on curves that rise, by pooling of adjacent violators.
+    """Nearest rising curve, by the pool-adjacent-violators algorithm.
 
     Minimises ``sum_i (y_i - x_i)^2`` with ``x_i <= factor * x_(i+1)``. This is an
     isotonic regression of ``factor^i x_i``.
@@ -14,13 +14,14 @@ def nearest_rising(y, factor, floored, gain, x):
     Parameters
     ----------
     y : (m,) array
+        Data.
     factor : float
-        At least 1.
+        Tolerance of falling, at least 1; 1 for curves that never fall.
     floored : bool
-        Whether the curve may not be negative.
+        Whether the curve must not be negative.
     gain : (m + 1,) float64 array
-        Overwritten with what the best curve through the first ``i`` channels explains
-        of the sum of their squares.
+        Overwritten with the explained sum of squares of the best curve through the
+        first ``i`` channels.
     x : (m,) array
         Overwritten with the best curve through all channels.
     """
@@ -62,19 +63,21 @@ def nearest_rising(y, factor, floored, gain, x):
 
 @numba.njit(cache=True, nogil=True)
 def nearest_unimodal(y, factor, floored, x):
-    """Least squares on curves that rise to one maximum and fall after it.
+    """Nearest curve that rises to one maximum and falls after it [1]_.
 
     Minimises ``sum_i (y_i - x_i)^2`` with ``x_i <= factor * x_(i+1)`` up to some
-    channel and ``x_(i+1) <= factor * x_i`` from there on. Every channel is tried: how
-    well both sides can do there comes out of one regression from either end.
+    channel and ``x_(i+1) <= factor * x_i`` from there on. Every channel is tried as the
+    maximum: one regression from either end gives the errors of all of them.
 
     Parameters
     ----------
     y : (m,) array
+        Data.
     factor : float
-        At least 1; more lets the curve rise again, by that from channel to channel.
+        Tolerance, at least 1; a larger one lets the curve rise again, by at most this
+        factor from channel to channel.
     floored : bool
-        Whether the curve may not be negative.
+        Whether the curve must not be negative.
     x : (m,) array
         Overwritten with the curve.
 
