@@ -106,8 +106,8 @@ class BlockFactorisation(
         Raises
         ------
         ValueError
-            For NaN and infinity, and for negative data where the model is
-            non-negative, naming the place; for more components than the data can have.
+            For NaN and infinity, and for negative data where the method needs counts;
+            the message names the place. For more components than the data can have.
         """
         self.fit_transform(X)
         return self

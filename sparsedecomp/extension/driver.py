@@ -161,7 +161,7 @@ def decompose(
     plain = blocks_of(signal, **masks)
     check_shape(plain.shape, output_dimension, signal)
     hidden = _hidden(signal, masks, reproject)
-    refuse_bad_values(hidden)
+    refuse_bad_values(hidden, choice.weighs_counts)
     if normalize_poissonian_noise and choice.weighs_counts:
         # EDS signals of exspy set it by default.
         _logger.info("%s weighs counts itself: they are not scaled", choice.name)

@@ -56,23 +56,25 @@ class Fitted(NamedTuple):
         return cls(plain, summary, plain.poisson_scaled())
 
 
-def refuse_bad_values(hidden: dict[str, BlockMatrix]) -> None:
+def refuse_bad_values(hidden: dict[str, BlockMatrix], counts: bool) -> None:
     """Check the masked values that the reprojection will read, before the fit.
 
     Parameters
     ----------
     hidden : dict of str to BlockMatrix
         Masked pixels under "navigation", masked channels under "signal".
+    counts : bool
+        Whether the algorithm needs counts, so that negative values are refused.
 
     Raises
     ------
     ValueError
-        If a value is NaN or infinite, or negative in a masked pixel; the message gives
-        its position.
+        If a value is NaN or infinite, or if a masked pixel is negative where counts
+        are needed; the message gives its position.
     """
     for space, blocks in hidden.items():
         summary = blocks.describe()
-        if space == "navigation":
+        if counts and space == "navigation":
             refuse_negative(summary)
 
 

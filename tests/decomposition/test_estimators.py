@@ -306,15 +306,21 @@ def test_nan_and_infinity_are_refused_by_place(estimator, noisy, value, updates)
 
 
 @pytest.mark.parametrize("updates", ["penalised", "published"])
-def test_negative_data_are_refused_by_place(estimator, noisy, updates):
+def test_negative_values_need_no_mask_in_any_kind_of_data(estimator, noisy, updates):
+    X = noisy.copy()
+    X[3, 7] = -0.01
+    expected = estimator(updates=updates).fit(X)
+    for data in (scipy.sparse.csr_array(X), da.from_array(X, chunks=(90, 80))):
+        model = estimator(updates=updates).fit(data)
+        np.testing.assert_allclose(model.components_, expected.components_, atol=1e-4)
+    assert expected.transform(X).min() >= 0
+
+
+def test_poisson_noise_is_not_assumed_for_negative_data(estimator, noisy):
     X = noisy.copy()
     X[3, 7] = -0.5
-    message = r"Negative values in data: -0\.5 at pixel \(3\), channel 7"
-    for data in (X, scipy.sparse.csr_array(X), da.from_array(X, chunks=(90, 80))):
-        with pytest.raises(ValueError, match=message):
-            estimator(updates=updates).fit(data)
-    with pytest.raises(ValueError, match=message):
-        estimator().fit(noisy).transform(X)
+    with pytest.raises(ValueError, match="noise='poisson' needs counts.*channel 7"):
+        estimator(noise="poisson").fit(X)
 
 
 def test_place_in_a_masked_cube_is_that_of_the_cube(estimator, counts):

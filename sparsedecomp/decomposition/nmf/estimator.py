@@ -1,26 +1,35 @@
-"""The scikit-learn face that the factorisations with soft orthogonality share."""
+"""Base class of the estimators of NMF with soft orthogonality."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.decomposition.base import BlockFactorisation
 from sparsedecomp.decomposition.initialisation import INITIALISATIONS
-from sparsedecomp.decomposition.nmf.factorisation import Factorisation, NMFOptions
+from sparsedecomp.decomposition.nmf.factorisation import NMFFactorisation, NMFOptions
 from sparsedecomp.decomposition.nmf.fit import fit_penalised
 from sparsedecomp.decomposition.nmf.published import fit_published
-from sparsedecomp.noise import NOISE_MODELS, refuse_negative
+from sparsedecomp.decomposition.progress import Progress
+from sparsedecomp.noise import NOISE_MODELS
 
-# In nats per pixel for maps that overlap fully; as the removed part of a projection.
+if TYPE_CHECKING:
+    from sparsedecomp.decomposition.base import MatrixLike
+
+# Default soft orthogonality: in nats per pixel for maps that overlap fully, or the
+# removed part of a projection.
 ORTHOGONALITY = {"penalised": 6.0, "published": 0.05}
 
 
 class SoftOrthogonalNMF(BlockFactorisation):
-    """What the two factorisations share; they differ in the relevance."""
+    """Base class of `NMFSO` and `NMFSOARD`, which differ in the relevance."""
 
     _relevance = False
 
@@ -43,20 +52,20 @@ class SoftOrthogonalNMF(BlockFactorisation):
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        orthogonality=None,
-        updates="penalised",
-        init="auto",
-        n_init=3,
-        max_iter=1000,
-        tol=1e-8,
-        compression="auto",
-        noise="auto",
-        clipping="auto",
-        random_state=None,
-        callback=None,
-    ):
+        orthogonality: float | None = None,
+        updates: str = "penalised",
+        init: str = "auto",
+        n_init: int = 3,
+        max_iter: int = 1000,
+        tol: float = 1e-8,
+        compression: str | int | None = "auto",
+        noise: str = "auto",
+        clipping: str | bool = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        callback: Callable[[Progress], object] | None = None,
+    ) -> None:
         self.n_components = n_components
         self.orthogonality = orthogonality
         self.updates = updates
@@ -70,14 +79,14 @@ class SoftOrthogonalNMF(BlockFactorisation):
         self.random_state = random_state
         self.callback = callback
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: MatrixLike, y: None = None) -> NDArray:
         """Fit the model and return the abundances of the pixels.
 
         Parameters
         ----------
         X : array, SciPy sparse matrix, dask array or BlockMatrix
-            Of shape (n_pixels, n_channels), non-negative. A dask array is read in
-            passes over its chunks and never held as a whole.
+            Data of shape (n_pixels, n_channels), which may contain negative noise. A
+            dask array is read in passes over its chunks and never held as a whole.
         y : None
             Ignored.
 
@@ -110,61 +119,44 @@ class SoftOrthogonalNMF(BlockFactorisation):
             monitor=monitor,
         )
         found = fit(blocks, options)
+        self._record(found, monitor)
         self._keep(found)
-        self.n_iter_ = monitor.count
-        self.passes_ = monitor.passes
-        self.seconds_ = monitor.seconds
         self._warn(found.outcome.stopped)
         return found.C
 
-    def transform(self, X):
-        """Find the abundances of pixels, the spectra fixed.
+    def transform(self, X: MatrixLike) -> NDArray:
+        """Find the abundances of pixels for the spectra of the fit.
 
-        Solves the same problem for each pixel as the fit did: non-negative least
-        squares with the soft orthogonality, the relevance and the weights of the
-        channels that were found.
+        Solves the same problem for each pixel as the fit: non-negative least squares
+        with its soft orthogonality, its relevances and its weights of the channels.
 
         Parameters
         ----------
         X : array, SciPy sparse matrix, dask array or BlockMatrix
-            Of shape (n_pixels, n_channels).
+            Data of shape (n_pixels, n_channels).
 
         Returns
         -------
         (n_pixels, n_components_) array
+            Abundances in the units of the data.
         """
         check_is_fitted(self)
         blocks = self._blocks(X, reset=False)
-        summary = blocks.describe()
-        refuse_negative(summary)
-        rows = self.noise_model_.row_scale_of(summary)
-        C, _, _ = self._abundance_model.solve(
-            blocks.scaled(rows, self.noise_model_.column_scale), rows
-        )
-        return C * (rows[:, None] * self._scale).astype(C.dtype)
+        rows = self.noise_model_.row_scale_of(blocks.describe())
+        columns, model = self.noise_model_.column_scale, self._abundance_model
+        C, _, _ = model.solve(blocks.scaled(rows, columns), rows)
+        norms = np.linalg.norm(model.S * columns, axis=1)
+        return C * (rows[:, None] * norms).astype(C.dtype)
 
-    def _bound_on_components(self, blocks):
+    def _bound_on_components(self, blocks: BlockMatrix) -> int | None:
         if self.n_components is None and not self._relevance:
             return min(blocks.shape)
         return self.n_components
 
-    def _keep(self, found: Factorisation) -> None:
-        self.components_ = found.S.astype(found.C.dtype)
-        self.n_components_ = len(found.S)
+    def _keep(self, found: NMFFactorisation) -> None:
         self.objective_ = found.objective
-        self.objective_history_ = np.array(found.outcome.history)
-        self.residual_norm_ = float(np.sqrt(found.residual))
-        self.relative_residual_ = float(np.sqrt(found.residual / found.sum_of_squares))
         self.noise_variance_ = float(found.noise_variance)
         self.overlap_weight_ = found.overlap_weight
         self.noise_model_ = found.noise_model
         self.clipped_ = found.noise_model.clipped
-        self.converged_ = found.outcome.converged
-        self.interrupted_ = found.outcome.interrupted
         self._abundance_model = found.abundance_model
-        self._scale = found.scale
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.positive_only = True
-        return tags

@@ -1,21 +1,19 @@
-"""Parameters and result of a fit of NMF, and the abundances of other pixels."""
+"""Parameters and result of a fit of NMF, and abundances for given spectra."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparsedecomp.blocks import BlockMatrix
-from sparsedecomp.decomposition.iterate import Outcome
+from sparsedecomp.decomposition.base import Factorisation
+from sparsedecomp.decomposition.geometric.simplex import OVERSAMPLING
 from sparsedecomp.decomposition.nmf.clipping import clipped_abundances
 from sparsedecomp.decomposition.progress import Monitor
 from sparsedecomp.kernels.coordinate import nonnegative_rows
 from sparsedecomp.noise import NoiseModel
-
-# Directions kept beyond the components: the last ones of a range finder are poor.
-OVERSAMPLING = 10
 
 
 @dataclass(frozen=True)
@@ -27,9 +25,9 @@ class NMFOptions:
     n_components : int or None
         Number of components, or their upper bound with relevance (None: chosen).
     relevance : bool
-        Whether components must be needed to be kept.
-    orthogonality, init, n_init, max_iter, tol, compression, noise, clipping
-        As in `sparsedecomp.decomposition.NMFSOARD`.
+        Whether the number of components is found by their relevance.
+    orthogonality, init, n_init, max_iter, tol, compression, noise, clipping : object
+        Parameters of `sparsedecomp.decomposition.NMFSOARD`.
     generator : numpy.random.Generator
         Source of all random numbers of the fit.
     monitor : Monitor
@@ -57,51 +55,35 @@ class NMFOptions:
         )
 
 
-@dataclass(frozen=True)
-class Factorisation:
-    """A factorisation in the units of the data, strongest component first.
+@dataclass(frozen=True, kw_only=True)
+class NMFFactorisation(Factorisation):
+    """A factorisation by NMF, with spectra of unit norm.
 
     Attributes
     ----------
-    C : (n_pixels, k) array
-        Abundances.
-    S : (k, n_channels) array
-        Spectra of unit norm.
-    noise_variance : float
-        Mean variance of the noise.
-    relevance : (k,) array or None
-        Mean abundance under the prior over the standard deviation of the noise.
-    selection_history : list of float
-        Objective of the search for the number of components.
     objective : float
         Objective on the data themselves.
-    residual, sum_of_squares : float
-        ``||X - C S||^2`` and ``||X||^2``.
-    outcome : Outcome
-        How the last descent ended.
-    overlap_weight : float
-        Weight ``w`` of the overlap of the maps.
+    noise_variance : float
+        Mean variance of the noise.
     noise_model : NoiseModel
         Noise model that was used.
     abundance_model : AbundanceModel
         Finds the abundances of other pixels.
-    scale : (k,) array
-        Norms of the spectra in the units of the data.
+    overlap_weight : float
+        Weight ``w`` of the overlap of the maps.
+    relevance : (k,) array or None
+        Mean abundance under the prior over the standard deviation of the noise.
+    selection_history : list of float
+        Objective of the search for the number of components.
     """
 
-    C: NDArray
-    S: NDArray
-    noise_variance: float
-    relevance: NDArray | None
-    selection_history: list[float]
     objective: float
-    residual: float
-    sum_of_squares: float
-    outcome: Outcome
-    overlap_weight: float
+    noise_variance: float
     noise_model: NoiseModel
     abundance_model: AbundanceModel
-    scale: NDArray
+    overlap_weight: float = 0.0
+    relevance: NDArray | None = None
+    selection_history: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -157,8 +139,10 @@ class AbundanceModel:
         return C, gram, CX
 
 
-def settled_rows(X, A, gram, threshold):
-    """Abundances of some rows for given spectra, to the end; for `BlockMatrix.run`."""
+def settled_rows(
+    X: NDArray, A: NDArray, gram: NDArray, threshold: NDArray
+) -> tuple[tuple[NDArray], tuple[()]]:
+    """Converged abundances of some rows for given spectra; for `BlockMatrix.run`."""
     C = np.zeros((X.shape[0], len(gram)), X.dtype)
     nonnegative_rows(C, X @ A.astype(X.dtype), gram, threshold, 1000, 1e-9)
     return (C,), ()

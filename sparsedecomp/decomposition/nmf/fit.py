@@ -1,4 +1,4 @@
-"""The course of a penalised NMF: compress once, iterate small, finish exactly."""
+"""Phases of a fit of NMF: compress the data, iterate on few numbers, finish exactly."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sparsedecomp.decomposition.iterate import (
 from sparsedecomp.decomposition.nmf.clipping import ClippedNMF, sample_of
 from sparsedecomp.decomposition.nmf.factorisation import (
     AbundanceModel,
-    Factorisation,
+    NMFFactorisation,
     NMFOptions,
     settled_rows,
 )
@@ -43,21 +43,27 @@ from sparsedecomp.noise import (
     Whitened,
     count_components,
     find_noise,
-    refuse_negative,
     whiten,
 )
 
-# Number of pixels on which the number of components is determined.
+# Number of pixels, evenly spread, that the spectra are first fitted to. More of them
+# find weaker components and take proportionally longer.
 SEARCH_PIXELS = 2**16
+# Iterations before the prior is switched on. With fewer, it removes components that
+# have not found their spectra yet.
 WARM_UP = 10
-# A step that gains less ends the search; relative to what a component must gain.
+# A step of the search counts as small below this part of the cost of a component. With
+# a larger value components are compared before they have converged.
 SEARCH_GAIN = 1e-3
-# Iterations on all pixels after the spectra were found on some of them.
+# Upper bound on the iterations on all pixels after the spectra were fitted to a sample.
 ALL_PIXELS_ITERATIONS = 30
 # The final descent starts from the minimum for a soft orthogonality that is larger by
-# this factor (chosen on simulated EELS cubes).
+# this factor. Larger factors start from maps that overlap less; 1 starts from the best
+# of the starts, from where convergence is slow.
 FIRM_ORTHOGONALITY = 30
 FIRM_ITERATIONS = 300
+# Iterations on the data themselves, which remove the error of the compression. Each is
+# a pass over the data.
 EXACT_PASSES = 2
 # Components to select from beyond those above the noise.
 SPARE = 4
@@ -66,7 +72,7 @@ SPARE = 4
 def matrices(
     data: Whitened, compression: str | int | None
 ) -> tuple[CompressedMatrix, CompressedMatrix]:
-    """The data as they are, and the matrix that the iterations run on."""
+    """The whitened data themselves, and the matrix that the iterations run on."""
     low = data.low_rank
     squares = low.summary.sum_of_squares
     scales = data.noise.row_scale, data.noise.column_scale
@@ -76,7 +82,7 @@ def matrices(
     return exact, CompressedMatrix(as_blocks(low.scores), low.basis, squares, *scales)
 
 
-def fit_penalised(blocks: BlockMatrix, options: NMFOptions) -> Factorisation:
+def fit_penalised(blocks: BlockMatrix, options: NMFOptions) -> NMFFactorisation:
     """Fit NMF with soft orthogonality, with or without automatic relevance.
 
     Parameters
@@ -88,11 +94,10 @@ def fit_penalised(blocks: BlockMatrix, options: NMFOptions) -> Factorisation:
 
     Returns
     -------
-    Factorisation
+    NMFFactorisation
     """
     monitor = options.monitor
     noise = find_noise(blocks, options.noise, clipping=options.clipping)
-    refuse_negative(noise.summary)
     n_components = n_components_to_fit(blocks, noise, options)
     rank = options.rank(n_components)
     data = whiten(blocks, rank, noise=noise, random_state=options.generator)
@@ -299,8 +304,8 @@ def _go_on_with_all_pixels(phases: Phases[NMFState], method: PenalisedNMF) -> No
     matrix, found = method.matrix, phases.outcome
     state = found.state
     gram = coupling(state.S, method.orthogonality)
-    # Exact abundances first: those after the few sweeps of one step from zero would
-    # spoil the spectra.
+    # Exact abundances first: the few sweeps of one step from zero would leave them too
+    # small, and the spectra would be fitted to them.
     (C,), _ = phases.complete(
         lambda: matrix.blocks.run(
             settled_rows, shared=(matrix.project(state.S), gram, state.threshold)
@@ -340,7 +345,7 @@ def _finish(
     data: Whitened,
     method: PenalisedNMF,
     selection_history: list[float],
-) -> Factorisation:
+) -> NMFFactorisation:
     """A few exact passes over the data, and back to the units of the data."""
     final = phases.outcome
     state, objective = final.state, final.objective
@@ -365,7 +370,7 @@ def _finish(
     residual = squares + squares_of_model(S, CX * columns, gram, 0.0)
     C *= (rows[:, None] * norm).astype(C.dtype)
     order = np.argsort(-np.diag(gram) * norm**2, kind="stable")
-    return Factorisation(
+    return NMFFactorisation(
         C=np.ascontiguousarray(C[:, order]),
         S=(S / norm[:, None])[order],
         noise_variance=state.noise_variance * data.noise.mean_scale,
@@ -378,5 +383,4 @@ def _finish(
         overlap_weight=method.orthogonality,
         noise_model=data.noise,
         abundance_model=model.take(order),
-        scale=norm[order],
     )

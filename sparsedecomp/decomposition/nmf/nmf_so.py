@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sparsedecomp.decomposition.nmf.estimator import SoftOrthogonalNMF
-from sparsedecomp.decomposition.nmf.factorisation import Factorisation
+from sparsedecomp.decomposition.nmf.factorisation import NMFFactorisation
 
 
 class NMFSO(SoftOrthogonalNMF):
@@ -182,7 +182,7 @@ converged_, interrupted_, passes_, seconds_ : object
 
     _relevance = True
 
-    def _keep(self, found: Factorisation) -> None:
+    def _keep(self, found: NMFFactorisation) -> None:
         super()._keep(found)
         self.relevance_ = np.asarray(found.relevance)
         self.selection_history_ = np.array(found.selection_history)

@@ -1,15 +1,15 @@
-"""The published update rules of NMF-SO and NMF-ARD-SO, with their defects put right.
+"""The published update rules of NMF-SO and NMF-ARD-SO, with their defects corrected.
 
-The rules are those of Shiga et al. [1]_ as their authors' scripts carry them out: one
-component after another by hierarchical alternating least squares, the abundances of a
-component cleared of a part ``w`` of their projection on the sum of all other maps. This
-projection is no step of any objective, so the residual may rise on the way, and the
-fixed point minimises nothing; use it to compare with published results.
+The rules are those of Shiga et al. [1]_ as in the scripts of the authors: one component
+after another by hierarchical alternating least squares, after which a part ``w`` of the
+projection on the sum of all other maps is subtracted from the abundances of the
+component. This projection does not lower any objective, so the residual may rise, and
+the fixed point is not a minimum; use it to compare with published results.
 
 What differs from the scripts:
 
-1. Abundances start at the scale of the data, and the fit ends when spectra and maps
-   stand still relative to their size: the result does not depend on the unit of X.
+1. Abundances start at the scale of the data, and the fit ends when the spectra move
+   little relative to their norm: the result does not depend on the unit of X.
 2. The components and their order belong to the best start, not to the last one.
 3. A component without abundance does not count in the objective, and relevances enter
    it relative to the noise; so starts that end with different numbers of components can
@@ -46,7 +46,7 @@ from sparsedecomp.decomposition.iterate import (
 )
 from sparsedecomp.decomposition.nmf.factorisation import (
     AbundanceModel,
-    Factorisation,
+    NMFFactorisation,
     NMFOptions,
 )
 from sparsedecomp.decomposition.nmf.fit import matrices
@@ -56,7 +56,6 @@ from sparsedecomp.noise import (
     count_components,
     find_noise,
     noise_edge,
-    refuse_negative,
     whiten,
 )
 
@@ -64,6 +63,8 @@ from sparsedecomp.noise import (
 # iterations before the first comparison; both from the authors' scripts.
 ALIKE = 0.99
 MERGE_AFTER = 3
+# Iterations on the data themselves, which remove the error of the compression. Each
+# is two passes over the data.
 EXACT_ITERATIONS = 10
 
 
@@ -209,7 +210,7 @@ class PublishedNMFARDSO(PublishedNMFSO):
         return new, float(objective)
 
 
-def fit_published(blocks: BlockMatrix, options: NMFOptions) -> Factorisation:
+def fit_published(blocks: BlockMatrix, options: NMFOptions) -> NMFFactorisation:
     """Fit by the published rules.
 
     Parameters
@@ -222,11 +223,10 @@ def fit_published(blocks: BlockMatrix, options: NMFOptions) -> Factorisation:
 
     Returns
     -------
-    Factorisation
+    NMFFactorisation
     """
     kind = "uniform" if options.noise == "auto" else options.noise
     noise = find_noise(blocks, kind, clipping=False)
-    refuse_negative(noise.summary)
     n_components = options.n_components or count_components(blocks, noise)
     rank = options.rank(n_components)
     data = whiten(blocks, rank, noise=noise, random_state=options.generator)
@@ -294,7 +294,7 @@ def _merge(
             gram, cosine = gram_of(C), S @ S.T
 
 
-def _factorisation(data: Whitened, best: Outcome[PublishedState]) -> Factorisation:
+def _factorisation(data: Whitened, best: Outcome[PublishedState]) -> NMFFactorisation:
     state = best.state
     S = state.S * data.noise.column_scale
     norm = np.linalg.norm(S, axis=1)
@@ -311,20 +311,17 @@ def _factorisation(data: Whitened, best: Outcome[PublishedState]) -> Factorisati
     relevance = state.relevance
     if relevance is not None:
         relevance = (relevance / np.sqrt(state.noise_variance))[alive][order]
-    return Factorisation(
+    return NMFFactorisation(
         C=C,
         S=S,
         noise_variance=state.noise_variance * data.noise.mean_scale,
         relevance=relevance,
-        selection_history=[],
         objective=best.objective,
         residual=max(residual, 0.0),
         sum_of_squares=data.low_rank.summary.sum_of_squares,
         outcome=best,
-        overlap_weight=0.0,
         noise_model=data.noise,
         abundance_model=AbundanceModel(
             scaled, scaled @ scaled.T, np.zeros(len(scaled)), None
         ),
-        scale=np.linalg.norm(scaled * data.noise.column_scale, axis=1),
     )

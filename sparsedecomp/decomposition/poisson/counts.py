@@ -14,7 +14,6 @@ from numpy.typing import DTypeLike, NDArray
 from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.blocks.sources import one_blas_thread, thread_count
 from sparsedecomp.blocks.summary import Summary
-from sparsedecomp.noise import refuse_negative
 
 # A block is kept only if it holds at most this many times its share of the memory. A
 # larger value admits counts that are less evenly spread, and more memory in between.
@@ -171,12 +170,16 @@ def _refuse_bad(counts, blocks):
             "the values."
         )
     if negative.any():
-        raise ValueError(
-            "Negative values in data, the first at "
-            f"{_place(counts, negative, blocks)}, expected counts: whole numbers from "
-            "0 on. Mask these pixels or channels, or decompose the data before a "
-            "background was subtracted."
-        )
+        _refuse_negative(_place(counts, negative, blocks))
+
+
+def _refuse_negative(place: str) -> None:
+    raise ValueError(
+        f"Negative values in data, such as at {place}: the Poisson likelihood needs "
+        "counts. Use a least-squares method, which accepts negative noise (NMFSO, "
+        "NMFSOARD; algorithm='nmf_so', 'nmf_so_ard'), decompose the data before a "
+        "background was subtracted, or mask these pixels or channels."
+    )
 
 
 def _place(counts, which, blocks):
@@ -219,7 +222,8 @@ def grid_neighbours(
 def refuse_bad_blocks(blocks: BlockMatrix) -> Summary:
     """Refuse NaN, infinity and negative entries, in one pass; return the summary."""
     summary = blocks.describe()
-    refuse_negative(summary)
+    if summary.minimum < 0:
+        _refuse_negative(summary.minimum_at)
     return summary
 
 

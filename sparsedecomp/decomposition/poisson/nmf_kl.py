@@ -257,6 +257,7 @@ class PoissonNMF(BlockFactorisation):
             model = replace(model, neighbours=neighbours)
         n_components = self.n_components or min(blocks.shape)
         if self._relevance:
+            refuse_bad_blocks(blocks)
             noise = find_noise(blocks, "poisson")
             n_components = count_components(blocks, noise, self.n_components)
         generator = self._generator()
