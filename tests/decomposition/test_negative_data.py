@@ -55,6 +55,14 @@ def test_least_squares_accept_negative_noise(read_noise, name):
     assert model.residual_norm_ / np.sqrt(X.size) == pytest.approx(0.02, rel=0.05)
 
 
+@pytest.mark.parametrize("name", ["nmf_so", "nmf_so_ard"])
+def test_whole_numbers_with_negative_noise_are_not_taken_for_counts(read_noise, name):
+    X, spectra = read_noise
+    model = LEAST_SQUARES[name].fit(np.round(1000 * X).astype(np.int32))
+    assert model.n_components_ == 3
+    assert match_components(spectra, model.components_)[2].max() < 4
+
+
 @pytest.mark.parametrize("model", [NMFSO(3), NMFSOARD()], ids=["nmf_so", "nmf_so_ard"])
 def test_clipping_negative_noise_at_zero_is_no_better(read_noise, model):
     X, spectra = read_noise
