@@ -94,7 +94,6 @@ MAX_LINES = 450
 # them lacks: `pytest --runxfail -k "annotated and NAME"`. Kernels stay exempt: numba
 # infers their types.
 NOT_ANNOTATED = {
-    "sparsedecomp/decomposition/nmf",
     "sparsedecomp/decomposition/rank.py",
     "sparsedecomp/noise",
 }

@@ -48,7 +48,6 @@ INCOMPLETE = {
 }
 # Folders and modules in which a description may still lean on the line above it.
 LEANING = {
-    "sparsedecomp/decomposition/nmf",
     "sparsedecomp/decomposition/rank.py",
     "sparsedecomp/noise",
 }

@@ -24,11 +24,6 @@ from sparsedecomp.decomposition.geometric.simplex import (
 from sparsedecomp.metrics import match_components
 
 INITIALISATIONS = ("auto", "spa", "vca", "nfindr", "nndsvd", "random")
-# Upper bound on the number of components when the user gives none, and the number of
-# components allowed beyond those above the noise. More of them cost time; with fewer, a
-# weak component may be missed.
-MOST_COMPONENTS = 20
-SPARE = 4
 # Runs of VCA of which the largest simplex is taken. More runs find a larger one on
 # noisy data, at a cost proportional to their number.
 _VCA_RUNS = 20

@@ -319,7 +319,9 @@ def test_negative_values_need_no_mask_in_any_kind_of_data(estimator, noisy, upda
 def test_poisson_noise_is_not_assumed_for_negative_data(estimator, noisy):
     X = noisy.copy()
     X[3, 7] = -0.5
-    with pytest.raises(ValueError, match="needs counts, but the data are neg.*channel 7"):
+    with pytest.raises(
+        ValueError, match="needs counts, but the data are neg.*channel 7"
+    ):
         estimator(noise="poisson").fit(X)
 
 
