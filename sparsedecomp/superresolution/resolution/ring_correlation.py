@@ -64,7 +64,7 @@ def thin(counts: ArrayLike, random_state: int = 0) -> tuple[NDArray, NDArray]:
     >>> (one + other).tolist()
     [[100, 100, 100], [100, 100, 100]]
     """
-    whole = whole_counts(counts)
+    whole = whole_counts(np.asarray(counts))
     one = np.random.default_rng(random_state).binomial(whole, 0.5)
     return one, whole - one
 
