@@ -53,10 +53,9 @@ def pool(
 def _cell_sums(X, cell):
     """Sums of some rows by cell; a function for `BlockMatrix.run`."""
     part = np.full(len(cell), None, dtype=object)
-    cells, inverse = np.unique(cell, return_inverse=True)
-    sums = np.zeros((len(cells), X.shape[1]))
     if hasattr(X, "toarray"):
         X = X.toarray()
-    np.add.at(sums, inverse, X)
-    part[0] = cells, sums
+    order = np.argsort(cell, kind="stable")
+    cells, first = np.unique(cell[order], return_index=True)
+    part[0] = cells, np.add.reduceat(X[order], first, axis=0, dtype=float)
     return (part,), ()
