@@ -1,4 +1,4 @@
-"""The ``sparsedecomp`` command: ``demo``, ``datasets`` and ``decompose``.
+"""The ``sparsedecomp`` command: ``demo``, ``datasets``, ``cache``, ``decompose``.
 
 Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.
 """
@@ -179,6 +179,24 @@ def _datasets(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _cache(arguments: argparse.Namespace) -> int:
+    from sparsedecomp.cache import VARIABLE, cache_root, cached_files
+
+    root, files = cache_root(), cached_files()
+    total = 0
+    for file in files:
+        size = file.stat().st_size
+        total += size
+        if arguments.clear:
+            file.unlink(missing_ok=True)
+        else:
+            print(f"{size / 2**20:10.2f} MiB  {file.relative_to(root)}")
+    done = "deleted" if arguments.clear else "files"
+    print(f"{root}: {len(files)} {done}, {total / 2**20:.2f} MiB")
+    print(f"The environment variable {VARIABLE} names another folder.")
+    return OK
+
+
 def _decompose(arguments: argparse.Namespace) -> int:
     from sparsedecomp.batch import Settings, decompose_files
 
@@ -243,6 +261,7 @@ def _parser():
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_demo(commands, common)
     _add_datasets(commands, common)
+    _add_cache(commands, common)
     _add_decompose(commands, common)
     return parser
 
@@ -282,6 +301,20 @@ def _add_datasets(commands, common):
         description="List the cubes that `demo --dataset` knows.",
     )
     command.set_defaults(run=_datasets)
+
+
+def _add_cache(commands, common):
+    command = commands.add_parser(
+        "cache",
+        parents=[common],
+        help="list or delete the results kept on disk",
+        description=(
+            "List the results kept on disk: scattering amplitudes, dictionaries, "
+            "fetched data sets. What is deleted is computed or fetched again."
+        ),
+    )
+    command.set_defaults(run=_cache)
+    command.add_argument("--clear", action="store_true", help="delete the files")
 
 
 def _add_decompose(commands, common):

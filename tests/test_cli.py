@@ -210,9 +210,24 @@ def test_datasets_lists_names_licences_and_places(capsys, monkeypatch, tmp_path)
     assert re.search(r"^sim1 +not here", out, re.MULTILINE)
 
 
+def test_cache_lists_and_clears_its_own_files_only(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("SPARSEDECOMP_CACHE_DIR", str(tmp_path))
+    names = ("feff/Cu_K_1a2b.npz", "feff/.Cu-x.tmp", "fetched/mn3o4.hspy", "feff/notes")
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(bytes(2**18))
+    assert main(["cache"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"0.25 MiB  {name}\n" in out for name in names[:3])
+    assert f"{tmp_path}: 3 files, 0.75 MiB" in out
+    assert main(["cache", "--clear"]) == 0
+    assert "3 deleted, 0.75 MiB" in capsys.readouterr().out
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["notes"]
+
+
 def test_help_names_the_commands():
     command = "from sparsedecomp.cli import main; main(['--help'])"
     run = subprocess.run(
         [sys.executable, "-c", command], capture_output=True, text=True, check=True
     )
-    assert re.search("demo .*datasets .*decompose ", run.stdout, re.DOTALL)
+    assert re.search("demo .*datasets .*cache .*decompose ", run.stdout, re.DOTALL)

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..cache import cache_folder
 from .registry import Dataset, find
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def check_hash(path: Path, sha256: str) -> None:
     ValueError
         If the hashes differ.
     """
-    actual = hashlib.sha256(path.read_bytes()).hexdigest()
+    actual = sha256_of(path)
     if actual != sha256:
         raise ValueError(
             f"{path} has SHA-256 {actual}, the published file has {sha256}: it is "
@@ -142,11 +143,14 @@ def check_hash(path: Path, sha256: str) -> None:
         )
 
 
+def sha256_of(path: Path) -> str:
+    """SHA-256 of the contents of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def cache_dir() -> Path:
     """Folder of fetched files."""
-    import pooch
-
-    return Path(pooch.os_cache("sparsedecomp"))
+    return cache_folder("fetched")
 
 
 def fetch(name: str, entry: Dataset) -> Path:
@@ -169,12 +173,15 @@ def fetch(name: str, entry: Dataset) -> Path:
             f'pip install "sparsedecomp[data]", or set {ENVIRONMENT} to a folder that '
             f"holds {entry.file}."
         ) from error
+    path = cache_dir() / Path(entry.file).name
+    if path.is_file() and sha256_of(path) != entry.sha256:
+        _logger.warning("The cache file %s is damaged and is fetched again", path)
     _logger.info("data set %s from %s, licence %s", name, entry.url, entry.licence)
     return Path(
         pooch.retrieve(
             entry.url,
             known_hash=f"sha256:{entry.sha256}",
-            fname=Path(entry.file).name,
-            path=cache_dir(),
+            fname=path.name,
+            path=path.parent,
         )
     )

@@ -129,6 +129,18 @@ def test_fetched_file_of_another_hash_is_refused_and_deleted(
     assert not (tmp_path / "cache" / "tiny.bin").exists()
 
 
+def test_damaged_cache_file_is_fetched_again_and_named(
+    monkeypatch, empty_folder, entry, server, tmp_path, caplog
+):
+    address, _ = server
+    at_address(monkeypatch, entry, address + "tiny.bin")
+    file = tmp_path / "cache" / "tiny.bin"
+    file.parent.mkdir()
+    file.write_bytes(CONTENT[:5])
+    assert datasets.load("tiny") == CONTENT and file.read_bytes() == CONTENT
+    assert f"The cache file {file} is damaged" in caplog.text
+
+
 def test_unreachable_address_says_what_to_do(monkeypatch, empty_folder, entry, server):
     address, _ = server
     at_address(monkeypatch, entry, address + "absent.bin")

@@ -92,6 +92,37 @@ def test_computed_grids_are_kept(monkeypatch, tmp_path):
         FeffBasis.from_composition("Pd", ["Pd"], bond=2.7, focusing=False)
 
 
+@pytest.mark.parametrize("damage", ["truncated", "planted"])
+def test_damaged_grids_are_computed_again(monkeypatch, tmp_path, damage, caplog):
+    program(tmp_path, monkeypatch, STAND_IN)
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
+    k = np.arange(3, 15, 0.5)
+    first = FeffBasis.from_composition("Pd", ["Pd"], focusing=False).columns(k)
+    (file,) = (tmp_path / "cache" / "feff").iterdir()
+    if damage == "truncated":
+        file.write_bytes(file.read_bytes()[:1000])
+    else:
+        with np.load(file) as stored:
+            arrays = dict(stored)
+        arrays["amplitude0"] = 2 * arrays["amplitude0"]
+        np.savez(file, **arrays)
+    again = FeffBasis.from_composition("Pd", ["Pd"], focusing=False).columns(k)
+    np.testing.assert_array_equal(again, first)
+    assert str(file) in caplog.text
+    caplog.clear()
+    FeffBasis.from_composition("Pd", ["Pd"], focusing=False)
+    assert not caplog.text
+
+
+def test_grids_of_unexpected_shapes_are_refused(monkeypatch, tmp_path):
+    program(tmp_path, monkeypatch, STAND_IN)
+    arrays = module.arrays_of_grids(
+        module.compute_grids(make_cluster("Cu", ["Cu"]), "K", ["Cu"], [])
+    )
+    with pytest.raises(ValueError, match=r"phase0 has shape .*expected \(54, 21\)"):
+        module.grids_from_arrays(arrays | {"phase0": arrays["phase0"][:, :9]})
+
+
 def test_paths_come_back_in_their_order(monkeypatch, tmp_path):
     program(tmp_path, monkeypatch, STAND_IN)
     found = run_feff(make_cluster("Cu", ["Cu"]), "K", PATHS[::-1])

@@ -5,23 +5,18 @@ Results of FEFF are kept in the cache, so that each cluster is computed once.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-from ...cache import cache_folder
+from ...cache import cached, file_name
 from .clusters import make_cluster
 from .feff_run import run_feff
 from .scattering import ScatteringGrid
-
-_logger = logging.getLogger(__name__)
 
 SHIPPED = Path(__file__).with_name("feff_grids")
 # Steps of the distances in angstrom: those at which FEFF is run, and those of the
@@ -52,21 +47,19 @@ def load_grids(
     if cluster is not None:
         key.append(cluster)
     name = f"{absorber}_{edge}_{'-'.join(sorted(elements))}"
-    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
-    for folder in (SHIPPED, cache_folder("feff")):
-        file = folder / f"{name}_{digest}.npz"
-        if file.is_file():
-            return read_grids(file)
-    if cluster is None:
-        everyone = list(dict.fromkeys([absorber, *elements]))
-        cluster = make_cluster(absorber, everyone, lattice=lattice, bond=bond)
-    grids = compute_grids(cluster, edge, elements, pairs, time_limit=time_limit)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_grids(file, grids)
-    except OSError as error:
-        _logger.warning("The grids could not be written to the cache: %s", error)
-    return [_filled(grid) for grid in grids]
+    shipped = SHIPPED / file_name(name, key)
+    if shipped.is_file():
+        return read_grids(shipped)
+
+    def compute() -> dict[str, NDArray]:
+        atoms = cluster
+        if atoms is None:
+            everyone = list(dict.fromkeys([absorber, *elements]))
+            atoms = make_cluster(absorber, everyone, lattice=lattice, bond=bond)
+        grids = compute_grids(atoms, edge, elements, pairs, time_limit=time_limit)
+        return arrays_of_grids(grids)
+
+    return cached("feff", name, key, compute, grids_from_arrays)
 
 
 def compute_grids(
@@ -96,46 +89,63 @@ def compute_grids(
     return grids
 
 
-def write_grids(file: Path, grids: Sequence[ScatteringGrid]) -> None:
-    """Write the grids of one run of FEFF to an npz file."""
+def arrays_of_grids(grids: Sequence[ScatteringGrid]) -> dict[str, NDArray]:
+    """Arrays that describe the grids of one run of FEFF, by name."""
     first = grids[0]
-    arrays: dict[str, Any] = {
+    names = [[g.absorber, g.edge, g.scatterer, g.kind, g.via] for g in grids]
+    arrays = {
+        "names": np.array(names),
         "k": first.k,
         "mean_free_path": first.mean_free_path,
         "momentum": first.momentum,
-        "note": first.note,
+        "note": np.array(first.note),
     }
-    names = []
     for i, grid in enumerate(grids):
-        names.append([grid.absorber, grid.edge, grid.scatterer, grid.kind, grid.via])
         arrays[f"r{i}"] = grid.r
         arrays[f"amplitude{i}"] = grid.amplitude.astype(np.float32)
         arrays[f"phase{i}"] = grid.phase.astype(np.float32)
-    np.savez_compressed(file, names=np.array(names), **arrays)
+    return arrays
 
 
 def read_grids(file: Path) -> list[ScatteringGrid]:
-    """Read grids that `write_grids` wrote."""
+    """Read the grids in an npz file of the arrays of `arrays_of_grids`."""
     with np.load(file) as stored:
-        return [
-            _filled(
-                ScatteringGrid(
-                    str(absorber),
-                    str(edge),
-                    str(scatterer),
-                    stored[f"r{i}"],
-                    stored["k"],
-                    stored[f"amplitude{i}"].astype(float),
-                    stored[f"phase{i}"].astype(float),
-                    stored["mean_free_path"],
-                    stored["momentum"],
-                    kind=str(kind),
-                    via=str(via),
-                    note=str(stored["note"]),
-                )
+        return grids_from_arrays(dict(stored))
+
+
+def grids_from_arrays(arrays: Mapping[str, NDArray]) -> list[ScatteringGrid]:
+    """Grids that the arrays of `arrays_of_grids` describe, at closer distances.
+
+    Raises ValueError if an array has an unexpected shape, KeyError if one is missing.
+    """
+    k = arrays["k"]
+    shapes = {"k": k.shape, "mean_free_path": k.shape, "momentum": k.shape}
+    for i in range(len(arrays["names"])):
+        shapes |= dict.fromkeys(
+            (f"amplitude{i}", f"phase{i}"), (arrays[f"r{i}"].size, k.size)
+        )
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape:
+            raise ValueError(f"{name} has shape {arrays[name].shape}, expected {shape}")
+    return [
+        _filled(
+            ScatteringGrid(
+                str(absorber),
+                str(edge),
+                str(scatterer),
+                arrays[f"r{i}"],
+                k,
+                arrays[f"amplitude{i}"].astype(float),
+                arrays[f"phase{i}"].astype(float),
+                arrays["mean_free_path"],
+                arrays["momentum"],
+                kind=str(kind),
+                via=str(via),
+                note=str(arrays["note"]),
             )
-            for i, (absorber, edge, scatterer, kind, via) in enumerate(stored["names"])
-        ]
+        )
+        for i, (absorber, edge, scatterer, kind, via) in enumerate(arrays["names"])
+    ]
 
 
 def _filled(grid: ScatteringGrid) -> ScatteringGrid:
