@@ -89,6 +89,22 @@ GROUPS = {
 SOLVERS = {"kernels", "blocks", "noise", "decomposition", "superresolution", "xas"}
 FRONT_ENDS = {"hyperspy", "exspy", "matplotlib", "ipywidgets", "traits"}
 MAX_LINES = 450
+# Functions that are written once, in `sparsedecomp.noise`.
+NOISE_DECISIONS = {
+    "above_noise",
+    "count_components",
+    "count_gain",
+    "is_counts",
+    "noise_edge",
+    "noise_limit",
+    "weigh",
+    "whiten",
+}
+# They copy what is known of the values, or need integers beside counts.
+READ_VALUES = {
+    "sparsedecomp/decomposition/segmentation/mixture.py",
+    "sparsedecomp/decomposition/tensor/compression.py",
+}
 
 # Rooms and modules whose public signatures are not annotated yet. To see what one of
 # them lacks: `pytest --runxfail -k "annotated and NAME"`. Kernels stay exempt: numba
@@ -323,6 +339,19 @@ def test_one_loop_handles_interrupts_and_extrapolation(path):
     lines = sorted({*own_loop(tree_of(path))})
     if path.name != "iterate.py":
         assert not lines, f"{named(path)}: iterate.py does this (lines {lines})"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=named)
+def test_noise_alone_decides_on_edges_and_counts(path):
+    own = PACKAGE / "noise" in path.parents or PACKAGE / "blocks" in path.parents
+    if not own:
+        defined = {getattr(node, "name", None) for node in ast.walk(tree_of(path))}
+        assert not defined & NOISE_DECISIONS, (
+            f"{named(path)}: sparsedecomp.noise has it"
+        )
+    # Only data that are counts by `count_gain` or `unit_of` may be called counts.
+    values = {n.attr for n in ast.walk(tree_of(path)) if isinstance(n, ast.Attribute)}
+    assert own or "whole_numbers" not in values or named(path) in READ_VALUES
 
 
 @pytest.mark.parametrize("path", KERNELS, ids=named)

@@ -50,7 +50,7 @@ def uniform_bins(blocks: BlockMatrix, n_bins: int) -> BinnedSpectrum:
     gram, _ = gram_and_expectation(blocks, starts, row_scale)
     width = np.diff(np.append(starts, m))
     # Channels that are always the same zero hold no noise.
-    shape = n, np.count_nonzero(np.diag(gram))
+    shape = n, int(np.count_nonzero(np.diag(gram)))
     scale = np.sqrt(width / width.mean())
     return BinnedSpectrum.of(gram, starts, row_scale, scale, shape)
 

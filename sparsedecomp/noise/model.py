@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -39,10 +38,6 @@ _LEAST_COUNTS, _GAUSSIAN = 1500, 10
 _KNOWN = 1.05
 # A pixel whose noise is larger than the median by this factor counts as a bad one.
 _LOUDEST = 3.0
-# A residual is reported when its variance is that of the noise times or divided by
-# this factor: larger than any uncertainty of the noise model, smaller than what one
-# forgotten component of a tenth of the counts leaves.
-_CONTRADICTION = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,28 +201,6 @@ class NoiseModel:
         more = random_basis(m, rank, generator)[:, vectors.shape[1] :]
         return np.linalg.qr(np.hstack([basis, more]))[0]
 
-    def warn_of_residual(self, variance: float, n_components: int) -> None:
-        """Warn where the residual of a fit contradicts the noise model.
-
-        Parameters
-        ----------
-        variance : float
-            Variance of the whitened residual, per degree of freedom.
-        n_components : int
-            Number of components of the fit.
-        """
-        ratio = variance / self.variance if self.variance > 0 else 1.0
-        if self.clipped or 1 / _CONTRADICTION <= ratio <= _CONTRADICTION:
-            return
-        about = f"{n_components} components leave {ratio:.3g} times the variance of"
-        advice = (
-            "The fit leaves signal, or the noise is not what it was taken for; see "
-            "`estimate_rank` and `check_data`."
-            if ratio > 1
-            else "The noise is less than it was taken for: give noise='estimated'."
-        )
-        warnings.warn(f"{about} the noise ({self!r}). {advice}", stacklevel=3)
-
 
 def find_noise(
     blocks: BlockMatrix,
@@ -368,7 +341,8 @@ def _poisson_model(blocks: BlockMatrix, noise: str, n_bins: int) -> NoiseModel |
     starts = bins_of_counts(columns, max(least, columns.sum() / n_bins))
     row_scale = poisson_row_scale(summary.row_sums)
     gram, expected = gram_and_expectation(blocks, starts, row_scale)
-    shape = np.count_nonzero(summary.row_sums), np.count_nonzero(expected > 0)
+    pixels, bins = np.count_nonzero(summary.row_sums), np.count_nonzero(expected > 0)
+    shape = int(pixels), int(bins)
 
     def spectrum_for(unit: float) -> BinnedSpectrum:
         # The variance of a bin is the weighted sum of its counts.

@@ -1,0 +1,113 @@
+"""One noise model: what it finds, and that all methods count the same components."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from sparsedecomp import datasets
+from sparsedecomp.blocks import as_blocks
+from sparsedecomp.decomposition import NMFSOARD, VCA, PoissonNMFARD, estimate_rank
+from sparsedecomp.decomposition.simplex_likelihood.simplex_ml import (
+    _number_of_components,
+)
+from sparsedecomp.noise import count_gain, find_noise
+from sparsedecomp.superresolution.factors import factors_of
+
+
+def mean_of(n, m, generator, vacuum=False, dose=30.0):
+    """Mixtures of three phases, in half of the pixels if the others are vacuum."""
+    centres = np.array([[0.2], [0.5], [0.8]]) * m
+    spectra = np.exp(-0.5 * ((np.arange(m) - centres) / (0.1 * m)) ** 2) + 0.05
+    mean = dose * generator.dirichlet(np.full(3, 0.3), n) @ spectra
+    if vacuum:
+        mean[: n // 2] *= 1e-2
+    return mean
+
+
+def scene(name):
+    """Data with three components, and the kind of their noise."""
+    generator = np.random.default_rng(5)
+    sizes = {
+        "8 channels": (900, 8),
+        "16 channels": (900, 16),
+        "10 pixels": (10, 200),
+        "30 pixels": (30, 200),
+    }
+    mean = mean_of(*sizes.get(name, (900, 100)), generator, vacuum=name == "vacuum")
+    white = generator.normal(0, 1, mean.shape)
+    if name == "uniform":
+        return mean + 10 + white, "uniform"
+    if name == "estimated":
+        return mean + 10 + np.linspace(0.3, 3, mean.shape[1]) * white, "estimated"
+    return generator.poisson(mean), "poisson"
+
+
+SCENES = (
+    "counts",
+    "uniform",
+    "estimated",
+    "8 channels",
+    "16 channels",
+    "10 pixels",
+    "30 pixels",
+    "vacuum",
+)
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_all_methods_count_the_same_components(name):
+    X, kind = scene(name)
+    blocks = as_blocks(X.astype(float))
+    assert find_noise(blocks).kind == kind
+    options = {"n_init": 1, "max_iter": 20, "random_state": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        counted = {
+            "estimate_rank": estimate_rank(blocks).n_components,
+            "NMFSOARD": NMFSOARD(**options).fit(blocks).n_components_,
+            "VCA": VCA(random_state=0).fit(blocks).n_components_,
+            "SimplexML": _number_of_components(
+                blocks, "auto", np.random.default_rng(0)
+            ),
+            "factors": factors_of(X[None, None]).maps.shape[-1],
+        }
+        if kind == "poisson":
+            model = PoissonNMFARD(**options).fit(blocks)
+            counted["PoissonNMFARD"] = model.n_components_
+    assert set(counted.values()) == {3}, counted
+
+
+def test_the_noise_is_found_once():
+    X, _ = scene("counts")
+    blocks = as_blocks(X)
+    noise = find_noise(blocks)
+    passes = blocks.passes
+    assert find_noise(blocks) is noise and blocks.passes == passes == 2
+    assert noise == "poisson" and noise.gain == 1 and str(noise) == "poisson"
+    assert "counts with the noise of Poisson, gain 1" in repr(noise)
+
+
+def test_gain_of_counts_is_found(rng):
+    mean = mean_of(900, 100, rng, dose=300)
+    assert count_gain(as_blocks(rng.poisson(mean))) == 1
+    noisy = np.round(mean + np.sqrt(4 * mean) * rng.normal(size=mean.shape))
+    assert count_gain(as_blocks(np.maximum(noisy, 0))) == pytest.approx(4, rel=0.15)
+
+
+def test_whole_numbers_without_the_noise_of_counts_are_no_counts(rng):
+    mean = mean_of(900, 100, rng)
+    image = np.round(100 * (mean + 10 + 0.3 * rng.normal(size=mean.shape)))
+    assert count_gain(as_blocks(image.astype(np.uint16))) == 0
+    assert count_gain(as_blocks(image + 0.5)) == 0
+
+
+def test_real_reflectances_are_no_counts_and_have_few_components():
+    cube = np.asarray(datasets.load("samson").data)
+    for data in (cube, np.round(1e4 * cube / cube.max())):
+        blocks = as_blocks(data)
+        noise = find_noise(blocks)
+        assert noise.kind != "poisson" and noise.structured
+        assert 3 <= estimate_rank(blocks).n_components <= 10
+        with pytest.warns(UserWarning, match="elbow"):
+            assert VCA(random_state=0).fit(blocks).n_components_ <= 10
