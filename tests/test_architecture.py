@@ -345,10 +345,10 @@ def test_one_loop_handles_interrupts_and_extrapolation(path):
 def test_noise_alone_decides_on_edges_and_counts(path):
     own = PACKAGE / "noise" in path.parents or PACKAGE / "blocks" in path.parents
     if not own:
-        defined = {getattr(node, "name", None) for node in ast.walk(tree_of(path))}
-        assert not defined & NOISE_DECISIONS, (
-            f"{named(path)}: sparsedecomp.noise has it"
-        )
+        functions = (ast.FunctionDef, ast.ClassDef)
+        nodes = [n for n in ast.walk(tree_of(path)) if isinstance(n, functions)]
+        again = {node.name for node in nodes} & NOISE_DECISIONS
+        assert not again, f"{named(path)}: sparsedecomp.noise decides on {again}"
     # Only data that are counts by `count_gain` or `unit_of` may be called counts.
     values = {n.attr for n in ast.walk(tree_of(path)) if isinstance(n, ast.Attribute)}
     assert own or "whole_numbers" not in values or named(path) in READ_VALUES
