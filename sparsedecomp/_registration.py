@@ -27,6 +27,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .extension import algorithms
+from .suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from .extension.status import Status
@@ -63,6 +64,24 @@ METHODS = {
     },
 }
 
+# Methods of the signal classes of this package, with the signal type to set. On other
+# signals they raise an AttributeError that says so.
+METHODS_OF_TYPES = {
+    "XAS": (
+        "align",
+        "autobk",
+        "deglitch",
+        "edge_step",
+        "estimate_shifts",
+        "find_e0",
+        "normalize",
+        "rebin_k",
+        "set_edge",
+    ),
+    "EXAFS": ("exafs_sparse_fit", "fourier_transform", "wavelet", "weighted"),
+    "RDF": ("coordination_number", "mean_distance"),
+}
+
 _lock = threading.RLock()
 _wrapped: list[str] = []
 _attached: list[str] = []
@@ -86,6 +105,10 @@ def status() -> Status:
     """
     from .extension.status import Status
 
+    api = sys.modules.get("hyperspy.api")
+    if api is not None and not _opted_out():
+        # HyperSpy creates its signals, and with them our methods, on first access.
+        api.signals.BaseSignal  # noqa: B018
     return Status.of(
         opted_out=_opted_out(),
         classes=tuple(_wrapped),
@@ -228,6 +251,12 @@ def _wrap_decomposition(cls: Any) -> None:
             # Let HyperSpy raise: its message names its own arguments.
             return original(self, *args, **kwargs)
         algorithm = given.get("algorithm")
+        if inspect.isclass(algorithm):
+            name = algorithm.__name__
+            raise TypeError(
+                f"algorithm={name} is a class, expected an instance of it such as "
+                f"{name}(), or the name of an algorithm."
+            )
         if algorithms.find(algorithm) is not None:
             from .extension.driver import decompose
 
@@ -236,7 +265,7 @@ def _wrap_decomposition(cls: Any) -> None:
             info = original(self, *args, **kwargs)
         except ValueError as error:
             if isinstance(algorithm, str) and "not recognised" in str(error):
-                error.args = (f"{error} {_ours()}",)
+                error.args = (f"{error} {_ours(algorithm)}",)
             raise
         from .extension.learning_results import record_axes, remove_extras
 
@@ -260,9 +289,10 @@ def _flat(given: dict[str, Any], signature: inspect.Signature) -> dict[str, Any]
     return given
 
 
-def _ours() -> str:
+def _ours(given: str) -> str:
     names = ", ".join(f'"{name}"' for name in algorithms.ALGORITHMS)
-    return f"The package sparsedecomp adds: {names}."
+    hint = did_you_mean(given, algorithms.ALGORITHMS)
+    return f"The package sparsedecomp adds: {names}.{hint}"
 
 
 def _document(function: Callable[..., Any]) -> None:
@@ -294,7 +324,37 @@ class _Method:
         return method if instance is None else method.__get__(instance, owner)
 
 
+class _OfOtherType:
+    """A method that signals of another type have: looking it up says which type."""
+
+    def __init__(self, name: str, signal_type: str):
+        self.name, self.signal_type = name, signal_type
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        # Other packages may derive from a signal first and from the class of a method
+        # of this name second.
+        for base in owner.__mro__:
+            attribute = vars(base).get(self.name, self)
+            if attribute is not self:
+                bound = getattr(attribute, "__get__", None)
+                return attribute if bound is None else bound(instance, owner)
+        raise AttributeError(
+            f"'{owner.__name__}' object has no attribute '{self.name}': it is a method "
+            f"of the signal type '{self.signal_type}'. Set the type with "
+            f"`s.set_signal_type('{self.signal_type}')`."
+        )
+
+
+def _explain_methods_of_types(cls: Any) -> None:
+    for signal_type, names in METHODS_OF_TYPES.items():
+        for name in names:
+            if not any(name in vars(base) for base in cls.__mro__):
+                setattr(cls, name, _OfOtherType(name, signal_type))
+
+
 def _attach_methods(cls: Any) -> None:
+    if _name_of(cls) == "hyperspy.signal.BaseSignal":
+        _explain_methods_of_types(cls)
     for name, target in METHODS.get(_name_of(cls), {}).items():
         ours = f"{_name_of(cls)}.{name}"
         if ours in _attached:

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sparsedecomp import __version__
+
 if TYPE_CHECKING:
     from sparsedecomp.batch import FileOutcome
     from sparsedecomp.demo import DemoResult
@@ -254,6 +256,9 @@ def _parser():
         description="Sparse models of spectrum images, on data larger than memory.",
     )
     parser.set_defaults(debug=False)
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {__version__}"
+    )
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "--debug", action="store_true", help="show the traceback of an error"

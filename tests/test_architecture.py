@@ -21,6 +21,7 @@ LAYER = {
     "blocks": 1,
     "cache": 2,
     "deprecation": 0,
+    "suggestions": 0,
     "metrics": 2,
     "noise": 2,
     "decomposition": 3,

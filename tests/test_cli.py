@@ -8,7 +8,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from sparsedecomp import datasets
+from sparsedecomp import __version__, datasets
 from sparsedecomp.cli import main
 
 QUICK = ["--set", "max_iter=500", "--set", "n_init=1", "--set", "random_state=0"]
@@ -231,3 +231,8 @@ def test_help_names_the_commands():
         [sys.executable, "-c", command], capture_output=True, text=True, check=True
     )
     assert re.search("demo .*datasets .*cache .*decompose ", run.stdout, re.DOTALL)
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"sparsedecomp {__version__}\n"

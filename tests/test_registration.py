@@ -207,6 +207,17 @@ print(json.dumps([
     assert "problems: none" in report
 
 
+def test_status_after_the_import_of_hyperspy_alone(tmp_path):
+    code = """
+import json
+import hyperspy.api
+import sparsedecomp
+print(json.dumps([sparsedecomp.status().active, str(sparsedecomp.status())]))
+"""
+    active, text = output_of(fresh(code, tmp_path))
+    assert active and "registered" in text and "waiting" not in text
+
+
 def test_existing_attributes_are_never_replaced(tmp_path):
     code = """
 import json

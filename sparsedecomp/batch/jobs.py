@@ -25,6 +25,7 @@ from sparsedecomp.batch.results import (
     summary_of,
     write_results,
 )
+from sparsedecomp.suggestions import did_you_mean
 
 _logger = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ class Settings:
         if algorithm is None:
             raise ValueError(
                 f"unknown algorithm {self.algorithm!r}: choose one of "
-                f"{', '.join(ALGORITHMS)}"
+                f"{', '.join(ALGORITHMS)}.{did_you_mean(self.algorithm, ALGORITHMS)}"
             )
         check_output_dimension(algorithm, self.max_components)
         estimator_parameters(algorithm, self.parameters)

@@ -9,7 +9,7 @@ import scipy.sparse
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from sparsedecomp.blocks.matrix import BlockMatrix
-from sparsedecomp.blocks.sources import as_source
+from sparsedecomp.blocks.sources import as_source, without_empty_mask
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -48,7 +48,8 @@ def as_blocks(
     TypeError
         If the data are not real numbers.
     ValueError
-        If a mask has another shape than the data or leaves nothing over.
+        If a mask has another shape than the data or leaves nothing over, or entries of
+        a NumPy masked array are masked.
 
     Examples
     --------
@@ -65,7 +66,7 @@ def as_blocks(
         return data
     array: Any = data
     if not (hasattr(data, "dask") or scipy.sparse.issparse(data)):
-        array = np.asarray(data)
+        array = without_empty_mask(data)
     if array.dtype.kind not in "fiu":
         raise TypeError(
             f"The data have the dtype {array.dtype}, expected real floating point or "
@@ -95,7 +96,7 @@ def _kept(mask: ArrayLike | None, shape: tuple[int, ...], name: str) -> NDArray:
     """Flat indices of the entries that are not masked."""
     if mask is None:
         return np.arange(np.prod(shape, dtype=int))
-    mask = np.asarray(mask)
+    mask = without_empty_mask(mask)
     if mask.shape != tuple(shape):
         raise ValueError(
             f"The {name} mask has the shape {mask.shape}, expected {tuple(shape)}, the "

@@ -15,7 +15,7 @@ import uuid
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -50,6 +50,49 @@ def _libraries():
 def one_blas_thread() -> AbstractContextManager:
     """Limit BLAS to one thread within a context; on tiles two are slower than one."""
     return _libraries().limit(limits=1, user_api="blas")
+
+
+@contextmanager
+def _advice_on_closed_files() -> Iterator[None]:
+    """Say what to do where h5py reports that the file of the data was closed."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as error:
+        if "identifier" not in str(error):
+            raise
+        raise OSError(
+            f"The data cannot be read, their HDF5 file was closed ({error}). Load them "
+            "again with `hs.load(..., lazy=True)` and keep the file open during the "
+            "fit."
+        ) from error
+
+
+def without_empty_mask(data: Any) -> NDArray:
+    """Convert data to a plain array; refuse masked arrays with masked entries.
+
+    Parameters
+    ----------
+    data : array_like
+        Data of any kind.
+
+    Returns
+    -------
+    ndarray
+        The data, not copied if they are an array.
+
+    Raises
+    ------
+    ValueError
+        If the data are a masked array in which entries are masked.
+    """
+    if isinstance(data, np.ma.MaskedArray) and (n := np.ma.count_masked(data)):
+        raise ValueError(
+            f"{n} entries of the data are masked (numpy.ma), which would be ignored. "
+            "Leave out whole pixels with `navigation_mask` and whole channels with "
+            "`signal_mask`, or replace the masked entries with `data.filled(value)`; "
+            "`s.tensor_decomposition(..., missing=mask)` leaves out single entries."
+        )
+    return np.asarray(data)
 
 
 class Block(NamedTuple):
@@ -233,7 +276,7 @@ class DaskSource:
         graph[name] = (list, level)
         layers = HighLevelGraph.from_collections(name, graph, [self.data])
         # Worker processes of dask.distributed have one BLAS thread by default.
-        with one_blas_thread():
+        with one_blas_thread(), _advice_on_closed_files():
             (results,) = dask.compute(Delayed(name, layers))
         # Drop each reference, or there would be two copies of the row results.
         results.reverse()
@@ -290,7 +333,7 @@ def _merge(pieces, navigation_dimension):
 
 def _concatenate(pieces, axis):
     if not isinstance(pieces, list):
-        return pieces if hasattr(pieces, "tocsr") else np.asarray(pieces)
+        return pieces if hasattr(pieces, "tocsr") else without_empty_mask(pieces)
     parts = [_concatenate(piece, axis + 1) for piece in pieces]
     if len(parts) == 1:
         return parts[0]
@@ -305,6 +348,6 @@ def as_source(data: Any, signal_dimension: int) -> ArraySource | DaskSource:
         return ArraySource(data.tocsr())
     if hasattr(data, "dask"):
         return DaskSource(data, signal_dimension)
-    data = np.asarray(data)
+    data = without_empty_mask(data)
     n_channels = math.prod(data.shape[data.ndim - signal_dimension :])
     return ArraySource(data.reshape(-1, n_channels))

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..suggestions import did_you_mean
 from . import absorption, loaders
 
 if TYPE_CHECKING:
@@ -319,10 +319,9 @@ def find(name: str) -> Dataset:
     """
     if name in DATASETS:
         return DATASETS[name]
-    close = get_close_matches(str(name), DATASETS, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
     raise ValueError(
-        f"There is no data set {name!r}.{hint} Known: {', '.join(names())}."
+        f"There is no data set {name!r}.{did_you_mean(name, DATASETS)} "
+        f"Known: {', '.join(names())}."
     )
 
 

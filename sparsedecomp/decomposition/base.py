@@ -20,6 +20,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sparsedecomp.blocks import BlockMatrix, as_blocks
+from sparsedecomp.blocks.sources import without_empty_mask
 from sparsedecomp.decomposition.iterate import Outcome
 from sparsedecomp.decomposition.progress import Monitor
 
@@ -135,6 +136,8 @@ class BlockFactorisation(
     def _blocks(self, X: MatrixLike, reset: bool) -> BlockMatrix:
         """The data as a matrix of blocks, checked against those of the fit."""
         if not (isinstance(X, BlockMatrix) or hasattr(X, "dask")):
+            if isinstance(X, np.ma.MaskedArray):
+                X = without_empty_mask(X)
             X = validate_data(
                 self,
                 X,

@@ -23,7 +23,7 @@ class Algorithm(NamedTuple):
     Attributes
     ----------
     name : str
-        Name of the algorithm in lower snake case; users may write it in any case.
+        Name of the algorithm in lower snake case; users may write it as `find` says.
     target : str
         ``"module:Class"`` of an estimator with ``fit_transform``, ``transform`` and
         ``components_``, which takes ``n_components`` and ``callback``.
@@ -196,7 +196,8 @@ def find(name: object) -> Algorithm | None:
     Parameters
     ----------
     name : object
-        Value of ``algorithm``: a name in any case, or an estimator.
+        Value of ``algorithm``: an estimator, or a name in any case, with hyphens,
+        spaces or nothing in place of the underscores.
 
     Returns
     -------
@@ -205,9 +206,17 @@ def find(name: object) -> Algorithm | None:
 
     Examples
     --------
-    >>> find("NMF_SO_ARD").needs_dimension
-    False
+    >>> find("NMF-SO-ARD").name
+    'nmf_so_ard'
     >>> find("SVD") is None
     True
     """
-    return ALGORITHMS.get(name.lower()) if isinstance(name, str) else None
+    return _BY_SPELLING.get(_spelling(name)) if isinstance(name, str) else None
+
+
+def _spelling(name: str) -> str:
+    return name.lower().translate(_WITHOUT_SEPARATORS)
+
+
+_WITHOUT_SEPARATORS = str.maketrans("", "", "-_ ")
+_BY_SPELLING = {_spelling(name): algorithm for name, algorithm in ALGORITHMS.items()}

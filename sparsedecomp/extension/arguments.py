@@ -7,10 +7,11 @@ argument is ignored. All other names go to the estimator.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import numbers
 from typing import TYPE_CHECKING, Any
+
+from ..suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from hyperspy.api.signals import BaseSignal
@@ -44,6 +45,11 @@ _CONVERSIONS = {
     "b": "Convert it with `s.change_dtype('float32')`.",
     "O": "Give all pixels the same number of channels.",
     "V": "Split its colours with `s.change_dtype('uint8')`.",
+}
+_TENSORS = ("cpd", "tucker", "parafac2")
+_ADVICE_ON_NUMBER = {
+    True: "`s.tensor_rank()` estimates it.",
+    False: "`s.estimate_rank()` estimates it, 'nmf_so_ard' finds it by itself.",
 }
 REPROJECTIONS = (None, "navigation", "signal", "both")
 
@@ -97,15 +103,13 @@ def _is_one_of(value: object, choices: tuple) -> bool:
 
 def _unknown(algorithm: Algorithm, name: str, known: list[str]) -> str:
     if name == "n_components":
-        hint = "Give the number of components as `output_dimension`."
-    elif close := difflib.get_close_matches(name, known, n=1):
-        hint = f"Did you mean '{close[0]}'?"
+        hint = " Give the number of components as `output_dimension`."
     else:
-        hint = ""
+        hint = did_you_mean(name, known)
     return (
-        f"algorithm='{algorithm.name}' has no parameter '{name}'. {hint} "
+        f"algorithm='{algorithm.name}' has no parameter '{name}'.{hint} "
         f"Its parameters are: {', '.join(known)}."
-    ).replace("  ", " ")
+    )
 
 
 def check_output_dimension(algorithm: Algorithm, value: object) -> None:
@@ -125,9 +129,10 @@ def check_output_dimension(algorithm: Algorithm, value: object) -> None:
     """
     if value is None:
         if algorithm.needs_dimension:
+            advice = _ADVICE_ON_NUMBER[algorithm.name in _TENSORS]
             raise ValueError(
                 f"`output_dimension` must be specified for '{algorithm.name}': give "
-                "the number of components. 'nmf_so_ard' finds it by itself."
+                f"the number of components. {advice}"
             )
     elif isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise ValueError(
@@ -154,6 +159,31 @@ def check_reprojection(value: object) -> None:
         raise ValueError(
             "`reproject` must be None, 'navigation', 'signal' or 'both', "
             f"not {value!r}."
+        )
+
+
+def check_is_signal(signal: object, function: str) -> None:
+    """Check that the data of a function are a HyperSpy signal.
+
+    Parameters
+    ----------
+    signal : object
+        What was given.
+    function : str
+        Name of the function, for the message.
+
+    Raises
+    ------
+    TypeError
+        If it is anything else, for instance an array.
+    """
+    if not hasattr(signal, "axes_manager"):
+        kind = type(signal)
+        raise TypeError(
+            f"{function} needs a HyperSpy signal, but {kind.__module__}."
+            f"{kind.__qualname__} was given. Make a signal of an array, for instance "
+            "with `hyperspy.api.signals.Signal1D(array)`, or call an estimator of "
+            "sparsedecomp on the array itself."
         )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from ..suggestions import did_you_mean
 from . import algorithms, learning_results
 
 if TYPE_CHECKING:
@@ -274,9 +275,10 @@ def get_pixel_map(self: BaseSignal, name: str) -> BaseSignal:
     if name not in available:
         listed = ", ".join(map(repr, available)) or "none"
         raise ValueError(
-            f"There is no map {name!r} of the last decomposition, expected one of: "
-            f"{listed}. Call `s.decomposition` with an algorithm that makes it, for "
-            "instance 'sss_vca'."
+            f"There is no map {name!r} of the last decomposition."
+            f"{did_you_mean(name, available)} Expected one of: {listed}. "
+            "Call `s.decomposition` with an algorithm that makes it, for instance "
+            "'sss_vca'."
         )
     learning_results.check_axes(self)
     return maps_like(self, np.asarray(learning_results.read(self, name)), name)
@@ -387,6 +389,7 @@ def _results(
         if value not in known:
             raise ValueError(
                 f"`{name}` must be one of {', '.join(map(repr, known))}, not {value!r}."
+                f"{did_you_mean(value, known)}"
             )
     results = learning_results.matrices(signal, source)
     if results is None:

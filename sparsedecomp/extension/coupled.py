@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .arguments import check_signal
+from .arguments import check_is_signal, check_signal
 from .masks import in_array_order
+from .progress import progress_bar
 from .tensor_modes import modes_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def coupled_decomposition(
     smooth: bool = True,
     navigation_mask: Mask | Sequence[Mask | None] | None = None,
     signal_mask: Sequence[Mask | None] | None = None,
+    show_progressbar: bool | None = None,
     **parameters: Any,
 ) -> list[TensorResults]:
     """Decompose several signals at once that share their maps, or another mode.
@@ -64,6 +66,8 @@ def coupled_decomposition(
         determined.
     signal_mask : sequence of arrays, signals or None, optional
         Masks of the signals: True for channels that are left out.
+    show_progressbar : bool, optional
+        Whether to show a progress bar. Default: HyperSpy's preference.
     **parameters : object
         ``noise``, ``n_init``, ``max_iter``, ``tol``, ``random_state``, ``callback`` of
         `sparsedecomp.decomposition.fit_coupled`.
@@ -105,6 +109,7 @@ def coupled_decomposition(
         )
     label = Algorithm(_NAME, "", "", True, {}, {})
     for signal in signals:
+        check_is_signal(signal, _NAME)
         check_signal(signal, label)
     given = [None] * len(signals) if modes is None else modes
     modes = [_modes(s, m) for s, m in zip(signals, given, strict=True)]
@@ -122,14 +127,17 @@ def coupled_decomposition(
             strict=True,
         )
     ]
-    fit = fit_coupled(
-        tensors,
-        labels,
-        output_dimension,
-        modes=modes,
-        grids=_planes(signals, modes, labels) if smooth else None,
-        **parameters,
-    )
+    callback = parameters.pop("callback", None)
+    with progress_bar(show_progressbar, _NAME, callback) as report:
+        fit = fit_coupled(
+            tensors,
+            labels,
+            output_dimension,
+            modes=modes,
+            grids=_planes(signals, modes, labels) if smooth else None,
+            callback=report,
+            **parameters,
+        )
     return _results(signals, tensors, modes, names, labels, fit)
 
 

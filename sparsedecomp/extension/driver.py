@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..suggestions import did_you_mean
 from . import algorithms
 from .arguments import (
+    check_is_signal,
     check_output_dimension,
     check_reprojection,
     check_shape,
@@ -68,8 +70,8 @@ def decompose(
     signal : hyperspy.api.signals.BaseSignal
         Signal with at least one navigation and one signal axis.
     algorithm : str, default "nmf_so_ard"
-        Name of an algorithm, in any case; ``sparsedecomp.status().algorithms`` lists
-        them.
+        Name of an algorithm, in any case, with hyphens or spaces for underscores;
+        ``sparsedecomp.status().algorithms`` lists them.
     output_dimension : int, optional
         Number of components. Algorithms that find the number themselves use it as an
         upper bound and do not need it.
@@ -150,6 +152,7 @@ def decompose(
     choice = _choice(algorithm)
     check_output_dimension(choice, output_dimension)
     check_reprojection(reproject)
+    check_is_signal(signal, "decompose")
     parameters = estimator_parameters(choice, parameters)
     check_signal(signal, choice)
     parameters = plain_arrays(signal, parameters)
@@ -213,12 +216,19 @@ def decompose(
     return estimator if return_info else None
 
 
-def _choice(algorithm: str) -> Algorithm:
+def _choice(algorithm: object) -> Algorithm:
+    if not isinstance(algorithm, str):
+        raise TypeError(
+            f"algorithm={algorithm!r} was given, expected a name such as 'nmf_so_ard'. "
+            "An estimator is passed to `s.decomposition(algorithm=...)`."
+        )
     choice = algorithms.find(algorithm)
     if choice is None:
         known = ", ".join(f"'{name}'" for name in algorithms.ALGORITHMS)
         raise ValueError(
-            f"algorithm={algorithm!r} not recognised. Expected one of: {known}. "
+            f"algorithm={algorithm!r} not recognised."
+            f"{did_you_mean(algorithm, algorithms.ALGORITHMS)} Expected one of: "
+            f"{known}. "
             "HyperSpy's own algorithms are called with `s.decomposition`."
         )
     return choice

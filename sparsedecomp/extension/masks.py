@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from ..blocks.sources import without_empty_mask
+
 if TYPE_CHECKING:
     from hyperspy.api.signals import BaseSignal
 
@@ -64,7 +66,7 @@ def in_array_order(
 
 def _transposed_data(mask: Any, space: str) -> np.ndarray:
     if not hasattr(mask, "axes_manager"):
-        return np.asarray(mask).T
+        return without_empty_mask(mask).T
     other = SPACES[1 - SPACES.index(space)]
     dimension = getattr(mask.axes_manager, f"{other}_dimension")
     if dimension:
@@ -72,4 +74,4 @@ def _transposed_data(mask: Any, space: str) -> np.ndarray:
             f"The {space} mask is a signal with {dimension} {other} axes: it must have "
             f"{space} axes only. Transpose it, for instance with `mask.T`."
         )
-    return np.asarray(mask._data_aligned_with_axes)
+    return without_empty_mask(mask._data_aligned_with_axes)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..suggestions import did_you_mean
 from . import learning_results
 from .components import maps_like, spectra_like
 from .learning_results import expanded
@@ -100,7 +101,8 @@ class Segmentation:
         for name in (numerator, denominator):
             if name not in self.names:
                 raise ValueError(
-                    f"There is no window '{name}', expected one of "
+                    f"There is no window '{name}'.{did_you_mean(name, self.names)} "
+                    "Expected one of "
                     f"{', '.join(map(repr, self.names)) or 'none: give windows'}."
                 )
         a, b = (
@@ -236,6 +238,7 @@ def _check_choices(signal: BaseSignal, method: str, source: str, windows: Any) -
         if value not in known:
             raise ValueError(
                 f"`{name}` must be one of {', '.join(map(repr, known))}, not {value!r}."
+                f"{did_you_mean(value, known)}"
             )
     if (source == "windows") != (windows is not None):
         raise ValueError(
@@ -335,7 +338,8 @@ def _estimator(
     for parameter in parameters:
         if parameter not in known:
             raise TypeError(
-                f"method='{method}' has no parameter '{parameter}'. Its parameters "
-                f"are: {', '.join(known)}."
+                f"method='{method}' has no parameter '{parameter}'."
+                f"{did_you_mean(parameter, known)} Its parameters are: "
+                f"{', '.join(known)}."
             )
     return cls(n_clusters, **parameters)

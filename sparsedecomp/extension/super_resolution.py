@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .arguments import check_is_signal
 from .fine_signal import SuperResolution, fine_signal
 from .masks import in_array_order
 
@@ -220,6 +221,7 @@ def _frames_of(signals: BaseSignal | Sequence[BaseSignal]) -> list[BaseSignal]:
         signals = _unstacked(signals)
     frames = []
     for number, frame in enumerate(signals):
+        check_is_signal(frame, "super_resolve")
         axes = frame.axes_manager
         if axes.navigation_dimension == 0 and axes.signal_dimension == 2:
             frame = frame.transpose(navigation_axes=2)
@@ -342,6 +344,8 @@ def _stacked(
     frames: list[BaseSignal], navigation_mask: Any
 ) -> tuple[NDArray | da.Array, NDArray | None]:
     """Data and mask of all frames, frames first."""
+    from ..blocks.sources import without_empty_mask
+
     arrays = [frame._data_aligned_with_axes for frame in frames]
     if not frames[0].axes_manager.signal_dimension:
         arrays = [a.reshape(*a.shape[:2], 1) for a in arrays]
@@ -350,7 +354,7 @@ def _stacked(
 
         data = da.stack(arrays)
     else:
-        data = np.stack(arrays)
+        data = np.stack([without_empty_mask(a) for a in arrays])
     if navigation_mask is None:
         return data, None
     if not isinstance(navigation_mask, list | tuple):

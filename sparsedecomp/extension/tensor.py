@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..suggestions import did_you_mean
 from . import algorithms
 from .arguments import check_output_dimension, check_signal, estimator_parameters
 from .components import spectra_like
@@ -234,7 +235,8 @@ def _choice(algorithm: str) -> algorithms.Algorithm:
     choice = ALGORITHMS.get(str(algorithm).lower())
     if choice is None:
         raise ValueError(
-            f"algorithm={algorithm!r} is not a tensor decomposition. Expected one of: "
+            f"algorithm={algorithm!r} is not a tensor decomposition."
+            f"{did_you_mean(algorithm, ALGORITHMS)} Expected one of: "
             f"{', '.join(map(repr, ALGORITHMS))}."
         )
     return choice

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from sparsedecomp.blocks.sources import without_empty_mask
+
 if TYPE_CHECKING:
     import dask.array as da
     from hyperspy.signals import BaseSignal, Signal1D
@@ -54,6 +56,7 @@ def spectra_of(
     data = signal._data_aligned_with_axes
     dtype = np.dtype(dtype or floating(data.dtype))
     if not signal._lazy:
+        data = without_empty_mask(data)
         return np.asarray(function(data, *extras), dtype=dtype)
     data = data.rechunk({-1: -1})
     blocks = [_in_chunks_of(extra, data) for extra in extras]
@@ -161,7 +164,8 @@ def mean_spectrum(signal: Signal1D) -> np.ndarray:
             import dask.array as da
 
             return np.asarray(da.nanmean(data.astype(float), axis=pixels).compute())
-        return np.nanmean(data.astype(float), axis=pixels) if pixels else data * 1.0
+        data = without_empty_mask(data).astype(float)
+        return np.nanmean(data, axis=pixels) if pixels else data
 
 
 def map_of(value: Any, signal: Signal1D, name: str) -> Array:
