@@ -218,6 +218,9 @@ def _decompose(arguments: argparse.Namespace) -> int:
             _say(f"{count} failed: {one_line(outcome.error)}")
         elif outcome.state == "skipped":
             print(f"{count} done before, {outcome.target}", flush=True)
+        elif outcome.state == "busy":
+            text = "another run is working on it, skipped"
+            print(f"{count} {text}, {outcome.target}", flush=True)
         else:
             print(f"{count} {_line_of(outcome)}", flush=True)
 
@@ -330,7 +333,8 @@ def _add_decompose(commands, common):
         description=(
             "Decompose each FILE into a small .hspy file: maps, spectra = "
             "hs.load(OUT). Results that exist already are not computed again; "
-            "results of other data or settings are not replaced without --force."
+            "results of other data or settings are not replaced without --force. "
+            "Several runs may share a folder: each takes the files that are free."
         ),
         epilog="Exit codes: 0 success, 1 a file failed, 2 usage, 130 interrupted.",
     )

@@ -2,7 +2,12 @@
 
 import errno
 import json
+import os
+import platform
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import h5py
@@ -13,6 +18,7 @@ import pytest
 import sparsedecomp
 from sparsedecomp.batch import (
     Settings,
+    claims,
     decompose_files,
     fingerprint,
     plan_outputs,
@@ -426,6 +432,145 @@ class TestFailure:
         with pytest.raises(FileExistsError, match="appeared meanwhile"):
             run_one(cube, target)
         assert target.read_text() == "somebody else's"
+
+
+@pytest.fixture
+def dead_pid():
+    """The number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@pytest.fixture
+def other_process():
+    """A process that runs until the test ends."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    yield process
+    process.communicate()
+
+
+needs_posix = pytest.mark.skipif(os.name == "nt", reason="Windows decides by age alone")
+
+
+class TestAfterAKill:
+    @needs_posix
+    def test_kill_leaves_nothing_after_the_next_run(self, cube, tmp_path):
+        code = (
+            "import os, h5py, sys; from sparsedecomp.cli import main\n"
+            "h5py.Group.copy = lambda *a, **k: os.kill(os.getpid(), 9)\n"
+            f"main(['decompose', {str(cube)!r}, '--output', {str(tmp_path / 'out')!r} "
+            "+ '/', '--quiet', '--set', 'max_iter=20', '--set', 'n_init=1', "
+            "'--set', 'random_state=0'])"
+        )
+        done = subprocess.run([sys.executable, "-c", code])
+        assert done.returncode == -signal.SIGKILL
+        assert len(names_in(tmp_path / "out")) == 3
+        assert run_one(cube, tmp_path / "out").state == "done"
+        assert names_in(tmp_path / "out") == ["cube.hspy"]
+
+    @needs_posix
+    def test_only_what_is_dead_or_old_is_removed(
+        self, cube, tmp_path, dead_pid, other_process
+    ):
+        host, alive = platform.node(), other_process.pid
+        removed = [
+            f".cube-{host}-{dead_pid}-1.hspy",
+            f".cube-{dead_pid}-2.hspy",
+            # Containers give the number of a killed process to the next one.
+            f".cube-{host}-{os.getpid()}-1.hspy",
+            f".cube-elsewhere-{alive}-2.hspy",
+        ]
+        kept = [
+            f".cube-{host}-{alive}-1.hspy",
+            f".cube-elsewhere-{dead_pid}-1.hspy",
+            f".another-{host}-{dead_pid}-1.hspy",
+            ".cube-notes-1.hspy",
+        ]
+        folder = tmp_path / "out"
+        folder.mkdir()
+        for name in removed + kept:
+            (folder / name).write_text("")
+        long_ago = time.time() - 1e5
+        os.utime(folder / removed[-1], (long_ago, long_ago))
+        run_one(cube, folder)
+        assert names_in(folder) == sorted([*kept, "cube.hspy"])
+
+
+class TestTwoRuns:
+    def claim(self, folder, owner, age=0.0):
+        folder.mkdir(exist_ok=True)
+        file = folder / ".cube.hspy.claim"
+        file.write_text(owner)
+        os.utime(file, (time.time() - age,) * 2)
+
+    def test_what_another_run_is_doing_is_skipped(
+        self, cube, tmp_path, small_signal, other_process
+    ):
+        small_signal.save(tmp_path / "second.hspy")
+        self.claim(tmp_path / "out", f"{platform.node()} {other_process.pid}")
+        seen = []
+        outcomes = run(
+            [cube, tmp_path / "second.hspy"], tmp_path / "out", report=seen.append
+        )
+        assert [o.state for o in outcomes] == ["busy", "done"]
+        assert seen == outcomes[::-1]
+        assert names_in(tmp_path / "out") == [".cube.hspy.claim", "second.hspy"]
+
+    def test_what_another_run_finishes_meanwhile_was_done_before(
+        self, cube, tmp_path, small_signal, other_process
+    ):
+        small_signal.save(tmp_path / "second.hspy")
+        run_one(cube, tmp_path / "ready" / "cube.hspy")
+        folder = tmp_path / "out"
+        self.claim(folder, f"{platform.node()} {other_process.pid}")
+
+        def finish(outcome):
+            if outcome.state == "done":
+                (tmp_path / "ready" / "cube.hspy").rename(folder / "cube.hspy")
+                (folder / ".cube.hspy.claim").unlink()
+
+        outcomes = run([cube, tmp_path / "second.hspy"], folder, report=finish)
+        assert [o.state for o in outcomes] == ["skipped", "done"]
+
+    def test_equal_result_that_appears_while_writing_was_done_before(
+        self, cube, tmp_path, monkeypatch
+    ):
+        run_one(cube, tmp_path / "ready.hspy")
+        target, copy = tmp_path / "out.hspy", h5py.Group.copy
+
+        def copy_slowly(*args, **kwargs):
+            copy(*args, **kwargs)
+            (tmp_path / "ready.hspy").rename(target)
+
+        monkeypatch.setattr(h5py.Group, "copy", copy_slowly)
+        assert run_one(cube, target).state == "skipped"
+        assert names_in(tmp_path) == ["cube.hspy", "out.hspy"]
+
+    @pytest.mark.parametrize("reason", ["dead", "silent"])
+    def test_claims_of_killed_runs_are_void(self, cube, tmp_path, dead_pid, reason):
+        if reason == "silent":
+            self.claim(tmp_path / "out", f"elsewhere {dead_pid}", age=1000)
+        elif os.name == "nt":
+            pytest.skip("Windows decides by age alone")
+        else:
+            self.claim(tmp_path / "out", f"{platform.node()} {dead_pid}")
+        assert run_one(cube, tmp_path / "out").state == "done"
+        assert names_in(tmp_path / "out") == ["cube.hspy"]
+
+    def test_claim_stays_fresh_while_the_work_lasts(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(claims, "_INTERVAL", 0.01)
+        with claims.claimed(tmp_path / "cube.hspy") as mine:
+            assert mine
+            with claims.claimed(tmp_path / "cube.hspy") as again:
+                assert not again
+            file = tmp_path / ".cube.hspy.claim"
+            os.utime(file, (0, 0))
+            end = time.monotonic() + 10
+            while file.stat().st_mtime < 1 and time.monotonic() < end:
+                time.sleep(0.01)
+            assert file.stat().st_mtime > 1
+        assert names_in(tmp_path) == []
 
 
 class TestScheduler:

@@ -48,6 +48,13 @@ def test_decompose_again_says_that_it_was_done(decompose, cube, tmp_path):
     assert out == f"[1/1] {cube}: done before, {tmp_path}/out.hspy\n"
 
 
+def test_file_of_another_run_is_skipped_without_failure(decompose, cube, tmp_path):
+    (tmp_path / ".out.hspy.claim").write_text("elsewhere 1")
+    code, out, err = decompose(cube, "--output", tmp_path / "out.hspy")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"[1/1] {cube}: another run is working on it, skipped, ")
+
+
 def test_refusal_names_the_way_out_and_force_takes_it(decompose, cube, tmp_path):
     decompose(cube, "--output", tmp_path / "out.hspy")
     other = (cube, "--output", tmp_path / "out.hspy", "--max-components", 2)

@@ -4,8 +4,8 @@ from sparsedecomp.batch.jobs import (
     FileOutcome,
     Settings,
     decompose_files,
-    plan_outputs,
 )
+from sparsedecomp.batch.outputs import plan_outputs
 from sparsedecomp.batch.results import fingerprint, read_record, write_results
 
 __all__ = [

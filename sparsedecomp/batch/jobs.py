@@ -3,7 +3,8 @@
 Every input gets a result file (see :mod:`sparsedecomp.batch.results`). A file is
 skipped if its result exists and was made from the same data with the same settings. A
 result of other data or settings is an error unless ``force`` is given. A file that
-fails does not stop the others.
+fails does not stop the others. Several runs may share a folder: each takes the files
+that no other is working on.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sparsedecomp.batch.claims import claimed, remove_abandoned
 from sparsedecomp.batch.inputs import load_cube, masks_for, parse_ranges
+from sparsedecomp.batch.outputs import plan_outputs
 from sparsedecomp.batch.results import (
     fingerprint,
     read_record,
@@ -127,8 +130,9 @@ class FileOutcome:
     ----------
     source, target : pathlib.Path
         Input and result file.
-    state : {"done", "skipped", "failed"}
-        Whether the file was decomposed; "skipped" if an equal result exists already.
+    state : {"done", "skipped", "busy", "failed"}
+        Whether the file was decomposed; "skipped" if an equal result exists already,
+        "busy" if another run was still working on it when this one ended.
     seconds : float
         Wall time spent on the file.
     summary : dict
@@ -144,62 +148,6 @@ class FileOutcome:
     seconds: float = 0.0
     summary: dict[str, Any] = field(default_factory=dict)
     error: Exception | None = None
-
-
-def plan_outputs(
-    files: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str]
-) -> list[Path]:
-    """Choose the result file of each input.
-
-    Parameters
-    ----------
-    files : sequence of path-like
-        Input files.
-    output : str or path-like
-        A file for one input; a folder (existing, or ending in ``/``) or a name with
-        ``{stem}`` in it for any number.
-
-    Returns
-    -------
-    list of pathlib.Path
-        Result file of each input, ending in ``.hspy``.
-
-    Raises
-    ------
-    ValueError
-        If two inputs would share a result, a result would replace an input, or the
-        name is neither of the above.
-
-    Examples
-    --------
-    >>> from sparsedecomp.batch import plan_outputs
-    >>> [p.as_posix() for p in plan_outputs(["a.dm4", "b.dm4"], "out/{stem}_ard.hspy")]
-    ['out/a_ard.hspy', 'out/b_ard.hspy']
-    """
-    sources, text = [Path(file) for file in files], str(output)
-    if "{stem}" in text:
-        targets = [Path(text.replace("{stem}", source.stem)) for source in sources]
-    elif text.endswith("/") or Path(text).is_dir():
-        targets = [Path(text) / f"{source.stem}.hspy" for source in sources]
-    elif len(sources) == 1:
-        targets = [Path(text)]
-    else:
-        raise ValueError(
-            f"{len(sources)} files cannot share the output {text}: give a folder "
-            "(ending in /) or a name with {stem} in it"
-        )
-    for i, target in enumerate(targets):
-        if target.suffix != ".hspy":
-            raise ValueError(f"a result file ends in .hspy, not {target.name}")
-        if target in targets[:i]:
-            clash = sources[targets.index(target)]
-            raise ValueError(
-                f"{clash} and {sources[i]} would both be written to {target}: "
-                "put them into different folders"
-            )
-        if target.resolve() in [source.resolve() for source in sources]:
-            raise ValueError(f"the output {target} is one of the inputs")
-    return targets
 
 
 def decompose_files(
@@ -281,32 +229,62 @@ def decompose_files(
     settings.check()
     targets = plan_outputs(files, output)
     wanted = settings.record()
-    outcomes = []
+    remove_abandoned(targets)
+    jobs = list(zip(map(Path, files), targets, strict=True))
+    outcomes: dict[int, FileOutcome] = {}
     with _scheduler(scheduler):
-        for source, target in zip(map(Path, files), targets, strict=True):
-            start = time.perf_counter()
-            try:
-                outcome = FileOutcome(source, target, "skipped")
-                if force or not _is_done(source, target, wanted):
-                    outcome.summary = _decompose_file(
-                        source, target, settings, wanted, lazy, chunks,
-                        force, show_progressbar,
-                    )  # fmt: skip
-                    outcome.state = "done"
-            except Exception as error:
-                _logger.debug("%s failed", source, exc_info=True)
-                outcome = FileOutcome(source, target, "failed", error=error)
-            outcome.seconds = time.perf_counter() - start
-            outcomes.append(outcome)
-            if report is not None:
-                report(outcome)
-    return outcomes
+        # What another run is working on is looked at again after all else is done.
+        for last_try in (False, True):
+            for i in sorted(set(range(len(jobs))) - set(outcomes)):
+                outcome = _outcome(
+                    *jobs[i], settings, wanted, lazy, chunks, force, show_progressbar
+                )
+                if outcome.state == "busy" and not last_try:
+                    continue
+                outcomes[i] = outcome
+                if report is not None:
+                    report(outcome)
+    return [outcomes[i] for i in range(len(jobs))]
+
+
+def _outcome(source, target, settings, wanted, lazy, chunks, force, bar):
+    """Decompose one file unless that is done or another run is doing it."""
+    start = time.perf_counter()
+    outcome = FileOutcome(source, target, "skipped")
+    try:
+        if not source.exists():
+            raise FileNotFoundError(f"{source} does not exist")
+        if not force and _is_done(source, target, wanted):
+            return outcome
+        with claimed(target) as mine:
+            if not mine:
+                outcome.state = "busy"
+            # The other run may have ended since the first look.
+            elif force or not _is_done(source, target, wanted):
+                outcome.summary = _decompose_file(
+                    source, target, settings, wanted, lazy, chunks, force, bar
+                )
+                outcome.state = "done"
+    except Exception as error:
+        if not _is_equal_result(error, source, target, wanted):
+            _logger.debug("%s failed", source, exc_info=True)
+            outcome = FileOutcome(source, target, "failed", error=error)
+    outcome.seconds = time.perf_counter() - start
+    return outcome
+
+
+def _is_equal_result(error, source, target, wanted):
+    """Whether writing failed because another run has just written the same."""
+    if not isinstance(error, FileExistsError):
+        return False
+    try:
+        return _is_done(source, target, wanted)
+    except FileExistsError:
+        return False
 
 
 def _is_done(source: Path, target: Path, wanted: dict[str, Any]) -> bool:
     """Whether the wanted result exists; a different one is an error."""
-    if not source.exists():
-        raise FileNotFoundError(f"{source} does not exist")
     if not target.exists():
         return False
     record = read_record(target)
@@ -330,8 +308,6 @@ def _decompose_file(source, target, settings, wanted, lazy, chunks, force, bar):
     """Load, decompose and write one file; return the summary of the fit."""
     from sparsedecomp import __version__, decompose
 
-    if not source.exists():
-        raise FileNotFoundError(f"{source} does not exist")
     record = {
         "version": __version__,
         "input": source.name,
@@ -355,7 +331,6 @@ def _decompose_file(source, target, settings, wanted, lazy, chunks, force, bar):
             # An unfinished result must not be taken for a finished one.
             raise KeyboardInterrupt
         record["summary"] = summary_of(model)
-        target.parent.mkdir(parents=True, exist_ok=True)
         write_results(target, signal, record, overwrite=force)
     finally:
         if lazy and source.suffix == ".hspy":

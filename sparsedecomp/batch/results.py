@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sparsedecomp.batch.claims import temporary_path
+
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
 
@@ -251,9 +253,7 @@ def _uninterrupted() -> Iterator[None]:
 @contextmanager
 def _replacing(path: Path, overwrite: bool) -> Iterator[list[Path]]:
     """Yield two temporary paths and rename the first to ``path`` if all went well."""
-    temporary = [
-        path.with_name(f".{path.stem}-{os.getpid()}-{part}.hspy") for part in (1, 2)
-    ]
+    temporary = [temporary_path(path, part) for part in (1, 2)]
     try:
         yield temporary
         # Windows writes the buffers only of files that are open for writing.
