@@ -145,7 +145,8 @@ def segment_composition(
         names of X-ray lines such as ``["Fe_Ka", "O_Ka"]``, with windows of two line
         widths. Counts are summed without subtracting a background.
     navigation_mask, signal_mask : array or BaseSignal, optional
-        True where pixels or channels are left out, as in ``decomposition``.
+        True where pixels or channels are left out, as in ``decomposition``. With
+        ``source="loadings"`` pixels that the decomposition left out are left out too.
     **parameters : object
         Parameters of the estimator, such as ``random_state=0``, ``coupling=0``,
         ``max_clusters=3``.
@@ -262,9 +263,6 @@ def _sources(
     """Spectra, the data that are segmented, and the names of the windows."""
     from ..blocks import as_blocks
 
-    blocks = as_blocks(signal._data_aligned_with_axes, 1, **masks)
-    if source == "spectra":
-        return blocks, blocks, ()
     shape = signal.axes_manager._navigation_shape_in_array
     mask = masks["navigation_mask"]
     if source == "loadings":
@@ -274,8 +272,16 @@ def _sources(
                 "There are no loadings yet: call `s.decomposition` first."
             )
         factors, loadings = matrices
+        # Pixels that the decomposition left out have no loadings.
+        left_out = np.isnan(loadings).all(axis=1).reshape(shape)
+        mask = left_out if mask is None else mask | left_out
         counts = loadings * np.nansum(factors, axis=0, dtype=float)
-        return blocks, as_blocks(counts.reshape(*shape, -1), navigation_mask=mask), ()
+        scaled = as_blocks(counts.reshape(*shape, -1), navigation_mask=mask)
+        masks = masks | {"navigation_mask": mask}
+        return as_blocks(signal._data_aligned_with_axes, 1, **masks), scaled, ()
+    blocks = as_blocks(signal._data_aligned_with_axes, 1, **masks)
+    if source == "spectra":
+        return blocks, blocks, ()
     names, inside = _windows(signal, windows)
     inside = inside[blocks.columns]
     if not inside.any(axis=0).all():

@@ -160,6 +160,29 @@ def test_loadings_of_a_decomposition(image, truth):
         image.segment_composition(2, source="loadings")
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+def test_loadings_of_a_masked_decomposition(image, lazy):
+    masked = np.zeros(NAVIGATION, bool)
+    masked[2, 3:6] = True
+    image.change_dtype("float32")
+    image.data[masked] = np.nan
+    image = image.as_lazy() if lazy else image
+    image.decomposition(
+        algorithm="nmf_so",
+        output_dimension=2,
+        navigation_mask=masked.T,
+        print_info=False,
+    )
+    also = np.zeros(NAVIGATION, bool)
+    also[0, 0] = True
+    for mask, without in ((None, masked), (also.T, masked | also)):
+        result = image.segment_composition(
+            2, "kmeans", "loadings", navigation_mask=mask, random_state=0
+        )
+        np.testing.assert_array_equal(result.labels.data == -1, without)
+        assert np.isfinite(result.mean_spectra.data).all()
+
+
 def test_names_of_x_ray_lines(image, truth):
     pytest.importorskip("exspy")
     image.set_signal_type("EDS_TEM")
