@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .portable import Portable
+
 if TYPE_CHECKING:
     import dask.array as da
     from hyperspy.api.signals import BaseSignal
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class SuperResolution:
+class SuperResolution(Portable):
     """Report of how a fine map was made; printed, it is a table.
 
     Attributes

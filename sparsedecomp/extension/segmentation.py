@@ -13,8 +13,11 @@ from . import learning_results
 from .components import maps_like, spectra_like
 from .learning_results import expanded
 from .masks import in_array_order
+from .portable import Portable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hyperspy.api.signals import BaseSignal
 
     from ..blocks import BlockMatrix
@@ -32,7 +35,7 @@ SOURCES = ("spectra", "windows", "loadings")
 
 
 @dataclass(frozen=True, eq=False)
-class Segmentation:
+class Segmentation(Portable):
     """Phases of a specimen, by decreasing number of pixels.
 
     Attributes
@@ -110,6 +113,48 @@ class Segmentation:
         )
         with np.errstate(divide="ignore", invalid="ignore"):
             return a / b, a / b * np.sqrt(1 / a + 1 / b)
+
+    def save(self, path: str | Path, overwrite: bool = False) -> Path:
+        """Write everything to one ``.npz`` file.
+
+        Parameters
+        ----------
+        path : str or Path
+            Name of the file. ``.npz`` is added if it has another extension or none.
+        overwrite : bool, default False
+            Whether an existing file is replaced.
+
+        Returns
+        -------
+        Path
+            Name of the written file.
+
+        Raises
+        ------
+        FileExistsError
+            If the file exists and `overwrite` is False.
+        """
+        from .segmentation_files import write
+
+        return write(self, path, overwrite)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Segmentation:
+        """Read a file that `save` has written.
+
+        Parameters
+        ----------
+        path : str or Path
+            Name of the file.
+
+        Returns
+        -------
+        Segmentation
+            The phases that were saved.
+        """
+        from .segmentation_files import read
+
+        return read(path)
 
 
 def segment_composition(
@@ -332,14 +377,31 @@ def _line_windows(
     return dict(zip(lines, edges, strict=True))
 
 
+def estimator_class(method: str) -> type[PottsMixture] | type[CompositionKMeans]:
+    """Import the estimator of a method.
+
+    Parameters
+    ----------
+    method : {"mixture", "kmeans"}
+        Method of `segment_composition`.
+
+    Returns
+    -------
+    type
+        Class of the estimator.
+    """
+    from importlib import import_module
+
+    module, _, name = METHODS[method].partition(":")
+    return getattr(import_module(module), name)
+
+
 def _estimator(
     method: str, n_clusters: int | None, parameters: dict[str, Any]
 ) -> PottsMixture | CompositionKMeans:
-    import importlib
     import inspect
 
-    module, _, name = METHODS[method].partition(":")
-    cls = getattr(importlib.import_module(module), name)
+    cls = estimator_class(method)
     known = [p for p in inspect.signature(cls).parameters if p != "n_clusters"]
     for parameter in parameters:
         if parameter not in known:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .portable import Portable
+
 if TYPE_CHECKING:
     from hyperspy.api.signals import BaseSignal
 
@@ -18,7 +20,7 @@ _FORMAT = 1
 
 
 @dataclass
-class TensorResults:
+class TensorResults(Portable):
     """Result of ``s.tensor_decomposition``.
 
     Attributes
@@ -138,7 +140,7 @@ class TensorResults:
             data = _model_block(W, S)
         data = data.reshape(*data.shape[:-1], *shape)
         data = np.moveaxis(data, 0, series)
-        model = _signal(data, axes, spectra.metadata.as_dictionary())
+        model = signal_of(data, axes, spectra.metadata.as_dictionary())
         model.metadata.General.title = f"Model by {self.algorithm}"
         return model.as_lazy() if lazy else model
 
@@ -178,10 +180,7 @@ class TensorResults:
         FileExistsError
             If the file exists and `overwrite` is False.
         """
-        path = Path(path)
-        path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
-        if path.exists() and not overwrite:
-            raise FileExistsError(f"{path} exists; give overwrite=True to replace it.")
+        path = file_to_write(path, overwrite)
         numbers: dict[str, Any] = {}
         words: dict[str, Any] = {}
         for name, value in self.diagnostics.items():
@@ -205,7 +204,7 @@ class TensorResults:
         with open(path, "wb") as file:
             np.savez(
                 file,
-                about=json.dumps(about, default=_plain),
+                about=json.dumps(about, default=plain_value),
                 weights=self.weights,
                 core=self.core,
                 loadings=self.loadings,
@@ -238,7 +237,7 @@ class TensorResults:
                 if name.startswith(prefix)
             }
             factors = [
-                _signal(file[f"factor_{m}"], axes, metadata)
+                signal_of(file[f"factor_{m}"], axes, metadata)
                 for m, (axes, metadata) in enumerate(
                     zip(about["axes"], about["metadata"], strict=True)
                 )
@@ -265,6 +264,33 @@ def _model_block(W: np.ndarray, S: np.ndarray) -> np.ndarray:
     return W @ S.reshape(len(S), *(1,) * (W.ndim - 3), *S.shape[1:])
 
 
+def file_to_write(path: str | Path, overwrite: bool) -> Path:
+    """Name of a ``.npz`` file to be written.
+
+    Parameters
+    ----------
+    path : str or Path
+        Name that was given. ``.npz`` is added if it has another extension or none.
+    overwrite : bool
+        Whether the file may exist.
+
+    Returns
+    -------
+    Path
+        Name with the extension.
+
+    Raises
+    ------
+    FileExistsError
+        If the file exists and `overwrite` is False.
+    """
+    path = Path(path)
+    path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists; give overwrite=True to replace it.")
+    return path
+
+
 def axes_of(signal: BaseSignal) -> list[dict]:
     """Describe all axes in array order by plain Python objects.
 
@@ -278,18 +304,44 @@ def axes_of(signal: BaseSignal) -> list[dict]:
     list of dict
     """
     axes = signal.axes_manager.as_dictionary().values()
-    return [json.loads(json.dumps(axis, default=_plain)) for axis in axes]
+    return [json.loads(json.dumps(axis, default=plain_value)) for axis in axes]
 
 
-def _plain(value: object) -> Any:
-    """Values that JSON does not know: arrays as lists, others as None."""
+def plain_value(value: object) -> Any:
+    """Replace a value that JSON does not know: arrays by lists, others by None.
+
+    Parameters
+    ----------
+    value : object
+        Value of any type.
+
+    Returns
+    -------
+    list, number or None
+        Value for JSON.
+    """
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     return None
 
 
-def _signal(data: Any, axes: list[dict], metadata: dict) -> BaseSignal:
-    """Signal of the class that belongs to its metadata and axes."""
+def signal_of(data: Any, axes: list[dict], metadata: dict) -> BaseSignal:
+    """Signal of the class that belongs to its metadata and axes.
+
+    Parameters
+    ----------
+    data : array
+        NumPy or dask array.
+    axes : list of dict
+        Description of the axes by `axes_of`.
+    metadata : dict
+        Metadata of the signal.
+
+    Returns
+    -------
+    hyperspy.api.signals.BaseSignal
+        Lazy signal for a dask array.
+    """
     from hyperspy.api import signals
 
     axes = [{k: v for k, v in axis.items() if v is not None} for axis in axes]
