@@ -2,6 +2,8 @@
 
 import os
 import sys
+import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -143,6 +145,38 @@ def test_failures_are_shown_in_feffs_words(monkeypatch, tmp_path, code, message)
     program(tmp_path, monkeypatch, code)
     with pytest.raises(FeffError, match=message):
         run_feff(make_cluster("Cu", ["Cu"]), "K", PATHS, time_limit=0.5)
+
+
+GRANDCHILD = """
+import subprocess, sys, time
+code = "import time; time.sleep(0.8); open('survived', 'w'); time.sleep(20)"
+subprocess.Popen([sys.executable, "-c", code], cwd={folder!r})
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "message"),
+    [("time.sleep(30)", "was stopped"), ("sys.exit(3)", "code 3")],
+)
+def test_children_of_feff_are_stopped_with_it(monkeypatch, tmp_path, ending, message):
+    program(tmp_path, monkeypatch, GRANDCHILD.format(folder=str(tmp_path)) + ending)
+    start = time.monotonic()
+    with pytest.raises(FeffError, match=message):
+        run_feff(make_cluster("Cu", ["Cu"]), "K", PATHS, time_limit=0.4)
+    time.sleep(max(1.2 + start - time.monotonic(), 0))
+    assert not (tmp_path / "survived").exists()
+
+
+def test_output_of_feff_is_not_held_in_memory(monkeypatch, tmp_path):
+    code = "for _ in range(400): print('x' * 99_999)\nprint('end'); raise SystemExit(3)"
+    program(tmp_path, monkeypatch, code)
+    tracemalloc.start()
+    try:
+        with pytest.raises(FeffError, match="x\nend"):
+            run_feff(make_cluster("Cu", ["Cu"]), "K", PATHS)
+        assert tracemalloc.get_traced_memory()[1] < 4e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_program_that_is_none(monkeypatch, tmp_path):

@@ -11,9 +11,12 @@ import logging
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from .feff_path import FeffPath, read_feff_path
@@ -21,6 +24,8 @@ from .feff_path import FeffPath, read_feff_path
 _logger = logging.getLogger(__name__)
 
 ENVIRONMENT = "SPARSEDECOMP_FEFF6L"
+# Number of bytes of FEFF's output that are kept, of which errors show the last lines.
+_KEPT = 2**16
 _HOLES = {"K": 1, "L1": 2, "L2": 3, "L3": 4}
 _FOLDERS = {"Linux": "linux64", "Darwin": "darwin64", "Windows": "win64"}
 
@@ -129,27 +134,57 @@ def run_feff(
 def _call(program, folder, time_limit):
     _logger.info("running %s", program)
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             [str(program)],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=time_limit,
+            bufsize=0,
+            # A group of its own, so that its children can be stopped with it.
+            start_new_session=True,
         )
+    except OSError as error:
+        raise FeffError(f"{program} cannot be run: {error}.") from error
+    end = bytearray()
+    reader = threading.Thread(target=_keep_end, args=(process.stdout, end), daemon=True)
+    reader.start()
+    try:
+        code = process.wait(time_limit)
     except subprocess.TimeoutExpired as error:
         raise FeffError(
             f"FEFF took more than {time_limit:g} s and was stopped. Give fewer "
             "distances, or a longer time_limit."
         ) from error
-    except OSError as error:
-        raise FeffError(f"{program} cannot be run: {error}.") from error
-    printed = "\n".join(done.stdout.strip().splitlines()[-12:])
-    if done.returncode != 0 or not (folder / "phase.bin").is_file():
-        raise FeffError(f"FEFF ended with code {done.returncode}. It said:\n{printed}")
+    finally:
+        _stop(process)
+        # A child in another group may hold the pipe open.
+        reader.join(1.0)
+    lines = end.decode(errors="replace").strip().splitlines()
+    printed = "\n".join(lines[-12:])
+    if code != 0 or not (folder / "phase.bin").is_file():
+        raise FeffError(f"FEFF ended with code {code}. It said:\n{printed}")
     return printed
+
+
+def _keep_end(stream, end):
+    """Read a stream until it ends and keep its last bytes in an array."""
+    while piece := stream.read(_KEPT):
+        end += piece
+        del end[:-_KEPT]
+    stream.close()
+
+
+def _stop(process):
+    """Stop a program and the processes that it started."""
+    if os.name == "nt":
+        if process.poll() is None:
+            command = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
+            subprocess.run(command, capture_output=True)
+    else:
+        with suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _input_file(cluster, potentials, edge, control):
