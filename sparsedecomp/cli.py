@@ -96,6 +96,12 @@ def one_line(error: BaseException) -> str:
     """
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full: nothing was written; free some space and run again"
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
+        return (
+            "the file is larger than this system allows: nothing was written; raise "
+            "the limit on the size of files (ulimit -f) or choose another disk, and "
+            "run again"
+        )
     if isinstance(error, MemoryError):
         return "not enough memory: try --lazy, and smaller --chunks"
     return " ".join(str(error).split()) or type(error).__name__

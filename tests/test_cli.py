@@ -1,5 +1,7 @@
 """The command: what it prints where, its exit codes, and its words for errors."""
 
+import errno
+import os
 import re
 import subprocess
 import sys
@@ -93,6 +95,10 @@ def test_every_option_reaches_the_decomposition(decompose, cube, tmp_path):
         (["image.hspy"], 1, "image.hspy holds 0 cubes where one was expected"),
         (["cube.hspy", "--mask", "none.npy"], 1, "the mask none.npy does not exist"),
         (["cube.hspy", "--mask", "bad.npy"], 1, "the mask bad.npy has shape (2, 2)"),
+        (["cube.hspy", "--mask", "empty.npy"], 1, "the mask empty.npy could not be"),
+        (["cube.hspy", "--mask", "notes.hspy"], 1, "the mask notes.hspy could not be"),
+        (["cube.hspy", "--mask", "all.npy"], 1, "the mask all.npy leaves out every"),
+        (["cube.hspy", "--mask", "one.npy"], 1, "the mask one.npy leaves one pixel"),
         (["cube.hspy", "--signal-mask", "1:2"], 1, "no channel lies in 1:2"),
         (["cube.hspy", "--max-components", "99"], 1, "99"),
         (["negative.hspy"], 1, "negative"),
@@ -100,6 +106,9 @@ def test_every_option_reaches_the_decomposition(decompose, cube, tmp_path):
         (["complex.hspy"], 1, "complex"),
         (["cube.hspy", "--algorithm", "svd"], 2, "choose one of nmf_so, nmf_so_ard"),
         (["cube.hspy", "--set", "colour=1"], 2, "has no parameter 'colour'"),
+        (["cube.hspy", "--set", "max_iter=many"], 2, "'max_iter' parameter of"),
+        (["cube.hspy", "--set", "tol=[1]"], 2, "'tol' parameter of"),
+        (["cube.hspy", "cube.hspy"], 2, "cube.hspy is listed twice"),
         (["cube.hspy", "--max-components", "0"], 2, "positive integer, got 0"),
         (["cube.hspy", "--scheduler", "gpu"], 2, "unknown scheduler 'gpu'"),
         (["cube.hspy", "--chunks", "2,2"], 2, "give lazy as well"),
@@ -121,6 +130,9 @@ def test_every_error_has_its_words_and_leaves_nothing(
     small_signal.data[1, 2, 3] = np.nan
     small_signal.save("broken.hspy")
     np.save("bad.npy", np.zeros((2, 2), bool))
+    (cube.parent / "empty.npy").write_bytes(b"")
+    np.save("all.npy", np.ones((9, 7), bool))
+    np.save("one.npy", np.arange(63).reshape(9, 7) > 0)
     before = sorted(cube.parent.iterdir())
     exit_code, out, err = decompose(*arguments, "--output", "out.hspy")
     assert message in err
@@ -129,18 +141,23 @@ def test_every_error_has_its_words_and_leaves_nothing(
     assert sorted(cube.parent.iterdir()) == before
 
 
-def test_full_disk(decompose, cube, monkeypatch):
-    import errno
-
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "the disk is full: nothing was written; free some space"),
+        (errno.EFBIG, "larger than this system allows: nothing was written; raise"),
+    ],
+)
+def test_full_disk(decompose, cube, monkeypatch, number, advice):
     from sparsedecomp.batch import jobs
 
     def write_results(*args, **kwargs):
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(jobs, "write_results", write_results)
     code, _, err = decompose(cube, "--output", cube.parent / "out.hspy")
     assert code == 1
-    assert "failed: the disk is full: nothing was written" in err
+    assert "failed: the" in err and advice in err
 
 
 def test_interrupt(decompose, cube, monkeypatch):

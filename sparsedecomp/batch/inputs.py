@@ -126,16 +126,18 @@ def read_mask(path: str | os.PathLike[str], shape: Sequence[int]) -> NDArray[np.
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the mask has another shape, or values other than true and false.
+        If the file cannot be read, or the mask has another shape, values other than
+        true and false, or leaves out everything.
     """
     if not Path(path).exists():
         raise FileNotFoundError(f"the mask {path} does not exist")
-    if Path(path).suffix == ".npy":
-        mask = np.load(path)
-    else:
-        import hyperspy.api as hs
-
-        mask = hs.load(path).data
+    try:
+        mask = _load_image(Path(path))
+    except Exception as error:
+        # Each reader fails in its own way on a file that is not what it seems.
+        raise ValueError(
+            f"the mask {path} could not be read: {error or type(error).__name__}"
+        ) from error
     # Image formats have no booleans: 0 and 1 are accepted.
     if mask.dtype != bool and not np.isin(mask, (0, 1)).all():
         raise ValueError(
@@ -147,7 +149,22 @@ def read_mask(path: str | os.PathLike[str], shape: Sequence[int]) -> NDArray[np.
             f"the mask {path} has shape {mask.shape}, the data need {tuple(shape)} "
             "(array order, y before x)"
         )
+    if mask.all():
+        raise ValueError(
+            f"the mask {path} leaves out everything: true or 1 marks what is masked"
+        )
     return mask.astype(bool)
+
+
+def _load_image(path: Path) -> NDArray:
+    if path.suffix == ".npy":
+        return np.load(path)
+    import hyperspy.api as hs
+
+    loaded = hs.load(path)
+    if isinstance(loaded, list):
+        raise ValueError(f"it holds {len(loaded)} signals where one was expected")
+    return loaded.data
 
 
 def parse_ranges(text: str) -> list[tuple[float, float]] | None:
@@ -209,6 +226,8 @@ def masks_for(
     pixels = channels = None
     if mask is not None:
         pixels = read_mask(mask, axes._navigation_shape_in_array)
+        if pixels.size - pixels.sum() == 1:
+            raise ValueError(f"the mask {mask} leaves one pixel, expected two or more")
     if signal_mask is not None:
         ranges = parse_ranges(signal_mask)
         if ranges is None:

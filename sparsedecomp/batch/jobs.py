@@ -95,7 +95,7 @@ class Settings:
             If the algorithm is unknown, or the number of components or another value
             is not possible.
         TypeError
-            If a parameter is unknown.
+            If a parameter is unknown or of the wrong type.
         FileNotFoundError
             If a mask file does not exist.
         """
@@ -112,7 +112,9 @@ class Settings:
                 f"{', '.join(ALGORITHMS)}.{did_you_mean(self.algorithm, ALGORITHMS)}"
             )
         check_output_dimension(algorithm, self.max_components)
-        estimator_parameters(algorithm, self.parameters)
+        parameters = estimator_parameters(algorithm, self.parameters)
+        # Otherwise the fit would refuse a value of the wrong type, once for every file.
+        algorithm.load()(**parameters)._validate_params()
         self.record()
 
 

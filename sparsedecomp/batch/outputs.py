@@ -28,8 +28,8 @@ def plan_outputs(
     Raises
     ------
     ValueError
-        If two inputs would share a result, a result would replace an input, or the
-        name is neither of the above.
+        If an input is listed twice, two inputs would share a result, a result would
+        replace an input, or the name is neither of the above.
 
     Examples
     --------
@@ -38,6 +38,9 @@ def plan_outputs(
     ['out/a_ard.hspy', 'out/b_ard.hspy']
     """
     sources, text = [Path(file) for file in files], str(output)
+    for i, source in enumerate(sources):
+        if source.resolve() in [earlier.resolve() for earlier in sources[:i]]:
+            raise ValueError(f"the input {source} is listed twice: give each file once")
     if "{stem}" in text:
         targets = [Path(text.replace("{stem}", source.stem)) for source in sources]
     elif text.endswith("/") or Path(text).is_dir():
