@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..decomposition.progress import Progress
+
+
+_logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def _saying_that_code_is_compiled(
+    say: Callable[[], object] | None = None,
+) -> Iterator[None]:
+    """Log once, and call a function, if numba compiles within the context."""
+    from numba.core import event
+
+    class Compiling(event.Listener):
+        told = False
+
+        def on_start(self, event: event.Event) -> None:
+            if not self.told:
+                self.told = True
+                _logger.info(
+                    "Compiling for this machine, which takes up to a minute or two; "
+                    "the result is cached on disk for the next fit."
+                )
+                if say is not None:
+                    say()
+
+        def on_end(self, event: event.Event) -> None:
+            pass
+
+    with event.install_listener("numba:compile", Compiling()):
+        yield
 
 
 @contextmanager
@@ -18,7 +49,9 @@ def progress_bar(
 ) -> Iterator[Callable[[Progress], object] | None]:
     """Show a progress bar and yield the callback for an estimator that updates it.
 
-    The bar counts iterations, not dask tasks, and works with every scheduler.
+    The bar counts iterations, not dask tasks, and works with every scheduler. While
+    the first fit compiles its kernels, before the first iteration, the phase is
+    "compiling", and a message of level INFO is logged.
 
     Parameters
     ----------
@@ -41,7 +74,8 @@ def progress_bar(
     if show is None:
         show = preferences.General.show_progressbar
     if not show:
-        yield callback
+        with _saying_that_code_is_compiled():
+            yield callback
         return
 
     from hyperspy.external.progressbar import progressbar
@@ -61,7 +95,8 @@ def progress_bar(
             bar.update()
             return callback(progress) if callback is not None else None
 
-        yield report
+        with _saying_that_code_is_compiled(lambda: bar.set_postfix(phase="compiling")):
+            yield report
         # A fit that converged early is complete.
         _set_total(bar, bar.n)
 

@@ -62,14 +62,15 @@ def write(result: Segmentation, path: str | Path, overwrite: bool) -> Path:
             if k not in arrays
         ],
     }
+    data: dict[str, Any] = {k: np.asarray(v.data) for k, v in signals.items()}
+    data |= {f"{_PREFIX}{name}": value for name, value in arrays.items()}
     with open(path, "wb") as file:
         np.savez(
             file,
             about=json.dumps(about, default=plain_value),
             sizes=result.sizes,
             counts=result.counts,
-            **{name: np.asarray(signal.data) for name, signal in signals.items()},
-            **{f"{_PREFIX}{name}": value for name, value in arrays.items()},
+            **data,
         )
     return path
 
