@@ -9,6 +9,9 @@ from sparsedecomp.blocks.summary import poisson_row_scale
 from sparsedecomp.noise.edge import noise_limit
 from sparsedecomp.noise.model import NoiseModel
 
+# Poisson numbers of at least this mean are drawn as rounded normal ones, five times as
+# fast: what they lack is a skewness of less than a tenth.
+_MANY_COUNTS = 100.0
 # Pixels that are drawn; of more, a sample that shows how far noise is from white.
 _PIXELS = 2**14
 
@@ -72,7 +75,7 @@ class Bootstrap:
         expected = np.maximum(model * self.row_scale[:, None] * self.bin_scale, 0.0)
         excess = []
         for _ in range(self.n_draws):
-            counts = self.generator.poisson(expected).astype(np.float64)
+            counts = _poisson(self.generator, expected)
             rows = counts.sum(axis=1)
             row_scale = poisson_row_scale(rows)
             counts /= row_scale[:, None]
@@ -84,3 +87,13 @@ class Bootstrap:
             noise = squares[k:].sum() / (n * m)
             excess.append(squares[k] / (noise * noise_limit(n, m, 0.5)) - 1)
         return float(np.mean(excess))
+
+
+def _poisson(generator, expected):
+    """Poisson numbers of given means."""
+    counts = generator.standard_normal(expected.shape)
+    counts *= np.sqrt(expected)
+    np.rint(counts + expected, out=counts)
+    few = expected < _MANY_COUNTS
+    counts[few] = generator.poisson(expected[few])
+    return counts

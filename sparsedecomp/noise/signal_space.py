@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
 
 from sparsedecomp.blocks import BlockMatrix, LowRank
 from sparsedecomp.blocks.compression import power_pass, project, random_basis
@@ -55,3 +57,29 @@ def signal_space(
         low.singular_values[:rank],
         summary,
     )
+
+
+def leading_directions(X: NDArray, k: int) -> tuple[NDArray, NDArray]:
+    """Squares of the largest singular values of a small matrix, and their directions.
+
+    Parameters
+    ----------
+    X : (n, m) array
+        Matrix in memory.
+    k : int
+        Number of singular values, cut to what there are.
+
+    Returns
+    -------
+    squares : (k,) array
+        Squares of the singular values, the largest first.
+    directions : (m, k) array
+        Right singular vectors.
+    """
+    wide = X.shape[1] > len(X)
+    gram = X @ X.T if wide else X.T @ X
+    size = len(gram)
+    kept = max(size - k, 0), size - 1
+    squares, vectors = eigh(gram, subset_by_index=kept, overwrite_a=True)
+    squares, vectors = np.maximum(squares[::-1], 0), vectors[:, ::-1]
+    return squares, np.linalg.qr(X.T @ vectors)[0] if wide else vectors

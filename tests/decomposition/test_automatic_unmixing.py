@@ -147,7 +147,7 @@ def test_scaled_data_give_the_answer_of_the_data(rng):
     plain = as_blocks(cube)
     model, W = fitted(cube)
     scaled = AutomaticUnmixing(random_state=0)
-    blocks = plain.poisson_scaled(plain.describe())
+    blocks = plain.poisson_scaled()
     V = scaled.fit_transform(blocks)
     S = scaled.components_ * blocks.column_scale
     norm = np.linalg.norm(S, axis=1)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.decomposition.energy_drift.pooling import pool
+from sparsedecomp.noise.signal_space import leading_directions
 
 # Pixels are put together until no more than this many are left: thickness is smooth.
 _MOST_CELLS = 512
@@ -23,9 +24,8 @@ _LEAST_CHANNELS = 64
 # Losses are looked for up to this many channels, at most a third of all, as a sum of
 # so many hat functions.
 _LONGEST, _HATS = 96, 9
-# Phases that plural scattering may add, and rounds of Gauss-Newton steps; from the
-# prototype study, where nine of nine thick specimens were found with them and none in
-# eighteen thin ones.
+# Phases that plural scattering may add, and rounds of Gauss-Newton steps. More of
+# either find thicker specimens and take longer.
 _MOST_ADDED, _ROUNDS = 5, 3
 # The spectrum below the first channel continues the slope of so many.
 _SLOPE, _EDGE = 24, 10
@@ -82,8 +82,9 @@ def find_plural_scattering(
     mean = pooled.mean(axis=0)
     if len(pooled) <= n_components or not mean.min() >= 0:
         return None
-    fits = [_Scattering(pooled, n_components, pad) for pad in (0, _LONGEST)]
-    left = fits[0].left
+    plain = _Scattering(pooled, n_components, 0)
+    fits = plain, _Scattering(pooled, n_components, _LONGEST, plain.leading)
+    left = plain.left
     for k in range(max(n_components - _MOST_ADDED, 1), n_components):
         needed = left[k] - left[k + 1]
         tried = (fit.fit(k, _PROMISING * needed) for fit in fits)
@@ -96,7 +97,7 @@ def find_plural_scattering(
 class _Scattering:
     """Fit of a low-rank model convolved with ``exp(t P)``, by Gauss-Newton steps."""
 
-    def __init__(self, X, n_components, pad):
+    def __init__(self, X, n_components, pad, leading=None):
         n, m = X.shape
         brightness = X.sum(axis=1) / X.sum(axis=1).mean()
         self.row_scale = np.sqrt(np.maximum(brightness, 0.5))[:, None]
@@ -111,9 +112,9 @@ class _Scattering:
         self.below = np.exp(slope[0] * (np.arange(-pad, 0) - centre))
         self.losses = np.fft.rfft(_hats(m + pad, min(_LONGEST, m // 3)), self.size)
         Z = X / self.row_scale / self.column_scale
-        values, V = np.linalg.eigh(Z.T @ Z)
-        self.left = np.cumsum(values)[::-1]
-        V = self.vectors = V[:, : -n_components - 1 : -1]
+        squares, V = leading or leading_directions(Z, n_components)
+        self.leading, self.vectors = (squares, V), V
+        self.left = np.sum(Z**2) - np.cumsum([0, *squares])
         low = np.maximum(((X / self.column_scale) @ V) @ V.T * self.column_scale, 0)
         padded = np.hstack([self._lower(low), X]) if pad else X
         self.transform = np.fft.rfft(padded, self.size, axis=1)

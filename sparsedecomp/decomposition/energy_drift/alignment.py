@@ -9,6 +9,7 @@ from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition.energy_drift.smooth_map import smooth_map
 from sparsedecomp.decomposition.rank import estimate_rank
 from sparsedecomp.kernels.alignment import shift_spectra
+from sparsedecomp.noise.signal_space import leading_directions
 
 # Rounds of Gauss-Newton steps at most.
 _ROUNDS = 40
@@ -28,7 +29,7 @@ _BANDS = 3
 
 
 class Alignment:
-    """Shifts and a low-rank model of spectra on a plane of cells."""
+    """Shifts and a model of at most ``most`` components, on a plane of cells."""
 
     def __init__(
         self,
@@ -37,15 +38,17 @@ class Alignment:
         unit: float,
         present: NDArray[np.bool_],
         least_gain: float,
+        most: int,
     ) -> None:
         self.X, self.shape, self.unit = X, shape, unit
-        self.least_gain = least_gain
+        self.least_gain, self.most = least_gain, most
         self.present, self.weight = present, present.astype(float)
         brightness = np.maximum(X.sum(axis=1), unit)
         self.row_scale = np.ones(len(X))
         if unit:
             self.row_scale = np.sqrt(brightness / brightness[present].mean())
         self.vectors: NDArray[np.float64] | None = None
+        self._unaligned: NDArray[np.float64] | None = None
 
     def fit(self, k: int, more: bool = False) -> tuple[NDArray[np.float64], float]:
         """Shifts for ``k`` components and the gain of their smooth map in nats.
@@ -101,14 +104,11 @@ class Alignment:
 
     def _leading(self, Y, k):
         """Leading right singular vectors, iterated from those of the round before."""
-        start = self.vectors
-        if start is None or start.shape != (Y.shape[1], k):
-            gram = Y.T @ Y if Y.shape[1] <= len(Y) else None
-            if gram is None:
-                left = np.linalg.eigh(Y @ Y.T)[1][:, : -k - 1 : -1]
-                self.vectors = np.linalg.qr(Y.T @ left)[0]
-            else:
-                self.vectors = np.linalg.eigh(gram)[1][:, : -k - 1 : -1]
+        if self.vectors is None or self.vectors.shape != (Y.shape[1], k):
+            # Each number of components starts from the data that are not aligned.
+            if self._unaligned is None or len(self._unaligned) != Y.shape[1]:
+                self._unaligned = leading_directions(Y, self.most)[1]
+            self.vectors = self._unaligned[:, :k]
         else:
             for _ in range(2):
                 self.vectors = np.linalg.qr(Y.T @ (Y @ self.vectors))[0]

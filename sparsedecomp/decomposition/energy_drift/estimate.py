@@ -15,6 +15,7 @@ from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.decomposition.energy_drift.alignment import Alignment, rank_of
 from sparsedecomp.decomposition.energy_drift.pooling import plane, pool
 from sparsedecomp.noise import Finding
+from sparsedecomp.noise.signal_space import leading_directions
 
 # Pixels are put together until no more than this many are left: the drift is smooth.
 _MOST_CELLS = 1024
@@ -141,10 +142,11 @@ def estimate_energy_drift(
     if not unit and _noise_correlation(pooled[present]) > _CORRELATED:
         return EnergyDrift(np.zeros(blocks.shape[0]), 0, 0, 0.0, 0.0)
     least, alone = (-np.inf, -np.inf) if required else (_LEAST_GAIN, _ALONE)
-    model = Alignment(pooled, shape, unit, present, least)
     most = rank_of(pooled[present], unit)
+    tried = min(most, _MOST_COMPONENTS)
+    model = Alignment(pooled, shape, unit, present, least, tried)
     none = EnergyDrift(np.zeros(blocks.shape[0]), most, most, 0.0, 0.0)
-    for k in range(1, min(most, _MOST_COMPONENTS) + 1):
+    for k in range(1, tried + 1):
         shift, gain = model.fit(k, more=k < most and not required)
         if gain < (least if k < most else alone):
             continue
@@ -159,7 +161,7 @@ def estimate_energy_drift(
 def _noise_correlation(X):
     """Correlation of neighbouring channels in what strong components leave over."""
     k = min(_BEFORE, min(X.shape) // 2)
-    V = np.linalg.eigh(X.T @ X)[1][:, : -k - 1 : -1]
+    V = leading_directions(X, k)[1]
     residual = X - (X @ V) @ V.T
     squares = np.square(residual).sum()
     if squares <= 1e-20 * np.square(X).sum():
