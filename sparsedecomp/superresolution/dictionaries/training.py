@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from sparsedecomp.cache import cache_folder
+from sparsedecomp.cache import cached
 from sparsedecomp.superresolution.dictionaries.learning import (
     learn_dictionary,
     sparse_codes,
@@ -165,19 +164,12 @@ def learnt_once(
     if images is not None:
         images = [np.ascontiguousarray(image, np.float32) for image in images]
         digests = [[i.shape, hashlib.sha256(i.tobytes()).hexdigest()] for i in images]
-    key = hashlib.sha256(json.dumps([options, digests]).encode()).hexdigest()[:16]
-    file = cache_folder("dictionaries") / f"{name}_{key}.npz"
-    if file.is_file():
-        with np.load(file) as stored:
-            return dict(stored)
-    _logger.info("learning %s", file.name)
-    learnt: dict[str, Any] = learn(training_images() if images is None else images)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(file, **learnt)
-    except OSError as error:
-        _logger.warning("the dictionary was not kept in the cache: %s", error)
-    return learnt
+
+    def compute() -> dict[str, NDArray]:
+        _logger.info("learning %s", name)
+        return learn(training_images() if images is None else images)
+
+    return cached("dictionaries", name, [options, digests], compute, dict)
 
 
 def atoms_to_start(X: NDArray, n_atoms: int, rng: np.random.Generator) -> NDArray:

@@ -127,6 +127,21 @@ def test_atoms_of_images_are_learnt_once(cache, monkeypatch):
     np.testing.assert_array_equal(again, D)
 
 
+def test_damaged_dictionary_is_learnt_again_and_named(cache, caplog):
+    options = {"n_patches": 500, "n_iter": 1}
+    D = image_dictionary(4, 20, [waves(30)], **options)
+    (file,) = cache.iterdir()
+    for content in (file.read_bytes()[:500], b""):
+        file.write_bytes(content)
+        np.testing.assert_array_equal(
+            image_dictionary(4, 20, [waves(30)], **options), D
+        )
+        assert str(file) in caplog.text
+        caplog.clear()
+    np.savez(file, atoms=np.zeros((3, 5)))
+    np.testing.assert_array_equal(image_dictionary(4, 20, [waves(30)], **options), D)
+
+
 def test_a_cache_that_cannot_be_written_is_no_hindrance(cache, caplog):
     cache.write_text("a file where the folder should be")
     D = image_dictionary(4, 20, [waves(30)], n_patches=500, n_iter=1)
