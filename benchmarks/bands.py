@@ -1,4 +1,4 @@
-"""Bands: do 90 % bands cover 90 % of the true spectra and maps?
+"""Bands: do bands of nine in ten cover that share of the true spectra and maps?
 
 Tables
   coverage  for every kind of scene of ``trust`` the number of components of which is

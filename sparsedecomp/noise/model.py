@@ -259,9 +259,10 @@ def find_noise(
     >>> rng = np.random.default_rng(0)
     >>> spectra = rng.uniform(20, 200, (2, 40))
     >>> counts = rng.poisson(rng.dirichlet([1, 1], 500) @ spectra)
-    >>> find_noise(as_blocks(counts))
-    <NoiseModel: counts with the noise of Poisson, gain 1; variance 114>
-    >>> find_noise(as_blocks(np.round(1e4 * counts / 200 + 5e3))).kind
+    >>> noise = find_noise(as_blocks(counts))
+    >>> noise.kind, noise.gain
+    ('poisson', 1.0)
+    >>> find_noise(as_blocks(np.round(1.3 * counts + 5e3))).kind
     'estimated'
     """
     return blocks.once(

@@ -161,7 +161,8 @@ def coupled_fit(monkeypatch, X, interrupted=(), interrupted_iteration=None):
 def test_interrupted_coupled_fit_keeps_the_result(monkeypatch, counts):
     whole, full = coupled_fit(monkeypatch, counts)
     assert full.likelihood and not full.interrupted
-    n_compressions = 4
+    # Two tensors: their noise is found and they are compressed before the first fit.
+    n_compressions = 6
     for number in range(whole.count):
         passes, found = coupled_fit(monkeypatch, counts, [number])
         if number < n_compressions:

@@ -372,7 +372,7 @@ def test_lazy_data_are_read_chunk_by_chunk(signal, decompose):
     assert set(reads) == {(3, 4, CHANNELS)}
     # The verdict compares the number with the rank, in up to six passes more.
     for_the_verdict, part = divmod(len(reads) - 4 * estimator.passes_, 4)
-    assert part == 0 and 2 <= for_the_verdict <= 6
+    assert part == 0 and 0 <= for_the_verdict <= 6
 
 
 @pytest.mark.parametrize("lazy", [False, True])
@@ -501,7 +501,7 @@ def test_callback_of_the_user_may_stop_the_fit(signal, shown):
 @pytest.mark.parametrize("algorithm", algorithms.ALGORITHMS)
 def test_interrupting_keeps_the_best_so_far(signal, algorithm):
     # These need few iterations in all.
-    last = {"sss_vca": 1, "tucker": 1}.get(algorithm, 3)
+    last = {"sss_vca": 1, "tucker": 1, "nmf_kl_ard": 1}.get(algorithm, 3)
     # One exact pass of MCR-ALS follows, which gives the result its residual.
     told = last + (algorithm == "mcr_als")
 

@@ -76,7 +76,7 @@ class NMFSO(SoftOrthogonalNMF):
         Number of components.
     noise_variance_ : float
         Mean variance of the noise, in squared units of X.
-    noise_model_ : str
+    noise_model_ : NoiseModel
         Noise model that was used.
     overlap_weight_ : float
         Weight ``w`` that was used.
@@ -176,7 +176,7 @@ converged_, interrupted_, passes_, seconds_ : object
     >>> spectra = 50 * np.exp(-0.1 * (np.arange(60) - np.array([[20], [40]])) ** 2)
     >>> counts = rng.poisson(maps @ spectra)
     >>> model = NMFSOARD(random_state=0).fit(counts)
-    >>> model.n_components_, model.noise_model_
+    >>> model.n_components_, model.noise_model_.kind
     (2, 'poisson')
     """
 

@@ -26,8 +26,8 @@ class PoissonNMFARD(PoissonNMF):
     Parameters
     ----------
     n_components : int, optional
-        Upper bound on the number of components. Default: the number of singular values
-        above the noise and four to spare, at most 20.
+        Upper bound on the number of components, which is the number that rises above
+        the noise. Default: 20.
     concentration, orthogonality, smoothness, sum_to_one, beta, init, n_init, \
 max_iter, tol, memory, random_state, callback : object
         Parameters of `PoissonNMF`; ``beta`` must be 1.

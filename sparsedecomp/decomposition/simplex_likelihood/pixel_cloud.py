@@ -31,7 +31,7 @@ class WhitenedData:
     Attributes
     ----------
     low_rank : LowRank
-        Of the whitened data, at least ``n_components`` directions.
+        Low-rank form of the whitened data, of at least ``n_components`` directions.
     noise : NoiseModel
         Noise model of the data as they were given.
     noise_variance : float
