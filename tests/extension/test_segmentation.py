@@ -217,7 +217,11 @@ def test_line_scans(image):
             "'U' from 13.5 to 13.7 holds no channel .* from 0.2 to 8.15 keV",
         ),
         ({"windows": ["Fe_Ka", "O_Ka"]}, ValueError, "is no EDS signal"),
-        ({"couplings": 3}, TypeError, "no parameter 'couplings'. Did you mean 'coupling'"),
+        (
+            {"couplings": 3},
+            TypeError,
+            "no parameter 'couplings'. Did you mean 'coupling'",
+        ),
         ({"n_clusters": 721}, ValueError, "n_clusters = 721 .* 720 pixels"),
         (
             {"source": "loadings", "method": "kmeans"},
