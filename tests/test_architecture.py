@@ -107,23 +107,8 @@ READ_VALUES = {
     "sparsedecomp/decomposition/tensor/compression.py",
 }
 
-# Rooms and modules whose public signatures are not annotated yet. To see what one of
-# them lacks: `pytest --runxfail -k "annotated and NAME"`. Kernels stay exempt: numba
-# infers their types.
-NOT_ANNOTATED = {
-    "sparsedecomp/decomposition/rank.py",
-    "sparsedecomp/noise",
-}
-ANNOTATED = [
-    pytest.param(
-        path,
-        marks=[pytest.mark.xfail(strict=False, reason="annotations are being added")]
-        if str(path.relative_to(ROOT)).startswith(tuple(NOT_ANNOTATED))
-        else [],
-    )
-    for path in SOURCES
-    if path not in KERNELS
-]
+# Kernels are exempt from annotations: numba infers their types.
+ANNOTATED = [path for path in SOURCES if path not in KERNELS]
 
 
 def named(path):

@@ -39,18 +39,6 @@ ROOMS = [
     "rsciio_sparse.xas_columns",
     "rsciio_sparse.xdi",
 ]
-# Rooms whose docstrings do not pass yet. To see what one of them lacks:
-# `pytest tests/test_docstrings.py --runxfail -k NAME`.
-INCOMPLETE = {
-    "sparsedecomp",
-    "sparsedecomp.decomposition",
-    "sparsedecomp.noise",
-}
-# Folders and modules in which a description may still lean on the line above it.
-LEANING = {
-    "sparsedecomp/decomposition/rank.py",
-    "sparsedecomp/noise",
-}
 
 
 def public_objects(room):
@@ -132,36 +120,13 @@ def leaning_descriptions(text):
                 yield line.strip()
 
 
-@pytest.mark.parametrize(
-    "room",
-    [
-        pytest.param(
-            room,
-            marks=[pytest.mark.xfail(strict=False, reason="being completed")]
-            if room in INCOMPLETE
-            else [],
-        )
-        for room in ROOMS
-    ],
-)
+@pytest.mark.parametrize("room", ROOMS)
 def test_public_docstrings_follow_numpydoc(room):
     errors = [e for item in public_objects(room) for e in errors_of(*item)]
     assert not errors, "\n".join(errors)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param(
-            path,
-            marks=[pytest.mark.xfail(strict=False, reason="being rewritten")]
-            if str(path.relative_to(ROOT)).startswith(tuple(LEANING))
-            else [],
-        )
-        for path in SOURCES
-    ],
-    ids=lambda path: str(path.relative_to(ROOT)),
-)
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_description_leans_on_the_line_above(path):
     assert not list(leaning_descriptions(path.read_text(encoding="utf-8")))
 

@@ -85,11 +85,23 @@ class ConfidenceBands:
     level: float
 
     def of_spectra(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Lower and upper end of the band of each spectrum, (k, n_channels) arrays."""
+        """Lower and upper ends of the bands of the spectra.
+
+        Returns
+        -------
+        tuple of two (k, n_channels) arrays
+            Lower and upper ends of the band of each spectrum.
+        """
         return _ends(self.spectra, self.spectra_deviation, self.level)
 
     def of_maps(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Lower and upper end of the band of each map, (n_pixels, k) arrays."""
+        """Lower and upper ends of the bands of the maps.
+
+        Returns
+        -------
+        tuple of two (n_pixels, k) arrays
+            Lower and upper ends of the band of each map.
+        """
         return _ends(self.maps, self.maps_deviation, self.level)
 
 

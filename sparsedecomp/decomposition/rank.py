@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
-from sparsedecomp.blocks import as_blocks
+from sparsedecomp.blocks import BlockMatrix, as_blocks
 from sparsedecomp.noise import NOISE_MODELS, NoiseEdge, find_noise, scree, whiten
 from sparsedecomp.noise.edge import PROBABILITY
+
+if TYPE_CHECKING:
+    import dask.array as da
+    import scipy.sparse
 
 METHODS = (
     "bootstrap",
@@ -45,7 +52,7 @@ class RankEstimate:
     table : dict of str to int
         Number of components by every method that was asked.
     singular_values : (r,) array
-        Of the data with even noise, the scree.
+        Singular values of the whitened data, the scree.
     noise_edge : (r,) array
         What each of them had to exceed.
     probability : (r,) array
@@ -56,7 +63,7 @@ class RankEstimate:
     noise_model : str
         "poisson", "uniform" or "estimated".
     noise_variance : float
-        Of the weighted data; about one for counts.
+        Variance of the noise of the whitened data; about one for counts.
     shape : (int, int)
         Pixels, and bins of channels, that were compared.
     passes : int
@@ -102,17 +109,17 @@ class RankEstimate:
 
 
 def estimate_rank(
-    data,
-    method="auto",
+    data: ArrayLike | scipy.sparse.sparray | da.Array | BlockMatrix,
+    method: str | Sequence[str] = "auto",
     *,
-    noise="auto",
-    noise_variance=None,
-    n_bins=256,
-    signal_dimension=1,
-    navigation_mask=None,
-    signal_mask=None,
-    random_state=0,
-):
+    noise: str = "auto",
+    noise_variance: float | None = None,
+    n_bins: int = 256,
+    signal_dimension: int = 1,
+    navigation_mask: ArrayLike | None = None,
+    signal_mask: ArrayLike | None = None,
+    random_state: int | np.random.RandomState | None = 0,
+) -> RankEstimate:
     """Estimate how many components data hold, from how many rise above the noise.
 
     The noise is made even first: pixels and channels of counts are weighted by their
@@ -165,13 +172,15 @@ def estimate_rank(
         differs between channels and pixels. "auto" takes "poisson" for whole numbers
         and their multiples, "uniform" for data that were scaled already.
     noise_variance : float, optional
-        Of an entry of the data, if it is known; with ``noise="uniform"`` only.
+        Variance of the noise of an entry, if it is known; with ``noise="uniform"``
+        only.
     n_bins : int, default 256
         Most bins of channels; the memory for a block grows with its square.
     signal_dimension : int, default 1
         Number of signal axes.
     navigation_mask, signal_mask : bool array, optional
-        Of navigation and signal shape; True leaves a pixel or channel out.
+        Masks of the navigation and of the signal shape; True leaves a pixel or a
+        channel out.
     random_state : int, RandomState instance or None, default 0
         Seed of what is drawn.
 
@@ -300,16 +309,16 @@ def _reason(method, noise):
 
 def _by(name, edge, blocks, generator):
     """Number of components by one rule."""
-    shape = edge.spectrum.shape
+    n, m = edge.spectrum.shape
     if name in ("noise_edge", "bootstrap"):
         return edge.count(drawn=name == "bootstrap")
     if name == "gavish_donoho":
         variance = edge.variance(edge.count(drawn=False))
-        return scree.gavish_donoho(edge.squares, *shape, variance)
+        return scree.gavish_donoho(edge.squares, n, m, variance)
     if name == "minka":
-        return scree.minka(edge.squares, edge.left, *shape)
+        return scree.minka(edge.squares, edge.left, n, m)
     if name == "parallel_analysis":
-        return scree.parallel_analysis(edge.squares, edge.left, *shape, generator)
+        return scree.parallel_analysis(edge.squares, edge.left, n, m, generator)
     seed = int(generator.integers(2**31))
     if name == "ard":
         from sparsedecomp.decomposition.nmf.nmf_so import NMFSOARD

@@ -269,7 +269,7 @@ def row_variances(blocks: BlockMatrix, spectrum: BinnedSpectrum, k: int) -> NDAr
     blocks : BlockMatrix
         The data.
     spectrum : BinnedSpectrum
-        Of the data.
+        Singular values of the data.
     k : int
         Number of components.
 
@@ -301,7 +301,7 @@ def scores(blocks: BlockMatrix, spectrum: BinnedSpectrum, k: int) -> NDArray:
     blocks : BlockMatrix
         The data.
     spectrum : BinnedSpectrum
-        Of the data.
+        Singular values of the data.
     k : int
         Number of vectors.
 

@@ -29,7 +29,7 @@ class NoiseEdge:
     blocks : BlockMatrix
         The data.
     noise : NoiseModel
-        Of the data.
+        Noise model of the data.
     variance : float, optional
         Variance of an entry of the data, where it is known and the same everywhere.
     """
@@ -83,6 +83,7 @@ class NoiseEdge:
         Returns
         -------
         (rank,) array
+            Edges in the units of the squares.
         """
         shape = self.spectrum.shape
         edges = edge.above_noise(
@@ -129,8 +130,10 @@ class NoiseEdge:
 
         Parameters
         ----------
-        p, drawn
-            As in `count`.
+        p : float, default 1e-3
+            Probability that noise is counted.
+        drawn : bool, default True
+            Whether edges are moved to where counts that were drawn have them.
 
         Returns
         -------
@@ -160,6 +163,7 @@ class NoiseEdge:
         Returns
         -------
         float
+            Mean square of what these components leave, or the known variance.
         """
         if self.known is not None:
             return self.known
@@ -184,6 +188,7 @@ class NoiseEdge:
         Returns
         -------
         (rank,) array
+            Probabilities between 0 and 1.
         """
         n, m = self.spectrum.shape
         typical = self.edges(0.5, drawn)
@@ -209,6 +214,7 @@ class NoiseEdge:
         Returns
         -------
         float
+            Share of the energy of the whitened signal.
         """
         n, m = self.spectrum.shape
         signal = self.squares.sum() + self.left - n * m * variance

@@ -54,7 +54,7 @@ def whole_counts(values: NDArray) -> NDArray[np.int64]:
     Returns
     -------
     int64 array
-        Of the shape of `values`.
+        Counts in the shape of `values`.
 
     Raises
     ------

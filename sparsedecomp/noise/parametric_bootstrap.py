@@ -25,7 +25,7 @@ class Bootstrap:
     Parameters
     ----------
     noise : NoiseModel
-        Of counts.
+        Noise model of counts.
     scores : (n_pixels, rank) array
         The whitened data along the leading vectors of the noise model's spectrum.
     n_draws : int

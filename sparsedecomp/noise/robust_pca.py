@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import gammainc, gammaincinv, ndtri
 
+from sparsedecomp.blocks import LowRank
 from sparsedecomp.noise.edge import above_noise
 
 _DIRECTIONS = 250
@@ -57,7 +59,13 @@ class RobustPCA:
     outliers: np.ndarray
 
 
-def robust_pca(low_rank, n_components=None, *, coverage=0.75, random_state=None):
+def robust_pca(
+    low_rank: LowRank,
+    n_components: int | None = None,
+    *,
+    coverage: float = 0.75,
+    random_state: int | np.random.Generator | None = None,
+) -> RobustPCA:
     """ROBPCA [1]_ of a compressed matrix.
 
     The outlyingness of a pixel is its largest distance from the centre along many
@@ -74,7 +82,7 @@ def robust_pca(low_rank, n_components=None, *, coverage=0.75, random_state=None)
     Parameters
     ----------
     low_rank : LowRank
-        Of data whose noise is even; some directions beyond the components.
+        Low-rank form of whitened data, with some directions beyond the components.
     n_components : int, optional
         Number of components, the mean spectrum included. Default: by the noise.
     coverage : float, default 0.75
@@ -131,7 +139,9 @@ def _count(Y, outside, n_channels):
     return count, noise, float(edges[min(count, len(edges) - 1)] / len(Y))
 
 
-def outlyingness(Y, coverage, generator):
+def outlyingness(
+    Y: NDArray, coverage: float, generator: np.random.Generator
+) -> NDArray:
     """Largest robust distance of every row along directions through two rows.
 
     The axes are directions too: a pixel that has a weak one to itself is far along it,
@@ -169,7 +179,7 @@ def outlyingness(Y, coverage, generator):
     return largest
 
 
-def univariate_mcd(x, coverage):
+def univariate_mcd(x: NDArray, coverage: float) -> tuple[NDArray, NDArray]:
     """Mean and deviation of the densest part of each column, consistent for Gauss.
 
     Parameters

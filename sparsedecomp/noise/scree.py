@@ -40,7 +40,9 @@ def elbow(squares: NDArray) -> int:
     return int(np.argmin(left)) + 1 if left else 1
 
 
-def gavish_donoho(squares, n_pixels, n_channels, variance):
+def gavish_donoho(
+    squares: NDArray, n_pixels: int, n_channels: int, variance: float
+) -> int:
     """Number of singular values above the optimal hard threshold [1]_.
 
     Their eq. 11 for noise of known variance. The threshold is that of the best
@@ -58,7 +60,14 @@ def gavish_donoho(squares, n_pixels, n_channels, variance):
     return int(np.count_nonzero(squares > factor * large * variance))
 
 
-def parallel_analysis(squares, left, n_pixels, n_channels, generator, n_draws=20):
+def parallel_analysis(
+    squares: NDArray,
+    left: float,
+    n_pixels: int,
+    n_channels: int,
+    generator: np.random.Generator,
+    n_draws: int = 20,
+) -> int:
     """Number of values above the largest one of noise that is drawn anew [1]_.
 
     After each component the rest is compared with noise of its own variance (the
@@ -81,7 +90,7 @@ def parallel_analysis(squares, left, n_pixels, n_channels, generator, n_draws=20
     return above_noise(squares, left, n, m, p=0.5, factor=relative)[0]
 
 
-def minka(squares, left, n_pixels, n_channels):
+def minka(squares: NDArray, left: float, n_pixels: int, n_channels: int) -> int:
     """Number of components of largest evidence, in Laplace's approximation [1]_.
 
     Eq. 30 of the report, for data that are not centred. It takes noise for white and

@@ -114,10 +114,10 @@ def find_spikes(
         How many channels of the pixel have it.
     """
     n, m = blocks.shape
-    (parts, largest, repeats), _ = blocks.unscaled().run(
+    (each, largest, repeats), _ = blocks.unscaled().run(
         _candidates, rows=(np.arange(n),), shared=(unit,)
     )
-    parts = [part for part in parts if part is not None]
+    parts = [part for part in each if part is not None]
     spikes = _spikes_among(blocks, parts, unit) if parts else NO_SPIKES
     return spikes, largest, repeats
 

@@ -24,6 +24,7 @@ from sparsedecomp.decomposition.simplex_likelihood.rivals import (
     UndeterminedWarning,
 )
 from sparsedecomp.decomposition.simplex_likelihood.simplex_ml import SimplexML
+from sparsedecomp.noise import find_noise
 
 if TYPE_CHECKING:
     from sparsedecomp.decomposition.base import MatrixLike
@@ -65,10 +66,13 @@ class AutomaticUnmixing(NMFSOARD):
         Cost of overlapping maps. A value given makes the fit that of `NMFSOARD`.
     updates : {"penalised", "published"}
         "published" makes the fit that of `NMFSOARD` with the authors' update rules.
-    init, n_init, max_iter, tol, compression, clipping
-        As for `NMFSOARD`, where that is fitted; else without effect.
+    init, n_init, max_iter, tol, compression : object
+        Parameters of `NMFSOARD`, where that is fitted; else without effect.
     noise : {"auto", "uniform", "poisson", "estimated"}
         Noise model, see `estimate_rank`.
+    clipping : {"auto", True, False}
+        Whether negative noise was set to zero before the data were given; True makes
+        the fit that of `NMFSOARD`.
     random_state : int, RandomState instance or None
         Seed of all random draws. With None the seed is 0: the same data give the same
         answer.
@@ -96,8 +100,8 @@ class AutomaticUnmixing(NMFSOARD):
         Mean abundance of each component over the standard deviation of the noise.
     noise_variance_ : float
         Mean square of the residual per degree of freedom.
-    noise_model_ : str
-        "poisson", "uniform" or "estimated".
+    noise_model_ : NoiseModel
+        Noise model of the data as they were fitted.
     objective_ : float
         Negative logarithm of the likelihood of the cloud, in nats.
     objective_history_ : (n,) array
@@ -262,7 +266,8 @@ class AutomaticUnmixing(NMFSOARD):
         freedom = max((n - k) * (m - k), 1)
         self.components_, self.n_components_ = model.components_, k
         self.noise_variance_ = float(model.residual_norm_**2 / freedom)
-        self.noise_model_, self.clipped_ = data.rank.noise_model, False
+        self.noise_model_ = find_noise(data.blocks, data.noise)
+        self.clipped_ = False
         self.overlap_weight_ = 0.0
         self.selection_history_ = np.zeros(0)
         self.objective_history_ = np.minimum.accumulate(model.objective_history_)

@@ -189,7 +189,11 @@ def compress_tensor(
             whole_numbers=nature.whole_numbers,
             quantum=nature.quantum,
         )
-    counts = unit_of(summary) if nature is not None else count_gain(blocks)
+    counts = (
+        unit_of(summary)
+        if nature is not None
+        else count_gain(cast("BlockMatrix", blocks))
+    )
     poisson = noise == "poisson" or (noise == "auto" and counts)
     if poisson:
         refuse_non_counts(summary)
@@ -220,7 +224,7 @@ def compress_tensor(
         folding=folding,
         blocks=blocks,
         summary=summary,
-        poisson=poisson,
+        poisson=bool(poisson),
     )
 
 
