@@ -308,7 +308,8 @@ def extras_of(
         name: np.asarray(getattr(estimator, attribute))[()]
         for name, attribute in algorithm.extras.items()
     }
-    return single | whole
+    # Older versions of h5py cannot write arrays without entries.
+    return single | {name: value for name, value in whole.items() if np.size(value)}
 
 
 def maps_of(
