@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -205,7 +206,7 @@ def confidence_bands(
         ]
     counting = _counting_error(data, given)
 
-    def deviation(name, combine):
+    def deviation(name: str, combine: Callable) -> Deviation:
         reached = getattr(best, name)
         fits = np.array([getattr(half, name) for half in halves])
         return Deviation(

@@ -68,6 +68,11 @@ class RankEstimate:
         Pixels, and bins of channels, that were compared.
     passes : int
         Reads of the whole data.
+    edge_found : bool
+        Whether an edge divides signal and noise. Where none does, because what
+        components leave is no white noise however many there are, the number is the
+        elbow of the singular values, and the interval ends with all of them that are
+        larger than white noise would make them.
     """
 
     n_components: int
@@ -83,6 +88,7 @@ class RankEstimate:
     noise_variance: float
     shape: tuple
     passes: int = field(default=0)
+    edge_found: bool = True
 
     def __repr__(self):
         low, high = self.interval
@@ -261,6 +267,8 @@ def estimate_rank(
     ends = [n_components]
     if chosen in ("bootstrap", "noise_edge"):
         ends += [edge.count(p, drawn) for p in (_CERTAIN, _POSSIBLE)]
+        if model.structured:
+            ends.append(edge.above(_POSSIBLE, drawn))
     variance = edge.variance(n_components)
     return RankEstimate(
         n_components=n_components,
@@ -276,6 +284,7 @@ def estimate_rank(
         noise_variance=variance,
         shape=tuple(int(size) for size in model.spectrum.shape),
         passes=blocks.passes - before,
+        edge_found=not model.structured,
     )
 
 
@@ -300,6 +309,8 @@ def _reason(method, noise):
         return "asked for"
     if noise.clipped:
         return "the noise was cut off at zero, which this one models"
+    if noise.structured:
+        return "no edge divides signal and noise, this is the elbow of the scree"
     return {
         "poisson": "the data are counts, whose noise is known",
         "uniform": "the data are no counts, their noise is taken to be even",

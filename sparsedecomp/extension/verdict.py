@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..decomposition.automatic.verdict import (
     DoubtfulResultWarning,
     Verdict,
+    rivals_of,
     verdict_on_number,
     verdict_on_relevance,
 )
@@ -54,13 +55,16 @@ def judge(
     if choice.needs_dimension or choice.name == "sss_vca":
         return verdict_on_number(estimator.n_components_, blocks)
     relevance = "ard_relevance" in choice.per_component
-    if estimator.n_components is not None and not relevance:
-        return verdict_on_number(estimator.n_components_, blocks)
     verdict = (
         verdict_on_relevance(estimator, blocks)
         if relevance
-        else Verdict(estimator.n_components_)
+        else verdict_on_number(estimator.n_components_, blocks)
     )
+    if choice.name == "simplex_ml":
+        doubts = *verdict.doubts, *rivals_of(estimator)
+        verdict = replace(verdict, doubts=doubts, examined="spectra")
+    if estimator.n_components is not None and not relevance:
+        return verdict
     doubts = *verdict.doubts, *_misleading(choice, blocks, drift=not relevance)
     verdict = replace(verdict, doubts=doubts)
     if verdict.doubtful:

@@ -4,8 +4,13 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.io import loadmat
 
-from sparsedecomp.extension.verdict import DoubtfulResultWarning
+from sparsedecomp.blocks import as_blocks
+from sparsedecomp.decomposition import SimplexML
+from sparsedecomp.decomposition.simplex_likelihood.rivals import Rival
+from sparsedecomp.extension import algorithms
+from sparsedecomp.extension.verdict import DoubtfulResultWarning, judge
 
 hs = pytest.importorskip("hyperspy.api")
 
@@ -144,3 +149,54 @@ def test_drift_is_taken_out_and_reported_as_a_map(rng, lazy):
     np.testing.assert_array_equal(np.asarray(signal.data), counts)
     doubts_of(signal, "nmf_so_ard", energy_drift=False)
     assert not signal.learning_results.energy_drift.any()
+
+
+def structured(rng):
+    """Three strong spectra and many weak ones: no number leaves white noise."""
+    x = np.linspace(0, 1, 60)
+    centres, widths = rng.uniform(0, 1, (300, 1)), rng.uniform(0.02, 0.4, (300, 1))
+    weak = rng.dirichlet([0.05] * 300, 400) @ np.exp(-(((x - centres) / widths) ** 2))
+    lines = np.exp(-(((x - np.array([[0.2], [0.5], [0.8]])) / 0.15) ** 2))
+    mixed = rng.dirichlet([0.3] * 3, 400) @ lines + 0.1 * weak
+    noise = 1e-3 * np.abs(np.sin(7 * mixed)) * rng.standard_normal(mixed.shape)
+    return (mixed + noise + 0.2).reshape(20, 20, 60)
+
+
+def test_a_number_without_an_edge_between_signal_and_noise_is_doubtful(rng):
+    signal = hs.signals.Signal1D(structured(rng))
+    rank = signal.estimate_rank("noise_edge", noise="uniform")
+    assert not rank.edge_found and rank.interval[0] < rank.interval[1]
+    (told,) = doubts_of(signal, "nmf_so_ard")
+    assert "No edge divides signal and noise" in told
+    assert signal.learning_results.verdict == told
+
+
+def test_a_number_that_agrees_says_nothing_of_the_spectra(rng):
+    signal = hs.signals.Signal1D(few_channels(rng, 16))
+    signal.decomposition(False, "vca", 3, **QUIET)
+    assert "whether the spectra are unique was not examined" in (
+        signal.learning_results.verdict
+    )
+
+
+@pytest.mark.parametrize("n_components", [None, 3])
+def test_rivals_of_the_most_likely_simplex_are_in_its_verdict(rng, n_components):
+    blocks = as_blocks(few_channels(rng, 16), 1)
+    model = SimplexML(n_components, random_state=0).fit(blocks)
+    model.rivals_ = []
+    choice = algorithms.find("simplex_ml")
+    assert str(judge(choice, model, blocks)).startswith("nothing in the data")
+    model.rivals_ = [Rival(model.components_, 12.0, 1.0, 2.0)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DoubtfulResultWarning)
+        verdict = judge(choice, model, blocks)
+    assert "do not exclude spectra that differ by 12 degrees" in str(verdict)
+
+
+@pytest.mark.parametrize("name", ["hydice", "urban2"])
+def test_reflectances_that_are_whole_numbers_are_no_counts_and_doubtful(data_dir, name):
+    scene = loadmat(data_dir / f"fusion/airborne_{name}.mat")["data"]
+    signal = hs.signals.Signal1D(scene[:32, :32])
+    (told,) = doubts_of(signal, "nmf_so_ard")
+    assert "No edge divides signal and noise" in told
+    assert signal.estimate_rank().noise_model != "poisson"

@@ -138,7 +138,7 @@ class _Scattering:
         D = D[:, :, self.pad : self.pad + self.m] / self.column_scale
         return D - (D @ V) @ V.T
 
-    def fit(self, k, least_gain):
+    def fit(self, k: int, least_gain: float) -> tuple[float, NDArray]:
         """Smallest chi square for ``k`` components, and the thickness of the cells.
 
         It is infinite where the first round promises to explain less than the gain.

@@ -107,7 +107,7 @@ def prepare(
     scattering = None
     if drift is not None and drift.found:
         blocks = blocks.corrected(shift=drift.shift)
-    elif summary.minimum >= 0 and rank.method != "ard":
+    elif summary.minimum >= 0 and rank.method != "ard" and rank.edge_found:
         scattering = find_plural_scattering(blocks, rank.interval[0])
     return PreparedData(blocks, noise, unit, spikes, drift, rank, scattering)
 

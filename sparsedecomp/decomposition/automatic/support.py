@@ -39,9 +39,9 @@ _APART = 4.0
 _SAME_SHARES = 0.01
 # Nats by which channels must prefer the spectra of Poisson NMF, and nats of pure pixels
 # that outweigh them: the second plus this many times what the channels prefer. On the
-# scenes of the benchmark "trust" particles on a support have up to 20 times as much
-# evidence of pure pixels, since their tops are flat, and phases with pure pixels from
-# 25 times on. A smaller factor misses supports, a larger one doubts right answers.
+# development scenes of the benchmark "trust" particles on a support have up to 20 times
+# as much evidence of pure pixels, since their tops are flat; phases with pure pixels
+# mostly have more. A smaller factor misses supports, a larger one doubts right answers.
 _LEAST_NATS, _PURE_NATS, _PURE_FACTOR = 1.0, 10.0, 22.0
 # Mean counts in a channel of a pixel from which on the rule is not asked: it is made
 # for the peaks of EDX, and Poisson NMF of smooth spectra of many counts takes long and

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,12 +38,16 @@ class Verdict:
     rival_angle : float
         Largest angle in degrees to another answer that the data do not exclude; NaN
         where there is none or none was looked for.
+    examined : {"nothing", "number", "spectra"}
+        What was compared with the data: nothing, the number of components, or whether
+        their spectra are unique, too.
     """
 
     n_components: int
     doubts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     rival_angle: float = np.nan
+    examined: str = "nothing"
 
     @property
     def doubtful(self) -> bool:
@@ -51,11 +56,13 @@ class Verdict:
 
     def __str__(self) -> str:
         components = f"{self.n_components} component{'s' * (self.n_components != 1)}"
-        words = (
-            ["doubtful.", *self.doubts]
-            if self.doubts
-            else [f"nothing in the data contradicts the {components}."]
-        )
+        clear = {
+            "nothing": f"the {components} were not compared with the data.",
+            "number": f"the data support {components}; whether the spectra are unique "
+            "was not examined, see s.unmixing_report().",
+            "spectra": f"nothing in the data contradicts the {components}.",
+        }[self.examined]
+        words = ["doubtful.", *self.doubts] if self.doubts else [clear]
         return " ".join([*words, *self.notes])
 
 
@@ -83,7 +90,7 @@ def verdict_on(
     Verdict
     """
     k = model.n_components_
-    doubts = [*_number(k, data, bound), *_rivals(model, support)]
+    doubts = [*_number(k, data, bound), *rivals_of(model, support)]
     angles = [rival.angle for rival in model.rivals_]
     if support is not None:
         angles.append(support.angle)
@@ -92,16 +99,31 @@ def verdict_on(
         tuple(doubts),
         tuple(_notes(data)),
         float(max(angles, default=np.nan)),
+        "nothing" if model.interrupted_ else "spectra",
     )
 
 
-def _rivals(model, support):
+def rivals_of(model: SimplexML, support: SupportRival | None = None) -> Iterator[str]:
+    """Sentences on other answers that the data do not exclude.
+
+    Parameters
+    ----------
+    model : SimplexML
+        Fitted estimator.
+    support : SupportRival, optional
+        Spectra that the channels prefer.
+
+    Yields
+    ------
+    str
+        One sentence for each kind of rival.
+    """
     if support is not None:
         yield (
-            "No pixel may be pure, as on a support that lies under everything: spectra "
-            f"with more zeros differ by {support.angle:.0f} degrees and suit the "
-            "channels better; algorithm='nmf_kl' with max_iter=5000, tol=1e-7 finds "
-            "them."
+            "No pixel may be pure, as where a support lies under everything or counts "
+            f"are few: spectra with more zeros differ by {support.angle:.0f} degrees "
+            "and suit the channels better; algorithm='nmf_kl' with max_iter=5000, "
+            "tol=1e-7 finds them."
         )
     if model.rivals_:
         worst = max(model.rivals_, key=lambda rival: rival.angle)
@@ -112,7 +134,15 @@ def _rivals(model, support):
         )
 
 
+_NO_EDGE = (
+    "No edge divides signal and noise in these data: {k} components are where the "
+    "singular values bend, and another number is as well founded."
+)
+
+
 def _number(k, data, bound):
+    if not data.rank.edge_found:
+        yield _NO_EDGE.format(k=k)
     if data.scattering is not None:
         yield (
             f"Plural scattering in a specimen of varying thickness makes "
@@ -167,7 +197,9 @@ def verdict_on_relevance(model: BlockFactorisation, blocks: BlockMatrix) -> Verd
     if not (getattr(model, "clipped_", False) or model.interrupted_):
         noise = str(getattr(model, "noise_model_", "poisson"))
         rank = _edge(blocks, noise)
-    if rank is not None:
+    if rank is not None and not rank.edge_found:
+        doubts.append(_NO_EDGE.format(k=rank.n_components))
+    elif rank is not None:
         low, high = rank.interval
         if found > high or (found < low and not (bound and found >= bound)):
             span = f"{low}" if low == high else f"{low} to {high}"
@@ -175,7 +207,9 @@ def verdict_on_relevance(model: BlockFactorisation, blocks: BlockMatrix) -> Verd
                 f"{found} components were kept, but {span} rise above the noise; "
                 "s.check_data() looks for what adds components."
             )
-    return Verdict(found, tuple(doubts))
+    return Verdict(
+        found, tuple(doubts), examined="nothing" if rank is None else "number"
+    )
 
 
 def verdict_on_number(k: int, blocks: BlockMatrix) -> Verdict:
@@ -199,7 +233,9 @@ def verdict_on_number(k: int, blocks: BlockMatrix) -> Verdict:
         return Verdict(k)
     low, seen = rank.interval[0], rank.n_components
     doubts = []
-    if k > seen:
+    if not rank.edge_found:
+        doubts.append(_NO_EDGE.format(k=seen))
+    elif k > seen:
         doubts.append(
             f"{seen} components rise above the noise, {k - seen} of the {k} are noise, "
             "or two stand for one."
@@ -208,7 +244,7 @@ def verdict_on_number(k: int, blocks: BlockMatrix) -> Verdict:
         doubts.append(
             f"{low} components rise above the noise: with {k}, some are mixtures."
         )
-    return Verdict(k, tuple(doubts))
+    return Verdict(k, tuple(doubts), examined="number")
 
 
 def _edge(blocks, noise):

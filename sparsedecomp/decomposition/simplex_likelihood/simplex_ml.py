@@ -244,7 +244,7 @@ class _Starts(IterativeMethod[Fit]):
         self.mixture, self.starts, self.rounds = mixture, starts, rounds
         self.ends, self.k = ends, k
 
-    def step(self, state):
+    def step(self, state: Fit) -> tuple[Fit, float]:
         vertices = next(self.starts, None)
         if vertices is None:
             return state, -state.objective
@@ -258,11 +258,11 @@ class _Starts(IterativeMethod[Fit]):
     def _is_known(self, vertices):
         return is_known(self.mixture.cloud, vertices, self.ends)
 
-    def is_small(self, old, new, decrease, objective):
+    def is_small(self, old: Fit, new: Fit, decrease: float, objective: float) -> bool:
         # A generator that has ended has no frame: nothing is left to try.
         return self.starts.gi_frame is None
 
-    def n_components(self, state):
+    def n_components(self, state: Fit) -> int:
         return self.k
 
 
