@@ -209,5 +209,5 @@ def test_support_in_every_pixel_is_told(kind, doubtful):
     model, _ = fitted(scene.cube)
     assert model.n_components_ == 3
     assert model.verdict_.doubtful == doubtful
-    assert ("a support that lies under everything" in str(model.verdict_)) == doubtful
+    assert ("a support lies under everything" in str(model.verdict_)) == doubtful
     assert np.isnan(model.verdict_.rival_angle) != doubtful
