@@ -7,7 +7,7 @@ pass.
 """
 
 from sparsedecomp.blocks.compression import LowRank, compress
-from sparsedecomp.blocks.conversion import as_blocks
+from sparsedecomp.blocks.conversion import MatrixLike, as_blocks
 from sparsedecomp.blocks.matrix import BlockMatrix
 
-__all__ = ["BlockMatrix", "LowRank", "as_blocks", "compress"]
+__all__ = ["BlockMatrix", "LowRank", "MatrixLike", "as_blocks", "compress"]

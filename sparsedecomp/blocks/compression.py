@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from sparsedecomp.blocks.conversion import as_blocks
+from sparsedecomp.blocks.conversion import MatrixLike, as_blocks
 from sparsedecomp.blocks.matrix import BlockMatrix
 from sparsedecomp.blocks.summary import Summary, row_summary
-
-if TYPE_CHECKING:
-    import dask.array as da
-    import scipy.sparse
 
 # Number of rows that are cast or multiplied at once; more rows take more memory.
 _ROWS = 8192
@@ -154,7 +149,7 @@ def gram_of(A: NDArray) -> NDArray:
 
 
 def compress(
-    data: ArrayLike | da.Array | scipy.sparse.sparray | BlockMatrix,
+    data: MatrixLike,
     rank: int,
     *,
     n_power: int = 2,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import scipy.sparse
@@ -14,9 +14,14 @@ from sparsedecomp.blocks.sources import as_source, without_empty_mask
 if TYPE_CHECKING:
     import dask.array as da
 
+# Data as every method takes them; dask is not imported for an annotation alone.
+MatrixLike: TypeAlias = (
+    "ArrayLike | scipy.sparse.sparray | scipy.sparse.spmatrix | da.Array | BlockMatrix"
+)
+
 
 def as_blocks(
-    data: ArrayLike | da.Array | scipy.sparse.sparray | BlockMatrix,
+    data: MatrixLike,
     signal_dimension: int = 1,
     navigation_mask: ArrayLike | None = None,
     signal_mask: ArrayLike | None = None,

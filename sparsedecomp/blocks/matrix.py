@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Hashable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from sparsedecomp.blocks.reading import Corrections, Reading, on_tiles
+from sparsedecomp.blocks.reading import (
+    Corrections,
+    Reading,
+    Replacements,
+    on_tiles,
+)
+from sparsedecomp.blocks.sources import ArraySource, DaskSource
 from sparsedecomp.blocks.summary import (
     Summary,
     poisson_column_scale,
     poisson_row_scale,
     row_summary,
 )
-
-if TYPE_CHECKING:
-    from sparsedecomp.blocks.reading import Replacements
-    from sparsedecomp.blocks.sources import ArraySource, DaskSource
 
 
 class BlockMatrix:

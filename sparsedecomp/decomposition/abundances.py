@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 
-from sparsedecomp.blocks import BlockMatrix, as_blocks
+from sparsedecomp.blocks import BlockMatrix, MatrixLike, as_blocks
 from sparsedecomp.kernels.simplex import solve_by_active_set, solve_by_supports
-
-if TYPE_CHECKING:
-    import dask.array as da
 
 CONSTRAINTS = ("nonnegative", "sum_to_one", "fully_constrained", "scaled")
 # Up to this number of spectra the solution is looked up among all their subsets; the
@@ -25,7 +21,7 @@ _DEPENDENT = 1e-13
 
 
 def abundances(
-    X: ArrayLike | scipy.sparse.sparray | da.Array | BlockMatrix,
+    X: MatrixLike,
     spectra: ArrayLike,
     constraint: str = "nonnegative",
     *,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-from sparsedecomp.blocks import BlockMatrix, LowRank, as_blocks
+from sparsedecomp.blocks import LowRank, MatrixLike, as_blocks
 from sparsedecomp.blocks.sources import one_blas_thread
 from sparsedecomp.decomposition.geometric.simplex import (
     OVERSAMPLING,
@@ -23,10 +22,6 @@ from sparsedecomp.decomposition.simplex_likelihood.pixel_cloud import (
     whitened_signal_space,
 )
 from sparsedecomp.kernels.simplex import solve_by_active_set
-
-if TYPE_CHECKING:
-    import dask.array as da
-    import scipy.sparse
 
 # From the shift of an estimate between the full and half the dose to its bias at the
 # full dose: facets shift in proportion to the standard deviation of the noise, which
@@ -112,7 +107,7 @@ def _ends(value, deviation, level):
 
 
 def confidence_bands(
-    X: ArrayLike | scipy.sparse.sparray | da.Array | BlockMatrix,
+    X: MatrixLike,
     spectra: ArrayLike,
     *,
     level: float = 0.9,

@@ -5,10 +5,9 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from numbers import Integral
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -19,26 +18,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sparsedecomp.blocks import BlockMatrix, as_blocks
+from sparsedecomp.blocks import BlockMatrix, MatrixLike, as_blocks
 from sparsedecomp.blocks.sources import without_empty_mask
 from sparsedecomp.decomposition.iterate import Outcome
 from sparsedecomp.decomposition.progress import Monitor
-
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    import dask.array as da
-    import scipy.sparse
-    from numpy.typing import ArrayLike
-
-    # Data as the estimators take them.
-    MatrixLike: TypeAlias = (
-        np.ndarray
-        | scipy.sparse.sparray
-        | scipy.sparse.spmatrix
-        | da.Array
-        | BlockMatrix
-    )
 
 _INTEGERS = [np.dtype(code).type for code in "BHILQbhilq"]
 

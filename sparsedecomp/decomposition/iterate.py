@@ -32,14 +32,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from sparsedecomp.decomposition.progress import Monitor
+from sparsedecomp.decomposition.progress import Monitor
 
 State = TypeVar("State")
 Result = TypeVar("Result")

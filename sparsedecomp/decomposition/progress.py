@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
-    from sparsedecomp.blocks import BlockMatrix
+from sparsedecomp.blocks import BlockMatrix
 
 _logger = logging.getLogger(__name__)
 

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import inspect
 import numbers
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..suggestions import did_you_mean
-
-if TYPE_CHECKING:
-    from hyperspy.api.signals import BaseSignal
-
-    from .algorithms import Algorithm
+from .algorithms import Algorithm
+from .types import BaseSignal
 
 # Name -> (values without effect, advice for the error message).
 _FOREIGN: dict[str, tuple[tuple, str]] = {

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from . import algorithms, learning_results
-
-if TYPE_CHECKING:
-    from hyperspy.api.signals import BaseSignal
+from .types import BaseSignal
 
 
 def half_widths(signal: BaseSignal, level: float) -> tuple[np.ndarray, np.ndarray]:

@@ -6,15 +6,13 @@ parameters of the microscope, without which a spectrum cannot be quantified.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 
 from ..suggestions import did_you_mean
 from . import algorithms, learning_results
-
-if TYPE_CHECKING:
-    from hyperspy.api.signals import BaseSignal
+from .types import BaseSignal
 
 SCALES = ("stored", "total")
 

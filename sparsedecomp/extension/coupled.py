@@ -8,19 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..blocks import BlockMatrix
 from .arguments import check_is_signal, check_signal
 from .masks import in_array_order
 from .progress import progress_bar
-from .tensor_modes import modes_of
+from .tensor_modes import Modes, modes_of
+from .tensor_results import TensorResults
+from .types import BaseSignal, Mask
 
 if TYPE_CHECKING:
-    from hyperspy.api.signals import BaseSignal
-
-    from ..blocks import BlockMatrix
     from ..decomposition.tensor.coupled import Coupled
-    from .masks import Mask
-    from .tensor_modes import Modes
-    from .tensor_results import TensorResults
 
 _NAME = "coupled_decomposition"
 

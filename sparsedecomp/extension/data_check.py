@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..blocks import BlockMatrix
 from .driver import blocks_of
 from .masks import in_array_order
+from .types import BaseSignal, Mask
 
 if TYPE_CHECKING:
-    from hyperspy.api.signals import BaseSignal
-
-    from ..blocks import BlockMatrix
     from ..noise import DataCheck
-    from .masks import Mask
 
 
 def check_data(

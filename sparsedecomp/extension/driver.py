@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..blocks import BlockMatrix
 from ..suggestions import did_you_mean
 from . import algorithms
+from .algorithms import Algorithm
 from .arguments import (
     check_is_signal,
     check_output_dimension,
@@ -31,14 +33,8 @@ from .progress import progress_bar
 from .reference_arrays import plain_arrays
 from .reprojection import Fitted, factors_of, loadings_of, refuse_bad_values
 from .tensor_modes import with_modes
+from .types import BaseSignal, Mask
 from .verdict import judge
-
-if TYPE_CHECKING:
-    from hyperspy.api.signals import BaseSignal
-
-    from ..blocks import BlockMatrix
-    from .algorithms import Algorithm
-    from .masks import Mask
 
 _logger = logging.getLogger(__name__)
 

@@ -7,13 +7,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .portable import Portable
+from .types import BaseSignal
 
 if TYPE_CHECKING:
     import dask.array as da
-    from hyperspy.api.signals import BaseSignal
-    from numpy.typing import NDArray
 
     from sparsedecomp.superresolution import Factors, FineMap, Plan, Resolution
 

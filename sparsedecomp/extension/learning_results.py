@@ -10,17 +10,14 @@ never be read. Here the names of the installed HyperSpy are used.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import algorithms
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from hyperspy.api.signals import BaseSignal
-    from numpy.typing import ArrayLike
+from .types import BaseSignal
 
 # Name in HyperSpy up to 2.5 -> name after its pull request 3669.
 NEW_NAMES = {

@@ -7,16 +7,12 @@ that ``axes_manager`` shows (x before y), while the data of a signal are in arra
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from ..blocks.sources import without_empty_mask
-
-if TYPE_CHECKING:
-    from hyperspy.api.signals import BaseSignal
-
-    Mask: TypeAlias = np.ndarray | BaseSignal
+from .types import BaseSignal, Mask
 
 SPACES = ("navigation", "signal")
 

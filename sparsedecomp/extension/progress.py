@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..decomposition.progress import Progress
 
-
 _logger = logging.getLogger(__name__)
 
 

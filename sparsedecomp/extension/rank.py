@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .masks import in_array_order
+from .types import BaseSignal, Mask
 
 if TYPE_CHECKING:
-    from hyperspy.api.signals import BaseSignal
-
     from ..decomposition import RankEstimate
-    from .masks import Mask
 
 
 def estimate_rank(

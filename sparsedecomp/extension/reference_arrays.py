@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from hyperspy.api.signals import BaseSignal
+from .types import BaseSignal
 
 # Parameters of estimators that are spectra, and those that are maps.
 SPECTRA = ("known_spectra", "init")

@@ -13,10 +13,9 @@ from . import algorithms, learning_results
 from .arguments import estimator_parameters
 from .components import axis_label
 from .reference_arrays import plain_arrays
+from .types import BaseSignal
 
 if TYPE_CHECKING:
-    from hyperspy.api.signals import BaseSignal
-
     from ..decomposition import UnmixingReport
     from ..decomposition.identifiability.report import Refit
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from .types import BaseSignal, UniformDataAxis
 
 if TYPE_CHECKING:
     import dask.array as da
-    from hyperspy.api.signals import BaseSignal
-    from hyperspy.axes import UniformDataAxis
-    from numpy.typing import NDArray
 
     from sparsedecomp.superresolution import Factors, Resolution
 

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..blocks import BlockMatrix
 from ..suggestions import did_you_mean
 from . import learning_results
 from .components import maps_like, spectra_like
 from .learning_results import expanded
 from .masks import in_array_order
 from .portable import Portable
+from .types import BaseSignal, Mask
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from hyperspy.api.signals import BaseSignal
-
-    from ..blocks import BlockMatrix
     from ..decomposition.segmentation.kmeans import CompositionKMeans
     from ..decomposition.segmentation.mixture import PottsMixture
-    from .masks import Mask
 
 _logger = logging.getLogger(__name__)
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .segmentation import METHODS, Segmentation, estimator_class
 from .tensor_results import axes_of, file_to_write, plain_value, signal_of
-
-if TYPE_CHECKING:
-    from hyperspy.api.signals import BaseSignal
+from .types import BaseSignal
 
 # Version of the files, to be increased when their layout changes.
 _FORMAT = 1

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .arguments import check_is_signal
 from .fine_signal import SuperResolution, fine_signal
 from .masks import in_array_order
+from .types import BaseSignal, UniformDataAxis
 
 if TYPE_CHECKING:
     import dask.array as da
-    from hyperspy.api.signals import BaseSignal
-    from hyperspy.axes import UniformDataAxis
-    from numpy.typing import ArrayLike, NDArray
 
     from sparsedecomp.superresolution import Registration
 

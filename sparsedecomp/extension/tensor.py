@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..blocks import BlockMatrix
 from ..suggestions import did_you_mean
 from . import algorithms
 from .arguments import check_output_dimension, check_signal, estimator_parameters
@@ -15,13 +16,10 @@ from .masks import in_array_order
 from .progress import progress_bar
 from .tensor_modes import modes_of, series_of
 from .tensor_results import TensorResults, axes_of
+from .types import BaseSignal, Mask
 
 if TYPE_CHECKING:
-    from hyperspy.api.signals import BaseSignal
-
-    from ..blocks import BlockMatrix
     from ..decomposition.tensor import RankReport
-    from .masks import Mask
 
 ALGORITHMS = {name: algorithms.ALGORITHMS[name] for name in ("cpd", "tucker")}
 # Not an algorithm of `s.decomposition`, as every step has its own spectra.

@@ -5,12 +5,10 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from hyperspy.api.signals import BaseSignal
-
-    from .algorithms import Algorithm
+from .algorithms import Algorithm
+from .types import BaseSignal
 
 Modes = tuple[tuple[int, ...], ...]
 

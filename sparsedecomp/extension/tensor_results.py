@@ -6,14 +6,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .portable import Portable
-
-if TYPE_CHECKING:
-    from hyperspy.api.signals import BaseSignal
+from .types import BaseSignal
 
 # Version of the files, to be increased when their layout changes.
 _FORMAT = 1

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from sparsedecomp.blocks import BlockMatrix, LowRank
+from sparsedecomp.blocks import BlockMatrix, LowRank, MatrixLike
 from sparsedecomp.decomposition.abundances import solve
 from sparsedecomp.decomposition.base import BlockFactorisation, Factorisation
 from sparsedecomp.decomposition.iterate import Phases
 from sparsedecomp.noise import MOST_COMPONENTS, count_components, find_noise
-
-if TYPE_CHECKING:
-    from sparsedecomp.decomposition.base import MatrixLike
 
 
 class GeometricUnmixing(BlockFactorisation):

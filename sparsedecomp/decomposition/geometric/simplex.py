@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sparsedecomp.blocks import BlockMatrix, LowRank, as_blocks, compress
-
-if TYPE_CHECKING:
-    import dask.array as da
-    import scipy.sparse
+from sparsedecomp.blocks import LowRank, MatrixLike, as_blocks, compress
 
 # Directions kept beyond the components, since the last directions of a range finder
 # are inaccurate. More of them cost memory and time in proportion.
@@ -62,7 +57,7 @@ def simplex_volume(vertices: ArrayLike) -> float:
 
 
 def nfindr(
-    data: ArrayLike | scipy.sparse.sparray | da.Array | BlockMatrix,
+    data: MatrixLike,
     n_components: int,
     *,
     start: ArrayLike | None = None,

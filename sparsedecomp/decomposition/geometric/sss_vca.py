@@ -6,13 +6,12 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sparsedecomp.blocks import BlockMatrix, LowRank
+from sparsedecomp.blocks import BlockMatrix, LowRank, MatrixLike
 from sparsedecomp.blocks.sources import one_blas_thread
 from sparsedecomp.decomposition.abundances import CONSTRAINTS
 from sparsedecomp.decomposition.geometric.base import GeometricUnmixing
@@ -34,9 +33,6 @@ from sparsedecomp.decomposition.progress import Progress
 from sparsedecomp.noise import NOISE_MODELS, find_noise, whiten
 from sparsedecomp.noise.robust_pca import robust_pca
 from sparsedecomp.noise.whitening import turned_to
-
-if TYPE_CHECKING:
-    from sparsedecomp.decomposition.base import MatrixLike
 
 
 class SSSVCA(GeometricUnmixing):

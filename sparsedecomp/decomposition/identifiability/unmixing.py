@@ -5,12 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 
-from sparsedecomp.blocks import BlockMatrix, as_blocks
+from sparsedecomp.blocks import BlockMatrix, MatrixLike, as_blocks
 from sparsedecomp.decomposition.base import BlockFactorisation
 from sparsedecomp.decomposition.geometric.sss_vca import SSSVCA
 from sparsedecomp.decomposition.identifiability.report import Refit, UnmixingReport
@@ -20,11 +20,6 @@ from sparsedecomp.decomposition.identifiability.residual_analysis import (
 )
 from sparsedecomp.deprecation import renamed_parameters
 from sparsedecomp.metrics import match_components
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from sparsedecomp.decomposition.base import MatrixLike
 
 # Memory in bytes that the sample of pixels for the refits may take (256 MiB).
 SAMPLE_BYTES = 2**28

@@ -5,14 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sparsedecomp.blocks import BlockMatrix, LowRank
+from sparsedecomp.blocks import BlockMatrix, LowRank, MatrixLike
 from sparsedecomp.decomposition.abundances import spectra_for
 from sparsedecomp.decomposition.geometric.base import GeometricUnmixing
 from sparsedecomp.decomposition.geometric.simplex import OVERSAMPLING
@@ -35,9 +35,6 @@ from sparsedecomp.decomposition.mcr.constraints import maps_for, unimodal_compon
 from sparsedecomp.decomposition.progress import Progress
 from sparsedecomp.deprecation import renamed_parameters
 from sparsedecomp.noise import signal_space
-
-if TYPE_CHECKING:
-    from sparsedecomp.decomposition.base import MatrixLike
 
 CONSTRAINTS = ("nonnegative", "sum_to_one", "fully_constrained")
 # Upper bound on the passes over the data after the iterations on compressed data, which

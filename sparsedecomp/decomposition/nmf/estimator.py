@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sparsedecomp.blocks import BlockMatrix
+from sparsedecomp.blocks import BlockMatrix, MatrixLike
 from sparsedecomp.decomposition.base import BlockFactorisation
 from sparsedecomp.decomposition.initialisation import INITIALISATIONS
 from sparsedecomp.decomposition.nmf.factorisation import NMFFactorisation, NMFOptions
@@ -19,9 +18,6 @@ from sparsedecomp.decomposition.nmf.fit import fit_penalised
 from sparsedecomp.decomposition.nmf.published import fit_published
 from sparsedecomp.decomposition.progress import Progress
 from sparsedecomp.noise import NOISE_MODELS
-
-if TYPE_CHECKING:
-    from sparsedecomp.decomposition.base import MatrixLike
 
 # Default soft orthogonality: in nats per pixel for maps that overlap fully, or the
 # removed part of a projection.

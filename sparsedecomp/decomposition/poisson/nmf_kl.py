@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sparsedecomp.blocks import BlockMatrix
+from sparsedecomp.blocks import BlockMatrix, MatrixLike
 from sparsedecomp.decomposition.base import BlockFactorisation, Factorisation
 from sparsedecomp.decomposition.initialisation import INITIALISATIONS
 from sparsedecomp.decomposition.poisson.beta import LAST_STEPS, beta_step, fit_beta
@@ -26,9 +25,6 @@ from sparsedecomp.decomposition.poisson.fit import (
 from sparsedecomp.decomposition.poisson.model import PoissonModel
 from sparsedecomp.decomposition.progress import Monitor, Progress
 from sparsedecomp.noise import count_components, find_noise
-
-if TYPE_CHECKING:
-    from sparsedecomp.decomposition.base import MatrixLike
 
 
 class PoissonNMF(BlockFactorisation):

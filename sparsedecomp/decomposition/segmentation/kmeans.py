@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from numbers import Integral
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
@@ -14,13 +14,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
-from sparsedecomp.blocks import BlockMatrix, as_blocks
+from sparsedecomp.blocks import BlockMatrix, MatrixLike, as_blocks
 from sparsedecomp.blocks.summary import Summary
 from sparsedecomp.decomposition.geometric.simplex import OVERSAMPLING
 from sparsedecomp.noise import refuse_negative, signal_space
-
-if TYPE_CHECKING:
-    from sparsedecomp.decomposition.base import MatrixLike
 
 # Data of up to this many channels are clustered as they are, others in their signal
 # space of about ten directions: the cost of k-means grows with the dimension.

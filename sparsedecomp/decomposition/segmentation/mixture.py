@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sparsedecomp.blocks import BlockMatrix
+from sparsedecomp.blocks import BlockMatrix, MatrixLike
 from sparsedecomp.decomposition.segmentation.kmeans import (
     by_size,
     mean_spectra,
@@ -25,9 +25,6 @@ from sparsedecomp.decomposition.segmentation.kmeans import (
 )
 from sparsedecomp.decomposition.segmentation.neighbours import PixelNeighbourhood
 from sparsedecomp.noise import count_gain
-
-if TYPE_CHECKING:
-    from sparsedecomp.decomposition.base import MatrixLike
 
 _logger = logging.getLogger(__name__)
 

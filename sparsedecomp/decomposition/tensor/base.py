@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sparsedecomp.blocks import BlockMatrix, as_blocks
+from sparsedecomp.blocks import BlockMatrix, MatrixLike, as_blocks
 from sparsedecomp.decomposition.abundances import solve
 from sparsedecomp.decomposition.base import BlockFactorisation
 from sparsedecomp.decomposition.iterate import Phases
@@ -16,13 +17,8 @@ from sparsedecomp.decomposition.tensor.compression import CompressedTensor
 from sparsedecomp.decomposition.tensor.gaps import abundances_with_gaps
 from sparsedecomp.decomposition.tensor.modes import Folding
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from sparsedecomp.decomposition.base import MatrixLike
-
-    # Scales of the rows and of the columns that the data came with.
-    Scaling = tuple[NDArray | None, NDArray | None]
+# Scales of the rows and of the columns that the data came with.
+Scaling: TypeAlias = tuple[NDArray | None, NDArray | None]
 
 
 class TensorFactorisation(BlockFactorisation):

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.blocks.compression import gram_of, random_basis
 from sparsedecomp.blocks.summary import Summary, poisson_column_scale, row_summary
 from sparsedecomp.decomposition.tensor.modes import Folding
 from sparsedecomp.noise import count_gain, unit_of
 
 if TYPE_CHECKING:
-    from sparsedecomp.blocks import BlockMatrix
     from sparsedecomp.decomposition.tensor.gaps import FilledBlocks, MissingEntries
 
 # Directions beyond twice the components: the last ones of a basis are less exact.

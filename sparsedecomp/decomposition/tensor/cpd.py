@@ -6,13 +6,12 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sparsedecomp.blocks import BlockMatrix
+from sparsedecomp.blocks import BlockMatrix, MatrixLike
 from sparsedecomp.decomposition.iterate import (
     Outcome,
     Phases,
@@ -49,9 +48,6 @@ from sparsedecomp.decomposition.tensor.initialisation import descend_from_starts
 from sparsedecomp.decomposition.tensor.modes import Folding
 from sparsedecomp.decomposition.tensor.multistart import continued
 from sparsedecomp.noise import unit_of
-
-if TYPE_CHECKING:
-    from sparsedecomp.decomposition.base import MatrixLike
 
 # The likelihood is maximised by default for at most so many counts, and at most so many
 # per entry of the data. A choice: larger values maximise it for more data, in a time

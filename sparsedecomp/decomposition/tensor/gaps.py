@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.blocks.summary import Summary, row_summary
 from sparsedecomp.decomposition.tensor.cpd_least_squares import (
     LAST_SWEEPS,
     solve_nonnegative,
     solve_rows,
 )
-from sparsedecomp.decomposition.tensor.modes import khatri_rao_rows
+from sparsedecomp.decomposition.tensor.modes import Folding, khatri_rao_rows
 from sparsedecomp.kernels.tensor import leave_out
-
-if TYPE_CHECKING:
-    from sparsedecomp.blocks import BlockMatrix
-    from sparsedecomp.decomposition.tensor.modes import Folding
 
 
 class MissingEntries(NamedTuple):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,13 +10,11 @@ from sparsedecomp.decomposition.tensor.compression import (
     leading_vectors,
     multiply_mode,
 )
+from sparsedecomp.decomposition.tensor.cpd_least_squares import (
+    CPDLeastSquares,
+    Factors,
+)
 from sparsedecomp.decomposition.tensor.multistart import multistart
-
-if TYPE_CHECKING:
-    from sparsedecomp.decomposition.tensor.cpd_least_squares import (
-        CPDLeastSquares,
-        Factors,
-    )
 
 # The starts are compared after this many sweeps, and this many of them are continued.
 # More cost time; fewer may drop the start that ends lowest.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
+from sparsedecomp.blocks import BlockMatrix, MatrixLike
 from sparsedecomp.decomposition.iterate import IterativeMethod, Phases
 from sparsedecomp.decomposition.progress import Progress
 from sparsedecomp.decomposition.tensor.algebra import congruence
@@ -26,10 +27,6 @@ from sparsedecomp.decomposition.tensor.cpd_least_squares import (
 )
 from sparsedecomp.decomposition.tensor.modes import Folding
 from sparsedecomp.decomposition.tensor.multistart import multistart
-
-if TYPE_CHECKING:
-    from sparsedecomp.blocks import BlockMatrix
-    from sparsedecomp.decomposition.base import MatrixLike
 
 # Upper bound on the directions of the channels, besides the oversampling. More of them
 # describe spectra that change in more ways, at a higher cost of every step.

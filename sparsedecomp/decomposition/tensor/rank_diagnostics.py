@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsedecomp.blocks import as_blocks
+from sparsedecomp.blocks import MatrixLike, as_blocks
 from sparsedecomp.decomposition.iterate import Outcome, Phases
 from sparsedecomp.decomposition.tensor.algebra import congruence, core_consistency
 from sparsedecomp.decomposition.tensor.compression import (
@@ -24,9 +23,6 @@ from sparsedecomp.decomposition.tensor.cpd_least_squares import (
 )
 from sparsedecomp.decomposition.tensor.initialisation import descend_from_starts
 from sparsedecomp.decomposition.tensor.modes import Folding
-
-if TYPE_CHECKING:
-    from sparsedecomp.decomposition.base import MatrixLike
 
 # Models of two halves of the data with this mean congruence count as equal.
 _REPEATED = 0.95

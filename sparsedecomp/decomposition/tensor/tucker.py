@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
+from sparsedecomp.blocks import MatrixLike
 from sparsedecomp.decomposition.iterate import Phases, iterate
 from sparsedecomp.decomposition.progress import Progress
 from sparsedecomp.decomposition.tensor.base import TensorFactorisation
@@ -31,9 +31,6 @@ from sparsedecomp.decomposition.tensor.orthogonal_tucker import (
     scree,
     unfolded,
 )
-
-if TYPE_CHECKING:
-    from sparsedecomp.decomposition.base import MatrixLike
 
 
 class Tucker(TensorFactorisation):
