@@ -6,8 +6,9 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +29,8 @@ _PATTERNS = {
 }
 # Names of the arrays that a file holds beside the result.
 _KEY, _CHECKSUM = "_key", "_sha256"
+# Bytes that are written at once to reserve space on the disk.
+_PIECE = 2**20
 
 
 def cache_root() -> Path:
@@ -172,19 +175,42 @@ def _read(file: Path, key: Any) -> dict[str, NDArray]:
 
 
 def _write(file: Path, key: Any, arrays: Mapping[str, NDArray]) -> None:
-    """Write beside the file and rename, so that readers never see part of a file."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(
-        prefix=f".{file.stem}-", suffix=".tmp", dir=file.parent
-    )
+    own = {_KEY: _digest_of_key(key), _CHECKSUM: _checksum(arrays)}
+    everything: dict[str, Any] = {**arrays, **own}
+    with replacing(file) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, **everything)
+
+
+@contextmanager
+def replacing(file: Path, size: int = 0) -> Iterator[Path]:
+    """Yield a temporary file beside another, which it replaces if all goes well.
+
+    Readers never see part of a file, and a failure leaves the old one.
+
+    Parameters
+    ----------
+    file : pathlib.Path
+        File to be written; its folder must exist.
+    size : int, default 0
+        Bytes that are reserved, so that a full disk is found before the first is
+        written: HDF5 cannot close a file that it cannot write.
+
+    Yields
+    ------
+    pathlib.Path
+        Temporary file.
+    """
+    temporary = file.with_name(f".{file.stem}-{uuid.uuid4().hex}.tmp")
     try:
-        with os.fdopen(handle, "wb") as stream:
-            own = {_KEY: _digest_of_key(key), _CHECKSUM: _checksum(arrays)}
-            everything: dict[str, Any] = {**arrays, **own}
-            np.savez_compressed(stream, **everything)
-            stream.flush()
-            os.fsync(stream.fileno())
+        with temporary.open("wb") as reserved:
+            for _ in range(0, size, _PIECE):
+                reserved.write(bytes(_PIECE))
+            os.fsync(reserved.fileno())
+        yield temporary
+        # Windows writes the buffers only of files that are open for writing.
+        with temporary.open("r+b") as whole:
+            os.fsync(whole.fileno())
         os.replace(temporary, file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    finally:
+        temporary.unlink(missing_ok=True)

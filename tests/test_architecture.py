@@ -20,6 +20,7 @@ LAYER = {
     "kernels": 0,
     "blocks": 1,
     "cache": 2,
+    "results": 2,
     "deprecation": 0,
     "suggestions": 0,
     "metrics": 2,

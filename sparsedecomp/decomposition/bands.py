@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +22,7 @@ from sparsedecomp.decomposition.simplex_likelihood.pixel_cloud import (
     whitened_signal_space,
 )
 from sparsedecomp.kernels.simplex import solve_by_active_set
+from sparsedecomp.results import Result, Table, drawn_by
 
 # From the shift of an estimate between the full and half the dose to its bias at the
 # full dose: facets shift in proportion to the standard deviation of the noise, which
@@ -57,8 +58,8 @@ class Deviation:
         return np.sqrt(self.noise**2 + self.bias**2 + self.method**2)
 
 
-@dataclass(frozen=True)
-class ConfidenceBands:
+@dataclass(frozen=True, repr=False)
+class ConfidenceBands(Result):
     """Spectra of unit sum, their maps, and how far both may be from the truth.
 
     Attributes
@@ -79,6 +80,30 @@ class ConfidenceBands:
     spectra_deviation: Deviation
     maps_deviation: Deviation
     level: float
+
+    plot = drawn_by("plot_bands")
+
+    @property
+    def summary(self) -> str:
+        """Number of components and level in one line."""
+        return f"bands of {len(self.spectra)} components at {self.level:.0%}"
+
+    def _details(self) -> Iterator[Table]:
+        sizes = np.linalg.norm(self.spectra, axis=1), np.linalg.norm(self.maps, axis=0)
+        errors = (
+            np.linalg.norm(self.spectra_deviation.total, axis=1),
+            np.linalg.norm(self.maps_deviation.total, axis=0),
+        )
+        spectra, maps = (e / s for e, s in zip(errors, sizes, strict=True))
+        yield [
+            ["component", "error of spectrum", "error of map"],
+            *(
+                [f"{j}", f"{of_spectrum:.1%}", f"{of_map:.1%}"]
+                for j, (of_spectrum, of_map) in enumerate(
+                    zip(spectra, maps, strict=True)
+                )
+            ),
+        ]
 
     def of_spectra(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Lower and upper ends of the bands of the spectra.

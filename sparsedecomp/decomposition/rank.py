@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sparsedecomp.blocks import BlockMatrix, as_blocks
 from sparsedecomp.noise import NOISE_MODELS, NoiseEdge, find_noise, scree, whiten
 from sparsedecomp.noise.edge import PROBABILITY
+from sparsedecomp.results import Result, Table, drawn_by
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -33,9 +34,9 @@ _CHEAP = ("noise_edge", "gavish_donoho", "parallel_analysis", "minka")
 _CERTAIN, _POSSIBLE = 1e-4, 0.5
 
 
-@dataclass(frozen=True)
-class RankEstimate:
-    """What `estimate_rank` found; `sparsedecomp.plotting.plot_rank` draws it.
+@dataclass(frozen=True, repr=False)
+class RankEstimate(Result):
+    """What `estimate_rank` found; ``plot`` draws the scree.
 
     Attributes
     ----------
@@ -90,28 +91,39 @@ class RankEstimate:
     passes: int = field(default=0)
     edge_found: bool = True
 
-    def __repr__(self):
+    plot = drawn_by("plot_rank")
+
+    @property
+    def summary(self) -> str:
+        """Number, interval and method in one line."""
         low, high = self.interval
-        lines = [
-            f"{self.n_components} components ({low} to {high}) by {self.method}: "
-            f"{self.reason}.",
-            "",
-            *(f"  {name:<18s}{number:>4d}" for name, number in self.table.items()),
-            "",
-            f"  {'component':<11s}{'over the edge':>14s}{'probability of noise':>22s}",
+        return f"{self.n_components} components ({low} to {high}) by {self.method}"
+
+    def _details(self) -> Iterator[str | Table]:
+        yield f"Reason: {self.reason}."
+        yield [
+            ["method", "components"],
+            *([name, f"{number}"] for name, number in self.table.items()),
         ]
-        shown = min(max(high, self.n_components) + 2, len(self.singular_values))
-        for k in range(shown):
-            ratio = self.singular_values[k] / self.noise_edge[k]
-            lines.append(f"  {k + 1:<11d}{ratio:>14.3f}{self.probability[k]:>22.1e}")
-        lines += [
-            "",
+        high = max(self.interval[1], self.n_components)
+        columns = zip(
+            range(1, high + 3),
+            self.singular_values / self.noise_edge,
+            self.probability,
+            strict=False,
+        )
+        yield [
+            ["component", "over the edge", "probability of noise"],
+            *([f"{k}", f"{ratio:.3f}", f"{p:.1e}"] for k, ratio, p in columns),
+        ]
+        yield (
             f"Noise: {self.noise_model}; {self.shape[0]} pixels, {self.shape[1]} bins "
-            f"of channels; {self.passes} passes.",
+            f"of channels; {self.passes} passes."
+        )
+        yield (
             f"A component with less than {100 * self.detectability:.2g} % of the "
-            "weighted signal cannot be seen in these data.",
-        ]
-        return "\n".join(lines)
+            "weighted signal cannot be seen in these data."
+        )
 
 
 def estimate_rank(

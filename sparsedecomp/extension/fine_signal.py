@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .portable import Portable
+from ..results import Result, Table
 from .types import BaseSignal
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from sparsedecomp.superresolution import Factors, FineMap, Plan, Resolution
 
 
-@dataclass(frozen=True, eq=False)
-class SuperResolution(Portable):
+@dataclass(frozen=True, eq=False, repr=False)
+class SuperResolution(Result):
     """Report of how a fine map was made; printed, it is a table.
 
     Attributes
@@ -31,7 +32,8 @@ class SuperResolution(Portable):
     plan : sparsedecomp.superresolution.Plan
         What the shifts determine, in units of the step of the frames.
     frame : hyperspy.api.signals.BaseSignal
-        The first frame, in whose axes and units the report is.
+        The first frame, in whose axes and units the report is. A file of the report
+        holds its first pixel alone.
     steps : (float, float)
         Steps of rows and columns of the frames in the units of the axes.
     """
@@ -139,41 +141,55 @@ class SuperResolution(Portable):
         numbers = {k: v for k, v in used.items() if isinstance(v, int | float)}
         return report | {name: float(value) for name, value in numbers.items()}
 
-    def __repr__(self) -> str:
+    @property
+    def summary(self) -> str:
+        """Frames, size of the map and method in one line."""
+        rows, columns = self.fine.geometry.shape
+        return (
+            f"{len(self.shifts)} frames to a map of {columns} x {rows} pixels by "
+            f"{self.fine.method}, {self.gain:+.2f} dB over interpolation"
+        )
+
+    def _details(self) -> Iterator[str | Table]:
         about = self.as_dict()
         units = self.frame.axes_manager.navigation_axes[0].units
-        lines = [
-            f"{about['n_frames']} frames to a map of {self.fine.geometry.shape[1]} x "
-            f"{self.fine.geometry.shape[0]} pixels, {about['n_factors']} factors, by "
-            f"{about['method']}",
-            "Samples held out, error in units of the noise "
-            f"({self.gain:+.2f} dB over interpolation):",
-            *(f"  {k:<18s}{v:8.3f}" for k, v in about["held_out_error"].items()),
-            f"Registration: {about['registration']}",
-            f"  {'frame':<6s}{'x':>10s}{'y':>10s}{'drift x':>10s}{'drift y':>10s}"
-            f"{'+- x':>9s}{'+- y':>9s}{'misfit':>9s}  ({units})",
+        units = f" ({units})" if isinstance(units, str) and units else ""
+        errors = about["held_out_error"].items()
+        yield [
+            ["method", "error of samples held out, in units of the noise"],
+            *([method, f"{error:.3f}"] for method, error in errors),
         ]
+        yield f"{about['n_factors']} factors. Registration: {about['registration']}"
         misfit = np.full(len(self.shifts), np.nan)
         if self.fine.registration is not None:
             misfit = self.fine.registration.misfit
-        rows = zip(self.shifts, self.drift, self.drift_deviation, misfit, strict=True)
-        for k, (shift, drift, deviation, ratio) in enumerate(rows):
-            figures = "".join(f"{v:10.4g}" for v in (*shift, *drift))
-            figures += "".join(f"{v:9.2g}" for v in (*deviation, ratio))
-            lines.append(f"  {k:<6d}{figures}")
-        lines += [
-            "Resolution by decorrelation: {} in a frame, {} in the map".format(
-                *about["resolution"]
+        columns = (*self.shifts.T, *self.drift.T, *self.drift_deviation.T, misfit)
+        yield [
+            [
+                f"frame{units}",
+                *("x", "y", "drift x", "drift y", "± x", "± y", "misfit"),
+            ],
+            *(
+                [f"{k}", *(f"{value:.3g}" for value in values)]
+                for k, values in enumerate(zip(*columns, strict=True))
             ),
-            self.plan.describe_missing(),
-            f"Fallback: {about['fallback']}",
         ]
+        yield "Resolution by decorrelation: {} in a frame, {} in the map".format(
+            *about["resolution"]
+        )
+        yield self.plan.describe_missing()
+        yield f"Fallback: {about['fallback']}"
         if self.fine.clipped:
-            lines.append(
+            yield (
                 f"Negative values of {about['clipped']:.2g} of the noise were put to "
                 "zero (root mean square)."
             )
-        return "\n".join(lines)
+
+    def _saved(self) -> dict[str, Any]:
+        pixel = self.frame.inav[:1, :1]
+        if pixel._lazy:
+            pixel.compute(show_progressbar=False)
+        return {**vars(self), "frame": pixel}
 
 
 def fine_signal(frame: BaseSignal, report: SuperResolution, lazy: bool) -> BaseSignal:

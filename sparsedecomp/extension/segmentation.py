@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..blocks import BlockMatrix
+from ..results import Result, Table, drawn_by
 from ..suggestions import did_you_mean
 from . import learning_results
 from .components import maps_like, spectra_like
 from .learning_results import expanded
 from .masks import in_array_order
-from .portable import Portable
 from .types import BaseSignal, Mask
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ METHODS = {
 SOURCES = ("spectra", "windows", "loadings")
 
 
-@dataclass(frozen=True, eq=False)
-class Segmentation(Portable):
+@dataclass(frozen=True, eq=False, repr=False)
+class Segmentation(Result):
     """Phases of a specimen, by decreasing number of pixels.
 
     Attributes
@@ -63,6 +63,28 @@ class Segmentation(Portable):
     names: tuple[str, ...]
     counts: np.ndarray
     estimator: PottsMixture | CompositionKMeans
+
+    plot = drawn_by("plot_segmentation")
+
+    @property
+    def summary(self) -> str:
+        """Number of phases and of their pixels in one line."""
+        sizes = ", ".join(map(str, self.sizes))
+        return f"{len(self.sizes)} phases of {sizes} pixels"
+
+    def _details(self) -> Iterator[Table]:
+        share, error = self.composition, self.composition_error
+        yield [
+            ["phase", "pixels", *self.names],
+            *(
+                [
+                    f"{phase}",
+                    f"{size}",
+                    *map("{:.1%} ± {:.1%}".format, share[phase], error[phase]),
+                ]
+                for phase, size in enumerate(self.sizes)
+            ),
+        ]
 
     @property
     def composition(self) -> np.ndarray:
@@ -110,48 +132,6 @@ class Segmentation(Portable):
         )
         with np.errstate(divide="ignore", invalid="ignore"):
             return a / b, a / b * np.sqrt(1 / a + 1 / b)
-
-    def save(self, path: str | Path, overwrite: bool = False) -> Path:
-        """Write everything to one ``.npz`` file.
-
-        Parameters
-        ----------
-        path : str or Path
-            Name of the file. ``.npz`` is added if it has another extension or none.
-        overwrite : bool, default False
-            Whether an existing file is replaced.
-
-        Returns
-        -------
-        Path
-            Name of the written file.
-
-        Raises
-        ------
-        FileExistsError
-            If the file exists and `overwrite` is False.
-        """
-        from .segmentation_files import write
-
-        return write(self, path, overwrite)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Segmentation:
-        """Read a file that `save` has written.
-
-        Parameters
-        ----------
-        path : str or Path
-            Name of the file.
-
-        Returns
-        -------
-        Segmentation
-            The phases that were saved.
-        """
-        from .segmentation_files import read
-
-        return read(path)
 
 
 def segment_composition(

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .portable import Portable
+from ..results import Result, Table, drawn_by
 from .types import BaseSignal
 
-# Version of the files, to be increased when their layout changes.
-_FORMAT = 1
 
-
-@dataclass
-class TensorResults(Portable):
+@dataclass(repr=False)
+class TensorResults(Result):
     """Result of ``s.tensor_decomposition``.
 
     Attributes
@@ -62,17 +58,32 @@ class TensorResults(Portable):
     diagnostics: dict[str, Any] = field(default_factory=dict)
     evolving: BaseSignal | None = None
 
-    def __repr__(self) -> str:
-        sizes = ", ".join(
-            f"{name} {'x'.join(map(str, f.axes_manager.signal_shape))}"
-            for name, f in zip(self.names, self.factors, strict=True)
-        )
+    plot = drawn_by("plot_tensor")
+
+    @property
+    def summary(self) -> str:
+        """Algorithm, number of components and fit in one line."""
         return (
-            f"<TensorResults of '{self.algorithm}', {len(self.weights)} components: "
-            f"{sizes}; fit {self.fit:.2f} %, core consistency "
-            f"{self.core_consistency:.1f} %, congruence of starts "
-            f"{self.congruence:.3f}>"
+            f"'{self.algorithm}', {len(self.weights)} components, fit {self.fit:.2f} %"
         )
+
+    def _details(self) -> Iterator[str | Table]:
+        yield [
+            ["mode", "size", "components"],
+            *(
+                [
+                    name,
+                    " x ".join(map(str, factor.axes_manager.signal_shape)),
+                    f"{len(factor.data)}",
+                ]
+                for name, factor in zip(self.names, self.factors, strict=True)
+            ),
+        ]
+        yield f"Weights: {', '.join(f'{weight:.3g}' for weight in self.weights)}."
+        if np.isfinite(self.core_consistency):
+            yield f"Core consistency {self.core_consistency:.1f} %."
+        if np.isfinite(self.congruence):
+            yield f"Congruence of the best two starts {self.congruence:.3f}."
 
     def __getitem__(self, name: str) -> BaseSignal:
         """Return the factor of a mode by its name."""
@@ -158,135 +169,10 @@ class TensorResults(Portable):
         )
         return (*chunks[:-1], (shape[-1],))
 
-    def save(self, path: str | Path, overwrite: bool = False) -> Path:
-        """Write everything to one ``.npz`` file.
-
-        Parameters
-        ----------
-        path : str or Path
-            Name of the file. ``.npz`` is added if it has no extension.
-        overwrite : bool, default False
-            Whether an existing file is replaced.
-
-        Returns
-        -------
-        Path
-            Name of the written file.
-
-        Raises
-        ------
-        FileExistsError
-            If the file exists and `overwrite` is False.
-        """
-        path = file_to_write(path, overwrite)
-        numbers: dict[str, Any] = {}
-        words: dict[str, Any] = {}
-        for name, value in self.diagnostics.items():
-            if isinstance(value, np.ndarray):
-                numbers[name] = value
-            else:
-                words[name] = value
-        signals = [
-            *self.factors,
-            *([self.evolving] if self.evolving is not None else []),
-        ]
-        about = {
-            "format": _FORMAT,
-            "algorithm": self.algorithm,
-            "names": self.names,
-            "axes": [axes_of(f) for f in signals],
-            "metadata": [f.metadata.as_dictionary() for f in signals],
-            "diagnostics": words,
-        }
-        arrays: dict[str, Any] = {f"factor_{m}": f.data for m, f in enumerate(signals)}
-        with open(path, "wb") as file:
-            np.savez(
-                file,
-                about=json.dumps(about, default=plain_value),
-                weights=self.weights,
-                core=self.core,
-                loadings=self.loadings,
-                figures=[self.fit, self.core_consistency, self.congruence],
-                **arrays,
-                **{f"diagnostic_{name}": value for name, value in numbers.items()},
-            )
-        return path
-
-    @classmethod
-    def load(cls, path: str | Path) -> TensorResults:
-        """Read a file that `save` has written.
-
-        Parameters
-        ----------
-        path : str or Path
-            Name of the file.
-
-        Returns
-        -------
-        TensorResults
-            The results that were saved.
-        """
-        with np.load(path, allow_pickle=False) as file:
-            about = json.loads(str(file["about"]))
-            prefix = "diagnostic_"
-            numbers = {
-                name.removeprefix(prefix): file[name]
-                for name in file.files
-                if name.startswith(prefix)
-            }
-            factors = [
-                signal_of(file[f"factor_{m}"], axes, metadata)
-                for m, (axes, metadata) in enumerate(
-                    zip(about["axes"], about["metadata"], strict=True)
-                )
-            ]
-            n_modes = len(about["names"])
-            fit, consistency, congruence = file["figures"]
-            return cls(
-                about["algorithm"],
-                tuple(about["names"]),
-                factors[:n_modes],
-                file["weights"],
-                file["core"],
-                file["loadings"],
-                float(fit),
-                float(consistency),
-                float(congruence),
-                {**about["diagnostics"], **numbers},
-                *factors[n_modes:],
-            )
-
 
 def _model_block(W: np.ndarray, S: np.ndarray) -> np.ndarray:
     """Loadings (steps, ..., k) times spectra (steps or 1, k, channels)."""
     return W @ S.reshape(len(S), *(1,) * (W.ndim - 3), *S.shape[1:])
-
-
-def file_to_write(path: str | Path, overwrite: bool) -> Path:
-    """Name of a ``.npz`` file to be written.
-
-    Parameters
-    ----------
-    path : str or Path
-        Name that was given. ``.npz`` is added if it has another extension or none.
-    overwrite : bool
-        Whether the file may exist.
-
-    Returns
-    -------
-    Path
-        Name with the extension.
-
-    Raises
-    ------
-    FileExistsError
-        If the file exists and `overwrite` is False.
-    """
-    path = Path(path)
-    path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; give overwrite=True to replace it.")
-    return path
 
 
 def axes_of(signal: BaseSignal) -> list[dict]:
@@ -302,25 +188,12 @@ def axes_of(signal: BaseSignal) -> list[dict]:
     list of dict
     """
     axes = signal.axes_manager.as_dictionary().values()
-    return [json.loads(json.dumps(axis, default=plain_value)) for axis in axes]
+    return [json.loads(json.dumps(axis, default=_plain)) for axis in axes]
 
 
-def plain_value(value: object) -> Any:
-    """Replace a value that JSON does not know: arrays by lists, others by None.
-
-    Parameters
-    ----------
-    value : object
-        Value of any type.
-
-    Returns
-    -------
-    list, number or None
-        Value for JSON.
-    """
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    return None
+def _plain(value: object) -> Any:
+    """Arrays and their elements as lists and numbers, other values as None."""
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else None
 
 
 def signal_of(data: Any, axes: list[dict], metadata: dict) -> BaseSignal:

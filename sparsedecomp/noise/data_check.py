@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.noise.spikes import Spikes, find_spikes
+from sparsedecomp.results import Result, drawn_by
 
 # A pixel with less than this part of the typical intensity holds no specimen.
 _VACUUM = 0.02
@@ -42,8 +44,8 @@ class Finding:
     places: np.ndarray
 
 
-@dataclass(frozen=True)
-class DataCheck:
+@dataclass(frozen=True, repr=False)
+class DataCheck(Result):
     """What `check_data` found; readable when printed.
 
     Attributes
@@ -69,6 +71,8 @@ class DataCheck:
     channels: np.ndarray
     passes: int
 
+    plot = drawn_by("plot_data_check")
+
     def __getitem__(self, kind: str) -> Finding | None:
         """The finding of a kind, or None.
 
@@ -84,10 +88,16 @@ class DataCheck:
         """
         return next((each for each in self.findings if each.kind == kind), None)
 
-    def __repr__(self) -> str:
+    @property
+    def summary(self) -> str:
+        """Kinds of what was found in one line."""
         if not self.findings:
             return "Nothing in these data would mislead a decomposition."
-        return "\n".join(f"- {f.message} {f.advice}" for f in self.findings)
+        return f"Found: {', '.join(f.kind.replace('_', ' ') for f in self.findings)}."
+
+    def _details(self) -> Iterator[str]:
+        for finding in self.findings:
+            yield f"- {finding.message} {finding.advice}"
 
 
 def check_data(blocks: BlockMatrix, unit: float = 0.0) -> DataCheck:

@@ -1,5 +1,6 @@
 """Figures of decompositions, fits, checks and reports, drawn with matplotlib."""
 
+from sparsedecomp.plotting.bands import plot_bands
 from sparsedecomp.plotting.components import plot_components
 from sparsedecomp.plotting.cone import plot_cone
 from sparsedecomp.plotting.data_check import plot_data_check
@@ -17,6 +18,7 @@ from sparsedecomp.plotting.super_resolution import plot_plan
 from sparsedecomp.plotting.tensor import plot_tensor
 
 __all__ = [
+    "plot_bands",
     "plot_components",
     "plot_cone",
     "plot_data_check",

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import erfinv
 
+from sparsedecomp.results import Result, Table, drawn_by
 from sparsedecomp.signals import pixelwise
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
-    from matplotlib.axes import Axes
 
     from sparsedecomp.signals.exafs import EXAFSSpectrum
     from sparsedecomp.signals.pixelwise import Array
@@ -31,7 +31,7 @@ RSTEP = 0.02
 """Step of R in angstrom for bases without one."""
 
 
-class SparseEXAFSResult:
+class SparseEXAFSResult(Result):
     """Shells of an image and the number of atoms of each pixel in them.
 
     Parameters
@@ -52,6 +52,8 @@ class SparseEXAFSResult:
     elements : tuple of str
         Labels of the channels of the basis.
     """
+
+    plot = drawn_by("plot_exafs_fit")
 
     def __init__(
         self, signal: EXAFSSpectrum, fits: list[SparseEXAFS], labels: np.ndarray
@@ -204,35 +206,31 @@ class SparseEXAFSResult:
         data = self._signal._data_aligned_with_axes[..., self._inside]
         return self._chi(data - self.model()._data_aligned_with_axes, "residual")
 
-    def plot(
-        self, pixel: tuple[int, ...] | None = None, axes: Sequence[Axes] | None = None
-    ) -> np.ndarray:
-        """Plot one pixel: k-weighted chi and fit, chi(R), and the shells.
-
-        Parameters
-        ----------
-        pixel : tuple of int, optional
-            Indices in array order; the first pixel by default.
-        axes : sequence of three matplotlib.axes.Axes, optional
-            Axes to plot in; by default those of a new figure.
-
-        Returns
-        -------
-        array of matplotlib.axes.Axes
-            The three axes.
-        """
-        import sparsedecomp
-
-        return sparsedecomp.plotting.plot_exafs_fit(self, pixel, axes)
-
-    def __repr__(self) -> str:
-        lines = [f"<SparseEXAFSResult, {len(self.fits)} part(s)>"]
-        lines += [
-            f"{row['element']:>10s}  R = {row['R']:.3f} +- {row['R_std']:.3f}  "
-            f"N = {row['N']:.1f} +- {row['N_std']:.1f}  in {row['found']:.0%}"
+    @property
+    def summary(self) -> str:
+        """Distances and numbers of the shells in one line."""
+        shells = ", ".join(
+            f"{row['N']:.1f} {row['element']} at {row['R']:.2f}"
             for row in self.shells()
+        )
+        return f"{shells or 'no shells'} angstrom"
+
+    def _details(self) -> Iterator[Table]:
+        yield [
+            ["part", "element", "R (angstrom)", "N", "sigma2", "E0 (eV)", "found in"],
+            *(
+                [
+                    f"{row['part']}",
+                    row["element"],
+                    f"{row['R']:.3f} ± {row['R_std']:.3f}",
+                    f"{row['N']:.1f} ± {row['N_std']:.1f}",
+                    f"{row['sigma2']:.4f}",
+                    f"{row['E0']:.1f}",
+                    f"{row['found']:.0%}",
+                ]
+                for row in self.shells()
+            ),
         ]
-        return "\n".join(lines)
 
     @property
     def _inside(self) -> slice:

@@ -178,7 +178,7 @@ def test_lazy_sparse_and_eager_agree():
         np.testing.assert_allclose(
             other.singular_values, eager.singular_values, rtol=1e-5
         )
-    assert repr(lazy) == repr(estimate_rank(X))
+    assert str(lazy) == str(estimate_rank(X))
 
 
 def test_units_of_counts_do_not_matter():
@@ -229,7 +229,7 @@ def test_odd_data(rng):
 
 
 def test_readable():
-    text = repr(estimate_rank(np.random.default_rng(1).poisson(20 * mean_of())))
+    text = str(estimate_rank(np.random.default_rng(1).poisson(20 * mean_of())))
     assert text.startswith("3 components (3 to ") and "the data are counts" in text
     for word in ("bootstrap", "minka", "probability of noise", "cannot be seen"):
         assert word in text

@@ -68,7 +68,7 @@ def test_check_data_reports_all(drifting, lazy):
         "dead_pixels",
         "energy_drift",
     }
-    assert "drifts by" in repr(checked)
+    assert "drifts by" in str(checked)
     assert signal.check_data(energy_drift=False)["energy_drift"] is None
 
 

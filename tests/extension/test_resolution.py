@@ -44,7 +44,7 @@ def test_maps_of_counts(counts, method):
     np.testing.assert_array_equal(counts.data, before)
     assert found.method == method and found.units == "um"
     # Two pixels of 0.2 um are a width of 0.94 um.
-    assert 0.6 < found.value < 1.6 and " um" in repr(found)
+    assert 0.6 < found.value < 1.6 and " um" in str(found)
     lazy = counts.as_lazy().estimate_resolution(method)
     assert lazy.value == pytest.approx(found.value, rel=0.02)
 
@@ -166,7 +166,7 @@ def test_super_resolution_says_before_and_after(resolved):
     assert before.is_bound and before.value == pytest.approx(1.0, rel=0.1)
     assert after.value < 0.7 * before.value and after.units == "um"
     text = resolved.metadata.Super_resolution.resolution
-    assert text[0].startswith("at most") and text[1] in repr(resolved.super_resolution)
+    assert text[0].startswith("at most") and text[1] in str(resolved.super_resolution)
 
 
 def test_a_map_too_small_to_measure_is_no_error(resolved):

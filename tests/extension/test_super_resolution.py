@@ -67,8 +67,8 @@ def test_standard_deviation_is_that_of_the_error(resolved):
 
 
 def test_report_says_what_was_done(resolved):
-    text = repr(resolved.super_resolution)
-    assert "Samples held out" in text and "over interpolation" in text
+    text = str(resolved.super_resolution)
+    assert "samples held out" in text and "over interpolation" in text
     about = resolved.metadata.Super_resolution
     assert about.n_frames == 9 and about.scale == 2.5 and about.passes == 4
     assert about.gain_over_interpolation_dB > 0
@@ -127,7 +127,7 @@ def test_other_factors(frames, factors):
     report = found.super_resolution
     if factors == "nmf_so_ard":
         assert found.data.min() >= 0 and 0 < report.as_dict()["clipped"] < 1
-        assert "were put to zero" in repr(report)
+        assert "were put to zero" in str(report)
     else:
         assert report.fine.clipped == 0
 

@@ -25,7 +25,7 @@ def kinds(cube, unit=1.0, **masks):
 
 def test_clean_counts_and_clean_noise_have_no_finding(rng, cube):
     assert kinds(cube) == []
-    assert "Nothing" in repr(check_data(as_blocks(cube), 1.0))
+    assert "Nothing" in str(check_data(as_blocks(cube), 1.0))
     assert kinds(np.abs(cube + rng.normal(0, 1, cube.shape)), 0.0) == []
 
 
@@ -84,7 +84,7 @@ def test_every_kind_is_named_alone(cube, spoil, kind, places, lazy):
     assert found[kind].message and found[kind].advice
     if places is not None:
         assert found[kind].places.tolist() == places
-    assert found[kind].advice in repr(found)
+    assert found[kind].advice in str(found)
 
 
 def test_masked_pixels_and_channels_are_not_reported(cube):

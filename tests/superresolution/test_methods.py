@@ -68,7 +68,7 @@ def test_a_weight_that_is_given_is_used_and_scored(Y, name):
     report = fine.super_resolution.as_dict()
     assert report["weight"] == 0.3 and name in report["held_out_error"]
     assert np.isfinite(report["gain_over_interpolation_dB"])
-    assert f"  {name}" in repr(fine.super_resolution)
+    assert f"  {name}" in str(fine.super_resolution)
 
 
 def test_score_of_a_given_weight_is_that_of_the_same_weight_chosen(Y):

@@ -10,6 +10,7 @@ import numpy as np
 
 from sparsedecomp.decomposition.rank import estimate_rank
 from sparsedecomp.noise import MOST_COMPONENTS
+from sparsedecomp.results import Result
 
 if TYPE_CHECKING:
     from sparsedecomp.blocks import BlockMatrix
@@ -23,8 +24,8 @@ class DoubtfulResultWarning(UserWarning):
     """The data contradict the result of a decomposition, or do not decide it."""
 
 
-@dataclass(frozen=True)
-class Verdict:
+@dataclass(frozen=True, repr=False)
+class Verdict(Result):
     """What speaks for and against an unmixing.
 
     Attributes
@@ -54,7 +55,9 @@ class Verdict:
         """Whether there is any reason to doubt the answer."""
         return bool(self.doubts)
 
-    def __str__(self) -> str:
+    @property
+    def summary(self) -> str:
+        """Number of components, and whether there is any reason to doubt the answer."""
         components = f"{self.n_components} component{'s' * (self.n_components != 1)}"
         clear = {
             "nothing": f"the {components} were not compared with the data.",
@@ -62,8 +65,15 @@ class Verdict:
             "was not examined, see s.unmixing_report().",
             "spectra": f"nothing in the data contradicts the {components}.",
         }[self.examined]
-        words = ["doubtful.", *self.doubts] if self.doubts else [clear]
-        return " ".join([*words, *self.notes])
+        return f"doubtful: {components}." if self.doubts else clear
+
+    def _details(self) -> Iterator[str]:
+        yield from self.doubts
+        yield from self.notes
+
+    def __str__(self) -> str:
+        first = "doubtful." if self.doubts else self.summary
+        return " ".join([first, *self._details()])
 
 
 def verdict_on(

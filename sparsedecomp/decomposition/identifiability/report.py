@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from sparsedecomp.decomposition.identifiability.residual_analysis import (
     ResidualAnalysis,
 )
 from sparsedecomp.metrics import match_components, spectral_angle
+from sparsedecomp.results import Result, Table, drawn_by
 
 # Share of the refits that must keep the number of components before the report calls
 # it determined (a convention, not fitted to data).
@@ -75,8 +76,8 @@ class Refit:
         return cls(model.n_components_, angles, spectra, float(excess))
 
 
-@dataclass(frozen=True)
-class UnmixingReport:
+@dataclass(frozen=True, repr=False)
+class UnmixingReport(Result):
     """Evidence for and against the uniqueness and completeness of an unmixing.
 
     Parameters
@@ -130,6 +131,8 @@ class UnmixingReport:
     channel_label: str
     navigation_shape: tuple[int, ...]
     rows: np.ndarray
+
+    plot = drawn_by("plot_unmixing_report")
 
     @property
     def left(self) -> ResidualAnalysis:
@@ -228,7 +231,7 @@ class UnmixingReport:
             text = f"All {k} components are the same in every fit."
         return text if self.residual.white else f"{text} {self.residual.verdict}"
 
-    def table(self) -> list[list[str]]:
+    def table(self) -> Table:
         """Format the figures of every component.
 
         Returns
@@ -253,27 +256,15 @@ class UnmixingReport:
             )
         return rows
 
-    def __str__(self) -> str:
-        rows = self.table()
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True))
-            for row in rows
-        ]
-        lines = [line.rstrip() for line in lines]
-        return "\n".join([self.verdict, "", *lines, "", self.ties, str(self.residual)])
+    @property
+    def summary(self) -> str:
+        """The verdict."""
+        return self.verdict
 
-    def _repr_html_(self) -> str:
-        heading, *rows = self.table()
-
-        def cells(tag: str, row: Iterable[str]) -> str:
-            return "".join(f"<{tag}>{cell}</{tag}>" for cell in row)
-
-        body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-        return (
-            f"<p>{self.verdict}</p><table><tr>{cells('th', heading)}</tr>{body}"
-            f"</table><p>{self.ties} {self.residual}</p>"
-        )
+    def _details(self) -> Iterator[str | Table]:
+        yield self.table()
+        yield self.ties
+        yield str(self.residual)
 
 
 def _subject(numbers: np.ndarray) -> str:

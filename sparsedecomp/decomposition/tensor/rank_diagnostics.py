@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ from sparsedecomp.decomposition.tensor.cpd_least_squares import (
 )
 from sparsedecomp.decomposition.tensor.initialisation import descend_from_starts
 from sparsedecomp.decomposition.tensor.modes import Folding
+from sparsedecomp.results import Result, Table
 
 # Models of two halves of the data with this mean congruence count as equal.
 _REPEATED = 0.95
@@ -41,8 +42,8 @@ MAX_ITER, TOL = 500, 1e-7
 FOLD_MAX_ITER, FOLD_TOL = 150, 1e-6
 
 
-@dataclass(frozen=True)
-class RankReport:
+@dataclass(frozen=True, repr=False)
+class RankReport(Result):
     """Diagnostics of the number of components, and what they recommend.
 
     Attributes
@@ -79,14 +80,34 @@ class RankReport:
     recommended: int | None
     reason: str
 
-    def __str__(self) -> str:
-        lines = ["rank   fit %  consistency %  halves agree  prediction error"]
-        for i, rank in enumerate(self.ranks):
-            lines.append(
-                f"{rank:4d} {self.fit[i]:7.2f} {self.core_consistency[i]:14.1f} "
-                f"{self.split_congruence[i]:13.3f} {self.prediction_error[i]:17.6f}"
-            )
-        return "\n".join([*lines, self.reason])
+    @property
+    def summary(self) -> str:
+        """The recommended number in one line."""
+        number = "no number" if self.recommended is None else f"{self.recommended}"
+        return f"{number} of 1 to {self.ranks[-1]} components recommended"
+
+    def _details(self) -> Iterator[str | Table]:
+        yield self.reason
+        yield [
+            ["rank", "fit %", "consistency %", "halves agree", "prediction error"],
+            *(
+                [
+                    f"{rank}",
+                    f"{fit:.2f}",
+                    f"{core:.1f}",
+                    f"{halves:.3f}",
+                    f"{error:.6f}",
+                ]
+                for rank, fit, core, halves, error in zip(
+                    self.ranks,
+                    self.fit,
+                    self.core_consistency,
+                    self.split_congruence,
+                    self.prediction_error,
+                    strict=True,
+                )
+            ),
+        ]
 
 
 def tensor_rank(

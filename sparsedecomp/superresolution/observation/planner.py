@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from sparsedecomp.results import Result, Table, drawn_by
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -23,8 +25,8 @@ _NOTHING = 1e-6
 _ONE_WAY = 1.2
 
 
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, repr=False)
+class Plan(Result):
     """What a set of shifts can tell about a finer map, by `plan_shifts`.
 
     Attributes
@@ -70,6 +72,8 @@ class Plan:
     frequencies: NDArray
     proposal: Plan | None = field(default=None)
 
+    plot = drawn_by("plot_plan")
+
     @property
     def missing(self) -> NDArray:
         """Frequencies (rows, columns) that come from the prior, in part or whole."""
@@ -100,41 +104,35 @@ class Plan:
             f"one another, mostly along {along}."
         )
 
-    def __repr__(self) -> str:
-        lines = [
+    @property
+    def summary(self) -> str:
+        """Frames, steps and rank in one line."""
+        return (
             f"{len(self.shifts)} frames ({self.n_distinct} distinct) at a step of "
-            f"{self.step:g}, for a map at {self.fine_step:g}:",
-            f"  rank           {self.rank} of {self.n_unknowns}",
-            f"  condition      {self.condition:.3g}",
-            f"  amplification  {self.amplification:.3g}",
-            self.describe_missing(),
+            f"{self.step:g}, for a map at {self.fine_step:g}: rank {self.rank} of "
+            f"{self.n_unknowns}"
+        )
+
+    def _details(self) -> Iterator[str | Table]:
+        plans = [("as planned", self), ("better", self.proposal)]
+        yield [
+            ["shifts", "frames", "rank", "condition", "amplification"],
+            *(
+                [
+                    name,
+                    f"{len(plan.shifts)}",
+                    f"{plan.rank}",
+                    f"{plan.condition:.3g}",
+                    f"{plan.amplification:.3g}",
+                ]
+                for name, plan in plans
+                if plan is not None
+            ),
         ]
+        yield self.describe_missing()
         if self.proposal is not None:
             better = ", ".join(f"({y:.4g}, {x:.4g})" for y, x in self.proposal.shifts)
-            lines += [
-                f"Better, with {len(self.proposal.shifts)} frames: rank "
-                f"{self.proposal.rank}, amplification "
-                f"{self.proposal.amplification:.3g}:",
-                f"  {better}",
-            ]
-        return "\n".join(lines)
-
-    def plot(self, axes: Sequence[Any] | None = None) -> NDArray:
-        """Draw the shifts and the amplification by frequency.
-
-        Parameters
-        ----------
-        axes : sequence of two matplotlib.axes.Axes, optional
-            Where to draw; default: the axes of a new figure.
-
-        Returns
-        -------
-        array of matplotlib.axes.Axes
-            The two axes.
-        """
-        import sparsedecomp
-
-        return sparsedecomp.plotting.plot_plan(self, axes=axes)
+            yield f"Better shifts: {better}"
 
 
 def plan_shifts(

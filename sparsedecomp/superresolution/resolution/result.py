@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from sparsedecomp.results import Result, Table, drawn_by
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-@dataclass(frozen=True, eq=False)
-class Resolution:
+@dataclass(frozen=True, eq=False, repr=False)
+class Resolution(Result):
     """A resolution, or an upper bound of it, or the reason why there is none.
 
     Attributes
@@ -47,6 +50,8 @@ class Resolution:
     level: float = 0.95
     lengths: dict[str, float] = field(default_factory=dict)
     curve: dict[str, NDArray] = field(default_factory=dict)
+
+    plot = drawn_by("plot_resolution")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "value", float(self.value))
@@ -89,32 +94,18 @@ class Resolution:
         between = f" ({low:.3g} to {high:.3g})" if np.isfinite(low + high) else ""
         return f"{self.value:.3g}{between} {self.units}"
 
-    def __repr__(self) -> str:
-        lines = [f"Resolution by {self.method}: {self.describe()}"]
-        if self.note:
-            lines.append(f"  {self.note}")
-        lines += [
-            f"  {name:<12s}{length:.3g} {self.units}"
-            for name, length in self.lengths.items()
-        ]
-        return "\n".join(lines)
+    @property
+    def summary(self) -> str:
+        """Method and value in one line."""
+        return f"{self.describe()} by {self.method}"
 
-    def plot(self, ax: Any = None) -> Any:
-        """Draw the curve that the value was read from.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, optional
-            Where to draw; default: the axes of a new figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-            Axes of the picture.
-        """
-        import sparsedecomp
-
-        return sparsedecomp.plotting.plot_resolution(self, ax=ax)
+    def _details(self) -> Iterator[str | Table]:
+        yield self.note
+        if self.lengths:
+            yield [
+                ["length", self.units],
+                *([name, f"{length:.3g}"] for name, length in self.lengths.items()),
+            ]
 
 
 def as_map(image: ArrayLike, name: str = "map") -> NDArray:

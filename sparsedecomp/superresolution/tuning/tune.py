@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sparsedecomp.results import Result, drawn_by
 from sparsedecomp.superresolution.methods import METHODS
 from sparsedecomp.superresolution.multiframe import prepare
 from sparsedecomp.superresolution.observation.operators import FrameOperator
@@ -30,8 +31,8 @@ OBJECTIVES = ("likelihood", "resolution", "resolution subject to likelihood")
 _FIRST = {OBJECTIVES[2]: "likelihood"}
 
 
-@dataclass(frozen=True, eq=False)
-class Tuning:
+@dataclass(frozen=True, eq=False, repr=False)
+class Tuning(Result):
     """The trials of `tune`, and the best one.
 
     Attributes
@@ -66,38 +67,27 @@ class Tuning:
     chosen: int
     shifts: NDArray
 
+    plot = drawn_by("plot_tuning")
+
     @property
     def admitted(self) -> NDArray:
         """Trials whose score is within one standard error of the best, as a mask."""
         best = np.argmin(self.score)
         return self.score <= self.score[best] + self.error[best]
 
-    def __repr__(self) -> str:
+    @property
+    def summary(self) -> str:
+        """Parameters of the best trial in one line."""
         best = ", ".join(f"{name} {value:.4g}" for name, value in self.best.items())
+        return f"{best}: best of {len(self.score)} trials by {self.objective}"
+
+    def _details(self) -> Iterator[str]:
         k = self.chosen
-        return (
-            f"{best}: best of {len(self.score)} trials by {self.objective}\n"
-            f"  score {self.score[k]:.4f} (best {self.score.min():.4f} +- "
+        yield (
+            f"Score {self.score[k]:.4f} (best {self.score.min():.4f} +- "
             f"{self.error[np.argmin(self.score)]:.4f}), resolution "
-            f"{self.resolution[k]:.3g}"
+            f"{self.resolution[k]:.3g}."
         )
-
-    def plot(self, axes: Sequence[Any] | None = None) -> NDArray:
-        """Draw the score, and the resolution, over every parameter.
-
-        Parameters
-        ----------
-        axes : sequence of matplotlib.axes.Axes, optional
-            Where to draw, one for each parameter; default: the axes of a new figure.
-
-        Returns
-        -------
-        array of matplotlib.axes.Axes
-            Axes of the picture, one for each parameter.
-        """
-        import sparsedecomp
-
-        return sparsedecomp.plotting.plot_tuning(self, axes=axes)
 
 
 def tune(

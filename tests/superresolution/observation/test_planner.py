@@ -19,8 +19,8 @@ def test_the_published_scan_leaves_a_fifth_to_the_prior():
     assert (plan.rank, plan.n_unknowns, plan.n_distinct) == (180, 225, 6)
     assert plan.fine_step == pytest.approx(200)
     assert plan.amplification == pytest.approx(0.92, abs=0.005)
-    assert "20 % of what the fine map can hold" in repr(plan)
-    assert "along the columns' axis" in repr(plan)
+    assert "20 % of what the fine map can hold" in str(plan)
+    assert "along the columns' axis" in str(plan)
     assert len(plan.missing) and plan.from_prior.sum() == pytest.approx(45)
     found = {(round(y), round(x)) for y, x in plan.proposal.shifts}
     assert found == set(grid(0, 167, 333))

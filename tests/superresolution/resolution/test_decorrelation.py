@@ -49,7 +49,7 @@ def test_noise_is_not_determined():
     rng = np.random.default_rng(0)
     found = [decorrelation_resolution(rng.normal(size=(64, 64))) for _ in range(30)]
     assert sum(f.determined for f in found) <= 3
-    assert "nothing but noise" in repr([f for f in found if not f.determined][0])
+    assert "nothing but noise" in str([f for f in found if not f.determined][0])
 
 
 def test_signal_up_to_the_sampling_is_a_bound():

@@ -52,7 +52,7 @@ def test_an_edge_sharper_than_half_a_step_is_a_bound():
             found = edge_width(edge_lines(0.3, n_lines, seed=seed), step=0.5)
             assert found.is_bound and found.value >= 0.5 * 0.5
             assert found.describe().startswith("at most")
-            assert "cannot resolve" in repr(found) and not found.lengths
+            assert "cannot resolve" in str(found) and not found.lengths
 
 
 def test_noise_has_no_width():

@@ -100,7 +100,7 @@ def test_same_seed_same_trials(found):
 def test_best_is_given_to_resolve(found):
     fine = resolve(frames(), SHIFTS, 2.0, **QUICK, **found.best)
     assert fine.weight == found.best["weight"]
-    text = repr(found)
+    text = str(found)
     assert "best of" in text and "by likelihood" in text and "weight" in text
 
 
