@@ -8,6 +8,7 @@ channels. `BlockMatrix` does masks, casts and scaling.
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 import math
 import os
@@ -32,9 +33,14 @@ _logger = logging.getLogger(__name__)
 # Size of a tile: a processor's level-2 cache holds it. Larger tiles are read from main
 # memory again in each step of a pass, smaller ones make more calls.
 TILE_BYTES = 2**21
-# Number of blocks of a dask array whose sums are added up by one task; with more of
-# them more sums are in memory at a time.
+# Blocks whose sums one task adds up; with more of them more sums are in memory.
 _FAN_IN = 4
+# A chunk costs dask a third of a millisecond however small it is, which is the time of
+# reading and using some 250 kB. More than so many chunks are merged up to that size,
+# but some blocks are left for threads and workers to share.
+_MANY_CHUNKS, _SMALL_BLOCK, _ENOUGH_BLOCKS = 512, 2**18, 64
+# Bytes of a chunk of which a few take the memory of a small machine.
+_LARGE_CHUNK = 2**29
 # Function, stored data of a block, further arguments of the function.
 Task = tuple[Any, Any, tuple]
 # Row results of some tasks, and the sums over these tasks.
@@ -185,8 +191,9 @@ class ArraySource:
 class DaskSource:
     """A dask array in its native navigation chunks.
 
-    Every navigation chunk is one block. Chunks of the signal axes are merged inside
-    the task that uses them, so nothing is reshaped or rechunked in dask.
+    Every navigation chunk is one block, but many small ones make one together. Chunks
+    are merged inside the task that uses them, so nothing is reshaped or rechunked in
+    dask.
 
     Parameters
     ----------
@@ -211,32 +218,65 @@ class DaskSource:
             math.prod(data.shape[self.navigation_dimension :]),
         )
         self.dtype = data.dtype
-        pieces = math.prod(data.numblocks[self.navigation_dimension :])
+        self._advise()
+
+    def _advise(self) -> None:
+        """Tell the user of chunks that cost much time or memory."""
+        nav, data = self.navigation_dimension, self.data
+        pieces = math.prod(data.numblocks[nav:])
         if pieces > 1:
-            signal_axes = {
-                axis: -1 for axis in range(self.navigation_dimension, data.ndim)
-            }
             _logger.warning(
                 "The signal axes are stored in %d chunks, which are merged again on "
-                "every pass over the data. One chunk is cheaper: "
-                "data.rechunk(%s).",
+                "every pass over the data. One chunk is cheaper: data.rechunk(%s).",
                 pieces,
-                signal_axes,
+                dict.fromkeys(range(nav, data.ndim), -1),
+            )
+        if max(self._merged()) > 1:
+            _logger.warning(
+                "The data are stored in %d chunks of about %d bytes, each of which "
+                "costs time in every pass. Save them with `chunks` of a megabyte.",
+                data.npartitions,
+                data.nbytes // data.npartitions,
+            )
+        largest = data.dtype.itemsize * math.prod(map(max, data.chunks))
+        if largest > _LARGE_CHUNK:
+            _logger.warning(
+                "A chunk of the data takes %d MiB, and every thread holds one. "
+                "Smaller `chunks` of hs.load take less memory and use more threads.",
+                largest // 2**20,
             )
 
+    def _merged(self) -> list[int]:
+        """Number of chunks along each navigation axis that make a block."""
+        n_chunks = self.data.numblocks[: self.navigation_dimension]
+        total, wanted = math.prod(n_chunks), 1
+        if total > _MANY_CHUNKS:
+            size = max(1, self.data.nbytes // total)
+            wanted = min(_SMALL_BLOCK // size, total // _ENOUGH_BLOCKS)
+        merged = []
+        # The last axis first, along which pixels are neighbours in C order.
+        for n in reversed(n_chunks):
+            merged.append(max(1, min(n, wanted)))
+            wanted //= merged[-1]
+        return merged[::-1]
+
     def blocks(self) -> list[Block]:
-        """Make a block of each navigation chunk."""
+        """Make a block of each navigation chunk, or of some neighbouring small ones."""
         nav = self.navigation_dimension
         bounds = [np.cumsum((0, *chunks)) for chunks in self.data.chunks[:nav]]
+        groups = [
+            [range(i, min(i + step, n)) for i in range(0, n, step)]
+            for n, step in zip(self.data.numblocks, self._merged(), strict=False)
+        ]
         pieces = self.data.__dask_keys__()
         blocks = []
-        for where in np.ndindex(*self.data.numblocks[:nav]):
+        for where in itertools.product(*groups):
             window = tuple(
-                slice(edges[i], edges[i + 1])
-                for edges, i in zip(bounds, where, strict=True)
+                slice(edges[chunks.start], edges[chunks.stop])
+                for edges, chunks in zip(bounds, where, strict=True)
             )
-            keys: Any = functools.reduce(lambda nested, i: nested[i], where, pieces)
-            blocks.append(Block(_flat(window, self.navigation_shape), keys))
+            pixels = _flat(window, self.navigation_shape)
+            blocks.append(Block(pixels, _keys_within(pieces, where)))
         return blocks
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Group]:
@@ -284,6 +324,13 @@ class DaskSource:
             yield results.pop()
 
 
+def _keys_within(keys: Any, chunks: Sequence[range]) -> Any:
+    """Nested list of the keys of some chunks along the first axes."""
+    if not chunks:
+        return keys
+    return [_keys_within(keys[i], chunks[1:]) for i in chunks[0]]
+
+
 def _flat(window: tuple[slice, ...], shape: tuple[int, ...]) -> slice | NDArray:
     """Flat C-order indices of a window, as a slice if they are consecutive."""
     sizes = [part.stop - part.start for part in window]
@@ -306,7 +353,7 @@ def _alone(function: Any, data: Any, arguments: tuple) -> Group:
 
 
 def _of_pieces(function, arguments, navigation_dimension, pieces):
-    """Apply `_alone` to a block that is stored in pieces along the signal axes."""
+    """Apply `_alone` to a block that is stored in pieces."""
     return _alone(function, _merge(pieces, navigation_dimension), arguments)
 
 
@@ -319,11 +366,11 @@ def _together(groups):
 
 
 def _merge(pieces, navigation_dimension):
-    """Merge the signal chunks of a block and flatten it to a matrix.
+    """Merge the chunks of a block and flatten it to a matrix.
 
     Blocks of sparse arrays (of SciPy or of the package ``sparse``) become CSR matrices.
     """
-    data = _concatenate(pieces, navigation_dimension)
+    data = _concatenate(pieces, 0)
     n_pixels = math.prod(data.shape[:navigation_dimension])
     matrix = data.reshape((n_pixels, math.prod(data.shape[navigation_dimension:])))
     if isinstance(matrix, np.ndarray):
@@ -338,7 +385,7 @@ def _concatenate(pieces, axis):
     if len(parts) == 1:
         return parts[0]
     if scipy.sparse.issparse(parts[0]):
-        return scipy.sparse.hstack(parts)
+        return (scipy.sparse.hstack if axis else scipy.sparse.vstack)(parts)
     return np.concatenate(parts, axis=axis)
 
 

@@ -2,10 +2,12 @@
 
 import dask
 import dask.array as da
+import dask.callbacks
 import numpy as np
 import pytest
+import scipy.sparse
 
-from sparsedecomp.blocks import as_blocks, compress
+from sparsedecomp.blocks import as_blocks, compress, sources
 from sparsedecomp.blocks.sources import thread_count
 
 
@@ -179,3 +181,46 @@ def test_sums_of_many_blocks_are_not_held_together(kind, monkeypatch):
     finally:
         tracemalloc.stop()
     assert peak < 60e6
+
+
+def small_chunks(cube, kind):
+    """The cube in chunks of a pixel, which may be CSR matrices or sparse arrays."""
+    if kind == "csr":
+        rows = da.from_array(cube.reshape(-1, cube.shape[-1]), chunks=(1, -1))
+        return rows.map_blocks(scipy.sparse.csr_array)
+    return da.from_array(cube, chunks=(1, 1, 12 if kind == "split" else 25))
+
+
+@pytest.mark.parametrize("kind", ["whole", "split", "csr"])
+def test_many_small_chunks_are_read_together(cube, rng, kind, caplog):
+    mask = rng.random(cube.shape[:2]) < 0.2
+    small = small_chunks(cube, kind)
+    if kind == "csr":
+        mask = mask.ravel()
+    few, many = (
+        as_blocks(X, 1, mask.reshape(X.shape[:-1]))
+        for X in (cube.reshape(small.shape), small)
+    )
+    assert "1200 chunks" in caplog.text or kind == "split"
+    assert "chunks` of a megabyte" in caplog.text
+    assert 64 <= many.n_blocks <= 100
+    for a, b in zip(everything(few), everything(many), strict=True):
+        np.testing.assert_allclose(np.abs(a), np.abs(b), rtol=1e-4, atol=1e-4)
+    tasks = []
+    with dask.callbacks.Callback(pretask=lambda key, *_: tasks.append(key)):
+        many.matmul(np.ones((25, 1)))
+    ours = [key for key in tasks if "pass-" in str(key)]
+    assert many.n_blocks < len(ours) <= 2 * many.n_blocks
+
+
+@pytest.mark.parametrize("chunks", [(7, 9, 25), (30, 40, 25)])
+def test_chunks_of_a_good_size_stay_as_they_are(cube, chunks, caplog):
+    data = da.from_array(cube, chunks=chunks)
+    assert as_blocks(data).n_blocks == data.npartitions
+    assert caplog.text == ""
+
+
+def test_a_chunk_that_takes_much_memory_is_told(monkeypatch, caplog):
+    monkeypatch.setattr(sources, "_LARGE_CHUNK", 2**21)
+    as_blocks(da.zeros((30, 1024, 100), chunks=(3, 1024, 100)))
+    assert "chunk of the data takes 2 MiB" in caplog.text
