@@ -14,4 +14,13 @@ work are imported by the processes that `benchmarks.measure` starts; a benchmark
 imports nothing that takes memory.
 """
 
-BENCHMARKS = ("nmf", "unmixing", "trust", "bands", "tensor", "exafs", "superresolution")
+BENCHMARKS = (
+    "nmf",
+    "unmixing",
+    "trust",
+    "bands",
+    "tensor",
+    "exafs",
+    "superresolution",
+    "distributed",
+)

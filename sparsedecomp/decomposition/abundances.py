@@ -29,7 +29,8 @@ def abundances(
     navigation_mask: ArrayLike | None = None,
     signal_mask: ArrayLike | None = None,
     return_scale: bool = False,
-) -> NDArray | tuple[NDArray, NDArray]:
+    compute: bool = True,
+) -> NDArray | da.Array | tuple[NDArray, NDArray]:
     """Abundances of known spectra in every pixel, by exact constrained least squares.
 
     Minimises ``||x - w S||^2`` for every pixel ``x`` by itself, in one pass over the
@@ -64,12 +65,18 @@ def abundances(
     return_scale : bool, default False
         Whether to return the sum by which "scaled" divides too (one for the other
         constraints).
+    compute : bool, default True
+        Whether to compute the abundances now. False, for a dask array without
+        navigation mask, gives a dask array, which may be larger than the memory of
+        this machine: ``W.persist()`` keeps it on the workers of a cluster, and
+        ``W.to_zarr`` writes it from there.
 
     Returns
     -------
-    W : (n_pixels, k) array
+    W : (n_pixels, k) array, or (*navigation_shape, k) dask array
         Abundances, with rows in the C order of the pixels that are not masked;
-        float64 for float64 data and float32 otherwise.
+        float64 for float64 data and float32 otherwise. A dask array if `compute` is
+        False, in the navigation chunks of the data.
     scale : (n_pixels,) array
         Scale of every pixel, if `return_scale` is set.
 
@@ -77,7 +84,9 @@ def abundances(
     ------
     ValueError
         For spectra that do not fit the data or are not finite, and for NaN and
-        infinity in the data: the message names the place.
+        infinity in the data: the message names the place. If abundances that are not
+        computed are asked for with a navigation mask, the scale, or data other than a
+        dask array.
 
     References
     ----------
@@ -106,6 +115,13 @@ def abundances(
         )
     blocks = as_blocks(X, signal_dimension, navigation_mask, signal_mask)
     S = spectra_for(blocks, spectra)
+    if not compute:
+        if return_scale or navigation_mask is not None or not hasattr(X, "dask"):
+            raise ValueError(
+                "compute=False was given, expected a dask array, no navigation mask "
+                "and return_scale=False with it."
+            )
+        return _not_computed(X, blocks, S, constraint)
     W, scale, _ = solve(blocks, S, constraint)
     return (W, scale) if return_scale else W
 
@@ -159,12 +175,20 @@ def solve(
     misfit : (n_pixels,) float64 array
         Sum of the squared residuals of every pixel.
     """
+    return _run(blocks, _shared(S, constraint))
+
+
+def _shared(S, constraint):
+    """Further arguments of `_solve_rows`."""
     basis, R = np.linalg.qr(S.T)
     inner = "nonnegative" if constraint == "scaled" else constraint
     problem = RowProblem.from_gram(R.T @ R, inner)
-    (W, scale, misfit, bad), _ = blocks.run(
-        _solve_rows, shared=(S, basis, R, problem, constraint == "scaled")
-    )
+    return S, basis, R, problem, constraint == "scaled"
+
+
+def _run(blocks, shared):
+    """Abundances, scales and residuals of all pixels, in one pass."""
+    (W, scale, misfit, bad), _ = blocks.run(_solve_rows, shared=shared)
     if np.any(bad >= 0):
         row = int(np.argmax(bad >= 0))
         raise ValueError(
@@ -173,6 +197,36 @@ def solve(
             "pixels or replace the values."
         )
     return W, scale, misfit
+
+
+def _not_computed(X, blocks, S, constraint):
+    """Abundances as a dask array of shape (*navigation_shape, k)."""
+    nav = len(blocks.navigation_shape)
+    whole = X.rechunk(dict.fromkeys(range(nav, X.ndim), -1))
+    return whole.map_blocks(
+        _solve_block,
+        blocks.columns,
+        blocks.dtype,
+        _shared(S, constraint),
+        chunks=(*whole.chunks[:nav], (len(S),)),
+        drop_axis=list(range(nav, X.ndim)),
+        new_axis=nav,
+        meta=np.empty((0,) * (nav + 1), blocks.dtype),
+    )
+
+
+def _solve_block(data, columns, dtype, shared, block_info=None):
+    """Abundances of the pixels of a chunk."""
+    nav = len(block_info[None]["chunk-shape"]) - 1
+    data = data.reshape(*data.shape[:nav], -1)[..., columns]
+    try:
+        W, _, _ = _run(as_blocks(data, dtype=dtype), shared)
+    except ValueError as error:
+        first = [start for start, _ in block_info[0]["array-location"][:nav]]
+        raise ValueError(
+            f"In the chunk that begins at pixel {first}: {error}"
+        ) from None
+    return W.reshape(*data.shape[:nav], -1)
 
 
 @dataclass(frozen=True)

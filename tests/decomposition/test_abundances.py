@@ -162,3 +162,41 @@ def test_bad_spectra_are_refused(scene, spectra, message):
 def test_unknown_constraint_is_refused(scene):
     with pytest.raises(ValueError, match="constraint='fcls' was given, expected one"):
         abundances(scene[2], scene[1], "fcls")
+
+
+@pytest.mark.parametrize("signal_dimension", [1, 2])
+def test_abundances_that_are_not_computed_are_the_same(rng, signal_dimension):
+    shape = (30,) if signal_dimension == 1 else (5, 6)
+    spectra = rng.random((3, 30))
+    cube = (rng.random((8, 7, 3)) @ spectra).reshape(8, 7, *shape)
+    mask = rng.random(shape) < 0.2
+    lazy = da.from_array(cube, chunks=(3, 7, 3, 4)[: cube.ndim])
+    options = {"signal_dimension": signal_dimension, "signal_mask": mask}
+    W = abundances(lazy, spectra, "scaled", compute=False, **options)
+    assert W.shape == (8, 7, 3) and W.chunks[:2] == lazy.chunks[:2]
+    assert W.dtype == np.float64
+    np.testing.assert_allclose(
+        W.compute().reshape(-1, 3),
+        abundances(lazy, spectra, "scaled", **options),
+        rtol=1e-10,
+    )
+
+
+def test_bad_pixels_are_named_when_abundances_are_computed_later(rng):
+    cube = rng.random((6, 5, 9))
+    cube[4, 3, 2] = np.nan
+    W = abundances(da.from_array(cube, chunks=(3, 5, 9)), cube[0, :2], compute=False)
+    with pytest.raises(ValueError, match=r"at pixel \[3, 0\]: .*pixel \(1, 3\), chan"):
+        W.compute()
+
+
+def test_what_cannot_be_left_uncomputed_is_refused(rng):
+    cube = rng.random((4, 5, 9))
+    lazy = da.from_array(cube)
+    for data, options in [
+        (cube, {}),
+        (lazy, {"return_scale": True}),
+        (lazy, {"navigation_mask": np.zeros((4, 5), bool)}),
+    ]:
+        with pytest.raises(ValueError, match="compute=False was given"):
+            abundances(data, cube[0, :2], compute=False, **options)
