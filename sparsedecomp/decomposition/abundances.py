@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse
@@ -10,6 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from sparsedecomp.blocks import BlockMatrix, MatrixLike, as_blocks
 from sparsedecomp.kernels.simplex import solve_by_active_set, solve_by_supports
+
+if TYPE_CHECKING:
+    import dask.array as da
 
 CONSTRAINTS = ("nonnegative", "sum_to_one", "fully_constrained", "scaled")
 # Up to this number of spectra the solution is looked up among all their subsets; the
