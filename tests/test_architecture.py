@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "sparsedecomp"
 SOURCES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "rsciio_sparse").rglob("*.py")])
@@ -114,6 +112,25 @@ ANNOTATED = [path for path in SOURCES if path not in KERNELS]
 
 def named(path):
     return str(path.relative_to(ROOT))
+
+
+def every_file_of(paths):
+    """Make a check of one file a test of many, which names every file that fails."""
+
+    def decorate(check):
+        def test():
+            assert paths
+            errors = []
+            for path in paths:
+                try:
+                    check(path)
+                except AssertionError as error:
+                    errors.append(f"{named(path)}: {error}")
+            assert not errors, "\n".join(errors)
+
+        return test
+
+    return decorate
 
 
 @functools.cache
@@ -266,7 +283,7 @@ def njit_decorators(tree):
                     yield node, decorator
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=named)
+@every_file_of(SOURCES)
 def test_imports_run_downwards(path):
     if not path.is_relative_to(PACKAGE):
         ours = [name for name in imports_of(path) if name.startswith("sparsedecomp")]
@@ -283,9 +300,7 @@ def test_imports_run_downwards(path):
     assert not upward, f"{named(path)} imports from a higher layer: {upward}"
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in PACKAGE.rglob("*.py") if room_of(p) in GROUPS], ids=named
-)
+@every_file_of([p for p in PACKAGE.rglob("*.py") if room_of(p) in GROUPS])
 def test_groups_of_a_room_import_downwards(path):
     room, *rest = path.relative_to(PACKAGE).with_suffix("").parts
     level = {**GROUPS[room], "__init__": max(GROUPS[room].values()) + 1}
@@ -299,9 +314,7 @@ def test_groups_of_a_room_import_downwards(path):
     assert not upward, f"{named(path)} imports from a higher group: {upward}"
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in PACKAGE.rglob("*.py") if room_of(p) in SOLVERS], ids=named
-)
+@every_file_of([p for p in PACKAGE.rglob("*.py") if room_of(p) in SOLVERS])
 def test_solvers_know_no_front_end(path):
     known = {name.split(".")[0] for name in imports_of(path)} & FRONT_ENDS
     assert not known, f"{named(path)} imports {known}: solvers work on plain arrays"
@@ -319,16 +332,14 @@ def own_loop(tree):
                         yield part.lineno
 
 
-@pytest.mark.parametrize(
-    "path", sorted((PACKAGE / "decomposition").rglob("*.py")), ids=named
-)
+@every_file_of(sorted((PACKAGE / "decomposition").rglob("*.py")))
 def test_one_loop_handles_interrupts_and_extrapolation(path):
     lines = sorted({*own_loop(tree_of(path))})
     if path.name != "iterate.py":
         assert not lines, f"{named(path)}: iterate.py does this (lines {lines})"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=named)
+@every_file_of(SOURCES)
 def test_noise_alone_decides_on_edges_and_counts(path):
     own = PACKAGE / "noise" in path.parents or PACKAGE / "blocks" in path.parents
     if not own:
@@ -341,7 +352,7 @@ def test_noise_alone_decides_on_edges_and_counts(path):
     assert own or "whole_numbers" not in values or named(path) in READ_VALUES
 
 
-@pytest.mark.parametrize("path", KERNELS, ids=named)
+@every_file_of(KERNELS)
 def test_kernels_import_only_numpy_and_numba(path):
     imported = {name.split(".")[0] for name in imports_of(path)}
     if path.name == "__init__.py":
@@ -350,7 +361,7 @@ def test_kernels_import_only_numpy_and_numba(path):
     assert imported <= {"numpy", "numba", "math"}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=named)
+@every_file_of(SOURCES)
 def test_compiled_functions_are_serial_cached_and_in_kernels(path):
     for function, decorator in njit_decorators(tree_of(path)):
         where = f"{named(path)}:{function.name}"
@@ -363,7 +374,7 @@ def test_compiled_functions_are_serial_cached_and_in_kernels(path):
         assert not options.get("parallel"), f"{where} is parallel"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=named)
+@every_file_of(SOURCES)
 def test_one_module_accesses_the_learning_results(path):
     # HyperSpy renames what is in them: every other module asks that one.
     lines = [
@@ -376,7 +387,7 @@ def test_one_module_accesses_the_learning_results(path):
     assert not lines or path == PACKAGE / "extension" / "learning_results.py", lines
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=named)
+@every_file_of(SOURCES)
 def test_only_the_command_line_prints(path):
     calls = [
         node.lineno
@@ -386,7 +397,7 @@ def test_only_the_command_line_prints(path):
     assert not calls or path == PACKAGE / "cli.py", f"print in lines {calls}"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=named)
+@every_file_of(SOURCES)
 def test_modules_are_short_and_say_what_they_are_for(path):
     text = path.read_text(encoding="utf-8")
     length = len(text.splitlines())
@@ -394,7 +405,7 @@ def test_modules_are_short_and_say_what_they_are_for(path):
     assert ast.get_docstring(ast.parse(text)) or not text.strip()
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=named)
+@every_file_of(SOURCES)
 def test_docstrings_document_exactly_the_parameters(path):
     exported, wrong = exports_of(path.parent), []
     for name, node in public_definitions(tree_of(path)):
@@ -415,7 +426,7 @@ def test_docstrings_document_exactly_the_parameters(path):
     assert not wrong
 
 
-@pytest.mark.parametrize("path", ANNOTATED, ids=named)
+@every_file_of(ANNOTATED)
 def test_public_signatures_are_annotated(path):
     assert not list(unannotated(tree_of(path)))
 

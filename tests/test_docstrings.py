@@ -126,9 +126,13 @@ def test_public_docstrings_follow_numpydoc(room):
     assert not errors, "\n".join(errors)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_description_leans_on_the_line_above(path):
-    assert not list(leaning_descriptions(path.read_text(encoding="utf-8")))
+def test_no_description_leans_on_the_line_above():
+    errors = [
+        f"{path.relative_to(ROOT)}: {line}"
+        for path in SOURCES
+        for line in leaning_descriptions(path.read_text(encoding="utf-8"))
+    ]
+    assert SOURCES and not errors, "\n".join(errors)
 
 
 def test_every_package_with_public_names_is_checked():
