@@ -112,7 +112,8 @@ def decompose(
     DoubtfulResultWarning
         Where the verdict on an algorithm that finds the number of components has
         doubts: the data do not decide between answers, another number rises above the
-        noise, cosmic rays or a drift may be among the components.
+        noise, cosmic rays or a drift may be among the components, the residual is no
+        noise. For "cpd" and "tucker", which have no verdict, only the last.
 
     Notes
     -----
@@ -170,9 +171,16 @@ def decompose(
     estimator, W = _fit(
         choice, fitted.scaled, output_dimension, parameters, show_progressbar
     )
-    verdict = judge(choice, estimator, plain)
     loadings = _multiplied(W, fitted.scaled.row_scale)
     factors = _multiplied(estimator.components_.T, fitted.scaled.column_scale)
+    verdict = judge(
+        choice,
+        estimator,
+        plain,
+        loadings,
+        factors.T,
+        weighted=normalize_poissonian_noise,
+    )
     energy = energies(loadings, factors)
     axes = signal.axes_manager
     loadings = expanded(loadings, plain.rows, axes.navigation_size)

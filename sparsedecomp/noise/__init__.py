@@ -23,6 +23,7 @@ from sparsedecomp.noise.model import (
     find_noise,
     refuse_negative,
 )
+from sparsedecomp.noise.residual_variance import ResidualVariance, residual_variance
 from sparsedecomp.noise.signal_space import signal_space
 from sparsedecomp.noise.spikes import Spikes, find_spikes
 from sparsedecomp.noise.whitening import Whitened, whiten
@@ -34,6 +35,7 @@ __all__ = [
     "Finding",
     "NoiseEdge",
     "NoiseModel",
+    "ResidualVariance",
     "Spikes",
     "Whitened",
     "above_noise",
@@ -45,6 +47,7 @@ __all__ = [
     "noise_edge",
     "noise_limit",
     "refuse_negative",
+    "residual_variance",
     "signal_space",
     "unit_of",
     "whiten",

@@ -182,14 +182,15 @@ def test_a_number_that_agrees_says_nothing_of_the_spectra(rng):
 @pytest.mark.parametrize("n_components", [None, 3])
 def test_rivals_of_the_most_likely_simplex_are_in_its_verdict(rng, n_components):
     blocks = as_blocks(few_channels(rng, 16), 1)
-    model = SimplexML(n_components, random_state=0).fit(blocks)
+    model = SimplexML(n_components, random_state=0)
+    fit = model.fit_transform(blocks), model.components_
     model.rivals_ = []
     choice = algorithms.find("simplex_ml")
-    assert str(judge(choice, model, blocks)).startswith("nothing in the data")
+    assert str(judge(choice, model, blocks, *fit)).startswith("nothing in the data")
     model.rivals_ = [Rival(model.components_, 12.0, 1.0, 2.0)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DoubtfulResultWarning)
-        verdict = judge(choice, model, blocks)
+        verdict = judge(choice, model, blocks, *fit)
     assert "do not exclude spectra that differ by 12 degrees" in str(verdict)
 
 
@@ -200,3 +201,79 @@ def test_reflectances_that_are_whole_numbers_are_no_counts_and_doubtful(data_dir
     (told,) = doubts_of(signal, "nmf_so_ard")
     assert "No edge divides signal and noise" in told
     assert signal.estimate_rank().noise_model != "poisson"
+
+
+def three_lines(rng, kind="counts"):
+    """A signal of three lines on a background, with noise of a kind."""
+    peaks = np.exp(-0.5 * ((np.arange(60) - np.array([[15], [30], [45]])) / 4) ** 2)
+    mean = rng.dirichlet([0.3] * 3, 600) @ (5 + 100 * peaks)
+    if kind == "counts":
+        data = rng.poisson(mean)
+    else:
+        data = mean + 3 * rng.standard_normal(mean.shape)
+    return hs.signals.Signal1D(data.reshape(20, 30, 60))
+
+
+# Vertices and simplices by name; least squares, counts and probabilities beside them.
+OF_GIVEN_NUMBER = ["nmf_so", "min_volume", "simplex_ml", "mcr_als", "vca", "nmf_kl"]
+
+
+@pytest.mark.parametrize("kind", ["counts", "uniform"])
+@pytest.mark.parametrize("algorithm", OF_GIVEN_NUMBER)
+def test_residual_of_a_component_that_is_left_out_is_told(rng, algorithm, kind):
+    if (algorithm, kind) == ("nmf_kl", "uniform"):
+        pytest.skip("a likelihood of counts")
+    signal = three_lines(rng, kind)
+    for k, told in ((3, False), (2, True)):
+        signal.decomposition(False, algorithm, k, **QUIET)
+        verdict = signal.learning_results.verdict
+        assert ("times the variance of the noise" in verdict) == told
+        assert verdict.startswith("doubtful") == told
+
+
+@pytest.mark.parametrize("algorithm", ["nmf_so_ard", "nmf_kl_ard"])
+def test_residual_of_a_bound_that_is_too_small_is_told(rng, algorithm):
+    (told,) = doubts_of(three_lines(rng), algorithm, output_dimension=2)
+    assert "times the variance of the noise" in told
+
+
+def test_tensor_decompositions_warn_of_their_residual(rng):
+    a, b, c = rng.random((12, 2)), rng.random((10, 2)), 3 * rng.random((40, 2))
+    maps = (a[:, None] * b[None]).reshape(-1, 2)
+    counts = rng.poisson(30 * maps @ c.T).reshape(12, 10, 40)
+    signal = hs.signals.Signal1D(counts)
+    for algorithm in ("cpd", "tucker"):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "There is one mode")
+            assert not doubts_of(signal, algorithm, output_dimension=2)
+            (told,) = doubts_of(signal, algorithm, output_dimension=1)
+        assert "times the variance of the noise" in told
+        assert signal.learning_results.verdict == ""
+
+
+def test_counts_that_scatter_more_than_their_likelihood_says_are_told(rng):
+    peaks = np.exp(-0.5 * ((np.arange(80) - np.array([[20], [60]])) / 4) ** 2)
+    mean = 1e3 * rng.dirichlet([0.3] * 2, 600) @ (5 + 100 * peaks)
+    data = np.round(mean + np.sqrt(2 * mean) * rng.standard_normal(mean.shape))
+    signal = hs.signals.Signal1D(data.reshape(20, 30, 80))
+    signal.decomposition(False, "nmf_kl", 2, **QUIET)
+    assert "The fit leaves 1.9" in signal.learning_results.verdict
+    signal.decomposition(False, "nmf_so", 2, **QUIET)
+    assert "The fit leaves" not in signal.learning_results.verdict
+
+
+def test_weighted_data_are_judged_by_the_noise_that_they_have(rng):
+    signal = three_lines(rng)
+    signal.change_dtype("float")
+    for noise in ("auto", "uniform"):
+        signal.decomposition(True, "nmf_so", 3, noise=noise, **QUIET)
+        assert "The fit leaves" not in signal.learning_results.verdict
+
+
+def test_noise_that_was_declared_wrong_is_told(rng):
+    # Some channels are fifty times as bright as the others.
+    spectra = rng.uniform(1, 5, (2, 60)) * np.where(np.arange(60) < 52, 1, 50)
+    counts = rng.poisson(rng.dirichlet([0.3] * 2, 600) @ spectra)
+    signal = hs.signals.Signal1D(counts.reshape(20, 30, 60))
+    signal.decomposition(False, "nmf_so", 2, noise="uniform", **QUIET)
+    assert "The fit leaves" in signal.learning_results.verdict

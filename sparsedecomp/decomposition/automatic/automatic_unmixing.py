@@ -48,8 +48,8 @@ class AutomaticUnmixing(NMFSOARD):
     4. The spectra are those of `SimplexML`: of all answers that fit equally well, the
        one under which the cloud of pixels is most likely.
     5. `verdict_` says what speaks against the answer: another answer that the data do
-       not exclude, a support in every pixel, plural scattering, noise that is larger
-       than its model.
+       not exclude, a support in every pixel, plural scattering, a residual that is
+       larger or smaller than the noise model expects.
 
     The data themselves never change. Data whose negative noise was set to zero are
     fitted by `NMFSOARD`, whose model of that noise the other steps lack; so are all
@@ -244,7 +244,7 @@ class AutomaticUnmixing(NMFSOARD):
     def _fit_relevance(self, blocks: BlockMatrix) -> NDArray[np.floating]:
         """The fit of `NMFSOARD`, with a verdict on its number."""
         W = super().fit_transform(blocks)
-        self.verdict_ = verdict_on_relevance(self, blocks)
+        self.verdict_ = verdict_on_relevance(self, W, blocks)
         return W
 
     def _fit_cloud(
@@ -278,7 +278,7 @@ class AutomaticUnmixing(NMFSOARD):
         support = None
         if data.unit and k > 1 and not self.interrupted_:
             support = support_rival(model, data.blocks, data.unit, seed)
-        self.verdict_ = verdict_on(model, data, support, self.n_components)
+        self.verdict_ = verdict_on(model, W, data, support, self.n_components)
         if blocks.row_scale is not None:
             W = self._in_scaled_units(W, blocks)
         noise = np.sqrt(max(self.noise_variance_, np.finfo(W.dtype).tiny))

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sparsedecomp.decomposition.rank import estimate_rank
-from sparsedecomp.noise import MOST_COMPONENTS
+from sparsedecomp.noise import (
+    MOST_COMPONENTS,
+    NoiseModel,
+    find_noise,
+    residual_variance,
+    unit_of,
+)
 from sparsedecomp.results import Result
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from sparsedecomp.blocks import BlockMatrix
     from sparsedecomp.decomposition.automatic.preparation import PreparedData
     from sparsedecomp.decomposition.automatic.support import SupportRival
@@ -78,6 +86,7 @@ class Verdict(Result):
 
 def verdict_on(
     model: SimplexML,
+    maps: NDArray,
     data: PreparedData,
     support: SupportRival | None = None,
     bound: int | None = None,
@@ -88,6 +97,8 @@ def verdict_on(
     ----------
     model : SimplexML
         Fitted to the prepared data.
+    maps : (n_pixels, k) array
+        Abundances that it found.
     data : PreparedData
         What was found before the fit.
     support : SupportRival, optional
@@ -101,6 +112,10 @@ def verdict_on(
     """
     k = model.n_components_
     doubts = [*_number(k, data, bound), *rivals_of(model, support)]
+    # Spectra that are interpolated as they are aligned have noise that is smoothed.
+    if not (model.interrupted_ or data.aligned):
+        noise = find_noise(data.blocks, data.noise)
+        doubts += residual_doubts(data.blocks, maps, model.components_, noise)
     angles = [rival.angle for rival in model.rivals_]
     if support is not None:
         angles.append(support.angle)
@@ -144,6 +159,75 @@ def rivals_of(model: SimplexML, support: SupportRival | None = None) -> Iterator
         )
 
 
+def residual_doubts(
+    blocks: BlockMatrix, maps: NDArray, spectra: NDArray, noise: NoiseModel
+) -> Iterator[str]:
+    """Sentences on a residual that contradicts the noise model.
+
+    Parameters
+    ----------
+    blocks : BlockMatrix
+        The data, read at most once.
+    maps : (n_pixels, k) array
+        Maps of the fit, in the units of the data.
+    spectra : (k, n_channels) array
+        Spectra of the fit.
+    noise : NoiseModel
+        Noise model of the data.
+
+    Yields
+    ------
+    str
+        One sentence for too large a residual and one for too small a residual.
+    """
+    found = residual_variance(blocks, maps, spectra, noise)
+    if found is None:
+        return
+    if excess := found.excess:
+        yield (
+            f"The fit leaves {excess.ratio:.3g} times the variance of the noise"
+            f"{_place(excess, blocks)}: the model lacks something (components, a "
+            "background, a drift), or the noise is larger than its model."
+        )
+    if lack := found.lack:
+        yield (
+            f"The fit leaves only {lack.ratio:.2g} of the variance of the noise"
+            f"{_place(lack, blocks)}: the noise is smaller than its model, or the data "
+            "were smoothed or filled in."
+        )
+
+
+def noise_of_fit(model: BlockFactorisation, blocks: BlockMatrix) -> NoiseModel:
+    """Noise model that a fit was made with.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted estimator.
+    blocks : BlockMatrix
+        The data.
+
+    Returns
+    -------
+    NoiseModel
+        A likelihood of counts takes the smallest step of the data as one count, however
+        much they scatter; other methods ask `find_noise`.
+    """
+    if hasattr(model, "deviance_"):
+        noise = find_noise(blocks, "poisson")
+        return replace(noise, gain=unit_of(noise.summary) or 1.0)
+    return find_noise(blocks, getattr(model, "noise", "auto"))
+
+
+def _place(deviation, blocks):
+    if deviation.channels is None:
+        return ""
+    first, last = blocks.columns[list(deviation.channels)]
+    most = ", most clearly" if deviation.overall else ""
+    named = f"channel {first}" if first == last else f"channels {first} to {last}"
+    return f"{most} in {named}"
+
+
 _NO_EDGE = (
     "No edge divides signal and noise in these data: {k} components are where the "
     "singular values bend, and another number is as well founded."
@@ -179,7 +263,9 @@ def _notes(data):
         )
 
 
-def verdict_on_relevance(model: BlockFactorisation, blocks: BlockMatrix) -> Verdict:
+def verdict_on_relevance(
+    model: BlockFactorisation, maps: NDArray, blocks: BlockMatrix
+) -> Verdict:
     """Verdict on the number that automatic relevance determination kept.
 
     Relevance counts whatever the model does not explain; the edge of the noise is an
@@ -189,6 +275,8 @@ def verdict_on_relevance(model: BlockFactorisation, blocks: BlockMatrix) -> Verd
     ----------
     model : estimator
         Fitted `NMFSOARD` or `PoissonNMFARD`.
+    maps : (n_pixels, k) array
+        Abundances that it found.
     blocks : BlockMatrix
         The data.
 
@@ -217,6 +305,9 @@ def verdict_on_relevance(model: BlockFactorisation, blocks: BlockMatrix) -> Verd
                 f"{found} components were kept, but {span} rise above the noise; "
                 "s.check_data() looks for what adds components."
             )
+    if not model.interrupted_:
+        declared = noise_of_fit(model, blocks)
+        doubts += residual_doubts(blocks, maps, model.components_, declared)
     return Verdict(
         found, tuple(doubts), examined="nothing" if rank is None else "number"
     )
