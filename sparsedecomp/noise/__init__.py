@@ -8,7 +8,12 @@ whitening or edge of its own.
 """
 
 from sparsedecomp.noise.components import NoiseEdge, count_components
-from sparsedecomp.noise.count_statistics import unit_of, whole_counts
+from sparsedecomp.noise.count_statistics import (
+    CountsWithOffset,
+    refuse_negative,
+    unit_of,
+    whole_counts,
+)
 from sparsedecomp.noise.data_check import DataCheck, Finding, check_data
 from sparsedecomp.noise.edge import (
     MOST_COMPONENTS,
@@ -21,7 +26,6 @@ from sparsedecomp.noise.model import (
     NoiseModel,
     count_gain,
     find_noise,
-    refuse_negative,
 )
 from sparsedecomp.noise.residual_variance import ResidualVariance, residual_variance
 from sparsedecomp.noise.signal_space import signal_space
@@ -31,6 +35,7 @@ from sparsedecomp.noise.whitening import Whitened, whiten
 __all__ = [
     "MOST_COMPONENTS",
     "NOISE_MODELS",
+    "CountsWithOffset",
     "DataCheck",
     "Finding",
     "NoiseEdge",

@@ -32,6 +32,8 @@ class BinnedSpectrum:
     ----------
     gram : (n_bins, n_bins) array
         Gram matrix of the bins, pixels scaled and bins not.
+    sums : (n_bins,) array
+        Sums of the bins over the pixels, each divided by the square of its scale.
     squares : (n_bins,) array
         Squared singular values in falling order.
     vectors : (n_bins, n_bins) array
@@ -50,6 +52,7 @@ class BinnedSpectrum:
     """
 
     gram: NDArray
+    sums: NDArray
     squares: NDArray
     vectors: NDArray
     shape: tuple[int, int]
@@ -62,6 +65,7 @@ class BinnedSpectrum:
     def of(
         cls,
         gram: NDArray,
+        sums: NDArray,
         starts: NDArray,
         row_scale: NDArray,
         bin_scale: NDArray,
@@ -72,7 +76,7 @@ class BinnedSpectrum:
 
         Parameters
         ----------
-        gram, starts, row_scale, bin_scale, shape
+        gram, sums, starts, row_scale, bin_scale, shape
             Attributes of the same names.
         known_variance : float, optional
             Variance of scaled counts. It is used where few dimensions are left over.
@@ -85,6 +89,7 @@ class BinnedSpectrum:
         shape = int(shape[0]), int(shape[1])
         return cls(
             gram=gram,
+            sums=sums,
             squares=np.maximum(squares[::-1], 0.0),
             vectors=vectors[:, ::-1],
             shape=shape,
@@ -106,7 +111,8 @@ class BinnedSpectrum:
         -------
         BinnedSpectrum
         """
-        return self.of(self.gram, self.starts, self.row_scale, bin_scale, self.shape)
+        scales = self.row_scale, bin_scale
+        return self.of(self.gram, self.sums, self.starts, *scales, self.shape)
 
     def above_noise(self) -> tuple[int, float, NDArray]:
         """Count the squared singular values above the edge of white noise.
@@ -151,6 +157,28 @@ class BinnedSpectrum:
         left[left <= SILENT * total] = 0.0
         free = np.maximum(1 - taken.sum(axis=1), LEAST_FREE)
         return left / (free * max(self.shape[0] - k, 1))
+
+    def level_and_variance(self, k: int, width: NDArray) -> tuple[NDArray, NDArray]:
+        """Mean of a channel of each bin and the variance of its noise.
+
+        Both are means over the pixels, weighted by the inverse squares of their scales.
+
+        Parameters
+        ----------
+        k : int
+            Number of components, as for `residual_variance`.
+        width : (n_bins,) array
+            Number of channels in each bin.
+
+        Returns
+        -------
+        level, variance : (n_bins,) arrays
+            In the units of the data, and in their squares.
+        """
+        weight = np.mean(1 / np.square(self.row_scale))
+        variance = self.residual_variance(k) * np.square(self.bin_scale)
+        level = self.sums / len(self.row_scale)
+        return level / weight / width, variance / weight / width
 
 
 def bins_of_counts(columns: NDArray, least: float) -> NDArray[np.intp]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparsedecomp.blocks import BlockMatrix
+from sparsedecomp.noise.model import find_noise
 from sparsedecomp.noise.spikes import Spikes, find_spikes
 from sparsedecomp.results import Result, drawn_by
 
@@ -29,7 +30,8 @@ class Finding:
     ----------
     kind : str
         "spikes", "dead_pixels", "hot_pixels", "vacuum", "dead_channels",
-        "hot_channels", "saturation", "negative_values" or "energy_drift".
+        "hot_channels", "saturation", "negative_values", "count_offset" or
+        "energy_drift".
     message : str
         What was found, how much of it and where.
     advice : str
@@ -101,7 +103,7 @@ class DataCheck(Result):
 
 
 def check_data(blocks: BlockMatrix, unit: float = 0.0) -> DataCheck:
-    """Look for spikes, bad pixels and channels, vacuum, saturation, negative values.
+    """Look for spikes, bad pixels and channels, vacuum, saturation and offsets.
 
     Parameters
     ----------
@@ -114,6 +116,8 @@ def check_data(blocks: BlockMatrix, unit: float = 0.0) -> DataCheck:
     -------
     DataCheck
         After two passes over the data, and one more where single entries stand out.
+        The noise model of data that are no counts takes up to six passes more, unless
+        `find_noise` was asked before.
 
     Examples
     --------
@@ -139,6 +143,7 @@ def check_data(blocks: BlockMatrix, unit: float = 0.0) -> DataCheck:
         *_of_channels(blocks, columns),
         _of_saturation(blocks, spikes, largest, repeats),
         _of_negative_values(summary),
+        None if unit else _of_count_offset(blocks),
     ]
     return DataCheck(
         findings=tuple(each for each in findings if each is not None),
@@ -291,5 +296,20 @@ def _of_negative_values(summary):
         f"Negative values down to {summary.minimum:g} (at {summary.minimum_at}).",
         "They are noise where a dark signal or a background was subtracted: methods of "
         "least squares take them as they are, those of counts refuse them.",
+        np.zeros(0, int),
+    )
+
+
+def _of_count_offset(blocks):
+    if not blocks.describe().sum_of_squares > 0:
+        return None
+    line = find_noise(blocks).offset_counts
+    if line is None or line.intercept >= 0:
+        return None
+    return Finding(
+        "count_offset",
+        f"The noise is that of {line}: its variance is on a line over the mean.",
+        "Subtract the offset: in every pixel it is a constant spectrum, which becomes "
+        "a component or part of one.",
         np.zeros(0, int),
     )

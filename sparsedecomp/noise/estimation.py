@@ -47,12 +47,12 @@ def uniform_bins(blocks: BlockMatrix, n_bins: int) -> BinnedSpectrum:
     """
     n, m = blocks.shape
     starts, row_scale = equal_bins(m, n_bins), np.ones(n)
-    gram, _ = gram_and_expectation(blocks, starts, row_scale)
+    gram, sums = gram_and_expectation(blocks, starts, row_scale)
     width = np.diff(np.append(starts, m))
     # Channels that are always the same zero hold no noise.
     shape = n, int(np.count_nonzero(np.diag(gram)))
     scale = np.sqrt(width / width.mean())
-    return BinnedSpectrum.of(gram, starts, row_scale, scale, shape)
+    return BinnedSpectrum.of(gram, sums, starts, row_scale, scale, shape)
 
 
 def is_clipped(spectrum: BinnedSpectrum, summary: Summary, width: NDArray) -> bool:
@@ -129,8 +129,8 @@ def estimated_spectrum(
         uneven = scaled = True
         louder = np.sqrt(np.maximum(rows, _QUIET_PIXEL * typical) / typical)
         row_scale = spectrum.row_scale * louder
-        gram, _ = gram_and_expectation(blocks, spectrum.starts, row_scale)
-        uniform = replace(uniform, gram=gram, row_scale=row_scale)
+        gram, sums = gram_and_expectation(blocks, spectrum.starts, row_scale)
+        uniform = replace(uniform, gram=gram, sums=sums, row_scale=row_scale)
         spectrum, _ = _with_estimated_bins(uniform.scaled(uniform.bin_scale), known)
     return spectrum if must or uneven else None
 

@@ -21,7 +21,12 @@ from sparsedecomp.noise.binned_spectrum import (
     bins_of_counts,
     gram_and_expectation,
 )
-from sparsedecomp.noise.count_statistics import gain_of, unit_of
+from sparsedecomp.noise.count_statistics import (
+    CountsWithOffset,
+    counts_with_offset,
+    gain_of,
+    unit_of,
+)
 from sparsedecomp.noise.estimation import estimated_spectrum, is_clipped, uniform_bins
 from sparsedecomp.noise.scree import elbow
 
@@ -67,6 +72,9 @@ class NoiseModel:
     elbow : int
         Number of components before the elbow of the singular values, for data that are
         no counts; else 0.
+    offset_counts : CountsWithOffset or None
+        The line on which the variances of the channels rise with their means, for data
+        whose noise is estimated because it is not proportional to the mean.
     """
 
     kind: str
@@ -77,6 +85,7 @@ class NoiseModel:
     summary: Summary
     spectrum: BinnedSpectrum
     elbow: int = 0
+    offset_counts: CountsWithOffset | None = None
 
     def __eq__(self, other: object) -> bool:
         return self.kind == str(other)
@@ -93,6 +102,8 @@ class NoiseModel:
             "uniform": "noise of one variance",
             "estimated": "noise estimated for each pixel and channel",
         }[self.kind]
+        if self.offset_counts is not None:
+            about += f", that of {self.offset_counts}"
         clipped = ", negative values set to zero" if self.clipped else ""
         return f"<NoiseModel: {about}{clipped}; variance {self.variance:.3g}>"
 
@@ -227,8 +238,9 @@ def find_noise(
         variances that differ between channels and pixels. "auto" takes "uniform" for
         data that were scaled already, "poisson" for whole numbers (or multiples of one
         smallest value) whose variance follows their mean, and "estimated" for others
-        where the residual variance is uneven. Counts with an offset are no multiples
-        of their noise and are "estimated".
+        where the residual variance is uneven. Counts with an offset or with readout
+        noise, whose variance is on a line over their mean but not proportional to it,
+        are "estimated", and `NoiseModel.offset_counts` says so.
     clipping : {"auto", True, False}
         Whether negative noise was set to zero. "auto" looks for more zeros than
         continuous noise can have.
@@ -289,23 +301,6 @@ def count_gain(blocks: BlockMatrix) -> float:
     return find_noise(blocks).gain
 
 
-def refuse_negative(summary: Summary) -> None:
-    """Raise ValueError where the data are negative, naming the place.
-
-    Parameters
-    ----------
-    summary : Summary
-        Summary of the data.
-    """
-    if summary.minimum < 0:
-        raise ValueError(
-            f"Negative values in data: {summary.minimum:g} at {summary.minimum_at}, "
-            "expected non-negative intensities. Mask these pixels or channels, or add "
-            "what a background subtraction took too much; clipping at zero biases the "
-            "weak channels."
-        )
-
-
 def _find(
     blocks: BlockMatrix, noise: str, clipping: str | bool, n_bins: int
 ) -> NoiseModel:
@@ -350,7 +345,7 @@ def _poisson_model(blocks: BlockMatrix, noise: str, n_bins: int) -> NoiseModel |
         variance = np.where(expected > 0, expected * unit, 1.0) / n
         scale = np.sqrt(variance)
         known = _KNOWN * n / shape[0]
-        return BinnedSpectrum.of(gram, starts, row_scale, scale, shape, known)
+        return BinnedSpectrum.of(gram, expected, starts, row_scale, scale, shape, known)
 
     spectrum = spectrum_for(unit)
     width = np.diff(np.append(starts, m))
@@ -379,11 +374,13 @@ def _other_model(
     if noise == "estimated" or (noise == "auto" and not clipping):
         uneven = estimated_spectrum(blocks, spectrum, knee, noise == "estimated")
     kind = "uniform" if uneven is None else "estimated"
-    columns = np.ones(m)
+    columns, line = np.ones(m), None
     if uneven is not None:
         spectrum = uneven
+        k = knee if spectrum.structured else spectrum.above_noise()[0]
+        moments = spectrum.level_and_variance(k, width)
+        line = counts_with_offset(*moments, blocks.shape[0] - k)
         columns = np.repeat(spectrum.bin_scale / np.sqrt(width), width)
         columns /= np.sqrt(np.mean(np.square(columns)))
-    return NoiseModel(
-        kind, spectrum.row_scale, columns, 0.0, bool(clipping), summary, spectrum, knee
-    )
+    scales = spectrum.row_scale, columns
+    return NoiseModel(kind, *scales, 0.0, bool(clipping), summary, spectrum, knee, line)

@@ -122,3 +122,9 @@ def test_passes_are_counted(cube):
     assert check_data(blocks, 1.0).passes == 1
     spike(cube)
     assert check_data(as_blocks(cube), 1.0).passes == 3
+
+
+def test_counts_on_an_offset_are_a_finding(cube):
+    offset = check_data(as_blocks(3 * cube + 400.0))["count_offset"]
+    assert "counts of gain 3" in offset.message and "an offset of 4" in offset.message
+    assert "Subtract the offset" in offset.advice

@@ -95,6 +95,45 @@ def test_gain_of_counts_is_found(rng):
     assert count_gain(as_blocks(np.maximum(noisy, 0))) == pytest.approx(4, rel=0.15)
 
 
+@pytest.mark.parametrize("m", [40, 100])
+def test_gain_of_counts_is_found_in_few_channels(rng, m):
+    mean = mean_of(900, m, rng, dose=300)
+    noisy = np.round(mean + np.sqrt(2 * mean) * rng.normal(size=mean.shape))
+    noise = find_noise(as_blocks(np.maximum(noisy, 0)))
+    assert noise.gain == pytest.approx(2, rel=0.1) and noise.n_components == 3
+
+
+@pytest.mark.parametrize(("gain", "offset"), [(1, 100), (3, 500), (0.5, 30)])
+def test_counts_with_an_offset_are_recognised(rng, gain, offset):
+    mean = mean_of(900, 100, rng, dose=300)
+    noise = find_noise(as_blocks(gain * rng.poisson(mean) + offset))
+    assert noise == "estimated" and noise.n_components == 3
+    line = noise.offset_counts
+    assert line.gain == pytest.approx(gain, rel=0.1)
+    assert -line.intercept / line.gain == pytest.approx(offset, rel=0.1)
+    assert f"counts of gain {line.gain:.3g} with an offset" in repr(noise)
+
+
+def test_counts_with_readout_noise_are_recognised(rng):
+    mean = mean_of(900, 100, rng, dose=900) * np.geomspace(0.02, 2, 100)
+    noise = find_noise(as_blocks(rng.poisson(mean) + 10 * rng.normal(size=mean.shape)))
+    assert noise.offset_counts.gain == pytest.approx(1, rel=0.1)
+    assert noise.offset_counts.intercept == pytest.approx(100, rel=0.3)
+    assert "with readout noise of" in repr(noise)
+
+
+@pytest.mark.parametrize("kind", ["proportional", "uneven", "uniform"])
+def test_other_noise_is_not_that_of_counts_with_an_offset(rng, kind):
+    mean = mean_of(900, 100, rng, dose=300)
+    sigma = {
+        "proportional": 0.05 * mean,
+        "uneven": np.linspace(1, 8, 100),
+        "uniform": 5,
+    }[kind]
+    noise = find_noise(as_blocks(mean + sigma * rng.normal(size=mean.shape)))
+    assert not noise.counts and noise.offset_counts is None
+
+
 def test_whole_numbers_without_the_noise_of_counts_are_no_counts(rng):
     mean = mean_of(900, 100, rng)
     image = np.round(100 * (mean + 10 + 0.3 * rng.normal(size=mean.shape)))
