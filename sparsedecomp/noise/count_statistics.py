@@ -121,7 +121,7 @@ def gain_of(spectrum: BinnedSpectrum, level: NDArray, surely: bool) -> float | N
     """
     n, bins = spectrum.shape
     k = spectrum.above_noise()[0]
-    if spectrum.most_variance is not None and spectrum.structured:
+    if spectrum.structured and min(n, bins) >= 4 * _CHANNELS:
         # Whatever scatters more than counts of gain one would seem to be signal.
         k = replace(spectrum, most_variance=None).above_noise()[0]
     if spectrum.most_variance is None:
