@@ -39,7 +39,7 @@ class BinnedSpectrum:
     vectors : (n_bins, n_bins) array
         Right singular vectors in columns.
     shape : tuple of int
-        Numbers of pixels and bins that hold anything.
+        Numbers of pixels and bins that hold noise, see `effective_pixels`.
     starts : int array
         First channel of each bin.
     row_scale : (n_pixels,) array
@@ -156,7 +156,7 @@ class BinnedSpectrum:
         left = total - taken @ self.squares[:k]
         left[left <= SILENT * total] = 0.0
         free = np.maximum(1 - taken.sum(axis=1), LEAST_FREE)
-        return left / (free * max(self.shape[0] - k, 1))
+        return left / (free * max(len(self.row_scale) - k, 1))
 
     def level_and_variance(self, k: int, width: NDArray) -> tuple[NDArray, NDArray]:
         """Mean of a channel of each bin and the variance of its noise.
@@ -179,6 +179,28 @@ class BinnedSpectrum:
         variance = self.residual_variance(k) * np.square(self.bin_scale)
         level = self.sums / len(self.row_scale)
         return level / weight / width, variance / weight / width
+
+
+def effective_pixels(variance: NDArray) -> int:
+    """Number of pixels of equal noise that have the edge of pixels of unequal noise.
+
+    Nearly empty pixels are not scaled to the noise of the others, since stray counts
+    in them would look like components. With half of the pixels empty the edge is that
+    of the other half with twice the mean variance, not that of all pixels.
+
+    Parameters
+    ----------
+    variance : (n_pixels,) array
+        Variance of the noise of each pixel, in any unit.
+
+    Returns
+    -------
+    int
+        Square of the sum of the variances over the sum of their squares; the number of
+        pixels where all have the same.
+    """
+    squares = np.square(variance).sum()
+    return round(float(variance.sum() ** 2 / squares)) if squares > 0 else 0
 
 
 def bins_of_counts(columns: NDArray, least: float) -> NDArray[np.intp]:

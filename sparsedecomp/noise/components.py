@@ -96,7 +96,8 @@ class NoiseEdge:
         )[2]
         if self.noise.counts:
             # Counts have a mean, and its noise is known before anything is left over.
-            limit = edge.noise_limit(*shape, p)
+            variance = len(self.spectrum.row_scale) / shape[0]
+            limit = variance * edge.noise_limit(*shape, p)
             edges[0] = min(edges[0], max(limit, 1e-12 * self.squares[0]))
         if not drawn:
             return edges

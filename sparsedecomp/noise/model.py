@@ -19,6 +19,7 @@ from sparsedecomp.blocks.summary import (
 from sparsedecomp.noise.binned_spectrum import (
     BinnedSpectrum,
     bins_of_counts,
+    effective_pixels,
     gram_and_expectation,
 )
 from sparsedecomp.noise.count_statistics import (
@@ -337,8 +338,8 @@ def _poisson_model(blocks: BlockMatrix, noise: str, n_bins: int) -> NoiseModel |
     starts = bins_of_counts(columns, max(least, columns.sum() / n_bins))
     row_scale = poisson_row_scale(summary.row_sums)
     gram, expected = gram_and_expectation(blocks, starts, row_scale)
-    pixels, bins = np.count_nonzero(summary.row_sums), np.count_nonzero(expected > 0)
-    shape = int(pixels), int(bins)
+    pixels = effective_pixels(summary.row_sums / np.square(row_scale))
+    shape = pixels, int(np.count_nonzero(expected > 0))
 
     def spectrum_for(unit: float) -> BinnedSpectrum:
         # The variance of a bin is the weighted sum of its counts.

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsedecomp.blocks.summary import poisson_row_scale
+from sparsedecomp.noise.binned_spectrum import effective_pixels
 from sparsedecomp.noise.edge import noise_limit
 from sparsedecomp.noise.model import NoiseModel
 
@@ -83,7 +84,8 @@ class Bootstrap:
             variance = (1 / row_scale) @ counts / len(counts)
             counts /= np.sqrt(np.where(variance > 0, variance, 1.0))
             squares = np.linalg.eigvalsh(counts.T @ counts)[::-1]
-            n, m = np.count_nonzero(rows) - k, np.count_nonzero(variance) - k
+            n = effective_pixels(rows / np.square(row_scale)) - k
+            m = np.count_nonzero(variance) - k
             noise = squares[k:].sum() / (n * m)
             excess.append(squares[k] / (noise * noise_limit(n, m, 0.5)) - 1)
         return float(np.mean(excess))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import gammainc, gammaincinv, ndtri
 
 from sparsedecomp.blocks import LowRank
+from sparsedecomp.noise.binned_spectrum import effective_pixels
 from sparsedecomp.noise.edge import above_noise
 
 _DIRECTIONS = 250
@@ -109,7 +110,7 @@ def robust_pca(
     order = np.argsort(outlyingness(Y, kept / n, generator), kind="stable")
     chosen = order[:kept]
     for _ in range(2):
-        count, noise, edge = _count(Y[chosen], outside[chosen].sum(), m)
+        count, noise, edge = _count(Y[chosen], outside[chosen], m)
         count = count if n_components is None else n_components
         centre, axes, variances = _principal(Y[chosen])
         axes = axes[:, : min(count, np.count_nonzero(variances > edge))]
@@ -135,8 +136,13 @@ def robust_pca(
 def _count(Y, outside, n_channels):
     """Dimensions of pixels above the noise, its variance, and the edge per pixel."""
     squares = np.maximum(np.linalg.eigvalsh(Y.T @ Y)[::-1], 0.0)
-    count, noise, edges = above_noise(squares, outside, len(Y), n_channels)
-    return count, noise, float(edges[min(count, len(edges) - 1)] / len(Y))
+    n = len(Y)
+    if (free := n_channels - Y.shape[1]) > 0:
+        # By chance alone the squares of equal variances spread by 2 / free.
+        equal = effective_pixels(outside) * (1 + 2 / free)
+        n = max(min(n, round(equal)), 1)
+    count, noise, edges = above_noise(squares, outside.sum(), n, n_channels)
+    return count, noise * n / len(Y), float(edges[min(count, len(edges) - 1)] / len(Y))
 
 
 def outlyingness(

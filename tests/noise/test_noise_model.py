@@ -7,11 +7,19 @@ import pytest
 
 from sparsedecomp import datasets
 from sparsedecomp.blocks import as_blocks
-from sparsedecomp.decomposition import NMFSOARD, VCA, PoissonNMFARD, estimate_rank
+from sparsedecomp.decomposition import (
+    MCRALS,
+    NMFSOARD,
+    VCA,
+    MinimumVolume,
+    PoissonNMFARD,
+    estimate_rank,
+)
 from sparsedecomp.decomposition.simplex_likelihood.simplex_ml import (
     _number_of_components,
 )
 from sparsedecomp.noise import count_gain, find_noise
+from sparsedecomp.noise.binned_spectrum import effective_pixels
 from sparsedecomp.superresolution.factors import factors_of
 
 
@@ -65,8 +73,12 @@ def test_all_methods_count_the_same_components(name):
         warnings.simplefilter("ignore")
         counted = {
             "estimate_rank": estimate_rank(blocks).n_components,
+            "noise_edge": estimate_rank(blocks, "noise_edge").n_components,
+            "robust_pca": estimate_rank(blocks, "robpca").n_components,
             "NMFSOARD": NMFSOARD(**options).fit(blocks).n_components_,
             "VCA": VCA(random_state=0).fit(blocks).n_components_,
+            "MinimumVolume": MinimumVolume(random_state=0).fit(blocks).n_components_,
+            "MCRALS": MCRALS(max_iter=1).fit(blocks).n_components_,
             "SimplexML": _number_of_components(
                 blocks, "auto", np.random.default_rng(0)
             ),
@@ -76,6 +88,32 @@ def test_all_methods_count_the_same_components(name):
             model = PoissonNMFARD(**options).fit(blocks)
             counted["PoissonNMFARD"] = model.n_components_
     assert set(counted.values()) == {3}, counted
+
+
+def test_pixels_of_unequal_noise_have_the_edge_of_fewer():
+    assert effective_pixels(np.ones(50)) == 50
+    assert effective_pixels(np.repeat([1.0, 0.0], [30, 20])) == 30
+    assert effective_pixels(np.repeat([1.0, 0.5], [30, 30])) == 54
+    assert effective_pixels(np.zeros(5)) == 0
+
+
+@pytest.mark.parametrize("part", [0.5, 0.8])
+def test_nearly_empty_pixels_add_no_component(part):
+    for seed in range(5):
+        generator = np.random.default_rng(seed)
+        mean = mean_of(900, 100, generator)
+        mean[: int(900 * part)] *= 1e-3
+        blocks = as_blocks(generator.poisson(mean))
+        for method in ("noise_edge", "bootstrap"):
+            found = estimate_rank(blocks, method, noise="poisson")
+            assert found.n_components == found.interval[0] == 3
+
+
+def test_empty_pixels_do_not_change_the_gain(rng):
+    counts = rng.poisson(mean_of(900, 100, rng))
+    counts[:500] = 0
+    noise = find_noise(as_blocks(counts))
+    assert noise.gain == 1 and noise.n_components == 3
 
 
 def test_the_noise_is_found_once():
