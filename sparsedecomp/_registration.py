@@ -39,7 +39,8 @@ MVA_MODULE = "hyperspy.learn._mva"
 ANCHORS = (MVA_MODULE, "hyperspy.signal")
 FORMATS_MODULE = "rsciio._io_plugins"
 
-# Methods of each class: name -> "module:function" of a function of the signal.
+# Methods of each class: name -> "module:function" of a function or property of the
+# signal.
 METHODS = {
     "hyperspy.signal.BaseSignal": {
         "get_component_spectra": (
@@ -58,6 +59,9 @@ METHODS = {
         "estimate_resolution": "sparsedecomp.extension.resolution:estimate_resolution",
         "unmixing_report": "sparsedecomp.extension.report:unmixing_report",
         "super_resolve": "sparsedecomp.extension.super_resolution:super_resolve",
+        "super_resolution": (
+            "sparsedecomp.extension.fine_signal:super_resolution"
+        ),
         "spectrum_at": "sparsedecomp.extension.super_resolution:spectrum_at",
         "tensor_decomposition": "sparsedecomp.extension.tensor:tensor_decomposition",
         "tensor_rank": "sparsedecomp.extension.tensor:tensor_rank",
@@ -319,8 +323,10 @@ class _Method:
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         module, _, attribute = self.target.partition(":")
         method = getattr(importlib.import_module(module), attribute)
-        # From now on it is an ordinary method of the class.
+        # From now on it is an ordinary method or property of the class.
         setattr(self.owner, self.name, method)
+        if hasattr(method, "__set_name__"):
+            method.__set_name__(self.owner, self.name)
         return method if instance is None else method.__get__(instance, owner)
 
 

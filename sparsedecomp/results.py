@@ -6,6 +6,7 @@ import html
 import json
 from collections.abc import Callable, Iterable
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -75,10 +76,6 @@ class Result:
         FileExistsError
             If the file exists and `overwrite` is False.
         """
-        import h5py
-
-        from sparsedecomp import __version__
-
         path = Path(path)
         path = path if path.suffix else path.with_name(f"{path.name}.h5")
         if path.exists() and not overwrite:
@@ -86,16 +83,39 @@ class Result:
         arrays: list[Any] = []
         content = json.dumps(_encoded(self, arrays))
         size = len(content) + sum(array.nbytes for array in arrays)
-        with replacing(path, size) as temporary, h5py.File(temporary, "w") as file:
-            file.attrs[_ATTRIBUTE] = type(self).__name__
-            file.attrs["format"], file.attrs["version"] = _FORMAT, __version__
-            file["content"] = content
-            for number, array in enumerate(arrays):
-                stored = file.create_dataset(
-                    f"arrays/{number}", array.shape, array.dtype
-                )
-                _fill(stored, array)
+        with replacing(path, size) as temporary:
+            self._write(temporary, content, arrays)
         return path
+
+    def to_bytes(self) -> bytes:
+        """Content of the file that `save` would write.
+
+        Returns
+        -------
+        bytes
+            An HDF5 file.
+        """
+        arrays: list[Any] = []
+        content = json.dumps(_encoded(self, arrays))
+        file = BytesIO()
+        self._write(file, content, arrays)
+        return file.getvalue()
+
+    @classmethod
+    def from_bytes(cls: type[_Own], content: bytes) -> _Own:
+        """Make the result again of which `to_bytes` gave the content.
+
+        Parameters
+        ----------
+        content : bytes
+            An HDF5 file.
+
+        Returns
+        -------
+        Result
+            The result.
+        """
+        return cls._read(BytesIO(content), "The record")
 
     @classmethod
     def load(cls: type[_Own], path: str | Path) -> _Own:
@@ -117,9 +137,28 @@ class Result:
             If the file holds no result of sparsedecomp, that of a later version, or
             one of another kind.
         """
+        return cls._read(path, path)
+
+    def _write(self, target: Any, content: str, arrays: list[Any]) -> None:
         import h5py
 
-        with h5py.File(path, "r") as file:
+        from sparsedecomp import __version__
+
+        with h5py.File(target, "w") as file:
+            file.attrs[_ATTRIBUTE] = type(self).__name__
+            file.attrs["format"], file.attrs["version"] = _FORMAT, __version__
+            file["content"] = content
+            for number, array in enumerate(arrays):
+                stored = file.create_dataset(
+                    f"arrays/{number}", array.shape, array.dtype
+                )
+                _fill(stored, array)
+
+    @classmethod
+    def _read(cls: type[_Own], source: Any, path: str | Path) -> _Own:
+        import h5py
+
+        with h5py.File(source, "r") as file:
             kind = file.attrs.get(_ATTRIBUTE)
             if kind is None:
                 raise ValueError(

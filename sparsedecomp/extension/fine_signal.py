@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from sparsedecomp.superresolution import Factors, FineMap, Plan, Resolution
 
 
+# Place of the report in the metadata of a signal.
+_PLACE = "Super_resolution"
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class SuperResolution(Result):
     """Report of how a fine map was made; printed, it is a table.
@@ -207,13 +211,41 @@ def fine_signal(frame: BaseSignal, report: SuperResolution, lazy: bool) -> BaseS
     Returns
     -------
     hyperspy.api.signals.BaseSignal
-        The report is its attribute ``super_resolution``.
+        The report is its attribute ``super_resolution``, also after save and load: its
+        figures are kept in ``metadata``, all of it in ``original_metadata``.
     """
     data = _product(report.fine.maps, report.factors.spectra)
     signal = _signal(frame, report, data if lazy else data.compute(), lazy)
-    signal.metadata.set_item("Super_resolution", report.as_dict())
+    signal.metadata.set_item(_PLACE, report.as_dict())
+    record = np.frombuffer(report.to_bytes(), np.uint8)
+    signal.original_metadata.set_item(_PLACE, record)
     signal.super_resolution = report
     return signal
+
+
+def kept_report(self: BaseSignal) -> SuperResolution:
+    """Report of how a super-resolved signal was made, from its metadata.
+
+    Returns
+    -------
+    SuperResolution
+        The report.
+
+    Raises
+    ------
+    AttributeError
+        If the signal is not super-resolved.
+    """
+    record = self.original_metadata.get_item(_PLACE)
+    if record is None:
+        raise AttributeError(
+            f"{self} has no attribute 'super_resolution': it is no result of "
+            "`sparsedecomp.super_resolve`."
+        )
+    return SuperResolution.from_bytes(np.asarray(record).tobytes())
+
+
+super_resolution = cached_property(kept_report)
 
 
 def _product(maps: NDArray, spectra: NDArray) -> da.Array:

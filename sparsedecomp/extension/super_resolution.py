@@ -104,8 +104,8 @@ def super_resolve(
     -------
     hyperspy.api.signals.BaseSignal
         Fine map of the class of the frames. Its attribute ``super_resolution`` holds
-        the standard deviation, the shifts and a report; the figures of the report are
-        in ``metadata.Super_resolution`` and are saved with it.
+        the standard deviation, the shifts and a report, and is saved with it; the
+        figures of the report are in ``metadata.Super_resolution``.
 
     Raises
     ------
