@@ -59,9 +59,7 @@ METHODS = {
         "estimate_resolution": "sparsedecomp.extension.resolution:estimate_resolution",
         "unmixing_report": "sparsedecomp.extension.report:unmixing_report",
         "super_resolve": "sparsedecomp.extension.super_resolution:super_resolve",
-        "super_resolution": (
-            "sparsedecomp.extension.fine_signal:super_resolution"
-        ),
+        "super_resolution": ("sparsedecomp.extension.fine_signal:super_resolution"),
         "spectrum_at": "sparsedecomp.extension.super_resolution:spectrum_at",
         "tensor_decomposition": "sparsedecomp.extension.tensor:tensor_decomposition",
         "tensor_rank": "sparsedecomp.extension.tensor:tensor_rank",

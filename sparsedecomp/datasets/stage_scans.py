@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     from hyperspy.api.signals import BaseSignal, Signal1D
-    from numpy.typing import ArrayLike, NDArray
 
 # Starts (x, z) in micrometres of a published scan: nine maps at a step of 0.5, of which
 # the last three repeat the first.

@@ -6,17 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from hyperspy.signals import BaseSignal, Signal1D
 
 from sparsedecomp import xas
 from sparsedecomp.signals import pixelwise
 from sparsedecomp.signals.reduction import typical
 
 if TYPE_CHECKING:
-    from hyperspy.signals import BaseSignal, Signal1D
-
     from sparsedecomp.signals.xas import XASSpectrum
-else:
-    Signal1D = object
 
 ALIGNED = (-20.0, 40.0)
 """Default range of an alignment in eV relative to E0: from before the rise of the edge

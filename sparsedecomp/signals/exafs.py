@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from hyperspy.signals import LazySignal1D, Signal1D
+from hyperspy.signals import BaseSignal, ComplexSignal2D, LazySignal1D, Signal1D
 
 from sparsedecomp import xas
 from sparsedecomp.signals import pixelwise
 from sparsedecomp.signals.exafs_fit import exafs_sparse_fit
-
-if TYPE_CHECKING:
-    from hyperspy.signals import BaseSignal, ComplexSignal2D
-
-    from sparsedecomp.signals.exafs_r import EXAFSRSpectrum
+from sparsedecomp.signals.exafs_r import EXAFSRSpectrum
 
 R_STEP = np.pi / (0.05 * 2048)
 """Step of chi(R) in angstrom, as in larch and ifeffit."""

@@ -5,19 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from hyperspy.signals import BaseSignal
 
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.signals.exafs_result import SparseEXAFSResult
+from sparsedecomp.signals.pixelwise import Array
 from sparsedecomp.xas.grids import accept_old_names
+from sparsedecomp.xas.shells.pixel_moments import PixelMoments
 
 if TYPE_CHECKING:
-    from hyperspy.signals import BaseSignal
-
     from sparsedecomp.signals.exafs import EXAFSSpectrum
-    from sparsedecomp.signals.pixelwise import Array
     from sparsedecomp.xas import ArrayBasis, Debye, FeffBasis, FourierBasis, ShellPrior
-    from sparsedecomp.xas.shells.pixel_moments import PixelMoments
-
 N_SCORES = 6
 """Number of principal components in which k-means separates the pixels. More separate
 phases of smaller variance, and add noise."""
@@ -192,8 +190,6 @@ def exafs_sparse_fit(
 
 def _moments(data: Array, labels: np.ndarray) -> list[PixelMoments]:
     """Moments of the pixels of each label from 0 on, in one read of the data."""
-    from sparsedecomp.xas.shells.pixel_moments import PixelMoments
-
     pixels = as_blocks(np.atleast_2d(data), dtype=float)
     _, sums = pixels.run(_sums, [labels.ravel()], (int(labels.max()) + 1,))
     return [PixelMoments(int(count), *rest) for count, *rest in zip(*sums, strict=True)]
@@ -201,8 +197,6 @@ def _moments(data: Array, labels: np.ndarray) -> list[PixelMoments]:
 
 def _sums(chi: np.ndarray, labels: np.ndarray, n_parts: int) -> tuple[tuple, tuple]:
     """Count, sum and second moments of each part of a block, for `BlockMatrix.run`."""
-    from sparsedecomp.xas.shells.pixel_moments import PixelMoments
-
     parts = [PixelMoments.of(chi[labels == part]) for part in range(n_parts)]
     names = ("count", "total", "second")
     return (), tuple([getattr(part, name) for part in parts] for name in names)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import dask.array as da
 import numpy as np
+from hyperspy.signals import BaseSignal
 from scipy.special import erfinv
 
 from sparsedecomp.results import Result, Table, drawn_by
 from sparsedecomp.signals import pixelwise
+from sparsedecomp.signals.pixelwise import Array
+from sparsedecomp.signals.rdf import RDFSpectrum
 
 if TYPE_CHECKING:
-    from hyperspy.signals import BaseSignal
-
     from sparsedecomp.signals.exafs import EXAFSSpectrum
-    from sparsedecomp.signals.pixelwise import Array
-    from sparsedecomp.signals.rdf import RDFSpectrum
     from sparsedecomp.xas import SparseEXAFS
 
 RARE = 0.005
@@ -246,8 +246,6 @@ class SparseEXAFSResult(Result):
         data = self._signal._data_aligned_with_axes
         if not self._signal._lazy:
             return _predict_block(data, labels, self.fits, self._starts)
-        import dask.array as da
-
         data = data.rechunk({-1: -1})
         labels = da.from_array(labels, chunks=(*data.chunks[:-1], (1,)))
         return data.map_blocks(
@@ -327,8 +325,6 @@ def _tensordot(n: Array, matrix: np.ndarray) -> Array:
     """Numbers of atoms times the contribution of one atom of each shell."""
     if isinstance(n, np.ndarray):
         return n @ matrix
-    import dask.array as da
-
     # A negative axis gives a wrong shape in dask 2024.1 to 2024.5.
     return da.tensordot(n, matrix, axes=(n.ndim - 1, 0))
 

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
+import dask.array as da
 import numpy as np
+from hyperspy.signals import BaseSignal, Signal1D
 from numpy.typing import ArrayLike, DTypeLike
 
 from sparsedecomp.blocks.sources import without_empty_mask
 
-if TYPE_CHECKING:
-    import dask.array as da
-    from hyperspy.signals import BaseSignal, Signal1D
-
-    Array: TypeAlias = np.ndarray | da.Array
+Array: TypeAlias = np.ndarray | da.Array
 
 DATA_METADATA = ("Signal.Noise_properties", "Markers", "_HyperSpy")
 """Metadata that describe the data of a signal and not the sample."""
@@ -161,8 +159,6 @@ def mean_spectrum(signal: Signal1D) -> np.ndarray:
         # A channel that is NaN in every pixel gives NaN without NumPy's warning.
         warnings.simplefilter("ignore", RuntimeWarning)
         if signal._lazy:
-            import dask.array as da
-
             return np.asarray(da.nanmean(data.astype(float), axis=pixels).compute())
         data = without_empty_mask(data).astype(float)
         return np.nanmean(data, axis=pixels) if pixels else data
@@ -257,7 +253,6 @@ def floating(dtype: np.dtype) -> np.dtype:
 
 def _in_chunks_of(extra: ArrayLike, data: da.Array) -> da.Array:
     """Quantity of each pixel with a last axis of one, chunked like the data."""
-    import dask.array as da
 
     values = da.asarray(extra)[..., None]
     return values.rechunk((*data.chunks[:-1], (1,)))

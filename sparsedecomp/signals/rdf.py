@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-from hyperspy.signals import LazySignal1D, Signal1D
+from hyperspy.signals import BaseSignal, LazySignal1D, Signal1D
 
 from sparsedecomp.signals import pixelwise
-
-if TYPE_CHECKING:
-    from hyperspy.signals import BaseSignal
 
 
 class RDFSpectrum(Signal1D):

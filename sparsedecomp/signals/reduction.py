@@ -5,20 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from hyperspy.signals import BaseSignal, Signal1D
 
 from sparsedecomp import xas
 from sparsedecomp.signals import pixelwise
 from sparsedecomp.signals.e0_groups import QUANTUM, E0Groups
+from sparsedecomp.signals.exafs import EXAFSSpectrum
 
 if TYPE_CHECKING:
-    from hyperspy.signals import BaseSignal, Signal1D
-
-    from sparsedecomp.signals.exafs import EXAFSSpectrum
     from sparsedecomp.signals.xas import XASSpectrum
 
-    E0: TypeAlias = float | str | np.ndarray | BaseSignal
-else:
-    Signal1D = object
+E0: TypeAlias = float | str | np.ndarray | BaseSignal
 
 
 class Reduction(Signal1D):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import dask.array as da
 import numpy as np
 from hyperspy.signals import BaseSignal, LazySignal1D, Signal1D
 from numpy.typing import ArrayLike
@@ -11,13 +12,8 @@ from numpy.typing import ArrayLike
 from sparsedecomp import xas
 from sparsedecomp.signals import pixelwise
 from sparsedecomp.signals.cleaning import Cleaning
-from sparsedecomp.signals.reduction import Reduction
-
-if TYPE_CHECKING:
-    import dask.array as da
-
-    from sparsedecomp.signals.pixelwise import Array
-    from sparsedecomp.signals.reduction import E0
+from sparsedecomp.signals.pixelwise import Array
+from sparsedecomp.signals.reduction import E0, Reduction
 
 ELEMENT = "Acquisition_instrument.XAS.Element"
 ABOUT_THE_EDGE = (-60.0, 60.0)
@@ -298,7 +294,6 @@ def _from_arrays(it: ArrayLike, energy: ArrayLike | None) -> Signal1D:
 
 
 def _blocks_like(incoming: ArrayLike, data: da.Array) -> da.Array:
-    import dask.array as da
 
     i0 = da.asarray(incoming)
     if i0.shape == data.shape[-1:]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.noise import count_components, find_noise, whiten
 
 if TYPE_CHECKING:
     import dask.array as da
-    from numpy.typing import NDArray
 
 FACTORS = ("pca", "nmf_so_ard", None)
 # Largest number of factors by default. Solvers take time in proportion to it.

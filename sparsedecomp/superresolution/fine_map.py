@@ -6,9 +6,10 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sparsedecomp.superresolution.gaussian_process.evidence import Process, fit_process
 from sparsedecomp.superresolution.gaussian_process.windows import cut_windows
@@ -18,9 +19,6 @@ from sparsedecomp.superresolution.observation.operators import FrameOperator
 from sparsedecomp.superresolution.registration.shifts import Registration, register
 from sparsedecomp.superresolution.selection import Choice, choose
 from sparsedecomp.superresolution.threads import in_threads, on_one_blas_thread
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
 
 _logger = logging.getLogger(__name__)
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from sparsedecomp.superresolution.gaussian_process.evidence import Process
 from sparsedecomp.superresolution.method_table import load
 from sparsedecomp.superresolution.methods import METHODS, Method
 from sparsedecomp.superresolution.observation.operators import FrameOperator, Tile
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from sparsedecomp.superresolution.gaussian_process.evidence import Process
 
 # One sample of every 4 x 4 of a frame is held out. The tiles of the posterior are
 # multiples of four pixels, so that all of them still see one arrangement of samples.

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import ArrayLike, NDArray
 
 from sparsedecomp.superresolution.dictionaries.learning import (
     cosine_dictionary,
     learn_dictionary,
     sparse_codes,
 )
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
 
 # Gain of the noise in the bound of the residual, and weight of the noisy image, 30 /
 # noise on a scale of 255: Elad and Aharon (2006).

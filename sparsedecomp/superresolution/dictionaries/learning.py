@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import DTypeLike, NDArray
 
 from sparsedecomp.blocks.sources import tile_rows
 from sparsedecomp.kernels.pursuit import batch_omp, update_atoms
 from sparsedecomp.superresolution.threads import in_threads, on_one_blas_thread
-
-if TYPE_CHECKING:
-    from numpy.typing import DTypeLike, NDArray
 
 # An atom is replaced if its product with another one is larger than the first, or if
 # fewer signals use it than the second: the values of the authors' K-SVD toolbox.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import correlate1d
 
 from sparsedecomp.superresolution.dictionaries.denoising import check_image
@@ -19,9 +20,6 @@ from sparsedecomp.superresolution.dictionaries.training import (
     learnt_once,
 )
 from sparsedecomp.superresolution.observation.taps import kernel_of
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
 
 METHODS = ("zeyde", "yang")
 # First and second derivatives of the enlarged image, along rows and along columns: the

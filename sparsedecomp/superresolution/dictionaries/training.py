@@ -7,19 +7,17 @@ import logging
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from sparsedecomp.cache import cached
 from sparsedecomp.superresolution.dictionaries.learning import (
     learn_dictionary,
     sparse_codes,
 )
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _logger = logging.getLogger(__name__)
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import lapack
 from scipy.optimize import minimize
 
 from sparsedecomp.kernels.matern import covariance, slopes
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 # Least variance of the noise over that of the signal: with less a covariance cannot be
 # factorised exactly in float64.

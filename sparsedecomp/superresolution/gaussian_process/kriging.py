@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import lapack
 
+from sparsedecomp.superresolution.gaussian_process.evidence import Process
 from sparsedecomp.superresolution.gaussian_process.tiles import Tiles
+from sparsedecomp.superresolution.observation.geometry import Geometry
 from sparsedecomp.superresolution.threads import in_threads
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from sparsedecomp.superresolution.gaussian_process.evidence import Process
-    from sparsedecomp.superresolution.observation.geometry import Geometry
 
 # Samples of a tile and its surroundings: a Cholesky factorisation of so many takes a
 # tenth of a second.

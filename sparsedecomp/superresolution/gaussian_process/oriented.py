@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import lapack
 from scipy.special import logsumexp
 
 from sparsedecomp.blocks.sources import thread_count
+from sparsedecomp.superresolution.gaussian_process.evidence import Process
 from sparsedecomp.superresolution.gaussian_process.kriging import (
     equal_processes,
     kriging_weights,
 )
 from sparsedecomp.superresolution.gaussian_process.tiles import Tiles
+from sparsedecomp.superresolution.observation.geometry import Geometry
 from sparsedecomp.superresolution.threads import in_threads
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from sparsedecomp.superresolution.gaussian_process.evidence import Process
-    from sparsedecomp.superresolution.observation.geometry import Geometry
-
-    Candidate = tuple[NDArray, list[Process]]
+Candidate = tuple[NDArray, list[Process]]
 
 # Pixels of the frames between windows, and around them: windows are four pixels wide
 # and overlap.

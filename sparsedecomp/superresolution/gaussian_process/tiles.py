@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import DTypeLike, NDArray
-
-    from sparsedecomp.superresolution.observation.geometry import Geometry
+from sparsedecomp.superresolution.observation.geometry import Geometry
 
 
 class Tiles:

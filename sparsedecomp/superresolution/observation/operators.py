@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sparsedecomp.kernels.resampling import sample, spread
 from sparsedecomp.superresolution.observation.geometry import MARGIN, Geometry
 from sparsedecomp.superresolution.observation.taps import SUPPORT, taps
 from sparsedecomp.superresolution.threads import bands, in_threads
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Taps = list[tuple[tuple[NDArray, NDArray], tuple[NDArray, NDArray]]]
+Taps = list[tuple[tuple[NDArray, NDArray], tuple[NDArray, NDArray]]]
 
 
 class FrameOperator:

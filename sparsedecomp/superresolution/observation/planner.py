@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sparsedecomp.results import Result, Table, drawn_by
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
 
 # Least side of the periodic field that a plan is judged on, in fine pixels. A larger
 # field resolves frequencies more finely; the time grows with its sixth power.

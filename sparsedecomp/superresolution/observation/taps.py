@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, NDArray
 
 # Half width of each interpolation kernel, in pixels.
 SUPPORT = {"linear": 1, "cubic": 2, "lanczos3": 3, "lanczos4": 4}

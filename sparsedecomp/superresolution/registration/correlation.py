@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import fft
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
 
 # Added to the amplitude of the cross-power spectrum, in units of its mean, before the
 # amplitude is divided out: weaker frequencies, which are mostly noise, count less.

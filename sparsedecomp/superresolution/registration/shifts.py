@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import lapack
 from scipy.optimize import minimize
 
@@ -20,9 +20,6 @@ from sparsedecomp.superresolution.gaussian_process.evidence import (
 from sparsedecomp.superresolution.gaussian_process.windows import Windows, cut_windows
 from sparsedecomp.superresolution.registration.correlation import correlate
 from sparsedecomp.superresolution.threads import on_one_blas_thread
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
 
 # Bounds of the shifts around the nominal ones, in standard deviations of the prior.
 # Larger bounds let a shift go to a wrong maximum of the evidence.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sparsedecomp.kernels.lasso import lasso_path_rows
 from sparsedecomp.superresolution.observation.operators import FrameOperator
@@ -14,9 +15,6 @@ from sparsedecomp.superresolution.solvers.sparse_coding import (
     pilot,
     polish,
 )
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 # Sweeps of coordinate descent at most, and change of the weights at which to stop: the
 # problems are small and solved to rounding.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.signal import windows
 
 from sparsedecomp.superresolution.resolution.result import (
@@ -13,9 +12,6 @@ from sparsedecomp.superresolution.resolution.result import (
     frequencies_of,
     steps_of,
 )
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
 
 # Part of each side along which the map is tapered, at each end. More leaves less of the
 # map, less leaves the jump at its edges in the spectrum.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage, stats
 
 from sparsedecomp.superresolution.resolution.profiles import (
@@ -13,9 +12,6 @@ from sparsedecomp.superresolution.resolution.profiles import (
     shared_width,
 )
 from sparsedecomp.superresolution.resolution.result import Resolution, as_map, steps_of
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
 
 # Number of neighbouring lines, and side of a tile of a map, in which profiles may have
 # correlated noise. Larger groups give wider, safer intervals.

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import expit, logit, ndtr, ndtri
 
 from sparsedecomp.superresolution.resolution.result import Resolution
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 # Width at half height of the slope of an edge: of a logistic one times its alpha, of a
 # Gaussian one over its standard deviation.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from scipy.signal import windows
 
@@ -15,9 +14,6 @@ from sparsedecomp.superresolution.resolution.result import (
     frequencies_of,
     steps_of,
 )
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
 
 THRESHOLDS = ("1/7", "half_bit")
 TAPERS = ("hann", "tukey", None)

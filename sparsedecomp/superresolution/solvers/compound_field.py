@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import chi2
 
+from sparsedecomp.superresolution.observation.operators import FrameOperator
+from sparsedecomp.superresolution.selection import Trial
 from sparsedecomp.superresolution.solvers.solution import Iterations
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from sparsedecomp.superresolution.observation.operators import FrameOperator
-    from sparsedecomp.superresolution.selection import Trial
 
 # Differences that a field is smooth by: places (row, column) and weights. The mixed
 # second difference counts twice in the bending energy, hence its root.

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 from scipy.interpolate import CloughTocher2DInterpolator, NearestNDInterpolator
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from sparsedecomp.superresolution.observation.geometry import Geometry
+from sparsedecomp.superresolution.observation.geometry import Geometry
 
 
 def interpolate(geometry: Geometry, Y: NDArray, mask: NDArray | None = None) -> NDArray:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from sparsedecomp.superresolution.observation.operators import FrameOperator
 from sparsedecomp.superresolution.observation.taps import taps
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from sparsedecomp.superresolution.observation.operators import FrameOperator
 
 # Samples nearer to the edge of a patch than this, in fine pixels, depend on pixels of
 # its neighbours through the cubic kernel.

@@ -5,13 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sparsedecomp.blocks.sources import thread_count
 from sparsedecomp.kernels.pursuit import lasso_rows
 from sparsedecomp.superresolution.dictionaries.training import image_dictionary
+from sparsedecomp.superresolution.observation.geometry import Geometry
+from sparsedecomp.superresolution.observation.operators import FrameOperator
+from sparsedecomp.superresolution.selection import Trial
 from sparsedecomp.superresolution.solvers.patches import Group, Overlap, groups_of
 from sparsedecomp.superresolution.solvers.solution import Iterations, Solution
 from sparsedecomp.superresolution.solvers.variational import (
@@ -19,13 +23,6 @@ from sparsedecomp.superresolution.solvers.variational import (
     tikhonov,
 )
 from sparsedecomp.superresolution.threads import in_threads, on_one_blas_thread
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from sparsedecomp.superresolution.observation.geometry import Geometry
-    from sparsedecomp.superresolution.observation.operators import FrameOperator
-    from sparsedecomp.superresolution.selection import Trial
 
 # Side of a patch in pixels of the frames, and its limits in pixels of the fine grid.
 # Chosen on the benchmark "noise 15". Larger patches hold more samples and take longer.

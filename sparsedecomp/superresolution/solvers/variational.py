@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sparsedecomp.kernels.total_variation import ascend, descend, variation
+from sparsedecomp.superresolution.observation.operators import FrameOperator
+from sparsedecomp.superresolution.selection import Trial
 from sparsedecomp.superresolution.solvers.solution import Iterations, Solution
 from sparsedecomp.superresolution.threads import bands, in_threads
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from sparsedecomp.superresolution.observation.operators import FrameOperator
-    from sparsedecomp.superresolution.selection import Trial
 
 # First weights that are tried: of total variation in units of the noise, which is taken
 # as a hundredth of the signal at least, and of Tikhonov, whose weight has no unit. The

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
 
 # Ranges of a factor of ten and more are searched on a logarithmic scale.
 _WIDE = 10.0

@@ -6,9 +6,10 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sparsedecomp.results import Result, drawn_by
 from sparsedecomp.superresolution.methods import METHODS
@@ -20,9 +21,6 @@ from sparsedecomp.superresolution.resolution.decorrelation import (
 )
 from sparsedecomp.superresolution.selection import held_out_samples
 from sparsedecomp.superresolution.tuning.search import BayesianSearch
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
 
 _logger = logging.getLogger(__name__)
 

@@ -12,15 +12,11 @@ steps, to a small fraction of the step of the scan.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.interpolate import CubicSpline
 
 from sparsedecomp.xas.grids import increasing, spectra_on
-
-if TYPE_CHECKING:
-    from scipy.interpolate import CubicSpline
 
 MAX_ITER = 12
 """Largest number of Gauss-Newton steps. From the grid they converge in three to five

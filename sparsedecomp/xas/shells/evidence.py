@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..theory.feff_basis import FeffBasis
 from .sparse_fit import SparseEXAFS
-
-if TYPE_CHECKING:
-    from ..theory.feff_basis import FeffBasis
 
 
 def basis_evidence(

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..theory.feff_basis import FeffBasis
+from ..theory.linear_bases import ArrayBasis, FourierBasis
+from .coordinates import Coordinates
+from .map_refinement import ShellFit
+from .model import ShellModel, ShellPrior
 from .off_grid import columns_with_midpoint, meet_shells
 from .results import Shells
 from .spike_and_slab import SpikeAndSlab
-
-if TYPE_CHECKING:
-    from ..theory.linear_bases import ArrayBasis, FourierBasis
-    from .coordinates import Coordinates
-    from .map_refinement import ShellFit
-    from .model import ShellModel, ShellPrior
 
 
 def grid_problem(

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import nnls
 
 from ...kernels.lasso import lasso_path_rows
-
-if TYPE_CHECKING:
-    from .coordinates import Coordinates
-    from .spike_and_slab import SpikeAndSlab
+from .coordinates import Coordinates
+from .spike_and_slab import SpikeAndSlab
 
 # Relative gain at which coordinate descent stops, and its largest number of sweeps.
 # A smaller gain takes more sweeps along correlated neighbouring columns.

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...kernels.parallel_tempering import exchange_chains
-
-if TYPE_CHECKING:
-    from .spike_and_slab import SpikeAndSlab
+from .spike_and_slab import SpikeAndSlab
 
 
 @dataclass(frozen=True)

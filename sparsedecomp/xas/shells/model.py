@@ -12,13 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from ..theory.channels import Channel
-    from .coordinates import Coordinates
+from ..theory.channels import Channel
+from .coordinates import Coordinates
 
 # Largest deviation of the middle atom of a focused path from half way, in angstrom. A
 # larger value allows focused shells behind atoms that are not in line with them.

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from ..theory.feff_basis import FeffBasis
 from .map_refinement import ShellFit, refine
 from .model import GLOBALS, PER_SHELL, ShellModel
 from .results import Shells
-
-if TYPE_CHECKING:
-    from ..theory.feff_basis import FeffBasis
-    from .spike_and_slab import SpikeAndSlab
+from .spike_and_slab import SpikeAndSlab
 
 # A refinement that moves a shell by more than this, in angstrom, has found another one.
 _MOVED = 0.15

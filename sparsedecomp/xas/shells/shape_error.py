@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .model import GLOBALS
-
-if TYPE_CHECKING:
-    from .map_refinement import ShellFit
-    from .model import ShellModel
+from .map_refinement import ShellFit
+from .model import GLOBALS, ShellModel
 
 
 @dataclass(frozen=True)

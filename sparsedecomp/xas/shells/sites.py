@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .map_refinement import refine
-
-if TYPE_CHECKING:
-    from .sparse_fit import SparseEXAFS
+from .sparse_fit import SparseEXAFS
 
 SITES = {"tetrahedral": np.sqrt(8 / 3), "octahedral": np.sqrt(2)}
 # Number of sites around an absorber of the lattice, and of its nearest absorbers.
