@@ -7,18 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsedecomp.datasets.loaders import read_signal
+from sparsedecomp.datasets.signals import spectrum_image
 from sparsedecomp.xas import absorption, shifted
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
-
-
-def one_spectrum(path: Path, lazy: bool) -> BaseSignal:
-    """Read a file of a single spectrum with the reader for its extension."""
-    import hyperspy.api as hs
-
-    return hs.load(path, lazy=lazy)
 
 
 def uo2(path: Path, lazy: bool) -> BaseSignal:
@@ -40,7 +33,7 @@ def nio_scans(path: Path, lazy: bool) -> BaseSignal:
     axes = [{"name": "scan", "size": len(mu), "navigate": True}, _energy_axis(energy)]
     metadata = first.metadata.as_dictionary()
     metadata["General"] = {"title": "NiO, ten scans"}
-    return read_signal(np.array(mu), axes, "XAS", metadata, lazy)
+    return spectrum_image(np.array(mu), axes, "XAS", metadata, lazy=lazy)
 
 
 def nickel_and_oxide(path: Path, lazy: bool) -> BaseSignal:
@@ -53,7 +46,7 @@ def nickel_and_oxide(path: Path, lazy: bool) -> BaseSignal:
     axes = [{"name": "phase", "size": 2, "navigate": True}, _energy_axis(energy)]
     metadata = oxide.metadata.as_dictionary()
     metadata["General"] = {"title": "Nickel foil and NiO"}
-    return read_signal(mu, axes, "XAS", metadata, lazy)
+    return spectrum_image(mu, axes, "XAS", metadata, lazy=lazy)
 
 
 def fe2p_plume(path: Path, lazy: bool) -> BaseSignal:
@@ -83,7 +76,7 @@ def fe2p_plume(path: Path, lazy: bool) -> BaseSignal:
         "Sample": {"elements": ["Fe"]},
         "Signal": {"quantity": "Absorption"},
     }
-    return read_signal(mu, [*axes, _energy_axis(energy)], "XAS", metadata, lazy)
+    return spectrum_image(mu, [*axes, _energy_axis(energy)], "XAS", metadata, lazy=lazy)
 
 
 def _records(path: Path, lazy: bool, labels: list[str]) -> list[BaseSignal]:

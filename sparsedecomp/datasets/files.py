@@ -148,11 +148,6 @@ def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def cache_dir() -> Path:
-    """Folder of fetched files."""
-    return cache_folder("fetched")
-
-
 def fetch(name: str, entry: Dataset) -> Path:
     """Fetch the file of a data set into the cache, unless it is there already.
 
@@ -173,7 +168,7 @@ def fetch(name: str, entry: Dataset) -> Path:
             f'pip install "sparsedecomp[data]", or set {ENVIRONMENT} to a folder that '
             f"holds {entry.file}."
         ) from error
-    path = cache_dir() / Path(entry.file).name
+    path = cache_folder("fetched") / Path(entry.file).name
     if path.is_file() and sha256_of(path) != entry.sha256:
         _logger.warning("The cache file %s is damaged and is fetched again", path)
     _logger.info("data set %s from %s, licence %s", name, entry.url, entry.licence)

@@ -5,14 +5,14 @@ Every reader takes the path of the file and whether the signal shall be lazy.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .ground_truth import Truth, attach_truth
-from .signals import spectrum_image, uniform_axis
+from .ground_truth import Truth
+from .signals import image_axes, spectrum_image, uniform_axis
 from .simulate import noisy_cube
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ MANTLE_PIXEL = 9.8591
 """Pixel of the mantle lamella, and of its phantoms, in nm."""
 
 
-def hspy(path: Path, lazy: bool) -> BaseSignal:
-    """Read a file in HyperSpy's own format."""
+def hyperspy_file(path: Path, lazy: bool) -> BaseSignal:
+    """Read one signal from a file that HyperSpy can load."""
     import hyperspy.api as hs
 
     return hs.load(path, lazy=lazy)
@@ -31,7 +31,7 @@ def hspy(path: Path, lazy: bool) -> BaseSignal:
 
 def cuzn_eels(path: Path, lazy: bool) -> BaseSignal:
     """Read the copper-zinc map, whose file does not name the elements."""
-    signal = hspy(path, lazy)
+    signal = hyperspy_file(path, lazy)
     signal.metadata.set_item("Sample.elements", ["Cu", "Zn"])
     return signal
 
@@ -55,10 +55,9 @@ def mn3o4_signal(
     data: np.ndarray, energy: np.ndarray, title: str, lazy: bool
 ) -> BaseSignal:
     """Make the EELS signal of a Mn3O4 cube."""
-    axes = pixel_axes(data.shape[:2])
-    axes.append(uniform_axis("Energy loss", "eV", energy))
+    axes = image_axes(data.shape, uniform_axis("Energy loss", "eV", energy))
     metadata = {"General": {"title": title}, "Sample": {"elements": ["Mn", "O"]}}
-    return read_signal(data, axes, "EELS", metadata, lazy)
+    return spectrum_image(data, axes, "EELS", metadata, lazy=lazy)
 
 
 def edx_particles_espm(path: Path, lazy: bool) -> BaseSignal:
@@ -68,16 +67,15 @@ def edx_particles_espm(path: Path, lazy: bool) -> BaseSignal:
         maps = file["weights"] * file["densities"] * file["N"]
     energy = 0.2 + 0.01 * np.arange(counts.shape[-1])
     names = ("V-Rb-W matrix", "N-Pt-Yb particles", "Al-La-Ti particles")
-    axes = [*pixel_axes(counts.shape[:2]), uniform_axis("Energy", "keV", energy)]
+    axes = image_axes(counts.shape, uniform_axis("Energy", "keV", energy))
     elements = ["Al", "La", "N", "Pt", "Rb", "Ti", "V", "W", "Yb"]
     metadata = {
         "General": {"title": "Particles simulated with espm"},
         "Acquisition_instrument": {"TEM": {"beam_energy": 200.0}},
         "Sample": {"elements": elements},
     }
-    signal = read_signal(counts, axes, "EDS_TEM", metadata, lazy)
-    attach_truth(signal, Truth(phases, maps, names, energy))
-    return signal
+    known = Truth(phases, maps, names, energy)
+    return spectrum_image(counts, axes, "EDS_TEM", metadata, truth=known, lazy=lazy)
 
 
 def samson(path: Path, lazy: bool) -> BaseSignal:
@@ -86,33 +84,28 @@ def samson(path: Path, lazy: bool) -> BaseSignal:
     Its truth is valid after each pixel is scaled to unit norm: the abundances sum to
     1, while the cube keeps the brightness of the pixels.
     """
-    with np.load(path) as file:
-        cube, endmembers = file["cube"], file["endmembers"]
-        abundances, names = file["abundances"], file["names"]
-    wavelength = np.linspace(401, 889, cube.shape[-1])
-    axes = [*pixel_axes(cube.shape[:2]), uniform_axis("Wavelength", "nm", wavelength)]
-    metadata = {"General": {"title": "Samson"}, "Signal": {"quantity": "Reflectance"}}
-    signal = read_signal(cube, axes, "", metadata, lazy)
-    known = Truth(endmembers.T, abundances, tuple(map(str, names)), wavelength)
-    attach_truth(signal, known)
-    return signal
+    return _reflectance(path, "Samson", ("Wavelength", "nm"), (401, 889), lazy)
 
 
 def minerals(path: Path, lazy: bool) -> BaseSignal:
     """Read Sim1 or Sim2, mixtures of six minerals over 224 spectral bands."""
+    return _reflectance(path, path.stem, ("Band", ""), (0, 223), lazy)
+
+
+def _reflectance(
+    path: Path, title: str, axis: tuple[str, str], ends: tuple[float, float], lazy: bool
+) -> BaseSignal:
+    """Read a scene of reflectances with its endmembers and abundances."""
     with np.load(path) as file:
-        cube, endmembers = file["cube"], file["endmembers"]
-        abundances = file["abundances"]
-    band = np.arange(cube.shape[-1], dtype=float)
-    axes = [*pixel_axes(cube.shape[:2]), uniform_axis("Band", "", band)]
-    metadata = {
-        "General": {"title": path.stem},
-        "Signal": {"quantity": "Reflectance"},
-    }
-    signal = read_signal(cube, axes, "", metadata, lazy)
-    names = tuple(f"mineral {i + 1}" for i in range(endmembers.shape[1]))
-    attach_truth(signal, Truth(endmembers.T, abundances, names, band))
-    return signal
+        endmembers, abundances = file["endmembers"], file["abundances"]
+        named = [f"mineral {i + 1}" for i in range(endmembers.shape[1])]
+        names = tuple(map(str, file.get("names", named)))
+        cube = file["cube"]
+    values = np.linspace(*ends, cube.shape[-1])
+    axes = image_axes(cube.shape, uniform_axis(*axis, values))
+    metadata = {"General": {"title": title}, "Signal": {"quantity": "Reflectance"}}
+    known = Truth(endmembers.T, abundances, names, values)
+    return spectrum_image(cube, axes, "", metadata, truth=known, lazy=lazy)
 
 
 def phantom(path: Path, lazy: bool) -> BaseSignal:
@@ -123,71 +116,44 @@ def phantom(path: Path, lazy: bool) -> BaseSignal:
     names = tuple(f"phase {i + 1}" for i in range(len(spectra)))
     known = Truth(spectra, maps.astype(float), names, energy)
     counts = noisy_cube(known, seed=0, dtype="uint16", lazy=lazy)
-    axes = pixel_axes(counts.shape[:2], scale=MANTLE_PIXEL, units="nm")
-    axes.append(uniform_axis("Energy", "keV", energy))
+    axis = uniform_axis("Energy", "keV", energy)
     metadata = {
         "General": {"title": path.stem},
         "Acquisition_instrument": {"TEM": {"beam_energy": 200.0}},
     }
-    signal = spectrum_image(counts, axes, "EDS_TEM", metadata)
-    attach_truth(signal, known)
-    return signal
+    axes = image_axes(counts.shape, axis, MANTLE_PIXEL, "nm")
+    return spectrum_image(counts, axes, "EDS_TEM", metadata, truth=known)
 
 
 def amino_acids(path: Path, lazy: bool) -> BaseSignal:
     """Read fluorescence of three amino acids, ``Sample.concentrations`` in mol/l."""
     with np.load(path) as file:
-        data, concentrations = file["X"], file["conc_mol_per_l"]
-        emission, excitation = file["emission_nm"], file["excitation_nm"]
-    axes = [
-        {"name": "sample", "size": len(data)},
-        uniform_axis("emission", "nm", emission.astype(float)),
-        uniform_axis("excitation", "nm", excitation.astype(float)),
-    ]
-    metadata = {
-        "General": {"title": "Amino acids, fluorescence"},
-        "Sample": {"concentrations": concentrations},
-        "Signal": {"quantity": "Fluorescence"},
-    }
-    return read_signal(data, axes, "", metadata, lazy)
+        about = {
+            "General": {"title": "Amino acids, fluorescence"},
+            "Sample": {"concentrations": file["conc_mol_per_l"]},
+        }
+        return _fluorescence(file, file["X"], about, lazy)
 
 
 def kinetic(path: Path, lazy: bool) -> BaseSignal:
     """Read fluorescence during a reaction, NaN where nothing was measured."""
     with np.load(path) as file:
         data = np.where(file["missing"], np.nan, file["X"]).astype(np.float32)
-        emission, excitation = file["emission_nm"], file["excitation_nm"]
-        time = file["time_min"]
-    axes = [
-        {"name": "sample", "size": len(data)},
-        uniform_axis("emission", "nm", emission),
-        uniform_axis("excitation", "nm", excitation.astype(float)),
-        uniform_axis("time", "min", time),
-    ]
-    metadata = {
-        "General": {"title": "Kinetic fluorescence"},
-        "Signal": {"quantity": "Fluorescence"},
-    }
-    return read_signal(data, axes, "", metadata, lazy)
+        about = {"General": {"title": "Kinetic fluorescence"}}
+        return _fluorescence(file, data, about, lazy)
 
 
-def pixel_axes(
-    shape: Sequence[int], scale: float = 1.0, units: str = ""
-) -> list[dict[str, Any]]:
-    """Descriptions of the navigation axes y and x; unitless if not calibrated."""
-    return [
-        {"name": name, "size": size, "scale": scale, "units": units}
-        for name, size in zip("yx", shape, strict=True)
-    ]
-
-
-def read_signal(
+def _fluorescence(
+    file: Mapping[str, np.ndarray],
     data: np.ndarray,
-    axes: Sequence[dict[str, Any]],
-    signal_type: str,
-    metadata: dict[str, Any],
+    about: dict[str, Any],
     lazy: bool,
 ) -> BaseSignal:
-    """Make the signal of an array that was read from a file."""
-    signal = spectrum_image(data, axes, signal_type, metadata)
-    return signal.as_lazy() if lazy else signal
+    """Make a series of excitation-emission matrices, and of times if there are any."""
+    axes: list[dict[str, Any]] = [{"name": "sample", "size": len(data)}]
+    for name, units in (("emission", "nm"), ("excitation", "nm"), ("time", "min")):
+        values = file.get(f"{name}_{units}")
+        if values is not None:
+            axes.append(uniform_axis(name, units, values.astype(float)))
+    metadata = about | {"Signal": {"quantity": "Fluorescence"}}
+    return spectrum_image(data, axes, "", metadata, lazy=lazy)

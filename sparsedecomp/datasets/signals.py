@@ -16,7 +16,7 @@ from .specimens import BEAM_ENERGY, oxide_interface_truth, particles_truth
 
 if TYPE_CHECKING:
     import dask.array as da
-    from hyperspy.signals import BaseSignal, Signal1D
+    from hyperspy.signals import Signal1D
 
 _logger = logging.getLogger(__name__)
 
@@ -97,18 +97,18 @@ def eels_oxide_interface(
         "convergence_angle": 20.0,
         "Detector": {"EELS": {"collection_angle": 30.0}},
     }
-    return simulated_signal(
+    energy = uniform_axis("Energy loss", "eV", truth.energy)
+    return spectrum_image(
         data,
-        truth,
-        signal_type="EELS",
-        energy=("Energy loss", "eV"),
-        field_of_view=32.0,
-        metadata={
+        image_axes(shape, energy, 32.0 / np.array(shape), "nm"),
+        "EELS",
+        {
             "General": {"title": "Simulated LaMnO3 film on SrTiO3, EELS"},
             "Acquisition_instrument": {"TEM": instrument},
             "Sample": {"elements": ["La", "Mn", "O", "Ti"]},
             "Signal": {"quantity": "Electrons (Counts)"},
         },
+        truth=truth,
     )
 
 
@@ -188,13 +188,12 @@ def edx_particles(
         "Detector": {"EDS": detector},
     }
     lines = ["C_Ka", "Ce_La", "Cu_Ka", "Fe_Ka", "O_Ka", "Si_Ka"]
-    return simulated_signal(
+    energy = uniform_axis("Energy", "keV", truth.energy)
+    return spectrum_image(
         data,
-        truth,
-        signal_type="EDS_TEM",
-        energy=("Energy", "keV"),
-        field_of_view=400.0,
-        metadata={
+        image_axes(shape, energy, 400.0 / np.array(shape), "nm"),
+        "EDS_TEM",
+        {
             "General": {"title": "Simulated Fe3O4 and CeO2 in silica, EDX"},
             "Acquisition_instrument": {"TEM": instrument},
             "Sample": {
@@ -203,43 +202,41 @@ def edx_particles(
             },
             "Signal": {"quantity": "X-rays (Counts)"},
         },
+        truth=truth,
     )
 
 
-def simulated_signal(
-    data: np.ndarray | da.Array,
-    truth: Truth,
-    *,
-    signal_type: str,
-    energy: tuple[str, str],
-    field_of_view: float,
-    metadata: dict[str, Any],
-) -> Signal1D:
-    """Signal of a simulated cube.
+def image_axes(
+    shape: Sequence[int],
+    signal_axis: dict[str, Any],
+    step: float | np.ndarray = 1.0,
+    units: str = "",
+) -> list[dict[str, Any]]:
+    """Axes of a spectrum image: y, x and that of the spectra.
 
     Parameters
     ----------
-    data : ndarray or dask.array.Array of shape (ny, nx, n_channels)
-        Counts.
-    truth : Truth
-        Spectra and maps of the cube, which the signal keeps.
-    signal_type : str
-        HyperSpy's signal type.
-    energy : tuple of (name, units)
-        Name and units of the signal axis, which is calibrated by ``truth.energy``.
-    field_of_view : float
-        Edge of the square field of view in nm.
-    metadata : dict
-        HyperSpy's metadata.
+    shape : (ny, nx, ...)
+        Shape of the cube.
+    signal_axis : dict
+        Axis of the spectra, see `uniform_axis`.
+    step : float or (2,) array, default 1
+        Step of both pixel axes, or of each.
+    units : str, default ""
+        Unit of the step.
+
+    Returns
+    -------
+    list of dict
+        Axes in array order.
     """
-    axes: list[dict[str, Any]] = [
-        {"name": name, "size": size, "scale": field_of_view / size, "units": "nm"}
-        for name, size in zip("yx", data.shape, strict=False)
+    pixels = [
+        {"name": name, "size": size, "scale": float(scale), "units": units}
+        for name, size, scale in zip(
+            "yx", shape[:2], np.broadcast_to(step, 2), strict=True
+        )
     ]
-    axes.append(uniform_axis(*energy, truth.energy))
-    signal = spectrum_image(data, axes, signal_type, metadata)
-    attach_truth(signal, truth)
-    return signal
+    return [*pixels, signal_axis]
 
 
 def uniform_axis(name: str, units: str, values: np.ndarray) -> dict[str, Any]:
@@ -259,15 +256,38 @@ def spectrum_image(
     axes: Sequence[dict[str, Any]],
     signal_type: str,
     metadata: dict[str, Any],
-) -> BaseSignal:
-    """Signal of a type, or Signal1D where it is not known; lazy if the data are.
+    *,
+    truth: Truth | None = None,
+    lazy: bool = False,
+) -> Signal1D:
+    """Signal of a type, or Signal1D where it is not known.
 
     EELS and EDS types are classes of exspy, which is optional.
+
+    Parameters
+    ----------
+    data : ndarray or dask.array.Array
+        Spectra along the last axis.
+    axes : sequence of dict
+        Axes in array order.
+    signal_type : str
+        HyperSpy's signal type; empty for Signal1D.
+    metadata : dict
+        HyperSpy's metadata.
+    truth : Truth, optional
+        Spectra and maps of the cube, which the signal keeps.
+    lazy : bool, default False
+        Whether the signal is lazy; it always is where the data are.
+
+    Returns
+    -------
+    Signal1D
+        Signal of the type.
     """
     import hyperspy.api as hs
 
     signal = hs.signals.Signal1D(data, axes=axes, metadata=metadata)
-    if not isinstance(data, np.ndarray):
+    if lazy or not isinstance(data, np.ndarray):
         signal = signal.as_lazy()
     needs_exspy = signal_type.startswith(("EELS", "EDS"))
     if needs_exspy and importlib.util.find_spec("exspy") is None:
@@ -278,4 +298,6 @@ def spectrum_image(
         )
     elif signal_type:
         signal.set_signal_type(signal_type)
+    if truth is not None:
+        attach_truth(signal, truth)
     return signal

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .maps import soft_step
+from .signals import image_axes, spectrum_image, uniform_axis
+
 if TYPE_CHECKING:
     from hyperspy.api.signals import BaseSignal, Signal1D
 
@@ -67,20 +70,16 @@ class Specimen:
         (..., 3) array
             Fractions of carbon, oxide and gold.
         """
-        from scipy.special import erf
-
-        def step(t: NDArray) -> NDArray:
-            return 0.5 * (1 + erf(t / (np.sqrt(2) * spot)))
-
         x, y = np.broadcast_arrays(x, y)
         gold = np.zeros(x.shape)
         for cx, cy, hx, hy, height in self.bars:
-            across = step(x - cx + hx) - step(x - cx - hx)
-            gold += height * across * (step(y - cy + hy) - step(y - cy - hy))
+            across = soft_step(x - cx + hx, spot) - soft_step(x - cx - hx, spot)
+            along = soft_step(y - cy + hy, spot) - soft_step(y - cy - hy, spot)
+            gold += height * across * along
         oxide = np.zeros(x.shape)
         for cx, cy, radius, height in self.grains:
             # A disc much larger than the spot is blurred like an edge.
-            oxide += height * step(radius - np.hypot(x - cx, y - cy))
+            oxide += height * soft_step(radius - np.hypot(x - cx, y - cy), spot)
         gold = np.minimum(gold, 1.0)
         oxide = np.minimum(oxide, 1.0) * (1 - gold)
         return np.stack([1 - gold - oxide, oxide, gold], axis=-1)
@@ -243,8 +242,6 @@ def shifted_frames(
     >>> len(frames), frames[1].axes_manager["y"].offset
     (3, 44.8)
     """
-    import hyperspy.api as hs
-
     if starts is None:
         if n_frames > len(SEED_STARTS):
             raise ValueError(
@@ -255,22 +252,17 @@ def shifted_frames(
     nominal = np.asarray(starts, float)
     specimen = gold_on_carbon(n_channels=n_channels, counts=counts, seed=seed)
     data, true_starts = draw_frames(specimen, nominal, shape, jitter=jitter, seed=seed)
-    signals = []
-    for counts_, (x, y), start in zip(data, nominal, true_starts, strict=True):
-        s = hs.signals.Signal1D(counts_)
-        for axis, name, offset in zip(
-            s.axes_manager.navigation_axes, "xy", (x, y), strict=True
-        ):
-            axis.name, axis.units, axis.scale = name, "um", STEP
-            axis.offset = float(offset)
-        energy = s.axes_manager[-1]
-        energy.name, energy.units = "Binding energy", "eV"
-        energy.offset = float(specimen.energy[0])
-        energy.scale = float(specimen.energy[1] - specimen.energy[0])
-        s.metadata.General.title = "Simulated gold on carbon, C 1s"
-        s.metadata.set_item("Ground_truth.start", start.tolist())
-        signals.append(s)
-    return signals
+    energy = uniform_axis("Binding energy", "eV", specimen.energy)
+    axes = image_axes(shape, energy, STEP, "um")
+    frames = []
+    for frame, (x, y), start in zip(data, nominal, true_starts, strict=True):
+        axes[0]["offset"], axes[1]["offset"] = float(y), float(x)
+        metadata = {
+            "General": {"title": "Simulated gold on carbon, C 1s"},
+            "Ground_truth": {"start": start.tolist()},
+        }
+        frames.append(spectrum_image(frame, axes, "", metadata))
+    return frames
 
 
 def fine_truth(signal: BaseSignal, counts: float = 300.0, seed: int = 0) -> NDArray:

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .edx import edx_spectrum
-from .ground_truth import Truth, attach_truth
+from .ground_truth import Truth
 from .maps import smooth_maps
-from .signals import spectrum_image, uniform_axis
+from .signals import image_axes, spectrum_image, uniform_axis
 from .specimens import (
     BEAM_ENERGY,
     EDX_WINDOW,
@@ -187,29 +187,22 @@ def tilt_series(
         rows = np.arange(shape[0])
         data = draw_lines(np.arange(n_steps), rows, known, seed, np.dtype(dtype))
     step = known.angle[1] - known.angle[0] if n_steps > 1 else 1.0
-    axes: list[dict[str, Any]] = [
-        {
-            "name": "tilt",
-            "size": n_steps,
-            "units": "mrad",
-            "offset": known.angle[0],
-            "scale": step,
-        }
-    ]
-    axes += [
-        {"name": name, "size": size, "scale": 100.0 / size, "units": "nm"}
-        for name, size in zip("yx", shape, strict=True)
-    ]
-    axes.append(uniform_axis("Energy", "keV", known.energy))
+    tilt: dict[str, Any] = {
+        "name": "tilt",
+        "size": n_steps,
+        "units": "mrad",
+        "scale": step,
+    }
+    tilt["offset"] = known.angle[0]
+    energy = uniform_axis("Energy", "keV", known.energy)
+    axes = [tilt, *image_axes(shape, energy, 100.0 / np.array(shape), "nm")]
     metadata = {
         "General": {"title": "Simulated tilt series, EDX"},
         "Acquisition_instrument": {"TEM": {"beam_energy": BEAM_ENERGY}},
         "Sample": {"elements": ["C", "Ce", "Cu", "Fe", "O", "Si"]},
         "Signal": {"quantity": "X-rays (Counts)"},
     }
-    signal = spectrum_image(data, axes, "EDS_TEM", metadata)
-    attach_truth(signal, known.as_truth())
-    return signal
+    return spectrum_image(data, axes, "EDS_TEM", metadata, truth=known.as_truth())
 
 
 def _lazy_series(

@@ -10,7 +10,7 @@ from .edx import edx_spectrum
 from .eels import Edge, core_loss_spectrum
 from .ground_truth import Truth
 from .maps import smooth_maps
-from .signals import simulated_signal
+from .signals import image_axes, spectrum_image, uniform_axis
 from .simulate import noisy_cube
 from .specimens import (
     BEAM_ENERGY,
@@ -117,17 +117,17 @@ def edx_eels_scan(
     eels = scaled_truth(spectra, maps, names, loss, eels_counts)
 
     def signal(known: Truth, kind: str, axis: tuple[str, str], seed: int) -> Signal1D:
-        return simulated_signal(
+        energy = uniform_axis(*axis, known.energy)
+        return spectrum_image(
             noisy_cube(known, seed=seed),
-            known,
-            signal_type=kind,
-            energy=axis,
-            field_of_view=100.0,
-            metadata={
+            image_axes(shape, energy, 100.0 / np.array(shape), "nm"),
+            kind,
+            {
                 "General": {"title": f"Simulated scan, {kind}"},
                 "Acquisition_instrument": {"TEM": {"beam_energy": BEAM_ENERGY}},
                 "Sample": {"elements": ["Ce", "Fe", "O", "Si"]},
             },
+            truth=known,
         )
 
     return (

@@ -37,7 +37,7 @@ def empty_folder(monkeypatch, tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
     monkeypatch.setenv("SPARSEDECOMP_DATA_DIR", str(folder))
-    monkeypatch.setattr(files, "cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr(files, "cache_folder", lambda _: tmp_path / "cache")
     return folder
 
 
