@@ -16,7 +16,7 @@ import uuid
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -53,9 +53,14 @@ def _libraries():
     return ThreadpoolController()
 
 
-def one_blas_thread() -> AbstractContextManager:
-    """Limit BLAS to one thread within a context; on tiles two are slower than one."""
-    return _libraries().limit(limits=1, user_api="blas")
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Limit BLAS to one thread within a context; on tiles two are slower than one.
+
+    It also decorates a function: ``@one_blas_thread()``.
+    """
+    with _libraries().limit(limits=1, user_api="blas"):
+        yield
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..suggestions import check_choice
 from .arguments import check_is_signal
 from .fine_signal import SuperResolution, fine_signal
 from .masks import in_array_order
@@ -151,8 +152,7 @@ def super_resolve(
 
     parameters = METHODS.complete(method, parameters | ({"psf": psf} if psf else {}))
     parameters.pop("psf", None)
-    if factors not in FACTORS:
-        raise ValueError(f"factors={factors!r}, expected one of {FACTORS}.")
+    check_choice("factors", factors, FACTORS)
     frames = _frames_of(signals)
     check_frames(np.zeros((len(frames), 1, 1, 1)))
     _check_alike(frames)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sparsedecomp.blocks.sources import one_blas_thread
 from sparsedecomp.superresolution.gaussian_process.evidence import Process, fit_process
 from sparsedecomp.superresolution.gaussian_process.windows import cut_windows
 from sparsedecomp.superresolution.methods import METHODS
@@ -18,7 +19,7 @@ from sparsedecomp.superresolution.observation.geometry import Geometry
 from sparsedecomp.superresolution.observation.operators import FrameOperator
 from sparsedecomp.superresolution.registration.shifts import Registration, register
 from sparsedecomp.superresolution.selection import Choice, choose
-from sparsedecomp.superresolution.threads import in_threads, on_one_blas_thread
+from sparsedecomp.superresolution.threads import in_threads
 
 _logger = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ class FineMap:
         return self.parameters.get("weight")
 
 
-@on_one_blas_thread
+@one_blas_thread()
 def prepare(
     Y: ArrayLike,
     shifts: ArrayLike | None,
@@ -164,7 +165,7 @@ class Prepared(NamedTuple):
     registration: Registration | None
     began: float
 
-    @on_one_blas_thread
+    @one_blas_thread()
     def resolve(
         self,
         name: str,

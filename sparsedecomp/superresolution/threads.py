@@ -1,19 +1,17 @@
-"""Threads over items and over bands of a map, and BLAS limited to one thread."""
+"""Threads over items and over bands of a map."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 import numpy as np
 
-from sparsedecomp.blocks.sources import one_blas_thread, thread_count
+from sparsedecomp.blocks.sources import thread_count
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 def bands(n_rows: int, least: int = 16) -> list[slice]:
@@ -33,14 +31,3 @@ def in_threads(
         return [function(item) for item in items]
     with ThreadPoolExecutor(n_threads) as pool:
         return list(pool.map(function, items))
-
-
-def on_one_blas_thread(function: F) -> F:
-    """Decorate a function of many small matrices: BLAS uses one thread inside."""
-
-    @functools.wraps(function)
-    def limited(*args: Any, **kwargs: Any) -> Any:
-        with one_blas_thread():
-            return function(*args, **kwargs)
-
-    return cast(F, limited)

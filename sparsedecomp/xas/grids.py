@@ -77,6 +77,46 @@ def increasing(
     return grid
 
 
+def check_e0(energy: np.ndarray, e0: float) -> None:
+    """Refuse a threshold outside the energies that were measured.
+
+    Parameters
+    ----------
+    energy : (n,) array
+        Increasing energies in eV.
+    e0 : float
+        Threshold of the edge in eV.
+
+    Raises
+    ------
+    ValueError
+        Names the range of the energies.
+    """
+    if not energy[0] <= e0 < energy[-1]:
+        raise ValueError(
+            f"e0={e0:g} eV lies outside the energies, {energy[0]:g} to "
+            f"{energy[-1]:g} eV: give the threshold of the edge that was measured."
+        )
+
+
+def check_positive(**parameters: float) -> None:
+    """Refuse parameters that are not above zero.
+
+    Parameters
+    ----------
+    **parameters : float
+        Values by their names.
+
+    Raises
+    ------
+    ValueError
+        Names the first such parameter.
+    """
+    for name, value in parameters.items():
+        if not value > 0:
+            raise ValueError(f"{name}={value!r}: give a positive number.")
+
+
 def even_step(grid: np.ndarray, name: str = "k", unit: str = "1/angstrom") -> float:
     """Return the step of an evenly spaced grid.
 

@@ -42,5 +42,5 @@ def test_nothing_counted_is_refused():
         absorption(np.ones(3), np.zeros(3))
     with pytest.raises(ValueError, match=r"i0 has shape \(4,\), which does not fit"):
         absorption(np.ones(4), np.ones((2, 3)))
-    with pytest.raises(ValueError, match="mode='yield': choose one of transmission"):
+    with pytest.raises(ValueError, match="mode='yield', expected one of 'transm"):
         absorption(np.ones(3), np.ones(3), "yield")

@@ -31,5 +31,5 @@ def test_copper_as_larch_has_it():
 
 @pytest.mark.parametrize("name", ["temperature", "theta", "mass", "density"])
 def test_what_is_not_positive_is_refused(name):
-    with pytest.raises(ValueError, match=f"{name}=0: expected a positive number"):
+    with pytest.raises(ValueError, match=f"{name}=0: give a positive number"):
         debye_sigma2(2.5, **{"temperature": 300, **COPPER, name: 0})

@@ -222,8 +222,11 @@ def test_paths_of_a_structure_serve_near_their_distances(data_dir):
         (("Cu", "Cu"), "elements='Cu': give a list"),
         (("Cu", []), "elements is empty"),
         (("Xx", ["O"]), "'Xx' is no element"),
-        (("Cu", ["Cu"], "M5"), "edge='M5': expected one of K, L1"),
-        (("Cu", ["Cu"], "K", "hexagonal"), "lattice='hexagonal': expected one of fcc"),
+        (("Cu", ["Cu"], "M5"), "edge='M5', expected one of 'K', 'L1'"),
+        (
+            ("Cu", ["Cu"], "K", "hexagonal"),
+            "'hexagonal', expected one of 'fcc'",
+        ),
         (("Cu", ["Cu"], "K", "fluorite"), "2 sublattices .* does not go with"),
     ],
 )

@@ -186,7 +186,7 @@ def test_fourier_bases_need_no_theory(kind):
     for r, n in zip(fit.shells_.r, pixel.n[0], strict=True):
         amplitude[round((r - basis.rmin) / basis.rstep)] += n**2
     assert basis.r[amplitude.argmax()] == pytest.approx(2.5)
-    with pytest.raises(ValueError, match="kind='wavelet': expected one of plain"):
+    with pytest.raises(ValueError, match="kind='wavelet', expected one of 'plain'"):
         FourierBasis(kind="wavelet")
 
 
@@ -209,8 +209,8 @@ def test_columns_of_ones_own(nickel, image):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "music"}, "method='music': expected one of evidence, lasso, mcmc"),
-        ({"support": "all"}, "support='all': expected one of joint, pixel"),
+        ({"method": "music"}, "method='music', expected one of 'evidence', 'lasso'"),
+        ({"support": "all"}, "support='all', expected one of 'joint', 'pixel'"),
         ({"kmin": 3, "kmax": 30}, "leaves the data"),
         ({"rmin": 4, "rmax": 2}, "two increasing distances"),
         (

@@ -8,9 +8,9 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import DTypeLike, NDArray
 
-from sparsedecomp.blocks.sources import tile_rows
+from sparsedecomp.blocks.sources import one_blas_thread, tile_rows
 from sparsedecomp.kernels.pursuit import batch_omp, update_atoms
-from sparsedecomp.superresolution.threads import in_threads, on_one_blas_thread
+from sparsedecomp.superresolution.threads import in_threads
 
 # An atom is replaced if its product with another one is larger than the first, or if
 # fewer signals use it than the second: the values of the authors' K-SVD toolbox.
@@ -125,7 +125,7 @@ def sparse_codes(
     return scipy.sparse.csr_array((weights, columns, starts), (len(X), n_atoms))
 
 
-@on_one_blas_thread
+@one_blas_thread()
 def learn_dictionary(
     X: NDArray,
     start: NDArray,

@@ -10,6 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import correlate1d
 
+from sparsedecomp.suggestions import check_choice
 from sparsedecomp.superresolution.dictionaries.denoising import check_image
 from sparsedecomp.superresolution.dictionaries.learning import (
     learn_dictionary,
@@ -128,10 +129,8 @@ def super_resolve_single(
     >>> super_resolve_single(coarse, 2, images=[fine], n_atoms=64).shape
     (60, 60)
     """
-    if method not in METHODS:
-        raise ValueError(f"method={method!r}, expected one of {METHODS}.")
-    if scale not in (2, 3, 4):
-        raise ValueError(f"scale={scale!r} was given, expected 2, 3 or 4.")
+    check_choice("method", method, METHODS)
+    check_choice("scale", scale, (2, 3, 4))
     coarse = check_image(image, _PATCH + 2)
     detail = learn_detail(scale, images, method=method, n_atoms=n_atoms)
     enlarged = enlarge(coarse, scale)

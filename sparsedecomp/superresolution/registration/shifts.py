@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import lapack
 from scipy.optimize import minimize
 
+from sparsedecomp.blocks.sources import one_blas_thread
 from sparsedecomp.superresolution.gaussian_process.evidence import (
     LEAST_NOISE,
     Process,
@@ -19,7 +20,6 @@ from sparsedecomp.superresolution.gaussian_process.evidence import (
 )
 from sparsedecomp.superresolution.gaussian_process.windows import Windows, cut_windows
 from sparsedecomp.superresolution.registration.correlation import correlate
-from sparsedecomp.superresolution.threads import on_one_blas_thread
 
 # Bounds of the shifts around the nominal ones, in standard deviations of the prior.
 # Larger bounds let a shift go to a wrong maximum of the evidence.
@@ -84,7 +84,7 @@ class Registration:
         return self.estimate - self.nominal
 
 
-@on_one_blas_thread
+@one_blas_thread()
 def register(
     Y: NDArray,
     nominal: ArrayLike | None = None,

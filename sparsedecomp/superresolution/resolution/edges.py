@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage, stats
 
+from sparsedecomp.suggestions import check_choice
 from sparsedecomp.superresolution.resolution.profiles import (
     SHAPES,
     Profiles,
@@ -189,8 +190,7 @@ def _check(step: float | tuple[float, float], shape: str) -> float:
             f"The steps of rows and columns are {steps.tolist()}, expected equal ones: "
             "resample one axis, or measure across one straight edge."
         )
-    if shape not in SHAPES:
-        raise ValueError(f"shape={shape!r} is unknown, expected one of {SHAPES}.")
+    check_choice("shape", shape, SHAPES)
     return float(steps[0])
 
 

@@ -8,6 +8,7 @@ from scipy import stats
 from scipy.signal import windows
 
 from sparsedecomp.noise import whole_counts
+from sparsedecomp.suggestions import check_choice
 from sparsedecomp.superresolution.resolution.result import (
     Resolution,
     as_map,
@@ -135,10 +136,8 @@ def ring_resolution(
             f"The maps have the shapes {maps[0].shape} and {maps[1].shape}, expected "
             "equal ones."
         )
-    if threshold not in THRESHOLDS:
-        raise ValueError(f"threshold={threshold!r}, expected one of {THRESHOLDS}.")
-    if taper not in TAPERS:
-        raise ValueError(f"taper={taper!r}, expected one of {TAPERS}.")
+    check_choice("threshold", threshold, THRESHOLDS)
+    check_choice("taper", taper, TAPERS)
     shape = maps[0].shape
     fall = [_window(n, taper) for n in shape]
     window = np.outer(*fall)

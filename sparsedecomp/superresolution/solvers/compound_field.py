@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import chi2
 
+from sparsedecomp.suggestions import check_choice
 from sparsedecomp.superresolution.observation.operators import FrameOperator
 from sparsedecomp.superresolution.selection import Trial
 from sparsedecomp.superresolution.solvers.solution import Iterations
@@ -202,8 +203,7 @@ class _Field:
     def __init__(
         self, A: FrameOperator, order: int, Y: NDArray, random_state: int
     ) -> None:
-        if order not in _STENCILS:
-            raise ValueError(f"order={order!r} was given, expected one of {ORDERS}.")
+        check_choice("order", order, ORDERS)
         self.A, self.Y = A, Y
         self.right = A.adjoint(Y)
         self.stencils = _STENCILS[order]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsedecomp.blocks.sources import thread_count
+from sparsedecomp.blocks.sources import one_blas_thread, thread_count
 from sparsedecomp.kernels.pursuit import lasso_rows
 from sparsedecomp.superresolution.dictionaries.training import image_dictionary
 from sparsedecomp.superresolution.observation.geometry import Geometry
@@ -22,7 +22,7 @@ from sparsedecomp.superresolution.solvers.variational import (
     conjugate_gradients,
     tikhonov,
 )
-from sparsedecomp.superresolution.threads import in_threads, on_one_blas_thread
+from sparsedecomp.superresolution.threads import in_threads
 
 # Side of a patch in pixels of the frames, and its limits in pixels of the fine grid.
 # Chosen on the benchmark "noise 15". Larger patches hold more samples and take longer.
@@ -238,7 +238,7 @@ def _matching(A: FrameOperator, Y: NDArray, x: NDArray, least: float) -> FrameOp
     return A.without(np.broadcast_to(poor[:, None, None], A.mask.shape))
 
 
-@on_one_blas_thread
+@one_blas_thread()
 def code_patches(
     A: FrameOperator,
     Y: NDArray,

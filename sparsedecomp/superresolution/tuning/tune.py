@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sparsedecomp.results import Result, drawn_by
+from sparsedecomp.suggestions import check_choice
 from sparsedecomp.superresolution.methods import METHODS
 from sparsedecomp.superresolution.multiframe import prepare
 from sparsedecomp.superresolution.observation.operators import FrameOperator
@@ -262,8 +263,7 @@ def _choose(score: NDArray, error: NDArray, length: NDArray, objective: str) -> 
 def _check(
     bounds: dict[str, tuple[float, float]], objective: str, n_trials: int, method: str
 ) -> None:
-    if objective not in OBJECTIVES:
-        raise ValueError(f"objective={objective!r}, expected one of {OBJECTIVES}.")
+    check_choice("objective", objective, OBJECTIVES)
     if n_trials < 3:
         raise ValueError(f"n_trials={n_trials!r}, expected at least 3.")
     if not bounds:

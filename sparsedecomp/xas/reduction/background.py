@@ -37,6 +37,8 @@ from numpy.typing import ArrayLike
 from sparsedecomp.xas.grids import (
     accept_old_names,
     applied,
+    check_e0,
+    check_positive,
     increasing,
     nearest,
     spectra_on,
@@ -222,12 +224,8 @@ def background_matrices(
     from scipy.interpolate import BSpline, make_interp_spline
 
     energy = increasing(energy, at_least=2)
-    _check_positive(rbkg=rbkg, kstep=kstep, nclamp=nclamp)
-    if not energy[0] <= e0 < energy[-1]:
-        raise ValueError(
-            f"e0={e0:g} eV lies outside the energies, {energy[0]:g} to "
-            f"{energy[-1]:g} eV: give the threshold of the edge that was measured."
-        )
+    check_positive(rbkg=rbkg, kstep=kstep, nclamp=nclamp)
+    check_e0(energy, e0)
     first = int(np.searchsorted(energy, e0, side="right")) - 1
     # Keep the point before E0, with negative k, so that chi(0) is interpolated.
     relative = energy[first:] - e0
@@ -331,9 +329,3 @@ def _knots(
             "rbkg, or narrow the range of k."
         )
     return make_interp_spline(points, np.zeros(nknots), ORDER).t, nknots
-
-
-def _check_positive(**parameters: float) -> None:
-    for name, value in parameters.items():
-        if not value > 0:
-            raise ValueError(f"{name}={value!r}: give a positive number.")

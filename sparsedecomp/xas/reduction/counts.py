@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sparsedecomp.suggestions import check_choice
+
 MODES = ("transmission", "fluorescence")
 
 
@@ -44,7 +46,7 @@ def absorption(i0: ArrayLike, i1: ArrayLike, mode: str = "transmission") -> np.n
     >>> absorption([1000.0, 1000.0, 0.0], [1000.0, 367.9, 5.0]).round(3).tolist()
     [0.0, 1.0, nan]
     """
-    _check_mode(mode)
+    check_choice("mode", mode, MODES)
     i0, i1 = np.asarray(i0), np.asarray(i1)
     dtype = np.result_type(i0, i1)
     dtype = dtype if dtype.kind == "f" else np.dtype(float)
@@ -106,8 +108,3 @@ def absorption_variance(
         )
         variance = relative if mode == "transmission" else relative * mu**2
     return np.where(np.isfinite(mu) & np.isfinite(variance), variance, np.nan)
-
-
-def _check_mode(mode: str) -> None:
-    if mode not in MODES:
-        raise ValueError(f"mode={mode!r}: choose one of {', '.join(MODES)}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sparsedecomp.xas.grids import applied, increasing, spectra_on
+from sparsedecomp.xas.grids import applied, check_positive, increasing, spectra_on
 from sparsedecomp.xas.reduction.noise import MAD_TO_SIGMA
 
 MIN_POINTS = 9
@@ -73,8 +73,7 @@ def find_glitches(
     """
     energy = increasing(energy, at_least=MIN_POINTS)
     mu = spectra_on(mu, energy)
-    if not threshold > 0:
-        raise ValueError(f"threshold={threshold!r}: give a positive number.")
+    check_positive(threshold=threshold)
     parts = [slice(0, len(energy))]
     if protect is not None:
         first = int(np.searchsorted(energy, min(protect)))

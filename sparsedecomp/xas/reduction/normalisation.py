@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 from sparsedecomp.xas.grids import (
     accept_old_names,
     applied,
+    check_e0,
     increasing,
     nearest,
     spectra_on,
@@ -95,12 +96,7 @@ class Normalisation:
     ) -> None:
         self.energy = increasing(energy)
         self.e0 = float(e0)
-        if not self.energy[0] < self.e0 < self.energy[-1]:
-            raise ValueError(
-                f"e0={self.e0:g} eV lies outside the energies, {self.energy[0]:g} to "
-                f"{self.energy[-1]:g} eV: give the threshold of the edge that was "
-                "measured."
-            )
+        check_e0(self.energy, self.e0)
         self.pre1, self.pre2 = self._pre_range(pre1, pre2)
         self.norm1, self.norm2 = self._post_range(norm1, norm2)
         self.npre = int(npre)

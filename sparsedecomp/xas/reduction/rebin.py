@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sparsedecomp.xas.grids import accept_old_names, increasing
+from sparsedecomp.xas.grids import (
+    accept_old_names,
+    check_e0,
+    check_positive,
+    increasing,
+)
 from sparsedecomp.xas.units import photon_energy, wavenumber
 
 PRE_EDGE, NEAR_EDGE = -30.0, 15.0
@@ -57,19 +62,9 @@ def three_regions(
     (329, 5.0)
     """
     energy = increasing(energy)
-    if not energy[0] < e0 < energy[-1]:
-        raise ValueError(
-            f"e0={e0:g} eV lies outside the energies, {energy[0]:g} to "
-            f"{energy[-1]:g} eV."
-        )
+    check_e0(energy, e0)
     edge_step = e0 / 25000 if edge_step is None else edge_step
-    for name, step in {
-        "pre_step": pre_step,
-        "edge_step": edge_step,
-        "kstep": kstep,
-    }.items():
-        if not step > 0:
-            raise ValueError(f"{name}={step!r}: give a positive number.")
+    check_positive(pre_step=pre_step, edge_step=edge_step, kstep=kstep)
     start = max(energy[0], e0 + PRE_EDGE)
     exafs = e0 + NEAR_EDGE
     k_first, k_last = wavenumber([exafs, energy[-1]], e0)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..theory.debye import Debye
 from ..theory.feff_basis import FeffBasis
 from ..theory.linear_bases import ArrayBasis, FourierBasis
 from .coordinates import Coordinates
@@ -15,16 +16,43 @@ from .off_grid import columns_with_midpoint, meet_shells
 from .results import Shells
 from .spike_and_slab import SpikeAndSlab
 
+LEAKAGE = 0.4
+"""Shells farther than this beyond the window of R, in angstrom, are not reported: they
+only model what leaks into the window. The phase shift moves peaks by 0.3 to 0.5."""
 
-def grid_problem(
+BEYOND = 0.6
+"""How far beyond the window of R the grid of distances extends, in angstrom."""
+
+
+class ShellGrid(NamedTuple):
+    """Columns of a basis as a search for a support.
+
+    Attributes
+    ----------
+    problem : SpikeAndSlab
+        Search for a support.
+    atoms : (p, n_inside) array
+        EXAFS of one atom of each column.
+    shells : Shells
+        Shell of each column, by channel, then by distance.
+    used : (n_columns,) bool array
+        Whether each column of the basis is in the problem.
+    """
+
+    problem: SpikeAndSlab
+    atoms: np.ndarray
+    shells: Shells
+    used: np.ndarray
+
+
+def shell_grid(
     basis: FeffBasis | FourierBasis | ArrayBasis,
     coordinates: Coordinates,
     prior: ShellPrior,
     parameters: dict[str, Any],
-    r_end: float,
     model: ShellModel | None = None,
     fit: ShellFit | None = None,
-) -> tuple[SpikeAndSlab, np.ndarray, np.ndarray]:
+) -> ShellGrid:
     """Set up the search for a support among the columns of a basis.
 
     Parameters
@@ -37,82 +65,70 @@ def grid_problem(
         Prior of the numbers of shells and of atoms.
     parameters : dict
         Further arguments of ``basis.columns``: ``e0``, ``sigma2``, ``third``.
-    r_end : float
-        Distance in angstrom from which columns are left out.
     model, fit : ShellModel and ShellFit, optional
         Search on the mean spectrum; columns are moved onto its shells.
 
     Returns
     -------
-    problem : SpikeAndSlab
-        Search for a support.
-    atoms : (p, n_inside) array
-        EXAFS of one atom of each column.
-    used : (n_columns,) bool array
-        Whether each column of the basis is in the problem.
+    ShellGrid
+        Columns up to 0.6 angstrom beyond the window of R.
     """
-    r = basis.r
-    used = r < r_end
+    r, (_, rmax) = basis.r, coordinates.r_range
+    used = r < rmax + BEYOND
     if model is not None and isinstance(basis, FeffBasis):
         r = meet_shells(model, fit, basis)
         atoms = basis.columns(coordinates.k, r, **parameters)
         used = used & columns_with_midpoint(model, fit, basis)
     else:
         atoms = basis.columns(coordinates.k, **parameters)
+    r, atoms, channel_index = r[used], atoms[used], basis.channel_index[used]
     elements = {label.split(" via ")[0] for label in basis.labels}
     low, high = coordinates.k_range
     problem = SpikeAndSlab.from_columns(
-        atoms[used] @ coordinates.matrix.T,
-        r[used],
-        basis.channel_index[used],
+        atoms @ coordinates.matrix.T,
+        r,
+        channel_index,
         density=prior.density,
         intensity=np.full(len(basis.labels), prior.shells_per_angstrom / len(elements)),
         resolution=np.pi / (2 * (high - low)),
     )
-    return problem, atoms[used], used
+    sigma2, third, e0 = (
+        np.broadcast_to(np.asarray(parameters.get(name, np.nan), float), len(used))
+        for name in ("sigma2", "third", "e0")
+    )
+    unknown = np.full(len(r), np.nan)
+    shells = Shells(
+        labels=np.array(basis.labels)[channel_index],
+        r=r,
+        r_std=np.full(len(r), np.median(np.diff(r)) / 2),
+        sigma2=sigma2[used],
+        sigma2_std=unknown,
+        third=third[used],
+        e0=e0[used],
+        e0_std=unknown,
+        is_leakage=r > rmax + LEAKAGE,
+    )
+    return ShellGrid(problem, atoms, shells, used)
 
 
-def grid_shells(
-    basis: FeffBasis | FourierBasis | ArrayBasis,
-    problem: SpikeAndSlab,
-    parameters: dict[str, Any],
-    used: np.ndarray,
-    r_end: float,
-) -> Shells:
-    """Describe the columns of a problem as shells.
+def given_parameters(
+    basis: FourierBasis | ArrayBasis, e0: float | None, sigma2: float | Debye | None
+) -> dict[str, Any]:
+    """Parameters of the columns of a basis that are given, not fitted.
 
     Parameters
     ----------
-    basis : FeffBasis, FourierBasis or ArrayBasis
+    basis : FourierBasis or ArrayBasis
         EXAFS of one atom.
-    problem : SpikeAndSlab
-        Result of `grid_problem`.
-    parameters : dict
-        Arguments given to `grid_problem`.
-    used : (n_columns,) bool array
-        Result of `grid_problem`.
-    r_end : float
-        Distance in angstrom from which shells are leakage.
+    e0 : float or None
+        Shift of the energy zero in eV.
+    sigma2 : float, Debye or None
+        Mean square displacement in square angstrom, or a function of the distance.
 
     Returns
     -------
-    Shells
-        Shells by channel, then by distance.
+    dict of str to object
+        Arguments of ``basis.columns``; without those that are None.
     """
-    unknown = np.full(len(problem.r), np.nan)
-
-    def of_column(name):
-        values = np.asarray(parameters.get(name, np.nan), dtype=float)
-        return np.broadcast_to(values, len(used))[used]
-
-    return Shells(
-        np.array(basis.labels)[problem.channel_index],
-        problem.r,
-        np.full(len(problem.r), np.median(np.diff(problem.r)) / 2),
-        of_column("sigma2"),
-        unknown,
-        of_column("third"),
-        of_column("e0"),
-        unknown,
-        problem.r > r_end,
-    )
+    given = {"e0": e0, "sigma2": sigma2(basis.r) if callable(sigma2) else sigma2}
+    return {name: value for name, value in given.items() if value is not None}

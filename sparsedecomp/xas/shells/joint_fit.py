@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .grid_columns import LEAKAGE
 from .hierarchical_prior import HierarchicalPrior
 from .map_refinement import ShellFit
 from .off_grid import refine_support, shells_of
+from .pixel_fits import PixelWeights, fit_fixed
 from .pixel_moments import PixelMoments
 from .results import Shells
 from .shape_error import SharedError
@@ -26,25 +30,22 @@ class JointFit(NamedTuple):
         The shells, by distance.
     atoms : (K, n_inside) array
         EXAFS of one atom of each shell.
-    columns : (K, n) array
-        Coordinates of one atom times R^2.
-    variance : float
-        Noise variance of the coordinates.
     shared_error : SharedError
         Errors of the weights that all pixels share.
     prior : HierarchicalPrior or None
         Prior of the weights, if it was asked for and the pixels suffice.
+    weights : callable
+        Takes coordinates of pixels, (n_pixels, n), and returns `PixelWeights`.
     """
 
     shells: Shells
     atoms: np.ndarray
-    columns: np.ndarray
-    variance: float
     shared_error: SharedError
     prior: HierarchicalPrior | None
+    weights: Callable[[np.ndarray], PixelWeights]
 
 
-def fit_joint(estimator: SparseEXAFS, moments: PixelMoments, r_end: float) -> JointFit:
+def fit_joint(estimator: SparseEXAFS, moments: PixelMoments) -> JointFit:
     """Choose the shells of all pixels by their joint evidence, and refine them.
 
     Parameters
@@ -53,8 +54,6 @@ def fit_joint(estimator: SparseEXAFS, moments: PixelMoments, r_end: float) -> Jo
         Estimator whose mean spectrum was searched and whose grid is set.
     moments : PixelMoments
         Moments of the spectra.
-    r_end : float
-        Shells beyond are leakage, in angstrom.
 
     Returns
     -------
@@ -82,7 +81,7 @@ def fit_joint(estimator: SparseEXAFS, moments: PixelMoments, r_end: float) -> Jo
         shells, atoms = estimator.shells_.chosen(support), estimator.atoms_[support]
         shared_error = estimator.shared_error_
     else:
-        shells, atoms = shells_of(model, fit, r_end)
+        shells, atoms = shells_of(model, fit, estimator.rmax + LEAKAGE)
         shared_error = SharedError.of(model, fit)
     columns = atoms @ matrix.T * shells.r[:, None] ** 2
     prior = None
@@ -93,7 +92,14 @@ def fit_joint(estimator: SparseEXAFS, moments: PixelMoments, r_end: float) -> Jo
         prior = HierarchicalPrior.of(
             columns, white, theory, shared, second, mean, moments.count
         )
-    return JointFit(shells, atoms, columns, variance, shared_error, prior)
+    weights = partial(
+        fit_fixed,
+        columns=columns,
+        variance=variance,
+        density=estimator.prior_.density,
+        prior=prior,
+    )
+    return JointFit(shells, atoms, shared_error, prior, weights)
 
 
 def _refined(

@@ -31,7 +31,7 @@ def lasso_path(
     Y: np.ndarray,
     ratios: np.ndarray,
     *,
-    store: int | None = None,
+    store: int = 0,
     floor: float = 0.0,
     tol: float = _TOL,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -50,8 +50,8 @@ def lasso_path(
         Coordinates of the spectra.
     ratios : (m,) array
         Decreasing penalties, relative to the smallest one that empties the support.
-    store : int, optional
-        Index of the first penalty whose weights are returned; 0 by default.
+    store : int, default 0
+        Index of the first penalty whose weights are returned.
     floor : float, default 0
         Smallest absolute penalty; smaller ones are replaced by it.
     tol : float, default 1e-5
@@ -65,22 +65,8 @@ def lasso_path(
     lambdas : (n_pixels, m) array
         Penalties.
     """
-    store = store or 0
     F = np.ascontiguousarray(Y, dtype=float) @ problem.columns.T
-    largest = np.maximum(F.max(axis=1), 0)
-    lambdas = np.maximum(largest[:, None] * np.asarray(ratios, dtype=float), floor)
-    weights = np.zeros((len(ratios) - store, *F.shape))
-    lasso_path_rows(
-        F,
-        problem.gram,
-        np.ones(F.shape[1]),
-        lambdas,
-        _MAX_SWEEPS,
-        tol,
-        store,
-        weights,
-    )
-    return weights, lambdas
+    return _path(F, problem.gram, ratios, store, floor, tol)
 
 
 def noise_penalty(problem: SpikeAndSlab, variance: float) -> float:
@@ -116,13 +102,10 @@ class CrossValidation:
         Penalties relative to the largest.
     errors : (n_folds, m) array
         Mean squared error of each left-out fold.
-    chosen : int
-        Index of the largest penalty within one standard error of the best.
     """
 
     ratios: np.ndarray
     errors: np.ndarray
-    chosen: int
 
     @property
     def mean(self) -> np.ndarray:
@@ -133,6 +116,13 @@ class CrossValidation:
     def standard_error(self) -> np.ndarray:
         """Standard error of the mean over the folds, for each penalty."""
         return self.errors.std(axis=0, ddof=1) / np.sqrt(len(self.errors))
+
+    @property
+    def chosen(self) -> int:
+        """Index of the largest penalty within one standard error of the best."""
+        best = self.mean.argmin()
+        limit = self.mean[best] + self.standard_error[best]
+        return int(np.argmax(self.mean <= limit))
 
 
 def cross_validate_blocks(
@@ -197,7 +187,7 @@ def cross_validate_blocks(
         errors[i] = _errors(
             columns[:, rest], data[rest], columns[:, out], data[out], ratios
         )
-    return CrossValidation(np.asarray(ratios), errors, _one_standard_error(errors))
+    return CrossValidation(np.asarray(ratios), errors)
 
 
 def cross_validate_scans(
@@ -244,7 +234,7 @@ def cross_validate_scans(
             for i in range(len(Y))
         ]
     )
-    return CrossValidation(np.asarray(ratios), errors, _one_standard_error(errors))
+    return CrossValidation(np.asarray(ratios), errors)
 
 
 def choose_penalty(
@@ -281,16 +271,16 @@ def choose_penalty(
     chi = np.asarray(chi, dtype=float)
     if penalty == "scans":
         check = cross_validate_scans(problem, coordinates.project(chi), ratios)
-        return check.chosen, check
-    if penalty == "kblock":
+    elif penalty == "kblock":
         check = cross_validate_blocks(problem, coordinates, chi, atoms, ratios)
-        return check.chosen, check
-    if isinstance(penalty, str) or not penalty > 0:
+    elif not isinstance(penalty, str) and penalty > 0:
+        return int(np.abs(np.log(ratios / penalty)).argmin()), None
+    else:
         raise ValueError(
             f"penalty={penalty!r}: give a fraction of the largest penalty, as 0.05, "
             'or "kblock" or "scans".'
         )
-    return int(np.abs(np.log(ratios / penalty)).argmin()), None
+    return check.chosen, check
 
 
 def debias(problem: SpikeAndSlab, Y: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -340,30 +330,36 @@ def debias(problem: SpikeAndSlab, Y: np.ndarray, weights: np.ndarray) -> np.ndar
     return out
 
 
-def _filter(coordinates):
+def _filter(coordinates: Coordinates) -> np.ndarray:
     """Projection of chi, in units of its noise, onto the span of the coordinates."""
     weighted = coordinates.matrix * coordinates.noise
     return weighted.T @ np.linalg.solve(weighted @ weighted.T, weighted)
 
 
-def _errors(columns, data, test_columns, test_data, ratios):
-    gram, f = columns @ columns.T, columns @ data
-    weights = np.zeros((len(ratios), 1, len(f)))
-    lasso_path_rows(
-        f[None],
-        gram,
-        np.ones(len(f)),
-        max(f.max(), 0) * np.asarray(ratios, dtype=float)[None],
-        _MAX_SWEEPS,
-        _TOL,
-        0,
-        weights,
-    )
+def _errors(
+    columns: np.ndarray,
+    data: np.ndarray,
+    test_columns: np.ndarray,
+    test_data: np.ndarray,
+    ratios: np.ndarray,
+) -> np.ndarray:
+    """Mean squared errors of the test data, by paths of the other data."""
+    weights, _ = _path((columns @ data)[None], columns @ columns.T, ratios)
     return np.mean((test_data - weights[:, 0] @ test_columns) ** 2, axis=1)
 
 
-def _one_standard_error(errors):
-    mean = errors.mean(axis=0)
-    best = mean.argmin()
-    limit = mean[best] + errors[:, best].std(ddof=1) / np.sqrt(len(errors))
-    return int(np.argmax(mean <= limit))
+def _path(
+    F: np.ndarray,
+    gram: np.ndarray,
+    ratios: np.ndarray,
+    store: int = 0,
+    floor: float = 0.0,
+    tol: float = _TOL,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights and penalties of `lasso_path`, from the normal equations."""
+    largest = np.maximum(F.max(axis=1), 0)
+    lambdas = np.maximum(largest[:, None] * np.asarray(ratios, dtype=float), floor)
+    weights = np.zeros((len(ratios) - store, *F.shape))
+    ones = np.ones(F.shape[1])
+    lasso_path_rows(F, gram, ones, lambdas, _MAX_SWEEPS, tol, store, weights)
+    return weights, lambdas

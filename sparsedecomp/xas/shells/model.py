@@ -11,7 +11,8 @@ of these errors would bias the distances of all shells.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,8 @@ PER_SHELL = 4
 # Ranges of the common shift of the energy zero in eV and of the logarithm of the level
 # of the displacements, far beyond the priors: trial steps stay within FEFF's table.
 _E0_LIMIT, _LEVEL_LIMITS = 30.0, (-3.5, 3.0)
+# Spread of a parameter that is given, in eV or relative: below what data determine.
+_FIXED = 1e-3
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,33 @@ class ShellPrior:
     model_error_weight: float = 4.0
     distance_error: float = 0.005
     amplitude_error: float = 0.05
+
+    def fixed_at(
+        self,
+        e0: float | None = None,
+        sigma2: float | Callable[[np.ndarray], np.ndarray] | None = None,
+    ) -> ShellPrior:
+        """Prior that all but fixes parameters at given values.
+
+        Parameters
+        ----------
+        e0 : float, optional
+            Shift of the energy zero in eV; by default as before.
+        sigma2 : float or callable, optional
+            Mean square displacement; by default as before.
+
+        Returns
+        -------
+        ShellPrior
+            Prior with the values given.
+        """
+        fixed: dict[str, Any] = {}
+        if e0 is not None:
+            fixed |= {"e0": e0, "e0_spread": _FIXED, "e0_scatter": _FIXED}
+        if sigma2 is not None:
+            fixed |= {"sigma2": sigma2}
+            fixed |= {"sigma2_spread": _FIXED, "sigma2_scatter": _FIXED}
+        return replace(self, **fixed)
 
 
 class ShellModel:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,26 +11,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
+from ...suggestions import check_choice
 from ..grids import accept_old_names
 from ..theory.debye import Debye
 from ..theory.feff_basis import FeffBasis
 from ..theory.linear_bases import ArrayBasis, FourierBasis
 from . import lasso
 from .coordinates import Coordinates, window_coordinates
-from .grid_columns import grid_problem, grid_shells
+from .grid_columns import BEYOND, given_parameters, shell_grid
 from .hierarchical_prior import HierarchicalPrior
 from .joint_fit import fit_joint
 from .map_refinement import ShellFit
 from .mcmc import SupportSample
 from .model import ShellModel, ShellPrior
 from .off_grid import column_parameters
-from .pixel_fits import (
-    PixelWeights,
-    fit_fixed,
-    fit_greedy,
-    fit_lasso,
-    fit_samples,
-)
+from .pixel_fits import PixelWeights, fit_greedy, fit_lasso, fit_samples
 from .pixel_moments import PixelMoments
 from .results import PixelShells
 from .search import search_shells
@@ -46,13 +40,6 @@ MODEL_ERROR = 0.05
 """Error of the theory as a fraction of the signal, which sets the ratio of the two
 noise terms of the coordinates. Residuals of good fits to the shared foils are of this
 order; the level itself is fitted."""
-
-LEAKAGE = 0.4
-"""Shells farther than this beyond the window of R, in angstrom, are not reported: they
-only model what leaks into the window. The phase shift moves peaks by 0.3 to 0.5."""
-
-BEYOND = 0.6
-"""How far beyond the window of R the grid of distances extends, in angstrom."""
 
 LEVELS = np.geomspace(1 / 4, 4, 5)
 """Noise variances that are tried, relative to the expected one."""
@@ -128,6 +115,8 @@ class SparseEXAFS(BaseEstimator):
         Search on the mean spectrum; None without a FEFF basis.
     model_ : ShellModel or None
         Model of that search.
+    prior_ : ShellPrior
+        Prior in use, in which parameters that were given are fixed.
     noise_ : float
         Standard deviation of chi in a pixel.
     hierarchical_prior_ : HierarchicalPrior or None
@@ -248,8 +237,10 @@ class SparseEXAFS(BaseEstimator):
             As in `fit`.
         """
         k = np.asarray(k, dtype=float)
-        self._check()
+        check_choice("method", self.method, METHODS)
+        check_choice("support", self.support, SUPPORTS)
         moments.check(k)
+        self.prior_ = (self.prior or ShellPrior()).fixed_at(self.e0, self.sigma2)
         kmax = min(16.0, k[-1] - 0.5) if self.kmax is None else self.kmax
         self.k_range_ = self.kmin, kmax
         noise = self.noise_ = self.noise or moments.white_noise(k, self.k_range_)
@@ -267,22 +258,25 @@ class SparseEXAFS(BaseEstimator):
         if isinstance(self.basis, FeffBasis):
             self._search_mean(self.basis, mean_coordinates, moments.mean)
         else:
-            self._describe_linear()
-        self._set_grid()
+            self.column_parameters_ = given_parameters(self.basis, self.e0, self.sigma2)
+            self.log_evidence_ = np.nan
+        self.problem_, self.atoms_, self.shells_, self.used_ = shell_grid(
+            self.basis,
+            self.coordinates_,
+            self.prior_,
+            self.column_parameters_,
+            self.model_,
+            self.mean_fit_,
+        )
+        self.shared_error_ = SharedError(self.prior_.amplitude_error)
         if self.method == "lasso":
             self._posterior = self._fit_lasso(moments, scans)
         elif self.method == "evidence" and self.support == "joint":
-            joint = fit_joint(self, moments, self.rmax + LEAKAGE)
+            joint = fit_joint(self, moments)
             self.shells_, self.atoms_ = joint.shells, joint.atoms
             self.shared_error_ = joint.shared_error
             self.hierarchical_prior_ = joint.prior
-            self._posterior = partial(
-                fit_fixed,
-                columns=joint.columns,
-                variance=joint.variance,
-                density=self._prior().density,
-                prior=joint.prior,
-            )
+            self._posterior = joint.weights
         else:
             self._posterior = partial(
                 fit_greedy if self.method == "evidence" else self._sample,
@@ -340,14 +334,6 @@ class SparseEXAFS(BaseEstimator):
         """
         return np.nan_to_num(n) @ self.atoms_
 
-    def _check(self) -> None:
-        for name, known in (("method", METHODS), ("support", SUPPORTS)):
-            value = getattr(self, name)
-            if value not in known:
-                raise ValueError(
-                    f"{name}={value!r}: expected one of {', '.join(known)}."
-                )
-
     def _coordinates(self, k: np.ndarray, noise: float, error: float) -> Coordinates:
         return window_coordinates(
             k,
@@ -358,21 +344,10 @@ class SparseEXAFS(BaseEstimator):
             model_error=error,
         )
 
-    def _prior(self) -> ShellPrior:
-        prior = self.prior or ShellPrior()
-        if self.e0 is not None:
-            prior = replace(prior, e0=self.e0, e0_spread=1e-3, e0_scatter=1e-3)
-        if self.sigma2 is not None:
-            fixed = {"sigma2_spread": 1e-3, "sigma2_scatter": 1e-3}
-            prior = replace(prior, sigma2=self.sigma2, **fixed)
-        return prior
-
     def _search_mean(
         self, basis: FeffBasis, coordinates: Coordinates, mean: np.ndarray
     ) -> None:
-        model = ShellModel(
-            basis.channels, coordinates, self.rmax + BEYOND, self._prior()
-        )
+        model = ShellModel(basis.channels, coordinates, self.rmax + BEYOND, self.prior_)
         y = self.mean_coordinates_ = coordinates.project(mean)
         fit = search_shells(model, y, max_shells=self.max_shells)
         self.model_, self.mean_fit_ = model, fit
@@ -380,32 +355,6 @@ class SparseEXAFS(BaseEstimator):
         n_shells = len(fit.channel_index)
         _logger.info("mean spectrum: %d shells, E0 %.2f", n_shells, fit.p[0])
         self.column_parameters_ = column_parameters(model, fit, basis)
-
-    def _describe_linear(self) -> None:
-        sigma2 = self.sigma2(self.basis.r) if callable(self.sigma2) else self.sigma2
-        given: dict[str, Any] = {"e0": self.e0, "sigma2": sigma2}
-        self.column_parameters_ = {n: v for n, v in given.items() if v is not None}
-        self.log_evidence_ = np.nan
-
-    def _set_grid(self) -> None:
-        prior = self._prior()
-        self.problem_, self.atoms_, self.used_ = grid_problem(
-            self.basis,
-            self.coordinates_,
-            prior,
-            self.column_parameters_,
-            self.rmax + BEYOND,
-            self.model_,
-            self.mean_fit_,
-        )
-        self.shells_ = grid_shells(
-            self.basis,
-            self.problem_,
-            self.column_parameters_,
-            self.used_,
-            self.rmax + LEAKAGE,
-        )
-        self.shared_error_ = SharedError(prior.amplitude_error)
 
     def noise_levels(self) -> np.ndarray:
         """Noise variances of a pixel that are tried.

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...suggestions import check_choice
 from .elements import bond_length
 
 _FCC = ((0, 0, 0), (0, 0.5, 0.5), (0.5, 0, 0.5), (0.5, 0.5, 0))
@@ -80,10 +81,7 @@ def make_cluster(
     """
     others = [symbol for symbol in dict.fromkeys(elements) if symbol != absorber]
     lattice = lattice or ("rocksalt" if others else "fcc")
-    if lattice not in _LATTICES:
-        raise ValueError(
-            f"lattice={lattice!r}: expected one of {', '.join(_LATTICES)}."
-        )
+    check_choice("lattice", lattice, _LATTICES)
     own, second, ratio = _LATTICES[lattice]
     if bool(others) != bool(second):
         raise ValueError(

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..grids import check_positive
+
 # hbar^2 / (k_B u) in square angstrom kelvin, CODATA 2018.
 _HBAR2_OVER_KB_U = 48.5087
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
@@ -56,11 +58,7 @@ def debye_sigma2(
     >>> float(debye_sigma2(2.5478, 10, 315, 63.546, 0.0855).round(4))
     0.0031
     """
-    given = dict(temperature=temperature, theta=theta, mass=mass, density=density)
-    for name, value in given.items():
-        if not value > 0:
-            raise ValueError(f"{name}={value!r}: expected a positive number.")
-    # Gauss-Legendre quadrature on 0 to 1.
+    check_positive(temperature=temperature, theta=theta, mass=mass, density=density)
     x, weight = (_NODES + 1) / 2, _WEIGHTS / 2
     phase = np.multiply.outer(np.asarray(r, dtype=float), x)
     phase = phase * (6 * np.pi**2 * density) ** (1 / 3)

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from ...suggestions import check_choice
 from .feff_path import FeffPath, read_feff_path
 
 _logger = logging.getLogger(__name__)
@@ -110,8 +111,7 @@ def run_feff(
     ValueError
         If the edge is unknown.
     """
-    if edge not in _HOLES:
-        raise ValueError(f"edge={edge!r}: expected one of {', '.join(_HOLES)}.")
+    check_choice("edge", edge, _HOLES)
     program = find_feff()
     potentials = list(dict.fromkeys(symbol for symbol, _ in cluster[1:]))
     with tempfile.TemporaryDirectory(prefix="feff-") as name:

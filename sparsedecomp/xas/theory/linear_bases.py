@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ...suggestions import check_choice
 from ..grids import accept_old_names
 from ..units import ETOK
 
@@ -47,10 +48,7 @@ class FourierBasis:
     mean_free_path: float = 8.0
 
     def __post_init__(self) -> None:
-        if self.kind not in FOURIER:
-            raise ValueError(
-                f"kind={self.kind!r}: expected one of {', '.join(FOURIER)}."
-            )
+        check_choice("kind", self.kind, FOURIER)
 
     labels = ("+sin", "-sin", "+cos", "-cos")
 

@@ -84,7 +84,7 @@ def test_pixels_cover_what_they_covered(scale):
 @pytest.mark.parametrize(
     ("image", "scale", "method", "message"),
     [
-        (np.eye(9), 2.5, "zeyde", "scale=2.5 was given, expected 2, 3 or 4"),
+        (np.eye(9), 2.5, "zeyde", "scale=2.5, expected one of 2, 3, 4"),
         (np.eye(9), 2, "bicubic", "method='bicubic', expected one of"),
         (np.eye(4), 2, "zeyde", "at least 5 x 5"),
         (np.full((9, 9), np.inf), 2, "zeyde", "infinite at row 0, column 0"),
