@@ -21,7 +21,7 @@ class MalformedFile(ValueError):
         What was found, what was expected, what to do.
     """
 
-    def __init__(self, path: str, line: int | None, reason: str):
+    def __init__(self, path: str, line: int | None, reason: str) -> None:
         place = f"{path}, line {line}" if line else f"{path}"
         super().__init__(f"{place}: {reason}")
         self.path, self.line, self.reason = str(path), line, reason

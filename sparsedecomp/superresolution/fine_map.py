@@ -290,7 +290,7 @@ def _processes(
     step = max(size, int(np.sqrt(shape[0] * shape[1] / _WINDOWS)))
     roughness = registered.process.twice_nu if registered else None
 
-    def one(c):
+    def one(c: int) -> Process:
         windows = cut_windows(Y[..., c : c + 1], shifts, A.mask, size, step)
         tried = (roughness,) if roughness else (3, 5)
         fits = [fit_process(windows.points, windows.samples, nu) for nu in tried]

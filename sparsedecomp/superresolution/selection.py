@@ -305,12 +305,12 @@ class Trial:
         """
         x, tried = self.start, {}
 
-        def predicted_at(value):
+        def predicted_at(value: float) -> NDArray:
             nonlocal x
             x = self.solve(solver, value, start=x, max_iter=_ITERATIONS)
             return self.predict(x)
 
-        def error_at(step):
+        def error_at(step: int) -> float:
             if step not in tried:
                 predicted = predicted_at(first * _FACTOR**step)
                 tried[step] = self.error(predicted), predicted

@@ -77,7 +77,9 @@ class Tiles:
         columns = np.clip(columns, 0, w - 1)[:, None, :]
         return there, (frames, rows, columns), (y[:, :, None], x[:, None, :])
 
-    def _asked(self, i: int, j: int, there: NDArray, index: tuple, places: tuple):
+    def _asked(
+        self, i: int, j: int, there: NDArray, index: tuple, places: tuple
+    ) -> NDArray:
         """Samples of a tile that are to be predicted."""
         inside = [
             (p >= low) & (p < high)

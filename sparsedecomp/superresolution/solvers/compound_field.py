@@ -18,7 +18,9 @@ from sparsedecomp.superresolution.solvers.solution import Iterations
 # Differences that a field is smooth by: places (row, column) and weights. The mixed
 # second difference counts twice in the bending energy, hence its root.
 _ROOT = np.sqrt(2.0)
-_STENCILS = {
+# Places (row, column) and weights of a difference.
+Stencil = tuple[tuple[tuple[int, int], float], ...]
+_STENCILS: dict[int, tuple[Stencil, ...]] = {
     1: (
         (((0, 0), -1.0), ((1, 0), 1.0)),
         (((0, 0), -1.0), ((0, 1), 1.0)),
@@ -213,7 +215,7 @@ class _Field:
         self.share = np.prod(A.geometry.shape) / self.n_bonds
         self.rng = np.random.default_rng(random_state)
 
-    def first_guess(self, squares):
+    def first_guess(self, squares: list[NDArray]) -> tuple[NDArray, float]:
         """Coupling from the median of the squares, which few lines hardly change."""
         every = np.concatenate([d.reshape(-1, d.shape[-1]) for d in squares])
         typical = np.median(every, axis=0) / chi2.ppf(0.5, 1) / _STIFF
@@ -221,14 +223,18 @@ class _Field:
         kappa = np.mean(typical / every.mean(axis=0)) / len(self.stencils)
         return rho, float(np.clip(kappa, *_LEFT))
 
-    def squares(self, x, variances=None):
+    def squares(
+        self, x: NDArray, variances: list[NDArray] | None = None
+    ) -> list[NDArray]:
         """Expected squares of all differences under the posterior."""
         total = [np.square(_take(x, stencil)) for stencil in self.stencils]
         for square, variance in zip(total, variances or (), strict=False):
             square += variance
         return total
 
-    def variances(self, draws, before, part):
+    def variances(
+        self, draws: NDArray, before: list[NDArray], part: float
+    ) -> list[NDArray]:
         """Variances of all differences, from these draws and those before."""
         variances = []
         for k, stencil in enumerate(self.stencils):
@@ -239,7 +245,9 @@ class _Field:
             variances.append(own)
         return variances
 
-    def intact(self, squares, rho, kappa, pi):
+    def intact(
+        self, squares: list[NDArray], rho: NDArray, kappa: float, pi: float
+    ) -> list[NDArray]:
         """Probability that bonds are intact."""
         n_factors = len(rho)
         prior = np.log(pi / (1 - pi)) - 0.5 * self.share * n_factors * np.log(kappa)
@@ -248,7 +256,9 @@ class _Field:
             for square in squares
         ]
 
-    def line_parameters(self, squares, eta, rho, kappa):
+    def line_parameters(
+        self, squares: list[NDArray], eta: list[NDArray], rho: NDArray, kappa: float
+    ) -> tuple[float, float]:
         """Part of the bonds that are intact, and coupling of the others."""
         cut = sum(float((1 - e).sum(dtype=float)) for e in eta)
         pi = 1 - cut / self.n_bonds
@@ -260,7 +270,7 @@ class _Field:
             kappa = float(np.clip(self.share * len(rho) * cut / steps, *_LEFT))
         return float(np.clip(pi, 0.5, 1 - 1 / self.n_bonds)), kappa
 
-    def coupling(self, squares, bonds):
+    def coupling(self, squares: list[NDArray], bonds: list[NDArray]) -> NDArray:
         """Precision of the differences of intact bonds, for every factor."""
         total = sum(
             np.einsum("ij,ijk->k", w, s, dtype=float)
@@ -268,11 +278,11 @@ class _Field:
         )
         return self.share * self.n_bonds / np.maximum(total, _TINY)
 
-    def mean(self, x, bonds, ratio):
+    def mean(self, x: NDArray, bonds: list[NDArray], ratio: NDArray) -> NDArray:
         """Mean of the posterior."""
         return _conjugate_gradients(self._normal(bonds, ratio), self.right, x, _EXACT)
 
-    def draws(self, bonds, rho, beta):
+    def draws(self, bonds: list[NDArray], rho: NDArray, beta: NDArray) -> NDArray:
         """Draws of the posterior less its mean: all factors, once for each draw."""
         rho, beta = (np.tile(v, _DRAWS) for v in (rho, beta))
         right = self.A.adjoint(self._noise(self.Y.shape[:3], 1 / np.sqrt(beta)))
@@ -282,11 +292,11 @@ class _Field:
         normal = self._normal(bonds, rho / beta)
         return _conjugate_gradients(normal, right, np.zeros_like(right), _ROUGH)
 
-    def _noise(self, shape, deviation):
+    def _noise(self, shape: tuple[int, ...], deviation: NDArray) -> NDArray:
         noise = self.rng.standard_normal((*shape, len(deviation)), np.float32)
         return noise.astype(self.Y.dtype) * deviation.astype(self.Y.dtype)
 
-    def precision(self, x, draws=None):
+    def precision(self, x: NDArray, draws: NDArray = None) -> NDArray:
         """Precision of the noise of the samples, for every factor."""
         kept = ~self.A.mask
         residual = (self.A.forward(x) - self.Y)[kept]
@@ -296,7 +306,7 @@ class _Field:
             square += spread.reshape(_DRAWS, -1).mean(axis=0)
         return np.count_nonzero(kept) / np.maximum(square, _TINY)
 
-    def on_pixels(self, eta):
+    def on_pixels(self, eta: list[NDArray]) -> NDArray:
         """Largest probability of a line among the bonds of each pixel."""
         lines = np.zeros(self.A.geometry.shape, self.Y.dtype)
         for e, stencil in zip(eta, self.stencils, strict=True):
@@ -306,10 +316,12 @@ class _Field:
                 np.maximum(part, 1 - e, out=part)
         return lines
 
-    def _normal(self, bonds, ratio):
+    def _normal(
+        self, bonds: list[NDArray], ratio: NDArray
+    ) -> Callable[[NDArray], NDArray]:
         ratio = ratio.astype(self.Y.dtype)
 
-        def normal(x):
+        def normal(x: NDArray) -> NDArray:
             out = self.A.adjoint(self.A.forward(x))
             for stencil, w in zip(self.stencils, bonds, strict=True):
                 _give(_take(x, stencil) * w[..., None] * ratio, stencil, out)
@@ -343,23 +355,25 @@ def select_order(trial: Trial, order: int | None) -> tuple[dict[str, int], NDArr
     return {"order": best}, predicted[best]
 
 
-def _take(x, stencil):
+def _take(x: NDArray, stencil: Stencil) -> NDArray:
     """Differences of an image (H, W, ...)."""
     h, w = (n - max(at[k] for at, _ in stencil) for k, n in enumerate(x.shape[:2]))
     return sum(x.dtype.type(c) * x[i : i + h, j : j + w] for (i, j), c in stencil)
 
 
-def _give(d, stencil, out):
+def _give(d: NDArray, stencil: Stencil, out: NDArray) -> None:
     """Add the transpose of `_take`."""
     h, w = d.shape[:2]
     for (i, j), c in stencil:
         out[i : i + h, j : j + w] += d.dtype.type(c) * d
 
 
-def _conjugate_gradients(normal, right, x, tol):
+def _conjugate_gradients(
+    normal: Callable[[NDArray], NDArray], right: NDArray, x: NDArray, tol: float
+) -> NDArray:
     """Solve for all factors at once, each with a step length of its own."""
 
-    def dot(a, b):
+    def dot(a: NDArray, b: NDArray) -> NDArray:
         return np.einsum("ijk,ijk->k", a, b, dtype=float)
 
     residual = right - normal(x)

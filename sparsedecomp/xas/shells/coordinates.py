@@ -99,7 +99,7 @@ class Coordinates:
         square = (axes.T @ self.project(chi)) ** 2
         top = np.log(np.mean(square))
 
-        def negative_log_likelihood(log_power):
+        def negative_log_likelihood(log_power: float) -> float:
             total = variance + np.exp(log_power)
             return np.sum(np.log(total) + square / total)
 

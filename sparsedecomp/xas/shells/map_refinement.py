@@ -81,7 +81,7 @@ def refine(
     guess = prior.model_error**2 * np.mean(y**2)
     n = len(y)
 
-    def penalty(p):
+    def penalty(p: np.ndarray) -> float:
         return 0.5 * np.sum(precision * (p - mean) ** 2)
 
     p = model.confine(p, channel_index)
@@ -115,7 +115,17 @@ def refine(
     return _finish(model, y, p, channel_index, f, J, square, variance, guess)
 
 
-def _finish(model, y, p, channel_index, f, J, square, variance, guess):
+def _finish(
+    model: ShellModel,
+    y: np.ndarray,
+    p: np.ndarray,
+    channel_index: np.ndarray,
+    f: np.ndarray,
+    J: np.ndarray,
+    square: float,
+    variance: float,
+    guess: float,
+) -> ShellFit:
     prior = model.prior
     mean, spread = model.prior_of(len(channel_index))
     r, u = model.split(p)[1][:2]
@@ -154,7 +164,7 @@ def _finish(model, y, p, channel_index, f, J, square, variance, guess):
     )
 
 
-def _collide(model, r, channel_index):
+def _collide(model: ShellModel, r: np.ndarray, channel_index: np.ndarray) -> bool:
     """Whether two shells of one channel are closer than the resolution in R."""
     gaps = [
         np.diff(np.sort(r[channel_index == channel]))

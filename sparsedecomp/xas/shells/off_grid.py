@@ -174,7 +174,7 @@ def shells_of(
     return shells, atoms
 
 
-def _std_of_sum(fit, common, row):
+def _std_of_sum(fit: ShellFit, common: int, row: int) -> np.ndarray:
     """Standard deviation of a common parameter plus the deviation of a shell."""
     n_shells = len(fit.channel_index)
     own = GLOBALS + row * n_shells + np.arange(n_shells)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from .map_refinement import ShellFit, refine
@@ -69,8 +71,15 @@ def search_shells(
 
 
 def _search_from(
-    model, y, offset, max_shells, min_gain, n_candidates, patience, visited
-):
+    model: ShellModel,
+    y: np.ndarray,
+    offset: float,
+    max_shells: int,
+    min_gain: float,
+    n_candidates: int,
+    patience: int,
+    visited: list[ShellFit],
+) -> ShellFit:
     """Search from one initial energy zero.
 
     It stops at a fit that another search visited, since it would continue in the same
@@ -95,7 +104,7 @@ def _search_from(
     return best
 
 
-def _same(model, fit, other):
+def _same(model: ShellModel, fit: ShellFit, other: ShellFit) -> bool:
     """Whether two fits have the same shells."""
     if sorted(fit.channel_index) != sorted(other.channel_index):
         return False
@@ -107,12 +116,14 @@ def _same(model, fit, other):
     return close and abs(fit.log_evidence - other.log_evidence) < 0.1
 
 
-def _no_shells(model):
+def _no_shells(model: ShellModel) -> np.ndarray:
     mean, _ = model.prior_of(0)
     return mean
 
 
-def _add(model, y, fit, n_candidates):
+def _add(
+    model: ShellModel, y: np.ndarray, fit: ShellFit, n_candidates: int
+) -> ShellFit:
     """Best fit with one more shell."""
     trials = [
         refine(model, y, *_insert(model, fit, channel, r, u))
@@ -121,7 +132,9 @@ def _add(model, y, fit, n_candidates):
     return max(trials, key=lambda fit: fit.log_evidence, default=fit)
 
 
-def _improve(model, y, fit, min_gain):
+def _improve(
+    model: ShellModel, y: np.ndarray, fit: ShellFit, min_gain: float
+) -> ShellFit:
     """Remove shells or move them to other channels while that raises the evidence."""
     while True:
         trials = []
@@ -139,7 +152,9 @@ def _improve(model, y, fit, min_gain):
         fit = better
 
 
-def _candidates(model, y, fit, count):
+def _candidates(
+    model: ShellModel, y: np.ndarray, fit: ShellFit, count: int
+) -> list[tuple[int, float, float]]:
     """Channel, distance and weight N / R^2 of the columns of the largest gain.
 
     With C the covariance of the data given the present shells, s = x C^-1 x and
@@ -178,27 +193,29 @@ def _candidates(model, y, fit, count):
     return [(channel, r, u) for _, channel, r, u in best]
 
 
-def _insert(model, fit, channel, r, u):
+def _insert(
+    model: ShellModel, fit: ShellFit, channel: int, r: float, u: float
+) -> tuple[np.ndarray, np.ndarray]:
     common, rows = model.split(fit.p)
     new = np.array([[r], [max(u, 0.02)], [0.0], [0.0]])
     p = np.concatenate([common, np.hstack([rows, new]).ravel()])
     return p, np.append(fit.channel_index, channel)
 
 
-def _remove(model, fit, i):
+def _remove(model: ShellModel, fit: ShellFit, i: int) -> tuple[np.ndarray, np.ndarray]:
     common, rows = model.split(fit.p)
     p = np.concatenate([common, np.delete(rows, i, axis=1).ravel()])
     return p, np.delete(fit.channel_index, i)
 
 
-def _doubtful(model, fit):
+def _doubtful(model: ShellModel, fit: ShellFit) -> np.ndarray:
     """Shells whose weight is within four standard deviations of zero."""
     u = model.split(fit.p)[1][1]
     error = np.sqrt(np.diag(fit.covariance))[GLOBALS:].reshape(PER_SHELL, -1)[1]
     return np.flatnonzero(u < 4 * error)
 
 
-def _exchanges(model, fit):
+def _exchanges(model: ShellModel, fit: ShellFit) -> Iterator[tuple[int, int]]:
     """Other channels to which each shell might belong."""
     r = model.shells(fit.p)[0]
     for i, channel in enumerate(fit.channel_index):

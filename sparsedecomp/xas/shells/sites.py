@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from .map_refinement import refine
+from .map_refinement import ShellFit, refine
+from .model import ShellModel
 from .sparse_fit import SparseEXAFS
 
 SITES = {"tetrahedral": np.sqrt(8 / 3), "octahedral": np.sqrt(2)}
@@ -179,21 +181,25 @@ def site_evidence(
     return _normalised(sites, logs)
 
 
-def _initial_distances(model, channel, mean_fit):
+def _initial_distances(
+    model: ShellModel, channel: int, mean_fit: ShellFit
+) -> Sequence[float] | np.ndarray:
     """Distance of the nearest shell of a channel; a grid where there is none."""
     found = model.shells(mean_fit.p)[0][mean_fit.channel_index == channel]
     low, high = model.r_limits[channel]
     return [found.min()] if len(found) else np.arange(low, min(low + 1.5, high), 0.1)
 
 
-def _with_density(model, density):
+def _with_density(model: ShellModel, density: Any) -> ShellModel:
     """Copy of a model with a standard deviation of N / R^2 for each shell."""
     own = copy(model)
     own.prior = replace(model.prior, density=density)
     return own
 
 
-def _with_far(model, pair, ratio, tolerance):
+def _with_far(
+    model: ShellModel, pair: ShellFit, ratio: float, tolerance: float
+) -> float:
     first, second = model.shells(pair.p)[0]
     spread = tolerance * first
     away = (second - ratio * first) / spread
@@ -201,18 +207,24 @@ def _with_far(model, pair, ratio, tolerance):
     return pair.log_evidence + density - np.log(model.intensity)
 
 
-def _without_far(model, alone, ratio, channel, density):
+def _without_far(
+    model: ShellModel,
+    alone: ShellFit,
+    ratio: float,
+    channel: np.ndarray,
+    density: float,
+) -> float:
     place = ratio * model.shells(alone.p)[0][0]
     x = place**2 * model.columns(_parameters(alone.p[:3], [place]), channel)[0, 0]
     information = density**2 * (x @ x) / alone.variance
     return alone.log_evidence - 0.5 * np.log1p(information)
 
 
-def _parameters(common, r):
+def _parameters(common: np.ndarray, r: Sequence[float]) -> np.ndarray:
     """Initial parameters of shells at some distances."""
     return np.concatenate([common, r, 0.6 * np.ones(len(r)), np.zeros(2 * len(r))])
 
 
-def _normalised(sites, logs):
+def _normalised(sites: Mapping[str, float], logs: Sequence[float]) -> dict[str, float]:
     logs = np.array(logs) - np.logaddexp.reduce(logs)
     return dict(zip(sites, np.exp(logs).tolist(), strict=True))

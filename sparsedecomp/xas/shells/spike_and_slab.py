@@ -181,7 +181,14 @@ class SpikeAndSlab:
         support = np.array(sorted(fits[best][0]), dtype=int)
         return support, fits[best][1], variances[best]
 
-    def _joint(self, moment, mean, count, variance, max_size):
+    def _joint(
+        self,
+        moment: np.ndarray,
+        mean: np.ndarray,
+        count: int,
+        variance: float,
+        max_size: int,
+    ) -> tuple[list[int], float]:
         pixels = moment, mean, count, variance
         support: list[int] = []
         evidence = self._joint_evidence(moment, count, variance, support)
@@ -208,7 +215,16 @@ class SpikeAndSlab:
             evidence = max(values)
             support = trials[int(np.argmax(values))]
 
-    def _additions(self, moment, mean, count, variance, support, away, steps):
+    def _additions(
+        self,
+        moment: np.ndarray,
+        mean: np.ndarray,
+        count: int,
+        variance: float,
+        support: list[int],
+        away: list[int],
+        steps: int,
+    ) -> list[list[int]]:
         """Supports with columns added greedily, resolved from all others."""
         trials = []
         for _ in range(steps):
@@ -231,7 +247,9 @@ class SpikeAndSlab:
             trials.append(support)
         return trials
 
-    def _joint_evidence(self, moment, count, variance, support):
+    def _joint_evidence(
+        self, moment: np.ndarray, count: int, variance: float, support: list[int]
+    ) -> float:
         X = self.columns[support]
         C = variance * np.eye(len(moment)) + (X.T * self.prior[support]) @ X
         return (
@@ -241,7 +259,7 @@ class SpikeAndSlab:
         )
 
 
-def _steps(r, channel_index):
+def _steps(r: np.ndarray, channel_index: np.ndarray) -> np.ndarray:
     """Step of the grid in angstrom at each column."""
     step = np.empty(len(r))
     for channel in np.unique(channel_index):

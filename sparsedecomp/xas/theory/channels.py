@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +12,14 @@ from scipy.interpolate import CubicSpline
 
 from ...kernels.exafs import stick_columns
 from ..units import ETOK
+from .elements import bond_length
 from .scattering import ScatteringGrid
+
+# Shortest distance of a shell as a fraction of the sum of the covalent radii. Bonds to
+# atoms that EXAFS detects are longer, except multiple bonds such as U=O (0.67). A
+# larger fraction excludes short bonds, a smaller one lets residual background pass as
+# shells.
+_CLOSEST = 0.75
 
 
 @dataclass(frozen=True)
@@ -120,10 +128,56 @@ def _table(grid: ScatteringGrid) -> tuple[np.ndarray, ...]:
         r = np.array([r[0], r[0] + 1.0])
         amplitude, phase = np.repeat(amplitude, 2, 0), np.repeat(phase, 2, 0)
 
-    def cubics(values):
+    def cubics(values: np.ndarray) -> np.ndarray:
         # (4, n_f - 1, rows), highest power first
         c = CubicSpline(grid.k, np.asarray(values, dtype=float), axis=1).c
         return np.ascontiguousarray(np.moveaxis(c[::-1], (0, 1, 2), (2, 1, 0)))
 
     momentum = np.array([grid.momentum, grid.mean_free_path])
     return r, grid.k, cubics(amplitude), cubics(phase), cubics(momentum)
+
+
+def make_channels(
+    grids: Iterable[ScatteringGrid],
+    elements: Sequence[str],
+    focusing: bool = True,
+    s02: float = 1.0,
+) -> tuple[Channel, ...]:
+    """Channels of single scattering, then those of an atom behind another.
+
+    Parameters
+    ----------
+    grids : iterable of ScatteringGrid
+        Scattering amplitudes in any order.
+    elements : sequence of str
+        Symbols, whose order is that of the channels.
+    focusing : bool, default True
+        Whether there are channels of an atom behind another.
+    s02 : float, default 1
+        Amplitude reduction factor.
+
+    Returns
+    -------
+    tuple of Channel
+        Channels of the basis.
+    """
+    grids = sorted(
+        grids,
+        key=lambda grid: (
+            elements.index(grid.via or grid.scatterer),
+            elements.index(grid.scatterer),
+        ),
+    )
+    of_kind = {(grid.kind, grid.via, grid.scatterer): grid for grid in grids}
+    channels = []
+    for (kind, _, end), grid in of_kind.items():
+        if kind == "single":
+            nearest = _CLOSEST * bond_length(grid.absorber, end)
+            channels.append(Channel(end, (grid,), (1.0,), nearest, s02))
+    for (kind, via, end), grid in of_kind.items():
+        if kind == "double" and focusing:
+            # The double path runs both ways round.
+            parts = of_kind["single", "", end], grid, of_kind["triple", via, end]
+            nearest = 2 * _CLOSEST * bond_length(grid.absorber, via)
+            channels.append(Channel(end, parts, (1.0, 2.0, 1.0), nearest, s02))
+    return tuple(channels)

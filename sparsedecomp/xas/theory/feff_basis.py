@@ -6,7 +6,7 @@ else computed with FEFF6L.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,18 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..grids import accept_old_names
-from .channels import Channel
-from .elements import bond_length
+from .channels import Channel, make_channels
 from .feff_input import read_feff_input
 from .feff_path import read_feff_path
 from .grid_store import load_grids
 from .scattering import ScatteringGrid
-
-# Shortest distance of a shell as a fraction of the sum of the covalent radii. Bonds to
-# atoms that EXAFS detects are longer, except multiple bonds such as U=O (0.67). A
-# larger fraction excludes short bonds, a smaller one lets residual background pass as
-# shells.
-_CLOSEST = 0.75
 
 
 @dataclass(frozen=True)
@@ -120,7 +113,7 @@ class FeffBasis:
             bond=bond,
             time_limit=time_limit,
         )
-        return cls(_channels(grids, elements, focusing, s02), rstep, rmax)
+        return cls(make_channels(grids, elements, focusing, s02), rstep, rmax)
 
     @classmethod
     @accept_old_names
@@ -190,7 +183,7 @@ class FeffBasis:
             cluster=cluster,
             time_limit=time_limit,
         )
-        return cls(_channels(grids, elements, focusing, s02), rstep, rmax)
+        return cls(make_channels(grids, elements, focusing, s02), rstep, rmax)
 
     @classmethod
     @accept_old_names
@@ -358,22 +351,7 @@ class FeffBasis:
 FeffBasis.__init__ = accept_old_names(FeffBasis.__init__)  # type: ignore[method-assign]
 
 
-def make_channels(grids: Sequence[ScatteringGrid], s02: float) -> Iterator[Channel]:
-    """Make channels of single scattering, then those of an atom behind another."""
-    single = {grid.scatterer: grid for grid in grids if grid.kind == "single"}
-    for grid in single.values():
-        nearest = _CLOSEST * bond_length(grid.absorber, grid.scatterer)
-        yield Channel(grid.scatterer, (grid,), (1.0,), nearest, s02)
-    double = {(g.via, g.scatterer): g for g in grids if g.kind == "double"}
-    triple = {(g.via, g.scatterer): g for g in grids if g.kind == "triple"}
-    for (via, end), grid in double.items():
-        # The double path runs both ways round.
-        parts = (single[end], grid, triple[via, end])
-        nearest = 2 * _CLOSEST * bond_length(grid.absorber, via)
-        yield Channel(end, parts, (1.0, 2.0, 1.0), nearest, s02)
-
-
-def _rows_of_atoms(absorber, elements):
+def _rows_of_atoms(absorber: str, elements: Sequence[str]) -> list[tuple[str, str]]:
     """Pairs of the atom half way and the atom behind it.
 
     Both are of one element, or the atom behind is of the absorber's element.
@@ -382,19 +360,7 @@ def _rows_of_atoms(absorber, elements):
     return [(via, end) for via, end in pairs if via == end or end == absorber]
 
 
-def _channels(grids, elements, focusing, s02):
-    """Channels in the order of the elements, independent of the order in a file."""
-    grids = sorted(
-        (grid for grid in grids if focusing or grid.kind == "single"),
-        key=lambda grid: (
-            elements.index(grid.via or grid.scatterer),
-            elements.index(grid.scatterer),
-        ),
-    )
-    return tuple(make_channels(grids, s02))
-
-
-def _known(elements):
+def _known(elements: Sequence[str]) -> list[str]:
     if isinstance(elements, str):
         raise ValueError(
             f"elements={elements!r}: give a list of symbols, such as ['O', 'Ni']."

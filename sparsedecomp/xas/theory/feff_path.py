@@ -121,12 +121,14 @@ def read_feff_path(path: str | Path) -> FeffPath:
     )
 
 
-def _edge(line):
+def _edge(line: str) -> str:
     words = line.split()
     return words[words.index("shell") - 1] if "shell" in words else ""
 
 
-def _numbers(lines, index, count, path):
+def _numbers(
+    lines: list[str], index: int, count: int, path: str | Path
+) -> tuple[float, ...]:
     words = lines[index].split()[:count] if index < len(lines) else []
     try:
         if len(words) == count:
@@ -140,7 +142,7 @@ def _numbers(lines, index, count, path):
     )
 
 
-def _symbol(lines, index, path):
+def _symbol(lines: list[str], index: int, path: str | Path) -> str:
     # x, y, z, index of the potential, atomic number, symbol
     words = lines[index].split() if index < len(lines) else []
     if len(words) < 6:

@@ -18,9 +18,13 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from ...suggestions import check_choice
 from .feff_path import FeffPath, read_feff_path
+
+# Symbol and position in angstrom of each atom.
+Atoms = Sequence[tuple[str, Sequence[float]]]
 
 _logger = logging.getLogger(__name__)
 
@@ -76,9 +80,9 @@ def find_feff() -> Path:
 
 
 def run_feff(
-    cluster: Sequence[tuple[str, Sequence[float]]],
+    cluster: Atoms,
     edge: str,
-    paths: Sequence[Sequence[tuple[str, Sequence[float]]]],
+    paths: Sequence[Atoms],
     *,
     time_limit: float = 120.0,
 ) -> list[FeffPath]:
@@ -131,7 +135,7 @@ def run_feff(
         return [read_feff_path(file) for file in files]
 
 
-def _call(program, folder, time_limit):
+def _call(program: Path, folder: Path, time_limit: float) -> str:
     _logger.info("running %s", program)
     try:
         process = subprocess.Popen(
@@ -167,7 +171,7 @@ def _call(program, folder, time_limit):
     return printed
 
 
-def _keep_end(stream, end):
+def _keep_end(stream: IO[bytes], end: bytearray) -> None:
     """Read a stream until it ends and keep its last bytes in an array."""
     while piece := stream.read(_KEPT):
         end += piece
@@ -175,7 +179,7 @@ def _keep_end(stream, end):
     stream.close()
 
 
-def _stop(process):
+def _stop(process: subprocess.Popen) -> None:
     """Stop a program and the processes that it started."""
     if os.name == "nt":
         if process.poll() is None:
@@ -187,7 +191,7 @@ def _stop(process):
     process.wait()
 
 
-def _input_file(cluster, potentials, edge, control):
+def _input_file(cluster: Atoms, potentials: list[str], edge: str, control: str) -> str:
     from .elements import atomic_number
 
     absorber = cluster[0][0]
@@ -211,7 +215,11 @@ def _input_file(cluster, potentials, edge, control):
     return "\n".join([*lines, "END", ""])
 
 
-def _paths_file(paths, absorber, potentials):
+def _paths_file(
+    paths: Sequence[Atoms],
+    absorber: str,
+    potentials: list[str],
+) -> str:
     lines = ["paths of given lengths", "-" * 71]
     for number, atoms in enumerate(paths, start=1):
         lines.append(f"{number:6d}{len(atoms) + 1:5d}   1.000  index, nleg, degeneracy")
