@@ -91,7 +91,7 @@ def test_a_length_without_a_unit():
         ),
         (lambda c: c, {"method": "frc", "other": "half"}, r"shapes \(70, 80, 4\) and"),
         (lambda c: c * 0.3, {"method": "frc"}, "Only counts can be dealt out"),
-        (lambda c: c, {"shape": "erf"}, "shape='erf' is unknown"),
+        (lambda c: c, {"shape": "erf"}, "shape='erf', expected one of"),
         (lambda c: c, {"bar": True}, "'edge' does not take bar=True, it takes shape"),
         (
             lambda c: c,

@@ -139,7 +139,7 @@ def test_a_flat_map_has_no_edges():
         (np.ones((3, 4)), {}, "at least 5 points"),
         (np.ones((3, 9)), {"bar": True}, "at least 10 points"),
         (np.array([[0, 1, np.nan, 2, 3, 4]]), {}, "Line 0 is NaN or infinite at point"),
-        (np.ones((3, 9)), {"shape": "erf"}, "shape='erf' is unknown"),
+        (np.ones((3, 9)), {"shape": "erf"}, "shape='erf', expected one of"),
         (np.ones((3, 9)), {"step": 0}, "step=0 was given, expected a positive"),
     ],
 )
