@@ -41,7 +41,7 @@ class E0Groups:
         self.energy = energy
         self.normalisation = normalisation
         self.background = background or {}
-        self._made: dict[tuple[Callable, float], Any] = {}
+        self._matrices: dict[tuple[Callable, float], Any] = {}
         self._lock = threading.Lock()
 
     def __getstate__(self) -> tuple:
@@ -106,9 +106,9 @@ class E0Groups:
     def _get(self, make: Callable, e0: float, options: dict[str, Any]) -> Any:
         key = make, e0
         with self._lock:
-            if key not in self._made:
-                self._made[key] = make(self.energy, e0, **options)
-            return self._made[key]
+            if key not in self._matrices:
+                self._matrices[key] = make(self.energy, e0, **options)
+            return self._matrices[key]
 
     def _each(
         self, function: Callable, n_out: int, mu: np.ndarray, e0: np.ndarray

@@ -29,6 +29,9 @@ _STRONGEST = 4
 # Number of windows, about, that the covariance of a factor is fitted to. More make the
 # fit surer and take longer.
 _WINDOWS = 600
+# Samples of a window in all frames together: the time of a factorisation grows with the
+# third power.
+_WINDOW_SAMPLES = 400
 # Values of a map that are solved at once: a solver holds several arrays of this size,
 # in float32 160 MB each.
 _AT_ONCE = 40_000_000
@@ -199,7 +202,7 @@ class Prepared(NamedTuple):
             choice = choose(A, Y, self.processes, name, parameters)
         else:
             choice = Choice(name, parameters, None, {}, "")
-        maps, deviation, history = _made(A, Y, self.processes, choice, callback)
+        maps, deviation, history = _map_by(A, Y, self.processes, choice, callback)
         clipped = 0.0
         if nonnegative:
             below = np.square(np.minimum(maps, 0), dtype=float)
@@ -228,7 +231,7 @@ class Prepared(NamedTuple):
         )
 
 
-def _made(
+def _map_by(
     A: FrameOperator,
     Y: NDArray,
     processes: list[Process],
@@ -286,23 +289,23 @@ def _processes(
 ) -> tuple[list[Process], NDArray]:
     """Covariance of each factor for samples with a noise of one, and their noise."""
     shifts, shape = A.geometry.shifts, A.geometry.frame_shape
-    size = max(4, int(np.sqrt(400 / len(Y))))
+    size = max(4, int(np.sqrt(_WINDOW_SAMPLES / len(Y))))
     step = max(size, int(np.sqrt(shape[0] * shape[1] / _WINDOWS)))
     roughness = registered.process.twice_nu if registered else None
 
-    def one(c: int) -> Process:
+    def process_of(c: int) -> Process:
         windows = cut_windows(Y[..., c : c + 1], shifts, A.mask, size, step)
         tried = (roughness,) if roughness else (3, 5)
         fits = [fit_process(windows.points, windows.samples, nu) for nu in tried]
         return min(fits, key=lambda fit: fit[1])[0]
 
-    fitted = in_threads(one, range(Y.shape[-1]))
+    fitted = in_threads(process_of, range(Y.shape[-1]))
     noise = np.array([np.sqrt(p.noise) for p in fitted], Y.dtype)
-    even = [
+    scaled = [
         replace(p, variance=p.variance / p.noise, level=p.level / p.noise, noise=1.0)
         for p in fitted
     ]
-    return even, noise
+    return scaled, noise
 
 
 def solve(

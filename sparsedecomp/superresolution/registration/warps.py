@@ -12,8 +12,8 @@ from sparsedecomp.superresolution.observation.operators import FrameOperator
 from sparsedecomp.superresolution.solvers.sparse_coding import (
     code_patches,
     dictionary_for,
-    pilot,
-    polish,
+    fit_near_codes,
+    smooth_map,
 )
 
 # Sweeps of coordinate descent at most, and change of the weights at which to stop: the
@@ -123,11 +123,11 @@ def sparse_register(
     stride = int(np.sqrt(D.shape[1])) // 2
     line = np.linspace(-1, 1, 2 * n_steps + 1)
     bank = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 2)
-    x = pilot(A, Y)
+    x = smooth_map(A, Y)
     changes: list[float] = []
     for _ in range(n_rounds):
         coded = code_patches(A, Y, D, weight, stride=stride, otherwise=x)
-        x = polish(A, Y, coded, pull).x
+        x = fit_near_codes(A, Y, coded, pull).x
         weights = np.array([_mixture(A, Y, x, k, reach * bank) for k in range(len(Y))])
         # Frames without contrast stay where they are.
         total = np.maximum(weights.sum(axis=1, keepdims=True), np.finfo(float).tiny)

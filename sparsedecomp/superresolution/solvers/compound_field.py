@@ -209,7 +209,7 @@ class _Field:
         self.A, self.Y = A, Y
         self.right = A.adjoint(Y)
         self.stencils = _STENCILS[order]
-        self.shapes = [_take(self.right, s).shape[:2] for s in self.stencils]
+        self.shapes = [_difference(self.right, s).shape[:2] for s in self.stencils]
         self.n_bonds = sum(h * w for h, w in self.shapes)
         # Degrees of freedom of a bond.
         self.share = np.prod(A.geometry.shape) / self.n_bonds
@@ -227,7 +227,7 @@ class _Field:
         self, x: NDArray, variances: list[NDArray] | None = None
     ) -> list[NDArray]:
         """Expected squares of all differences under the posterior."""
-        total = [np.square(_take(x, stencil)) for stencil in self.stencils]
+        total = [np.square(_difference(x, stencil)) for stencil in self.stencils]
         for square, variance in zip(total, variances or (), strict=False):
             square += variance
         return total
@@ -238,7 +238,7 @@ class _Field:
         """Variances of all differences, from these draws and those before."""
         variances = []
         for k, stencil in enumerate(self.stencils):
-            own = np.square(_take(draws, stencil))
+            own = np.square(_difference(draws, stencil))
             own = own.reshape(*own.shape[:2], _DRAWS, -1).mean(axis=2)
             if before:
                 own += self.Y.dtype.type(1 - part) * (before[k] - own)
@@ -288,7 +288,7 @@ class _Field:
         right = self.A.adjoint(self._noise(self.Y.shape[:3], 1 / np.sqrt(beta)))
         for stencil, w in zip(self.stencils, bonds, strict=True):
             noise = self._noise(w.shape, np.sqrt(rho) / beta)
-            _give(np.sqrt(w)[..., None] * noise, stencil, right)
+            _add_transpose(np.sqrt(w)[..., None] * noise, stencil, right)
         normal = self._normal(bonds, rho / beta)
         return _conjugate_gradients(normal, right, np.zeros_like(right), _ROUGH)
 
@@ -324,7 +324,8 @@ class _Field:
         def normal(x: NDArray) -> NDArray:
             out = self.A.adjoint(self.A.forward(x))
             for stencil, w in zip(self.stencils, bonds, strict=True):
-                _give(_take(x, stencil) * w[..., None] * ratio, stencil, out)
+                weighted = _difference(x, stencil) * w[..., None] * ratio
+                _add_transpose(weighted, stencil, out)
             return out
 
         return normal
@@ -355,14 +356,14 @@ def select_order(trial: Trial, order: int | None) -> tuple[dict[str, int], NDArr
     return {"order": best}, predicted[best]
 
 
-def _take(x: NDArray, stencil: Stencil) -> NDArray:
+def _difference(x: NDArray, stencil: Stencil) -> NDArray:
     """Differences of an image (H, W, ...)."""
     h, w = (n - max(at[k] for at, _ in stencil) for k, n in enumerate(x.shape[:2]))
     return sum(x.dtype.type(c) * x[i : i + h, j : j + w] for (i, j), c in stencil)
 
 
-def _give(d: NDArray, stencil: Stencil, out: NDArray) -> None:
-    """Add the transpose of `_take`."""
+def _add_transpose(d: NDArray, stencil: Stencil, out: NDArray) -> None:
+    """Add the transpose of `_difference`."""
     h, w = d.shape[:2]
     for (i, j), c in stencil:
         out[i : i + h, j : j + w] += d.dtype.type(c) * d

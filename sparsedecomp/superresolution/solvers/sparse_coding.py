@@ -36,7 +36,7 @@ _LEAST = 4
 _SWEEPS = 100
 _PRECISION = 1e-2
 # Tikhonov's weight for the map that frames are matched with: a smooth one is enough.
-_PILOT = 0.1
+_SMOOTHNESS = 0.1
 # Pulls of the codes against the samples, in units of the noise, that are compared.
 _PULLS = (16.0, 8.0, 4.0, 2.0, 1.0, 0.5)
 
@@ -144,11 +144,11 @@ def sparse_map(
     """
     D = dictionary_for(A.geometry, dictionary)
     if start is None:
-        start = pilot(A, Y)
+        start = smooth_map(A, Y)
     A = _matching(A, Y, start, least_match)
     run = Iterations("least-squares", tol, callback)
     coded = code_patches(A, Y, D, weight, stride=stride, otherwise=start)
-    return polish(A, Y, coded, pull, max_iter=max_iter, run=run)
+    return fit_near_codes(A, Y, coded, pull, max_iter=max_iter, run=run)
 
 
 def dictionary_for(geometry: Geometry, dictionary: NDArray | None = None) -> NDArray:
@@ -189,11 +189,11 @@ _TOO_SMALL = (
 )
 
 
-def pilot(A: FrameOperator, Y: NDArray) -> NDArray:
+def smooth_map(A: FrameOperator, Y: NDArray) -> NDArray:
     """A first map, by Tikhonov, to match frames with."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return tikhonov(A, Y, _PILOT, max_iter=50, tol=1e-3).x
+        return tikhonov(A, Y, _SMOOTHNESS, max_iter=50, tol=1e-3).x
 
 
 def match_scores(A: FrameOperator, Y: NDArray, x: NDArray) -> NDArray:
@@ -292,7 +292,7 @@ def code_patches(
     return overlap.mean(otherwise)
 
 
-def polish(
+def fit_near_codes(
     A: FrameOperator,
     Y: NDArray,
     coded: NDArray,
@@ -379,7 +379,7 @@ def select_penalty(
         coded = x = code_patches(A, Y, D, penalty, stride=stride, otherwise=trial.start)
         predicted = []
         for each in pulls:
-            x = polish(A, Y, coded, each, start=x).x
+            x = fit_near_codes(A, Y, coded, each, start=x).x
             predicted.append(trial.predict(x))
         return predicted
 

@@ -13,10 +13,10 @@ from sparsedecomp.superresolution import (
 )
 from sparsedecomp.superresolution.solvers.compound_field import (
     _STENCILS,
+    _add_transpose,
     _conjugate_gradients,
+    _difference,
     _Field,
-    _give,
-    _take,
 )
 
 THIRDS = np.array([(y, x) for y in (0, 1 / 3, 2 / 3) for x in (0, 1 / 3, 2 / 3)])
@@ -55,20 +55,20 @@ def smooth(A, Y):
 def test_differences_and_their_transpose(order, rng):
     x = rng.normal(size=(9, 8, 3))
     for stencil in _STENCILS[order]:
-        d = rng.normal(size=_take(x, stencil).shape)
+        d = rng.normal(size=_difference(x, stencil).shape)
         back = np.zeros_like(x)
-        _give(d, stencil, back)
-        assert np.vdot(_take(x, stencil), d) == pytest.approx(np.vdot(x, back))
+        _add_transpose(d, stencil, back)
+        assert np.vdot(_difference(x, stencil), d) == pytest.approx(np.vdot(x, back))
         # What is smooth to this order has none.
         y, z = np.mgrid[:9, :8]
         flat = (np.ones_like(y) if order == 1 else 2.0 * y - z)[..., None].astype(float)
-        assert np.abs(_take(flat, stencil)).max() < 1e-12
+        assert np.abs(_difference(flat, stencil)).max() < 1e-12
 
 
 def test_curvature_does_not_know_directions():
     y, x = np.mgrid[:6, :6].astype(float)
     total = [
-        sum(np.square(_take(z[..., None], s)).mean() for s in _STENCILS[2])
+        sum(np.square(_difference(z[..., None], s)).mean() for s in _STENCILS[2])
         for z in (x * x, 0.5 * (x + y) ** 2)
     ]
     assert total[0] == pytest.approx(4) == total[1]
@@ -109,7 +109,7 @@ def test_draws_have_the_variances_of_the_posterior(order):
         variances = field.variances(draws, variances, 1 / (k + 1))
     np.testing.assert_allclose(total / n_draws, np.diag(covariance), rtol=0.3)
     for found, stencil in zip(variances, _STENCILS[order], strict=True):
-        D = np.array([_take(e, stencil).ravel() for e in basis]).T
+        D = np.array([_difference(e, stencil).ravel() for e in basis]).T
         exact = np.einsum("ei,ij,ej->e", D, covariance, D)
         np.testing.assert_allclose(found.ravel(), exact, rtol=0.35)
 
@@ -121,7 +121,7 @@ def test_blocks_and_their_lines_are_found(blocks, found):
     assert rmse(found.x, truth) < 0.95 * best
     steps = np.zeros(truth.shape[:2], bool)
     for stencil in _STENCILS[1]:
-        cut = np.abs(_take(truth, stencil)).max(axis=-1) > 3
+        cut = np.abs(_difference(truth, stencil)).max(axis=-1) > 3
         for (i, j), _ in stencil:
             steps[i : i + cut.shape[0], j : j + cut.shape[1]] |= cut
     flat = ~steps

@@ -20,7 +20,7 @@ from sparsedecomp.superresolution.solvers.solution import Iterations
 from sparsedecomp.superresolution.solvers.sparse_coding import (
     code_patches,
     dictionary_for,
-    polish,
+    fit_near_codes,
     select_penalty,
 )
 
@@ -143,7 +143,8 @@ def test_reference_maps_teach_more_than_smoothness_knows(scan, dictionary):
 def test_polish_solves_its_normal_equations(scan, dtype):
     A, Y, truth = scan
     Y, coded = Y.astype(dtype), np.zeros_like(truth, dtype)
-    found = polish(A, Y, coded, 3.0, run=Iterations("polish", 1e-5, None))
+    run = Iterations("least squares", 1e-5, None)
+    found = fit_near_codes(A, Y, coded, 3.0, run=run)
     slope = A.adjoint(A.forward(found.x) - Y) + 3 * (found.x - coded)
     assert found.x.dtype == dtype and found.converged
     assert np.abs(slope).max() < 1e-3 * np.abs(A.adjoint(Y)).max()
