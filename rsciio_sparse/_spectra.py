@@ -16,6 +16,9 @@ Families = dict[str, dict[str, str]]
 
 _logger = logging.getLogger(__name__)
 
+UNITS_OF_ENERGY = {"ev": 1.0, "kev": 1000.0, "": 1.0}
+"""Energy in eV of one of each unit, in small letters."""
+
 HC = 12398.419843320026
 """Planck's constant times the speed of light, in eV angstrom."""
 
@@ -315,7 +318,7 @@ def metadata_of(families: Families) -> dict[str, Any]:
         the rest.
     """
     instrument = {
-        family: {key: _number(value) for key, value in fields.items()}
+        family: {key: number_of(value, value) for key, value in fields.items()}
         for family, fields in families.items()
         if family in ("Element", "Mono", "Beamline", "Facility", "Detector", "Scan")
     }
@@ -334,8 +337,22 @@ def metadata_of(families: Families) -> dict[str, Any]:
     return metadata
 
 
-def _number(value: str) -> float | str:
+def number_of(value: Any, otherwise: Any = None) -> Any:
+    """Number that a text or another value stands for.
+
+    Parameters
+    ----------
+    value : object
+        Value to convert.
+    otherwise : object, default None
+        What is returned for a value that is no number.
+
+    Returns
+    -------
+    float or object
+        The number, or ``otherwise``.
+    """
     try:
         return float(value)
-    except ValueError:
-        return value
+    except (TypeError, ValueError):
+        return otherwise

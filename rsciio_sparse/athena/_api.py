@@ -15,7 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from rsciio_sparse._spectra import Families, chi_spectrum, metadata_of, spectrum
+from rsciio_sparse._spectra import (
+    Families,
+    chi_spectrum,
+    metadata_of,
+    number_of,
+    spectrum,
+)
 from rsciio_sparse._text import MalformedFile
 from rsciio_sparse.athena._perl import parse
 
@@ -190,18 +196,18 @@ def _spectrum(
         )
     families = _families(record, args)
     processing = {
-        name: _number(args[key]) for key, name in PROCESSING.items() if key in args
+        name: number_of(args[key]) for key, name in PROCESSING.items() if key in args
     }
     original = {"Athena": processing, "parameters": args, **families}
     original["columns"] = {key: arrays[key] for key in arrays if key not in "xy"}
     metadata = metadata_of(families)
     x, y, numbers = arrays["x"], arrays["y"], [line] * sizes["x"]
-    if _number(args.get("is_chi")) == 1 or args.get("recordtype") == "chi(k)":
+    if number_of(args.get("is_chi")) == 1 or args.get("recordtype") == "chi(k)":
         return chi_spectrum(path, x, y, numbers, label, metadata, original)
     quantity = "Absorption"
     if apply_shift:
         x = x + (processing.get("energy_shift") or 0.0)
-    if _number(args.get("is_nor")) == 1:
+    if number_of(args.get("is_nor")) == 1:
         metadata["XAS"] = {"normalized": True}
         quantity = "Normalised absorption"
     return spectrum(path, x, y, numbers, label, metadata, original, quantity=quantity)
@@ -224,10 +230,3 @@ def _families(record: dict[str, Any], args: dict[str, Any]) -> Families:
     if edge and not element.get("edge"):
         element["edge"] = str(edge).capitalize()
     return families
-
-
-def _number(value: Any) -> float | None:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rsciio_sparse._spectra import (
+    UNITS_OF_ENERGY,
     Families,
     absorption_of,
     axis_of,
@@ -40,8 +41,6 @@ COLUMNS = {
     "mu": "mu",
 }
 """Names in NeXus files -> names of XDI."""
-
-UNITS = {"ev": 1.0, "kev": 1000.0, "": 1.0}
 
 
 def file_reader(
@@ -247,11 +246,11 @@ def _pixels(data: h5py.Group, name: str, size: int) -> dict[str, Any]:
 
 def _energy(path: str, field: h5py.Dataset) -> np.ndarray:
     unit = _decoded(field.attrs.get("units", ""))
-    if unit.lower() not in UNITS:
+    if unit.lower() not in UNITS_OF_ENERGY:
         raise MalformedFile(
             path, None, f"{field.name} is in {unit!r}; eV or keV was expected."
         )
-    return np.asarray(field, dtype=float) * UNITS[unit.lower()]
+    return np.asarray(field, dtype=float) * UNITS_OF_ENERGY[unit.lower()]
 
 
 def _groups(entry: h5py.Group) -> Iterator[h5py.Group]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from rsciio_sparse._spectra import (
     HC,
+    UNITS_OF_ENERGY,
     Families,
     absorption_of,
     chi_spectrum,
@@ -30,7 +31,6 @@ FIELD = re.compile(r"#\s*([A-Za-z]\w*)\.(\w+)\s*:\s*(.*)$")
 END_OF_FIELDS = re.compile(r"#\s*/{3,}")
 END_OF_HEADER = re.compile(r"#\s*-{3,}")
 
-UNITS_OF_ENERGY = {"ev": 1.0, "kev": 1000.0, "": 1.0}
 UNITS_OF_ANGLE = {"degree": np.pi / 180, "degrees": np.pi / 180, "": np.pi / 180}
 UNITS_OF_ANGLE |= {"deg": np.pi / 180, "radian": 1.0, "radians": 1.0, "rad": 1.0}
 
