@@ -43,7 +43,7 @@ NEGATIVE = {"check_clustering": "its data are negative, which no counts are"}
     [
         PottsMixture(2, random_state=0),
         CompositionKMeans(2, random_state=0),
-        CompositionKMeans(random_state=0),
+        CompositionKMeans(max_clusters=3, random_state=0),
         CompositionKMeans(2, scaling="uniform", random_state=0),
     ],
     expected_failed_checks=lambda estimator: (
