@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sparsedecomp.cache import replacing
 
@@ -22,6 +23,37 @@ _FORMAT = 1
 _ATTRIBUTE = "sparsedecomp_result"
 # A repr is one line of a console.
 _WIDTH = 100
+
+
+class AxisScale(NamedTuple):
+    """Name, units and positions of an axis, for the figures of a result.
+
+    Attributes
+    ----------
+    name, units : str
+        Name, and units if there are any.
+    axis : (size,) array
+        Positions of the pixels or channels.
+    scale : float
+        Width of a pixel, for an axis of one.
+    """
+
+    name: str
+    units: str
+    axis: NDArray
+    scale: float = 1.0
+
+    @classmethod
+    def of(cls, axis: Any, chosen: Any = slice(None)) -> AxisScale:
+        """Take over an axis of a HyperSpy signal, or some of its positions."""
+        name, units = (v if isinstance(v, str) else "" for v in (axis.name, axis.units))
+        scale = float(getattr(axis, "scale", 1.0))
+        return cls(name, units, np.asarray(axis.axis, float)[chosen], scale)
+
+    @property
+    def size(self) -> int:
+        """Number of positions."""
+        return len(self.axis)
 
 
 class Result:

@@ -27,6 +27,7 @@ LAYER = {
     "superresolution": 4,
     "xas": 3,
     "datasets": 3,
+    "progress": 4,
     "signals": 5,
     "extension": 6,
     "batch": 7,

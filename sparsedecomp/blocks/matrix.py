@@ -22,6 +22,7 @@ from sparsedecomp.blocks.summary import (
     poisson_row_scale,
     row_summary,
 )
+from sparsedecomp.blocks.watching import report
 
 
 class BlockMatrix:
@@ -173,7 +174,7 @@ class BlockMatrix:
             )
         row_results: tuple[NDArray, ...] | None = None
         sums: tuple[NDArray, ...] | None = None
-        places = iter(self._blocks)
+        places, done = iter(self._blocks), 0
         for group, terms in self._source.run(tasks):
             if sums is None:
                 row_results = tuple(
@@ -187,6 +188,8 @@ class BlockMatrix:
                     whole[where] = part
             for total, term in zip(sums, terms, strict=True):
                 total += term
+            done += len(group)
+            report(done, len(tasks))
         self._count[0] += 1
         return row_results, sums
 

@@ -10,6 +10,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from ..progress import with_progress_bar
 from ..suggestions import did_you_mean
 from . import algorithms, learning_results
 from .types import BaseSignal
@@ -25,6 +26,7 @@ def get_component_spectra(
 def get_component_spectra(
     self: BaseSignal, scale: str | None = ..., source: str = ..., *, band: float
 ) -> tuple[BaseSignal, BaseSignal, BaseSignal]: ...
+@with_progress_bar
 def get_component_spectra(
     self: BaseSignal,
     scale: str | None = None,
@@ -142,6 +144,7 @@ def get_component_maps(
 def get_component_maps(
     self: BaseSignal, scale: str = ..., source: str = ..., *, band: float
 ) -> tuple[BaseSignal, BaseSignal, BaseSignal]: ...
+@with_progress_bar
 def get_component_maps(
     self: BaseSignal,
     scale: str = "stored",

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..blocks import BlockMatrix
+from ..progress import progress_bar
 from .arguments import check_is_signal, check_signal
 from .masks import in_array_order
-from .progress import progress_bar
 from .tensor_modes import Modes, modes_of
 from .tensor_results import TensorResults
 from .types import BaseSignal, Mask

@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..blocks import BlockMatrix
+from ..progress import with_progress_bar
+from ..results import AxisScale
 from .driver import blocks_of
 from .masks import in_array_order
 from .types import BaseSignal, Mask
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from ..noise import DataCheck
 
 
+@with_progress_bar
 def check_data(
     self: BaseSignal,
     *,
@@ -81,9 +84,16 @@ def check_data(
         drift = drift_finding(blocks, estimate_energy_drift(clean, unit))
         if drift is not None:
             check = replace(check, findings=(*check.findings, drift))
-    return replace(check, passes=blocks.passes - before)
+    axes = self.axes_manager
+    pixels = tuple(AxisScale.of(axis) for axis in axes.navigation_axes)
+    channels = None
+    if axes.signal_dimension == 1:
+        channels = AxisScale.of(axes.signal_axes[0], blocks.columns)
+    passes = blocks.passes - before
+    return replace(check, passes=passes, pixel_axes=pixels, channel_axis=channels)
 
 
+@with_progress_bar
 def estimate_energy_drift(
     self: BaseSignal,
     *,

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..blocks import BlockMatrix
+from ..progress import progress_bar
 from ..suggestions import did_you_mean
 from . import algorithms
 from .algorithms import Algorithm
@@ -29,7 +30,6 @@ from .arguments import (
 )
 from .learning_results import energies, expanded, extras_of, maps_of, store
 from .masks import in_array_order
-from .progress import progress_bar
 from .reference_arrays import plain_arrays
 from .reprojection import Fitted, factors_of, loadings_of, refuse_bad_values
 from .tensor_modes import with_modes

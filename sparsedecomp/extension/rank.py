@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..progress import with_progress_bar
 from .masks import in_array_order
 from .types import BaseSignal, Mask
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from ..decomposition import RankEstimate
 
 
+@with_progress_bar
 def estimate_rank(
     self,
     method: str | Sequence[str] = "auto",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..progress import counting_bar
+from ..results import AxisScale
 from . import algorithms, learning_results
 from .arguments import estimator_parameters
 from .components import axis_label
@@ -115,7 +115,9 @@ def unmixing_report(
         factors = factors / blocks.column_scale[:, None]
         loadings = loadings / blocks.row_scale[:, None]
     estimator = choice.load()(n_components=factors.shape[1], **parameters)
-    with _counting(show_progressbar, n_starts + n_resamples) as watch:
+    with counting_bar(
+        show_progressbar, "unmixing_report", "fit", n_starts + n_resamples
+    ) as watch:
         report = report_on(
             blocks,
             estimator,
@@ -129,8 +131,13 @@ def unmixing_report(
         )
     if blocks.column_scale is not None:
         report = _in_units_of_data(report, blocks.row_scale, blocks.column_scale)
-    energy_axis = _energy_axis(self, blocks.columns)
-    return replace(report, energy=energy / energy.sum(), **energy_axis)
+    pixels = tuple(AxisScale.of(axis) for axis in self.axes_manager.navigation_axes)
+    return replace(
+        report,
+        energy=energy / energy.sum(),
+        pixel_axes=pixels,
+        **_energy_axis(self, blocks.columns),
+    )
 
 
 def _in_units_of_data(
@@ -171,17 +178,3 @@ def _energy_axis(signal: BaseSignal, columns: np.ndarray) -> dict[str, Any]:
         return {}
     (axis,) = signal.axes_manager.signal_axes
     return {"channels": axis.axis[columns], "channel_label": axis_label(axis)}
-
-
-@contextmanager
-def _counting(show: bool | None, total: int) -> Iterator[Callable[[int, int], None]]:
-    """Progress bar over fits, as a callback ``watch(done, of)``."""
-    from hyperspy.defaults_parser import preferences
-    from hyperspy.external.progressbar import progressbar
-
-    if show is None:
-        show = preferences.General.show_progressbar
-    with progressbar(
-        total=total, desc="unmixing_report", unit="fit", disable=not show
-    ) as bar:
-        yield lambda done, of: bar.update(done - bar.n) and None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..blocks import BlockMatrix
+from ..progress import with_progress_bar
 from ..results import Result, Table, drawn_by
 from ..suggestions import did_you_mean
 from . import learning_results
@@ -134,6 +135,7 @@ class Segmentation(Result):
             return a / b, a / b * np.sqrt(1 / a + 1 / b)
 
 
+@with_progress_bar
 def segment_composition(
     self,
     n_clusters: int | None = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..progress import with_progress_bar
 from ..suggestions import check_choice
 from .arguments import check_is_signal
 from .fine_signal import SuperResolution, fine_signal
@@ -27,6 +28,7 @@ _MISFIT = 2.0
 _CONVERSION = "s.change_dtype('float32')"
 
 
+@with_progress_bar
 def super_resolve(
     signals: BaseSignal | Sequence[BaseSignal],
     scale: float,

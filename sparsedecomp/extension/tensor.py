@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..blocks import BlockMatrix
+from ..progress import progress_bar, with_progress_bar
 from ..suggestions import did_you_mean
 from . import algorithms
 from .arguments import check_output_dimension, check_signal, estimator_parameters
 from .components import spectra_like
 from .masks import in_array_order
-from .progress import progress_bar
 from .tensor_modes import modes_of, series_of
 from .tensor_results import TensorResults, axes_of
 from .types import BaseSignal, Mask
@@ -138,6 +138,7 @@ def tensor_decomposition(
     return results_of(self, choice.name, estimator, W, blocks)
 
 
+@with_progress_bar
 def tensor_rank(
     self,
     max_rank: int = 8,

@@ -10,7 +10,7 @@ import numpy as np
 from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.noise.model import find_noise
 from sparsedecomp.noise.spikes import Spikes, find_spikes
-from sparsedecomp.results import Result, drawn_by
+from sparsedecomp.results import AxisScale, Result, drawn_by
 
 # A pixel with less than this part of the typical intensity holds no specimen.
 _VACUUM = 0.02
@@ -64,6 +64,10 @@ class DataCheck(Result):
         Channels of the data that are not masked.
     passes : int
         Reads of the whole data that the check took.
+    pixel_axes : tuple of AxisScale, default ()
+        Navigation axes of the signal, x before y, for figures.
+    channel_axis : AxisScale or None
+        Signal axis of the channels that are not masked.
     """
 
     findings: tuple[Finding, ...]
@@ -72,6 +76,8 @@ class DataCheck(Result):
     mean_spectrum: np.ndarray
     channels: np.ndarray
     passes: int
+    pixel_axes: tuple[AxisScale, ...] = ()
+    channel_axis: AxisScale | None = None
 
     plot = drawn_by("plot_data_check")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sparsedecomp.plotting.canvas import new_axes
+from sparsedecomp.plotting.style import line_of, new_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,11 +34,10 @@ def plot_bands(bands: ConfidenceBands, ax: Axes | None = None) -> Axes:
     for j, (spectrum, *ends) in enumerate(
         zip(bands.spectra, *bands.of_spectra(), strict=True)
     ):
-        (line,) = ax.plot(channel, spectrum, linewidth=1, label=f"component {j}")
+        (line,) = ax.plot(channel, spectrum, label=f"component {j}", **line_of(j))
         ax.fill_between(channel, *ends, color=line.get_color(), alpha=0.3, linewidth=0)
     ax.set(xlabel="channel", ylabel="share of the spectrum")
     ax.set_title(f"bands of {bands.level:.0%}", loc="left", fontsize="medium")
     ax.margins(x=0)
-    ax.legend(frameon=False)
-    ax.spines[["top", "right"]].set_visible(False)
+    plain(ax, legend=True)
     return ax

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sparsedecomp.extension.learning_results import matrices
-from sparsedecomp.plotting.canvas import draw, new_figure
+from sparsedecomp.plotting.style import colour, colour_bar, draw, new_figure
 
 if TYPE_CHECKING:
     from hyperspy.api.signals import BaseSignal
@@ -63,31 +63,43 @@ def plot_components(
     """
     maps, spectra = _components(signal)
     known = _pair_with_truth(truth, maps, spectra) if truth is not None else {}
-    figure = figure or new_figure(9, 1.8 * len(maps))
+    figure = figure or new_figure(9 + 1.5 * (truth is not None), 1.8 * len(maps))
     n_maps = 2 if truth is not None else 1
     grid = figure.subplots(
-        len(maps), n_maps + 1, squeeze=False, width_ratios=[1] * n_maps + [2.4]
+        len(maps), n_maps + 1, squeeze=False, width_ratios=[1] * n_maps + [2.6]
     )
     places, channels = (
         signal.axes_manager.navigation_axes,
         signal.axes_manager.signal_axes,
     )
     for j, row in enumerate(grid):
-        colour, label = f"C{j % 10}", f"component {j}"
-        draw(row[0], maps[j], places, colour)
-        draw(row[-1], spectra[j], channels, colour)
+        line, label = {"color": colour(j), "linewidth": 1.2}, f"component {j}"
+        images = [
+            draw(row[0], maps[j], places, line),
+            draw(row[-1], spectra[j], channels, line),
+        ]
         if j in known:
             true_map, true_spectrum, label = known[j]
-            draw(row[1], true_map, places, colour)
-            draw(row[-1], true_spectrum, channels, "black", linestyle=":")
+            images.append(draw(row[1], true_map, places, line))
+            dotted = {"color": "black", "linestyle": ":", "linewidth": 1.2}
+            draw(row[-1], true_spectrum, channels, dotted)
         elif truth is not None:
             row[1].set_axis_off()
+        for image in filter(None, images):
+            colour_bar(image)
         row[-1].set_title(labels[j] if labels else label, loc="left", fontsize="medium")
-        row[-1].set_yticks([])
         # Units once: at the lower left map and the lowest spectrum.
         for ax in row[1:-1] if j == len(maps) - 1 else row:
-            ax.set(xlabel="", ylabel="")
-            ax.tick_params(bottom=False, labelbottom=False, left=False, labelleft=False)
+            if ax is row[-1]:
+                ax.set_xlabel("")
+                ax.tick_params(labelbottom=False)
+            else:
+                ax.set(xlabel="", ylabel="")
+                ax.tick_params(labelbottom=False, labelleft=not ax.images)
+    if len(channels) == 1:
+        # Without the truth the scale is that of the algorithm.
+        unit = "Intensity (arb. units)" if truth is None else _quantity(signal)
+        grid[len(grid) // 2, -1].set_ylabel(unit)
     titles = ("map",) if truth is None else ("found", "true")
     for ax, title in zip(grid[0], titles, strict=False):
         ax.set_title(title, fontsize="medium")
@@ -109,6 +121,11 @@ def _components(signal: BaseSignal) -> tuple[np.ndarray, np.ndarray]:
         maps.reshape(-1, *axes._navigation_shape_in_array),
         spectra.reshape(-1, *axes._signal_shape_in_array),
     )
+
+
+def _quantity(signal: BaseSignal) -> str:
+    """Label of the intensity, as HyperSpy writes it."""
+    return signal.metadata.get_item("Signal.quantity", "") or "Intensity"
 
 
 def _pair_with_truth(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsedecomp.plotting.canvas import new_axes
+from sparsedecomp.plotting.style import colour, new_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,8 +59,8 @@ def plot_cone(model: SSSVCA, n_samples: int = 1000, ax: Axes | None = None) -> A
     samples = model.cone_.sample(n_samples, 0) @ model.signal_space_
     clouds: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
         "allowed by non-negativity": (samples, {"s": 3, "color": "0.75"}),
-        "outer body": (model.components_, {"s": 50, "color": "C3", "marker": "^"}),
-        "inner body": (model.inner_, {"s": 40, "color": "C0"}),
+        "outer body": (model.components_, {"s": 50, "color": colour(1), "marker": "^"}),
+        "inner body": (model.inner_, {"s": 40, "color": colour(0)}),
     }
     centre = samples.mean(axis=0)
     plane = np.linalg.svd(samples - centre, full_matrices=False)[2][:2]
@@ -68,6 +68,6 @@ def plot_cone(model: SSSVCA, n_samples: int = 1000, ax: Axes | None = None) -> A
         shares = spectra / spectra.sum(axis=1, keepdims=True)
         ax.scatter(*(plane @ (shares - centre).T), label=label, **style)
     ax.set(xlabel="widest direction", ylabel="second direction")
-    ax.legend(frameon=False)
-    ax.spines[["top", "right"]].set_visible(False)
+    ax.set_title("spectra of unit sum", loc="left", fontsize="medium")
+    plain(ax, legend=True)
     return ax

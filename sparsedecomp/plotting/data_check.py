@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sparsedecomp.plotting.canvas import new_axes
+from sparsedecomp.plotting.style import (
+    colour,
+    colour_bar,
+    draw,
+    draw_map,
+    new_axes,
+    pixel_axes,
+    plain,
+)
+from sparsedecomp.results import AxisScale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,28 +55,45 @@ def plot_data_check(
     'channel'
     """
     image, spectrum = new_axes(2, width_ratios=(1, 1.4)) if axes is None else axes
-    plane = check.intensity.reshape(-1, check.intensity.shape[-1])
-    drawn = image.imshow(plane, aspect="auto" if len(plane) == 1 else "equal")
-    image.figure.colorbar(drawn, ax=image, label="intensity")
-    image.set(xlabel="x (pixels)", ylabel="y (pixels)")
-    spectrum.plot(check.channels, check.mean_spectrum, color="0.3", lw=1)
-    spectrum.set(xlabel="channel", ylabel="mean intensity")
-    spectrum.spines[["top", "right"]].set_visible(False)
+    pixels = list(check.pixel_axes) or pixel_axes(check.intensity.shape)
+    plane = check.intensity
+    if len(pixels) > 2:
+        plane, pixels = plane.reshape(-1, plane.shape[-1]), []
+        pixels = pixel_axes(plane.shape)
+    if plane.ndim == 2:
+        colour_bar(draw_map(image, plane, pixels), "intensity")
+    else:
+        draw(image, plane, pixels, {"color": "0.3", "linewidth": 1})
+    channel = check.channel_axis or AxisScale("channel", "", check.channels)
+    line = {"color": "0.3", "linewidth": 1}
+    draw(spectrum, check.mean_spectrum, [channel], line)
+    spectrum.set_ylabel("mean intensity")
     for number, finding in enumerate(check.findings):
-        color = f"C{number + 1}"
-        label = finding.kind.replace("_", " ")
+        marks = {
+            "linestyle": "",
+            "markerfacecolor": "none",
+            "color": colour(number),
+            "label": finding.kind.replace("_", " "),
+        }
         if finding.kind in _CHANNELS:
             at = np.searchsorted(check.channels, finding.places)
             heights = check.mean_spectrum[at]
-            spectrum.plot(
-                finding.places, heights, "o", mfc="none", c=color, label=label
-            )
+            spectrum.plot(channel.axis[at], heights, marker="o", **marks)
         elif 0 < len(finding.places) < check.intensity.size // 2:
-            y, x = np.divmod(finding.places, plane.shape[1])
-            image.plot(x, y, "s", mfc="none", ms=4, c=color, label=label)
+            *rows, x = np.unravel_index(finding.places, plane.shape)
+            y = pixels[1].axis[rows[0]] if rows else plane[x]
+            image.plot(pixels[0].axis[x], y, marker="s", markersize=4, **marks)
     for ax in (image, spectrum):
         if ax.get_legend_handles_labels()[0]:
-            ax.legend(loc="upper right", fontsize="small")
+            # Below, where nothing is drawn.
+            ax.legend(
+                loc="upper left",
+                bbox_to_anchor=(0, -0.18),
+                frameon=False,
+                fontsize="small",
+            )
+    if plane.ndim == 1:
+        plain(image)
     kinds = ", ".join(f.kind.replace("_", " ") for f in check.findings) or "nothing"
     image.set_title(f"found: {kinds}", loc="left", fontsize="medium")
     return image, spectrum

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sparsedecomp.plotting.canvas import new_axes
+from sparsedecomp.plotting.style import colour, new_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,14 +51,14 @@ def plot_exafs_fit(
     low, high = part.k_range_
     r = np.arange(0, _R_PLOTTED, 0.03)
     T = transform_matrix(k, r, kmin=low, kmax=high, kweight=power)
-    for chi, style, label in ((data, "k-", "data"), (model, "C3-", "fit")):
-        row[0].plot(k, chi * k**power, style, label=label, lw=1)
-        row[1].plot(r, np.abs(T @ chi), style, label=label, lw=1)
+    for chi, style, label in ((data, "-", "data"), (model, "--", "fit")):
+        line = {"color": "black" if style == "-" else colour(1), "lw": 1.2}
+        row[0].plot(k, chi * k**power, style, label=label, **line)
+        row[1].plot(r, np.abs(T @ chi), style, label=label, **line)
     row[1].axvspan(part.rmin, part.rmax, color="0.93", zorder=0)
     unit = r"$\mathrm{\AA}$"
     row[0].set(xlabel=f"k (1/{unit})", ylabel=rf"$k^{power} \chi$")
     row[1].set(xlabel=f"R, not corrected ({unit})", ylabel=r"$|\chi(R)|$")
-    row[0].legend(frameon=False)
 
     n, n_std = np.asarray(result.n[pixel]), np.asarray(result.n_std[pixel])
     shells = [fit.shells_ for fit in result.fits]
@@ -72,15 +72,16 @@ def plot_exafs_fit(
                 places[chosen],
                 n[chosen],
                 n_std[chosen],
-                fmt=f"C{i}o",
+                fmt="os^Dv"[i % 5],
+                color=colour(i),
                 capsize=3,
                 label=label,
             )
-            row[2].vlines(places[chosen], 0, n[chosen], f"C{i}")
+            row[2].vlines(places[chosen], 0, n[chosen], colour(i))
     row[2].set(xlabel=f"R ({unit})", ylabel="N", xlim=(1, _R_PLOTTED))
     row[2].set_ylim(bottom=0)
-    if shown.any():
-        row[2].legend(frameon=False)
+    for ax in row:
+        plain(ax, legend=ax is not row[1])
     return row
 
 
@@ -111,7 +112,9 @@ def plot_lasso_path(fit: SparseEXAFS, axes: Sequence[Axes] | None = None) -> np.
     n = fit.path_ * fit.shells_.r**2
     for j in np.flatnonzero(n.max(axis=0) > 0):
         kind = list(fit.basis.labels).index(fit.shells_.labels[j])
-        row[0].plot(fit.ratios_, n[:, j], color=f"C{kind}", lw=0.8)
+        row[0].plot(fit.ratios_, n[:, j], color=colour(kind), lw=0.8)
+    for kind, label in enumerate(fit.basis.labels):
+        row[0].plot([], [], color=colour(kind), label=label)
     row[0].set(ylabel="N of a column")
     check = fit.cross_validation_
     if check is not None:
@@ -120,9 +123,10 @@ def plot_lasso_path(fit: SparseEXAFS, axes: Sequence[Axes] | None = None) -> np.
         )
         row[1].set(ylabel="error of the left-out data", yscale="log")
     for ax in row:
-        ax.axvline(fit.ratios_[fit.chosen_], color="C3", ls="--")
+        ax.axvline(fit.ratios_[fit.chosen_], color="0.5", ls="--", label="chosen")
         ax.set(xscale="log", xlabel=r"$\lambda / \lambda_{\max}$")
         ax.invert_xaxis()
+        plain(ax, legend=ax is row[0])
     return row
 
 
@@ -154,7 +158,7 @@ def plot_shell_posterior(
     for i, label in enumerate(result.elements):
         own = shells.labels == label
         if own.any() and inclusion[own].max() > 0.01:
-            ax.vlines(shells.r[own], 0, inclusion[own], f"C{i}", label=label)
+            ax.vlines(shells.r[own], 0, inclusion[own], colour(i), label=label)
     ax.set(xlabel=r"R ($\mathrm{\AA}$)", ylabel="probability of a shell", ylim=(0, 1))
-    ax.legend(frameon=False)
+    plain(ax, legend=True)
     return ax

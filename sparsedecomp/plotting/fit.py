@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sparsedecomp.extension.learning_results import read
-from sparsedecomp.plotting.canvas import new_axes
+from sparsedecomp.plotting.style import colour, new_axes, plain
 
 if TYPE_CHECKING:
     from hyperspy.api.signals import BaseSignal
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 def plot_relevance(relevance: BaseSignal | ArrayLike, ax: Axes | None = None) -> Axes:
     """Draw the relevance of each component as bars on a logarithmic axis.
+
+    Bars begin at half the relevance of noise, which is one: where a component has no
+    abundance.
 
     Parameters
     ----------
@@ -46,9 +49,14 @@ def plot_relevance(relevance: BaseSignal | ArrayLike, ax: Axes | None = None) ->
     values = _values_of(relevance, "ard_relevance")
     ax = ax or new_axes()[0]
     index = np.arange(len(values))
-    ax.bar(index, values, color=[f"C{i % 10}" for i in index], width=0.7)
+    ax.bar(index, values, color=[colour(i) for i in index], width=0.7)
+    ax.axhline(1, color="black", linestyle="--", linewidth=1)
+    ax.annotate(
+        "noise", (1, 1), (3, 0), ax.get_yaxis_transform(), "offset points", va="center"
+    )
     ax.set(xlabel="component", ylabel="relevance", yscale="log", xticks=index)
-    ax.spines[["top", "right"]].set_visible(False)
+    ax.set_ylim(min(0.5, values.min() / 2), max(2.0, 2 * values.max()))
+    plain(ax)
     return ax
 
 
@@ -86,9 +94,9 @@ def plot_objective_history(
     ax = ax or new_axes()[0]
     iteration = np.arange(1, len(values) + 1)
     # The last point is zero and has no logarithm.
-    ax.semilogy(iteration[:-1], (values - values[-1])[:-1], marker=".")
+    ax.semilogy(iteration[:-1], (values - values[-1])[:-1], color=colour(0), marker=".")
     ax.set(xlabel="iteration", ylabel="objective above its final value")
-    ax.spines[["top", "right"]].set_visible(False)
+    plain(ax)
     return ax
 
 

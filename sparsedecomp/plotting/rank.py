@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sparsedecomp.plotting.canvas import new_axes
+from sparsedecomp.plotting.style import colour, new_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +47,13 @@ def plot_rank(estimate: RankEstimate, ax: Axes | None = None) -> Axes:
         (kept, "o", f"{estimate.n_components} components"),
         (~kept, ".", "not above the noise"),
     ):
-        ax.plot(number[part], estimate.singular_values[part], style, label=label)
+        ax.plot(
+            number[part],
+            estimate.singular_values[part],
+            style,
+            color=colour(0) if style == "o" else colour(1),
+            label=label,
+        )
     if high > low:
         ax.axvspan(low + 0.5, high + 0.5, color="0.9", zorder=0, label="uncertain")
     ax.set(xlabel="component", ylabel="singular value, weighted")
@@ -57,6 +63,6 @@ def plot_rank(estimate: RankEstimate, ax: Axes | None = None) -> Axes:
         loc="left",
         fontsize="medium",
     )
-    ax.legend(frameon=False)
-    ax.spines[["top", "right"]].set_visible(False)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    plain(ax, legend=True)
     return ax

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sparsedecomp.plotting.canvas import new_figure
+from sparsedecomp.plotting.style import (
+    colour,
+    colour_bar,
+    draw,
+    few_ticks,
+    new_figure,
+    pixel_axes,
+    plain,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,6 +59,7 @@ def plot_unmixing_report(
     k = report.n_components
     figure = figure or new_figure(10, max(1.4 * k, 4.5))
     halves = figure.add_gridspec(1, 2, width_ratios=[3, 2])
+    figure.suptitle("\n".join(wrap(report.verdict, 110)), fontsize="medium")
     rows = halves[0].subgridspec(k, 1)
     axes = {}
     for j in range(k):
@@ -67,14 +77,18 @@ def plot_unmixing_report(
         ax.axhline(reference, color="0.7", linewidth=1)
         ax.plot(report.channels, values, color="black", linewidth=1)
         ax.margins(x=0)
-        ax.spines[["top", "right"]].set_visible(False)
-    axes["residual"].set_title("residual over noise", loc="left", fontsize="medium")
-    axes["left"].set_title("strongest in the residual", loc="left", fontsize="medium")
+        few_ticks(ax)
+        plain(ax)
+    for name, title in (
+        ("residual", "mean square residual over that of noise"),
+        ("left", "strongest spectrum in the residual"),
+    ):
+        axes[name].set_title(title, loc="left", fontsize="medium")
+    axes["residual"].tick_params(labelbottom=False)
     axes["left"].set_xlabel(report.channel_label)
     if drawable:
         axes["map"] = figure.add_subplot(cells[2])
         _draw_map(axes["map"], report)
-    figure.suptitle(report.verdict, fontsize="medium", wrap=True)
     return axes
 
 
@@ -83,19 +97,26 @@ def _draw_component(ax: Axes, report: UnmixingReport, j: int) -> None:
     refits = [*report.starts, *report.resamples]
     spectra = np.array([fit.spectra[j] for fit in refits])
     spectra = spectra[~np.isnan(spectra).any(axis=1)] if len(refits) else spectra
-    colour = f"C{j % 10}"
     if len(spectra):
         ax.fill_between(
-            x, spectra.min(0), spectra.max(0), color=colour, alpha=0.3, linewidth=0
+            x,
+            spectra.min(0),
+            spectra.max(0),
+            color=colour(j),
+            alpha=0.3,
+            linewidth=0,
+            label="range of the refits",
         )
-    for spectrum, style in (
-        (report.inner[j], "--"),
-        (report.outer[j], ":"),
-        (report.components[j], "-"),
+    for spectrum, style, name in (
+        (report.inner[j], "--", "purest pixel"),
+        (report.outer[j], ":", "most contrasted"),
+        (report.components[j], "-", "found"),
     ):
         spectrum = spectrum / np.linalg.norm(spectrum)
-        shade = colour if style == "-" else "black"
-        ax.plot(x, spectrum, linestyle=style, color=shade, linewidth=1)
+        shade = colour(j) if style == "-" else "black"
+        ax.plot(x, spectrum, linestyle=style, color=shade, linewidth=1, label=name)
+    if j == 0:
+        ax.legend(frameon=False, fontsize="small", ncols=2)
     label = f"component {j}" + ("" if report.determined[j] else ", not determined")
     ax.set_title(label, loc="left", fontsize="medium")
     ax.set_yticks([])
@@ -106,9 +127,10 @@ def _draw_component(ax: Axes, report: UnmixingReport, j: int) -> None:
 def _draw_map(ax: Axes, report: UnmixingReport) -> None:
     values = np.full(report.navigation_shape, np.nan)
     values.flat[report.rows] = report.residual.map
-    if values.ndim == 1:
-        ax.plot(values, color="black", linewidth=1)
-        return
-    bound = np.nanmax(np.abs(values)) or 1.0
-    ax.imshow(values, cmap="RdBu_r", vmin=-bound, vmax=bound)
-    ax.set(xticks=[], yticks=[])
+    places = list(report.pixel_axes) or pixel_axes(report.navigation_shape)
+    image = draw(ax, values, places, {"color": "black", "linewidth": 1})
+    if image is not None:
+        bound = np.nanmax(np.abs(values)) or 1.0
+        image.set(cmap="RdBu_r", clim=(-bound, bound))
+        colour_bar(image)
+    ax.set_title("its map", loc="left", fontsize="medium")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sparsedecomp.plotting.style import colour, new_axes, plain
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
@@ -38,17 +40,15 @@ def plot_resolution(resolution: Resolution, ax: Axes | None = None) -> Axes:
     >>> plot_resolution(edge_width(edge, step=0.2).in_units("um")).get_xlabel()
     'distance (um)'
     """
-    if ax is None:
-        import matplotlib.pyplot as plt
-
-        ax = plt.figure(layout="constrained").subplots()
+    ax = ax or new_axes()[0]
     name, *_ = resolution.curve or {"frequency": None}
-    for label, values in resolution.curve.items():
+    for number, (label, values) in enumerate(resolution.curve.items(), -1):
         if label == "samples":
             ax.plot(resolution.curve[name], values, ".", color="0.6", ms=3, label=label)
         elif label not in (name, "independent"):
-            style = "--" if label == "threshold" else "-"
-            ax.plot(resolution.curve[name], values, style, label=label)
+            line = {"lw": 1.2, "ls": "--" if label == "threshold" else "-"}
+            x = resolution.curve[name]
+            ax.plot(x, values, color=colour(number), label=label, **line)
     value, units = resolution.value, resolution.units
     if name == "distance":
         ax.axvspan(-value / 2, value / 2, color="0.9", zorder=0)
@@ -57,12 +57,10 @@ def plot_resolution(resolution: Resolution, ax: Axes | None = None) -> Axes:
         ax.set(xlabel=f"frequency (1/{units})", ylabel="correlation")
         if np.isfinite(value):
             ax.axvline(1 / value, color="0.5", lw=1)
-    if ax.lines:
-        ax.legend(frameon=False)
     ax.set_title(
         f"{resolution.method}: {resolution.describe()}", loc="left", fontsize="medium"
     )
-    ax.spines[["top", "right"]].set_visible(False)
+    plain(ax, legend=True)
     return ax
 
 
@@ -82,19 +80,15 @@ def plot_tuning(tuning: Tuning, axes: Sequence[Axes] | None = None) -> NDArray:
         Axes of the picture, one for each parameter.
     """
     n = len(tuning.names)
-    if axes is None:
-        import matplotlib.pyplot as plt
-
-        figure = plt.figure(figsize=(1 + 4 * n, 3.6), layout="constrained")
-        axes = figure.subplots(1, n, squeeze=False)[0]
+    axes = new_axes(n) if axes is None else axes
     for ax, name, values in zip(axes, tuning.names, tuning.parameters.T, strict=True):
         ax.errorbar(values, tuning.score, tuning.error, fmt=".", color="0.7", zorder=0)
         drawn = ax.scatter(values, tuning.score, c=tuning.resolution, zorder=1)
         best = values[tuning.chosen], tuning.score[tuning.chosen]
-        ax.plot(*best, "o", mfc="none", mec="C3", ms=12, label="chosen")
+        ax.plot(*best, "o", mfc="none", mec=colour(1), ms=12, label="chosen")
         wide = values.min() > 0 and values.max() > 10 * values.min()
         ax.set(xlabel=name, xscale="log" if wide else "linear")
-        ax.spines[["top", "right"]].set_visible(False)
+        plain(ax)
     axes[0].set_ylabel("negative log likelihood of a sample")
     axes[0].legend(frameon=False)
     axes[-1].figure.colorbar(drawn, ax=axes[-1], label="resolution")

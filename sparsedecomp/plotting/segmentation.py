@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparsedecomp.extension.components import axis_label
-from sparsedecomp.plotting.canvas import extent_of, new_figure
+from sparsedecomp.plotting.style import (
+    colour,
+    draw_map,
+    few_ticks,
+    line_of,
+    new_figure,
+    plain,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,18 +68,20 @@ def plot_segmentation(
     k = len(result.sizes)
     if labels is None:
         labels = [f"{c}: {size} px" for c, size in enumerate(result.sizes)]
-    colours = [f"C{c % 10}" for c in range(k)]
+    colours = [colour(c) for c in range(k)]
     n_axes = 3 if result.names else 2
     figure = figure or new_figure(4 * n_axes, 3.2)
     axes = figure.subplots(1, n_axes)
     _draw_map(axes[0], result.labels.data, places, colours)
     energy = result.mean_spectra.axes_manager.signal_axes[0]
-    for spectrum, colour, label in zip(
-        result.mean_spectra.data, colours, labels, strict=True
+    for c, (spectrum, label) in enumerate(
+        zip(result.mean_spectra.data, labels, strict=True)
     ):
-        axes[1].plot(energy.axis, spectrum, color=colour, linewidth=1, label=label)
+        axes[1].plot(energy.axis, spectrum, label=label, **line_of(c))
     axes[1].set(xlabel=axis_label(energy), ylabel="mean counts", ylim=(0, None))
-    axes[1].legend(frameon=False)
+    axes[1].margins(x=0)
+    few_ticks(axes[1])
+    plain(axes[1], legend=True)
     if result.names:
         where = np.arange(len(result.names))
         for c in range(k):
@@ -81,13 +90,13 @@ def plot_segmentation(
                 result.composition[c],
                 3 * result.composition_error[c],
                 color=colours[c],
-                marker="o",
+                marker="os^Dv<>"[c % 7],
+                markersize=4,
                 linestyle="",
             )
         axes[2].set(xticks=where, ylabel="share of counts", ylim=(0, None))
         axes[2].set_xticklabels(result.names)
-    for ax in axes[1:]:
-        ax.spines[["top", "right"]].set_visible(False)
+        plain(axes[2])
     return axes
 
 
@@ -102,13 +111,11 @@ def _draw_map(
         return
     from matplotlib.colors import ListedColormap
 
-    x, y = places
-    ax.imshow(
+    draw_map(
+        ax,
         labels,
+        places,
         cmap=ListedColormap(["white", *colours]),
         vmin=-1.5,
         vmax=len(colours) - 0.5,
-        interpolation="nearest",
-        extent=extent_of(x, y),
     )
-    ax.set(xlabel=axis_label(x), ylabel=axis_label(y))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sparsedecomp.plotting.style import colour, colour_bar, new_axes, plain
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 def plot_plan(plan: Plan, axes: Sequence[Axes] | None = None) -> NDArray:
     """Draw the shifts within one step, and the noise of the map by frequency.
+
+    Frequencies that come from the prior in part are grey; where all do, that part is
+    drawn in the place of the noise.
 
     Parameters
     ----------
@@ -37,17 +42,15 @@ def plot_plan(plan: Plan, axes: Sequence[Axes] | None = None) -> NDArray:
     >>> plot_plan(plan)[1].get_title(loc="left")
     'rank 108 of 225'
     """
-    if axes is None:
-        import matplotlib.pyplot as plt
+    from matplotlib.ticker import MaxNLocator
 
-        axes = plt.figure(figsize=(8, 3.6), layout="constrained").subplots(1, 2)
-    places, spectrum = axes
+    places, spectrum = new_axes(2) if axes is None else axes
     y, x = (plan.shifts % plan.step).T
-    places.scatter(x, y, marker="o", label="as planned")
+    places.scatter(x, y, marker="o", color=colour(0), label="as planned")
     if plan.proposal is not None:
         y, x = (plan.proposal.shifts % plan.step).T
-        places.scatter(x, y, marker="x", label="better")
-        places.legend(frameon=False)
+        places.scatter(x, y, marker="x", color=colour(1), label="better")
+        places.legend(fontsize="small")
     places.set(
         xlim=(-0.05 * plan.step, plan.step),
         ylim=(-0.05 * plan.step, plan.step),
@@ -56,13 +59,21 @@ def plot_plan(plan: Plan, axes: Sequence[Axes] | None = None) -> NDArray:
         aspect="equal",
     )
     places.set_title("within one step", loc="left")
-    places.spines[["top", "right"]].set_visible(False)
+    plain(places)
     known = np.where(np.isfinite(plan.by_frequency), plan.by_frequency, np.nan)
     half = 0.5 * (plan.frequencies[1] - plan.frequencies[0])
     edges = plan.frequencies[0] - half, plan.frequencies[-1] + half
     spectrum.set_facecolor("0.85")
-    image = spectrum.imshow(known, origin="lower", extent=(*edges, *edges))
-    spectrum.figure.colorbar(image, ax=spectrum, label="noise, of that of a sample")
+    label, options = "noise over that of a sample", {}
+    if np.isnan(known).all():
+        known, label = plan.from_prior, "part from the prior alone"
+        options = {"vmin": 0, "vmax": 1}
+    image = spectrum.imshow(
+        known, origin="lower", extent=(*edges, *edges), cmap="viridis", **options
+    )
+    colour_bar(image, label)
+    for axis in (spectrum.xaxis, spectrum.yaxis):
+        axis.set_major_locator(MaxNLocator(3))
     spectrum.set(xlabel="frequency along columns", ylabel="along rows")
     spectrum.set_title(f"rank {plan.rank} of {plan.n_unknowns}", loc="left")
-    return np.asarray(axes)
+    return np.array([places, spectrum])

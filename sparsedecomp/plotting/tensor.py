@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsedecomp.plotting.canvas import draw, new_figure
+from sparsedecomp.plotting.style import colour, draw, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
@@ -79,7 +79,8 @@ def plot_tensor(
             steps = values if evolving else [values]
             for i, each in enumerate(steps, 1):
                 line = {"alpha": i / len(steps)} if evolving else {}
-                draw(ax, each, axes, f"C{r % 10}", **line)
+                line = {"color": colour(r), "linewidth": 1.2, **line}
+                draw(ax, each, axes, line)
             if len(axes) == 1:
                 ax.set_ylim(1.05 * lowest, None)
                 ax.set_yticks([])

@@ -8,6 +8,7 @@ import numpy as np
 from hyperspy.signals import BaseSignal
 
 from sparsedecomp.blocks import as_blocks
+from sparsedecomp.progress import with_progress_bar
 from sparsedecomp.signals.exafs_result import SparseEXAFSResult
 from sparsedecomp.signals.pixelwise import Array
 from sparsedecomp.xas.grids import accept_old_names
@@ -22,6 +23,7 @@ phases of smaller variance, and add noise."""
 
 
 @accept_old_names
+@with_progress_bar
 def exafs_sparse_fit(
     signal: EXAFSSpectrum,
     basis: FeffBasis | FourierBasis | ArrayBasis,

@@ -13,7 +13,7 @@ from sparsedecomp.decomposition.identifiability.residual_analysis import (
     ResidualAnalysis,
 )
 from sparsedecomp.metrics import match_components, spectral_angle
-from sparsedecomp.results import Result, Table, drawn_by
+from sparsedecomp.results import AxisScale, Result, Table, drawn_by
 
 # Share of the refits that must keep the number of components before the report calls
 # it determined (a convention, not fitted to data).
@@ -114,6 +114,8 @@ class UnmixingReport(Result):
         Navigation shape in array order.
     rows : (n_pixels,) int array
         Flat index of every pixel that is not masked.
+    pixel_axes : tuple of AxisScale, default ()
+        Navigation axes of the signal, x before y, for figures.
     """
 
     components: np.ndarray
@@ -131,6 +133,7 @@ class UnmixingReport(Result):
     channel_label: str
     navigation_shape: tuple[int, ...]
     rows: np.ndarray
+    pixel_axes: tuple[AxisScale, ...] = ()
 
     plot = drawn_by("plot_unmixing_report")
 
