@@ -57,8 +57,14 @@ def plot_exafs_fit(
         row[1].plot(r, np.abs(T @ chi), style, label=label, **line)
     row[1].axvspan(part.rmin, part.rmax, color="0.93", zorder=0)
     unit = r"$\mathrm{\AA}$"
-    row[0].set(xlabel=f"k (1/{unit})", ylabel=rf"$k^{power} \chi$")
-    row[1].set(xlabel=f"R, not corrected ({unit})", ylabel=r"$|\chi(R)|$")
+    row[0].set(
+        xlabel=f"k (1/{unit})",
+        ylabel=rf"$k^{{{power:g}}} \chi$ (1/{unit}$^{{{power:g}}}$)",
+    )
+    row[1].set(
+        xlabel=f"R, not corrected ({unit})",
+        ylabel=rf"$|\chi(R)|$ (1/{unit}$^{{{power + 1:g}}}$)",
+    )
 
     n, n_std = np.asarray(result.n[pixel]), np.asarray(result.n_std[pixel])
     shells = [fit.shells_ for fit in result.fits]
@@ -110,11 +116,11 @@ def plot_lasso_path(fit: SparseEXAFS, axes: Sequence[Axes] | None = None) -> np.
         raise ValueError('This fit has no Lasso path: fit with method="lasso".')
     row = new_axes(2) if axes is None else np.asarray(axes)
     n = fit.path_ * fit.shells_.r**2
-    for j in np.flatnonzero(n.max(axis=0) > 0):
-        kind = list(fit.basis.labels).index(fit.shells_.labels[j])
-        row[0].plot(fit.ratios_, n[:, j], color=colour(kind), lw=0.8)
     for kind, label in enumerate(fit.basis.labels):
-        row[0].plot([], [], color=colour(kind), label=label)
+        own = n[:, (fit.shells_.labels == label) & (n.max(axis=0) > 0)]
+        lines = row[0].plot(fit.ratios_, own, color=colour(kind), lw=0.8)
+        for line in lines[:1]:
+            line.set_label(label)
     row[0].set(ylabel="N of a column")
     check = fit.cross_validation_
     if check is not None:

@@ -90,12 +90,15 @@ def plot_objective_history(
     >>> ax.get_yscale()
     'log'
     """
+    from matplotlib.ticker import MaxNLocator
+
     values = _values_of(objective, "objective_history")
     ax = ax or new_axes()[0]
     iteration = np.arange(1, len(values) + 1)
     # The last point is zero and has no logarithm.
     ax.semilogy(iteration[:-1], (values - values[-1])[:-1], color=colour(0), marker=".")
     ax.set(xlabel="iteration", ylabel="objective above its final value")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     plain(ax)
     return ax
 

@@ -38,6 +38,8 @@ def plot_rank(estimate: RankEstimate, ax: Axes | None = None) -> Axes:
     >>> plot_rank(estimate).get_yscale()
     'log'
     """
+    from matplotlib.ticker import MaxNLocator
+
     ax = ax or new_axes()[0]
     number = np.arange(1, len(estimate.singular_values) + 1)
     low, high = estimate.interval
@@ -63,6 +65,6 @@ def plot_rank(estimate: RankEstimate, ax: Axes | None = None) -> Axes:
         loc="left",
         fontsize="medium",
     )
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     plain(ax, legend=True)
     return ax

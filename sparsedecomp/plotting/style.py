@@ -238,9 +238,12 @@ def _scale_bar(ax: Axes, x: Any, y: Any, aspect: Any) -> bool:
         return False
     from hyperspy.drawing._widgets.scalebar import ScaleBar
     from matplotlib.patheffects import withStroke
+    from matplotlib.transforms import offset_copy
 
     bar = ScaleBar(ax, units, max_size_ratio=0.35)
-    bar.text.set(x=bar.position[0], ha="left", size="small")
+    bar.text.set(x=bar.position[0], y=bar.position[1], ha="left", size="small")
+    above = offset_copy(ax.transData, ax.figure, 0, 2.5, units="points")
+    bar.text.set_transform(above)
     for artist in (bar.line, bar.text):
         # White is not seen on bright pixels.
         artist.set_path_effects([withStroke(linewidth=2.5, foreground="black")])
@@ -265,7 +268,7 @@ def colour_bar(image: AxesImage, label: str = "") -> None:
         image, ax=image.axes, label=label, fraction=0.06, pad=0.02
     )
     bar.locator = MaxNLocator(3)
-    bar.formatter = "{x:.3g}"
+    bar.formatter = "{x:.6g}"
     bar.update_ticks()
     bar.outline.set_visible(False)
 
@@ -281,4 +284,4 @@ def few_ticks(ax: Axes) -> None:
     from matplotlib.ticker import MaxNLocator
 
     ax.yaxis.set_major_locator(MaxNLocator(3))
-    ax.yaxis.set_major_formatter("{x:.3g}")
+    ax.yaxis.set_major_formatter("{x:.6g}")

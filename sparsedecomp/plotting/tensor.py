@@ -89,6 +89,6 @@ def plot_tensor(
                 ax.tick_params(labelbottom=False)
         grid[0, mode].set_title(name, fontsize="medium")
     for r, weight in enumerate(results.weights):
-        label = labels[r] if labels else f"{r}: {weight:.3g}"
+        label = labels[r] if labels else f"component {r}, weight {weight:.3g}"
         grid[r, -1].set_title(label, loc="right", fontsize="medium")
     return grid
