@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -69,7 +69,7 @@ def plot_data_check(
     draw(spectrum, check.mean_spectrum, [channel], line)
     spectrum.set_ylabel("mean intensity")
     for number, finding in enumerate(check.findings):
-        marks = {
+        marks: dict[str, Any] = {
             "linestyle": "",
             "markerfacecolor": "none",
             "color": colour(number),

@@ -49,7 +49,7 @@ def plot_relevance(relevance: BaseSignal | ArrayLike, ax: Axes | None = None) ->
     values = _values_of(relevance, "ard_relevance")
     ax = ax or new_axes()[0]
     index = np.arange(len(values))
-    ax.bar(index, values, color=[colour(i) for i in index], width=0.7)
+    ax.bar(index, values, color=[colour(i) for i in range(len(values))], width=0.7)
     ax.axhline(1, color="black", linestyle="--", linewidth=1)
     ax.annotate(
         "noise", (1, 1), (3, 0), ax.get_yaxis_transform(), "offset points", va="center"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -46,7 +46,10 @@ def plot_resolution(resolution: Resolution, ax: Axes | None = None) -> Axes:
         if label == "samples":
             ax.plot(resolution.curve[name], values, ".", color="0.6", ms=3, label=label)
         elif label not in (name, "independent"):
-            line = {"lw": 1.2, "ls": "--" if label == "threshold" else "-"}
+            line: dict[str, Any] = {
+                "lw": 1.2,
+                "ls": "--" if label == "threshold" else "-",
+            }
             x = resolution.curve[name]
             ax.plot(x, values, color=colour(number), label=label, **line)
     value, units = resolution.value, resolution.units
@@ -80,8 +83,8 @@ def plot_tuning(tuning: Tuning, axes: Sequence[Axes] | None = None) -> NDArray:
         Axes of the picture, one for each parameter.
     """
     n = len(tuning.names)
-    axes = new_axes(n) if axes is None else axes
-    for ax, name, values in zip(axes, tuning.names, tuning.parameters.T, strict=True):
+    row = new_axes(n) if axes is None else np.asarray(axes)
+    for ax, name, values in zip(row, tuning.names, tuning.parameters.T, strict=True):
         ax.errorbar(values, tuning.score, tuning.error, fmt=".", color="0.7", zorder=0)
         drawn = ax.scatter(values, tuning.score, c=tuning.resolution, zorder=1)
         best = values[tuning.chosen], tuning.score[tuning.chosen]
@@ -89,7 +92,7 @@ def plot_tuning(tuning: Tuning, axes: Sequence[Axes] | None = None) -> NDArray:
         wide = values.min() > 0 and values.max() > 10 * values.min()
         ax.set(xlabel=name, xscale="log" if wide else "linear")
         plain(ax)
-    axes[0].set_ylabel("negative log likelihood of a sample")
-    axes[0].legend(frameon=False)
-    axes[-1].figure.colorbar(drawn, ax=axes[-1], label="resolution")
-    return np.asarray(axes)
+    row[0].set_ylabel("negative log likelihood of a sample")
+    row[0].legend(frameon=False)
+    row[-1].figure.colorbar(drawn, ax=row[-1], label="resolution")
+    return row

@@ -238,12 +238,12 @@ def _scale_bar(ax: Axes, x: Any, y: Any, aspect: Any) -> bool:
         return False
     from hyperspy.drawing._widgets.scalebar import ScaleBar
     from matplotlib.patheffects import withStroke
-    from matplotlib.transforms import offset_copy
+    from matplotlib.transforms import ScaledTranslation
 
     bar = ScaleBar(ax, units, max_size_ratio=0.35)
     bar.text.set(x=bar.position[0], y=bar.position[1], ha="left", size="small")
-    above = offset_copy(ax.transData, ax.figure, 0, 2.5, units="points")
-    bar.text.set_transform(above)
+    points = ScaledTranslation(0, 2.5 / 72, ax.figure.dpi_scale_trans)
+    bar.text.set_transform(ax.transData + points)
     for artist in (bar.line, bar.text):
         # White is not seen on bright pixels.
         artist.set_path_effects([withStroke(linewidth=2.5, foreground="black")])
@@ -262,13 +262,13 @@ def colour_bar(image: AxesImage, label: str = "") -> None:
     label : str
         Quantity with its unit.
     """
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
     bar = image.axes.figure.colorbar(
         image, ax=image.axes, label=label, fraction=0.06, pad=0.02
     )
     bar.locator = MaxNLocator(3)
-    bar.formatter = "{x:.6g}"
+    bar.formatter = StrMethodFormatter("{x:.6g}")
     bar.update_ticks()
     bar.outline.set_visible(False)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -64,7 +64,8 @@ def plot_plan(plan: Plan, axes: Sequence[Axes] | None = None) -> NDArray:
     half = 0.5 * (plan.frequencies[1] - plan.frequencies[0])
     edges = plan.frequencies[0] - half, plan.frequencies[-1] + half
     spectrum.set_facecolor("0.85")
-    label, options = "noise over that of a sample", {}
+    label = "noise over that of a sample"
+    options: dict[str, Any] = {}
     if np.isnan(known).all():
         known, label = plan.from_prior, "part from the prior alone"
         options = {"vmin": 0, "vmax": 1}

@@ -78,8 +78,8 @@ def plot_tensor(
             ax, axes = grid[r, mode], factor.axes_manager.signal_axes
             steps = values if evolving else [values]
             for i, each in enumerate(steps, 1):
-                line = {"alpha": i / len(steps)} if evolving else {}
-                line = {"color": colour(r), "linewidth": 1.2, **line}
+                line: dict[str, Any] = {"color": colour(r), "linewidth": 1.2}
+                line |= {"alpha": i / len(steps)} if evolving else {}
                 draw(ax, each, axes, line)
             if len(axes) == 1:
                 ax.set_ylim(1.05 * lowest, None)
