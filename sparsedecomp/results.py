@@ -45,7 +45,20 @@ class AxisScale(NamedTuple):
 
     @classmethod
     def of(cls, axis: Any, chosen: Any = slice(None)) -> AxisScale:
-        """Take over an axis of a HyperSpy signal, or some of its positions."""
+        """Take over an axis of a HyperSpy signal.
+
+        Parameters
+        ----------
+        axis : hyperspy axis
+            Axis of a signal.
+        chosen : slice or int array, optional
+            Positions to keep; default: all.
+
+        Returns
+        -------
+        AxisScale
+            Name, units and positions.
+        """
         name, units = (v if isinstance(v, str) else "" for v in (axis.name, axis.units))
         scale = float(getattr(axis, "scale", 1.0))
         return cls(name, units, np.asarray(axis.axis, float)[chosen], scale)
