@@ -84,6 +84,13 @@ METHODS_OF_TYPES = {
     "RDF": ("coordination_number", "mean_distance"),
 }
 
+# Figures of HyperSpy that refuse results which a lazily loaded file holds.
+PLOTS = tuple(
+    f"plot_{source}_{part}"
+    for source in ("decomposition", "bss")
+    for part in ("factors", "loadings", "results")
+)
+
 _lock = threading.RLock()
 _wrapped: list[str] = []
 _attached: list[str] = []
@@ -356,9 +363,29 @@ def _explain_methods_of_types(cls: Any) -> None:
                 setattr(cls, name, _OfOtherType(name, signal_type))
 
 
+def _read_results_before(cls: Any, name: str) -> None:
+    """Let a figure of HyperSpy draw results of this package from lazy files, too."""
+    original = getattr(cls, name, None)
+    if original is None or hasattr(original, "_sparsedecomp"):
+        return
+
+    @functools.wraps(original)
+    def plot(self, *args, **kwargs):
+        from .extension.learning_results import read, read_into_memory
+
+        if algorithms.find(read(self, "decomposition_algorithm")) is not None:
+            read_into_memory(self)
+        return original(self, *args, **kwargs)
+
+    plot._sparsedecomp = True  # type: ignore[attr-defined]
+    setattr(cls, name, plot)
+
+
 def _attach_methods(cls: Any) -> None:
     if _name_of(cls) == "hyperspy.signal.BaseSignal":
         _explain_methods_of_types(cls)
+        for name in PLOTS:
+            _read_results_before(cls, name)
     for name, target in METHODS.get(_name_of(cls), {}).items():
         ours = f"{_name_of(cls)}.{name}"
         if ours in _attached:

@@ -90,6 +90,21 @@ def matrices(
     return np.asarray(factors), np.asarray(loadings)
 
 
+def read_into_memory(signal: BaseSignal) -> None:
+    """Compute the matrices that a lazily loaded file holds, and keep them.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.BaseSignal
+        Signal that may have been decomposed.
+    """
+    for name in (name for pair in SOURCES.values() for name in pair):
+        value = read(signal, name)
+        if hasattr(value, "dask"):
+            target = signal.learning_results
+            vars(target)[_attribute(target, name)] = value.compute()
+
+
 def entries(signal: BaseSignal) -> set[str]:
     """Return the names of all entries that the last decomposition set.
 

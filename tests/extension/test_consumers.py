@@ -1,6 +1,7 @@
 """What HyperSpy does with `learning_results` afterwards: plots, models, files."""
 
 import hyperspy.api as hs
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -122,3 +123,44 @@ def test_normalisation_and_cropping(complete):
     np.testing.assert_allclose(after, before, rtol=1e-6)
     complete.learning_results.crop_decomposition_dimension(2)
     assert complete.learning_results.factors.shape == (30, 2)
+
+
+def test_results_of_a_lazily_loaded_file_are_drawn(complete, tmp_path):
+    s = complete
+    s.blind_source_separation(2, print_info=False)
+    s.save(tmp_path / "decomposed.hspy")
+    lazy = hs.load(tmp_path / "decomposed.hspy", lazy=True)
+    expected = np.asarray(lazy.learning_results.loadings)
+    for source in ("decomposition", "bss"):
+        for part in ("factors", "loadings", "results"):
+            getattr(lazy, f"plot_{source}_{part}")()
+            plt.close("all")
+    assert isinstance(lazy.learning_results.loadings, np.ndarray)
+    np.testing.assert_array_equal(lazy.learning_results.loadings, expected)
+
+
+@pytest.mark.parametrize("algorithm", ["SVD", "nmf_so"])
+def test_masks_are_given_again_to_what_follows(signal, algorithm):
+    """The advice of the README, which holds for HyperSpy's own algorithms as well."""
+    s = signal
+    s.change_dtype("float64")
+    pixels, channels = (
+        np.zeros(shape[::-1], bool)
+        for shape in (s.axes_manager.navigation_shape, s.axes_manager.signal_shape)
+    )
+    pixels[2, 3] = channels[5] = True
+    pixels, channels = hs.signals.BaseSignal(pixels).T, hs.signals.Signal1D(channels)
+    s.decomposition(
+        algorithm=algorithm,
+        output_dimension=2,
+        navigation_mask=pixels,
+        signal_mask=channels,
+        print_info=False,
+    )
+    with pytest.raises(np.linalg.LinAlgError):
+        s.blind_source_separation(2, print_info=False)
+    s.blind_source_separation(2, mask=channels, print_info=False)
+    on_loadings = {"on_loadings": True, "mask": pixels.T, "print_info": False}
+    s.blind_source_separation(2, **on_loadings)
+    s.cluster_analysis("decomposition", n_clusters=2, navigation_mask=pixels.data)
+    assert np.isfinite(s.learning_results.cluster_labels).all()
