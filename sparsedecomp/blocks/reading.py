@@ -148,6 +148,12 @@ def on_tiles(
 
     The cast of a few rows takes little memory; that of a large block would double it.
     """
+    # Arrays that were sent to another process are read-only, for which numba would
+    # compile each kernel once more. What is shared is small.
+    shared = [
+        np.require(each, requirements="W") if isinstance(each, np.ndarray) else each
+        for each in shared
+    ]
     n = data.shape[0] if read.kept is None else read.kept.size
     step = tile_rows(data.shape[1], 8)
     parts, sums = [], None

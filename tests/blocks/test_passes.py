@@ -143,6 +143,18 @@ def test_an_error_in_a_block_comes_out(monkeypatch, error, threads):
     assert blocks.passes == 0
 
 
+def writable_or_not(X, shared):
+    """Tell for every row whether the shared array can be written."""
+    return (np.full(len(X), shared.flags.writeable),), (shared,)
+
+
+def test_read_only_arrays_are_shared_as_writable_copies(cube):
+    shared = np.ones(3)
+    shared.flags.writeable = False
+    (writable,), _ = as_blocks(cube).run(writable_or_not, shared=(shared,))
+    assert writable.all() and not shared.flags.writeable
+
+
 def test_an_error_in_a_lazy_block_comes_out():
     def explode(X):
         raise Boom("in a block")
