@@ -135,6 +135,19 @@ def test_even_noise_is_not_taken_for_uneven():
     assert largest_angle(scene.spectra, model) < 1
 
 
+@pytest.mark.parametrize("kind", ["uniform", "gaussian", "counts"])
+def test_noise_alone_is_read_a_few_times_and_not_iterated_on(rng, kind):
+    shape = (40, 50, 80)
+    noise = {
+        "uniform": lambda: rng.random(shape),
+        "gaussian": lambda: rng.standard_normal(shape),
+        "counts": lambda: rng.poisson(2.0, shape),
+    }[kind]()
+    model, _ = fitted(noise.astype(np.float32))
+    assert model.n_components_ == 1
+    assert model.n_iter_ <= 5 and model.passes_ <= 16
+
+
 def test_negative_noise_is_accepted(rng):
     cube, spectra = lines(rng)
     model, _ = fitted(cube + rng.normal(0, 3, cube.shape) - 2)
