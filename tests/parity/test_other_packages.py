@@ -15,8 +15,8 @@ import pytest
 HERE = Path(__file__).parent
 # Tests of a package: what must be installed for them, and how many run at least.
 PACKAGES = {
-    "exspy": (["exspy.tests", "requests"], 300),
-    "rsciio": (["rsciio.tests", "requests", "filelock", "xdist"], 300),
+    "exspy": (["exspy.tests", "requests"], 450),
+    "rsciio": (["rsciio.tests", "requests", "filelock", "xdist"], 150),
 }
 
 
