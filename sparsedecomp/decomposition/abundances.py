@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -310,9 +311,11 @@ def _free_minimum(H: NDArray, closed: bool) -> tuple[NDArray, NDArray]:
     """Map and offset from correlations to the minimum without ``c >= 0``."""
     inverse = np.linalg.pinv(H, hermitian=True)
     if not closed:
-        return inverse, np.zeros(len(H))
-    row = inverse.sum(axis=0)
-    return inverse - np.outer(row, row) / row.sum(), row / row.sum()
+        return inverse, np.zeros(H.shape[:-1])
+    row = inverse.sum(axis=-1)
+    total = row.sum(axis=-1, keepdims=True)
+    across = row[..., :, None] * row[..., None, :]
+    return inverse - across / total[..., None], row / total
 
 
 def support_maps(gram: NDArray, closed: bool) -> tuple[NDArray, NDArray, NDArray]:
@@ -344,22 +347,25 @@ def support_maps(gram: NDArray, closed: bool) -> tuple[NDArray, NDArray, NDArray
     known = np.zeros(2**k, bool)
     if not closed:
         maps[0], known[0] = -np.eye(k), True
-    for number in range(1, 2**k):
-        s = np.flatnonzero(number >> np.arange(k) & 1)
-        size = np.linalg.eigvalsh(H[np.ix_(s, s)])
-        known[number] = size[0] > _DEPENDENT * size[-1]
-        if not known[number]:
-            continue
-        P, q = _free_minimum(H[np.ix_(s, s)], closed)
-        slopes, constants = np.zeros((k, k)), H[:, s] @ q
-        slopes[:, s] = H[:, s] @ P
+    for size in range(1, k + 1):
+        s = np.array(list(itertools.combinations(range(k), size)))
+        part = H[s[:, :, None], s[:, None, :]]
+        extent = np.linalg.eigvalsh(part)
+        independent = extent[:, 0] > _DEPENDENT * extent[:, -1]
+        s, part = s[independent], part[independent]
+        P, q = _free_minimum(part, closed)
+        rows = np.arange(len(s))[:, None]
+        columns = H[:, s].transpose(1, 0, 2)
+        slopes, constants = np.zeros((len(s), k, k)), (columns @ q[:, :, None])[:, :, 0]
+        slopes[rows, :, s] = (columns @ P).transpose(0, 2, 1)
         slopes -= np.eye(k)
         # The slopes inside the set are equal: the Lagrange multiplier of the sum.
-        slopes -= slopes[s[0]].copy()
-        constants -= constants[s[0]]
-        slopes[s], constants[s] = 0.0, q
-        slopes[np.ix_(s, s)] = P
-        maps[number], offsets[number] = slopes, constants
+        slopes -= slopes[rows, s[:, :1]]
+        constants -= constants[rows, s[:, :1]]
+        slopes[rows, s], constants[rows, s] = 0.0, q
+        slopes[rows[:, :, None], s[:, :, None], s[:, None, :]] = P
+        numbers = (1 << s).sum(axis=1)
+        maps[numbers], offsets[numbers], known[numbers] = slopes, constants, True
     return maps, offsets, known
 
 

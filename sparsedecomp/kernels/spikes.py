@@ -66,18 +66,28 @@ def spike_candidates(X, roughness, unit, factor, max_width, found, level):
     n, m = X.shape
     count = 0
     taken = np.zeros(m, np.bool_)
+    starts = np.zeros(m, np.int64)
     for i in range(n):
         noise = roughness[i] * roughness[i]
+        # A run rises above the channel before it by more than this, if there is one;
+        # most channels do not.
+        least = factor * np.sqrt(2.0 * (unit * unit + noise))
+        n_starts = 1
+        for e in range(1, m):
+            if np.float64(X[i, e]) - np.float64(X[i, e - 1]) > least:
+                starts[n_starts] = e
+                n_starts += 1
         taken[:] = False
         for width in range(1, max_width + 1):
-            for e in range(m - width + 1):
+            for e in starts[:n_starts]:
+                if e > m - width:
+                    break
                 lowest = np.inf
                 free = True
                 for j in range(e, e + width):
                     lowest = min(lowest, np.float64(X[i, j]))
                     free = free and not taken[j]
-                # Most channels are no spike: the channel before is as high.
-                if not free or (e > 0 and lowest <= np.float64(X[i, e - 1])):
+                if not free:
                     continue
                 neighbour = -np.inf
                 total = 0.0

@@ -47,7 +47,9 @@ def uniform_bins(blocks: BlockMatrix, n_bins: int) -> BinnedSpectrum:
     """
     n, m = blocks.shape
     starts, row_scale = equal_bins(m, n_bins), np.ones(n)
-    gram, sums = gram_and_expectation(blocks, starts, row_scale)
+    gram, sums = blocks.once(
+        ("gram", n_bins), lambda: gram_and_expectation(blocks, starts, row_scale)
+    )
     width = np.diff(np.append(starts, m))
     # Channels that are always the same zero hold no noise.
     shape = n, int(np.count_nonzero(np.diag(gram)))

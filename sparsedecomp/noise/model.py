@@ -278,10 +278,13 @@ def find_noise(
     >>> find_noise(as_blocks(np.round(1.3 * counts + 5e3))).kind
     'estimated'
     """
-    return blocks.once(
+    model = blocks.once(
         ("noise", noise, clipping, n_bins),
         lambda: _find(blocks, noise, clipping, n_bins),
     )
+    if clipping == "auto" and not model.clipped:
+        blocks.once(("noise", noise, False, n_bins), lambda: model)
+    return model
 
 
 def count_gain(blocks: BlockMatrix) -> float:
@@ -337,7 +340,10 @@ def _poisson_model(blocks: BlockMatrix, noise: str, n_bins: int) -> NoiseModel |
     least = min(_LEAST_COUNTS, _GAUSSIAN * n)
     starts = bins_of_counts(columns, max(least, columns.sum() / n_bins))
     row_scale = poisson_row_scale(summary.row_sums)
-    gram, expected = gram_and_expectation(blocks, starts, row_scale)
+    gram, expected = blocks.once(
+        ("gram of counts", n_bins),
+        lambda: gram_and_expectation(blocks, starts, row_scale),
+    )
     pixels = effective_pixels(summary.row_sums / np.square(row_scale))
     shape = pixels, int(np.count_nonzero(expected > 0))
 

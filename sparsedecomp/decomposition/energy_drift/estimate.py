@@ -13,12 +13,13 @@ import numpy as np
 
 from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.decomposition.energy_drift.alignment import Alignment, rank_of
-from sparsedecomp.decomposition.energy_drift.pooling import plane, pool
+from sparsedecomp.decomposition.energy_drift.pooling import MOST_CELLS, plane, pool
 from sparsedecomp.noise import Finding
 from sparsedecomp.noise.signal_space import leading_directions
 
-# Pixels are put together until no more than this many are left: the drift is smooth.
-_MOST_CELLS = 1024
+# Without a sign of a drift in so few cells, no more cells are looked at; a sign is this
+# part of the gain that a drift has to have.
+_FEW_CELLS, _SIGN = 256, 0.5
 # More components than this are not looked for in aligned data.
 _MOST_COMPONENTS = 12
 # The two variances of the smooth map are free parameters: a map has to be more probable
@@ -137,25 +138,42 @@ def estimate_energy_drift(
     EnergyDrift
         After one pass over the data.
     """
-    pooled, cell, shape = pool(blocks, _MOST_CELLS)
+    pooled, cell, shape = pool(blocks, MOST_CELLS)
+    zero = np.zeros(blocks.shape[0])
+    if not unit and _noise_correlation(pooled[pooled.sum(axis=1) > 0]) > _CORRELATED:
+        return EnergyDrift(zero, 0, 0, 0.0, 0.0)
+    gains = (-np.inf, -np.inf) if required else (_LEAST_GAIN, _ALONE)
+    few, _, smaller = pool(blocks, _FEW_CELLS)
+    if not required and smaller != shape:
+        sign = _SIGN * _LEAST_GAIN
+        most, found = _search(few, smaller, unit, (sign, sign), random_state)
+        if found is None:
+            return EnergyDrift(zero, most, most, 0.0, 0.0)
+    most, found = _search(pooled, shape, unit, gains, random_state)
+    if found is None:
+        return EnergyDrift(zero, most, most, 0.0, 0.0)
+    k, shift, gain, deviation = found
+    fine = _refined(shift, shape, blocks, cell)
+    return EnergyDrift(fine - fine.mean(), k, most, gain, deviation)
+
+
+def _search(pooled, shape, unit, gains, seed):
+    """Number of components, and the fewest that shifts leave of them, with the shifts.
+
+    ``gains`` are the least that shifts must gain which leave fewer components, and
+    which leave as many.
+    """
     present = pooled.sum(axis=1) > 0
-    if not unit and _noise_correlation(pooled[present]) > _CORRELATED:
-        return EnergyDrift(np.zeros(blocks.shape[0]), 0, 0, 0.0, 0.0)
-    least, alone = (-np.inf, -np.inf) if required else (_LEAST_GAIN, _ALONE)
     most = rank_of(pooled[present], unit)
     tried = min(most, _MOST_COMPONENTS)
-    model = Alignment(pooled, shape, unit, present, least, tried)
-    none = EnergyDrift(np.zeros(blocks.shape[0]), most, most, 0.0, 0.0)
+    model = Alignment(pooled, shape, unit, present, gains[0], tried)
     for k in range(1, tried + 1):
-        shift, gain = model.fit(k, more=k < most and not required)
-        if gain < (least if k < most else alone):
+        shift, gain = model.fit(k, more=k < most and np.isfinite(gains[0]))
+        if gain < gains[int(k == most)]:
             continue
-        if model.rank_is_at_most(k, shift, random_state):
-            fine = _refined(shift, shape, blocks, cell)
-            return EnergyDrift(
-                fine - fine.mean(), k, most, gain, model.deviation_of_bands(shift, k)
-            )
-    return none
+        if model.rank_is_at_most(k, shift, seed):
+            return most, (k, shift, gain, model.deviation_of_bands(shift, k))
+    return most, None
 
 
 def _noise_correlation(X):

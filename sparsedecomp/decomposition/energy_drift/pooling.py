@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from sparsedecomp.blocks import BlockMatrix
 
+MOST_CELLS = 1024
+"""So many cells show a drift of the energy axis, or a thickness, that is smooth."""
+
 
 def plane(blocks: BlockMatrix) -> tuple[int, int]:
     """Sizes of the plane of pixels: axes before the last are put together."""
@@ -18,6 +21,8 @@ def pool(
     blocks: BlockMatrix, most_cells: int
 ) -> tuple[NDArray[np.float64], NDArray[np.intp], tuple[int, int]]:
     """Sums of the spectra of neighbouring pixels, in one pass.
+
+    Further sums over as many or fewer cells need no other pass.
 
     Parameters
     ----------
@@ -35,19 +40,40 @@ def pool(
     shape : tuple of int
         Cells along both axes.
     """
+    finest = max(most_cells, MOST_CELLS)
+    cell, fine, size = _cells(blocks, finest)
+    pooled = blocks.once(
+        ("cell sums", finest), lambda: _sums(blocks, cell, fine[0] * fine[1])
+    )
+    if most_cells == finest:
+        return pooled, cell, fine
+    cell, shape, larger = _cells(blocks, most_cells)
+    # Sizes of cells are powers of two: each cell is one of the finer ones or several.
+    y, x = larger[0] // size[0], larger[1] // size[1]
+    padded = np.zeros((shape[0] * y, shape[1] * x, pooled.shape[1]))
+    padded[: fine[0], : fine[1]] = pooled.reshape(*fine, -1)
+    parts = padded.reshape(shape[0], y, shape[1], x, -1)
+    return parts.sum(axis=(1, 3)).reshape(shape[0] * shape[1], -1), cell, shape
+
+
+def _cells(blocks, most_cells):
+    """Cell of each pixel, numbers of cells along both axes, and their size."""
     ny, nx = plane(blocks)
     size = [1, 1]
     while -(-ny // size[0]) * -(-nx // size[1]) > most_cells:
         size[int(nx / size[1] > ny / size[0])] *= 2
     shape = -(-ny // size[0]), -(-nx // size[1])
     y, x = np.divmod(blocks.rows, nx)
-    cell = (y // size[0]) * shape[1] + x // size[1]
+    return y // size[0] * shape[1] + x // size[1], shape, size
+
+
+def _sums(blocks, cell, n_cells):
     (parts,), _ = blocks.unscaled().run(_cell_sums, rows=(cell,))
-    pooled = np.zeros((shape[0] * shape[1], blocks.shape[1]))
+    pooled = np.zeros((n_cells, blocks.shape[1]))
     for part in parts:
         if part is not None:
             pooled[part[0]] += part[1]
-    return pooled, cell, shape
+    return pooled
 
 
 def _cell_sums(X, cell):
