@@ -90,82 +90,96 @@ def log_edge_probability(z, other):
 
 
 @numba.njit(cache=True, nogil=True)
-def _smooth_face(x, v, q, bary_map, bary_sd, normal_map, constant, cap, b, z, e, least):
-    """Log density of one pixel on a face; fills ``b``, ``z`` and ``e``.
+def _smooth_face(
+    f, i, x, v, size, bary_map, bary_sd, normal_map, constant, cap, b, z, p, e, least
+):
+    """Log density of one pixel on a face; fills row ``i`` of four arrays.
 
+    The rows are the coordinates ``b``, their distances ``z`` from the facets, the
+    logarithms ``p`` of the probabilities and the perpendicular coordinates ``e``.
     Returns the log density, or minus infinity once it is certainly below ``least``,
     and the index of the facet that limits the cap, -1 without cap.
     """
     D = x.shape[0]
+    q = size[f]
+    log_density = constant[f] - 0.5 * (D - q + 1) * math.log(v)
+    farthest = 2 * v * (log_density - least)
     square = 0.0
     for a in range(D - q + 1):
-        total = normal_map[a, D]
+        total = normal_map[f, a, D]
         for m in range(D):
-            total += normal_map[a, m] * x[m]
-        e[a] = total
+            total += normal_map[f, a, m] * x[m]
+        e[i, a] = total
         square += total * total
-    log_density = constant - 0.5 * square / v - 0.5 * (D - q + 1) * math.log(v)
+        if square > farthest:
+            return -math.inf, -1
+    log_density -= 0.5 * square / v
     if log_density < least:
         return -math.inf, -1
     if q == 1:
-        b[0] = 1.0
-        z[0] = math.inf
+        b[i, 0] = 1.0
+        z[i, 0] = math.inf
         return log_density, -1
     sd = math.sqrt(v)
     worst = 0
     for j in range(q):
-        total = bary_map[j, D]
+        total = bary_map[f, j, D]
         for m in range(D):
-            total += bary_map[j, m] * x[m]
-        b[j] = total
-        z[j] = total / (bary_sd[j] * sd)
-        if z[j] < z[worst]:
+            total += bary_map[f, j, m] * x[m]
+        b[i, j] = total
+        z[i, j] = total / (bary_sd[f, j] * sd)
+        if z[i, j] < z[i, worst]:
             worst = j
-    if z[worst] < 0 and log_density - 0.5 * z[worst] * z[worst] < least:
+    if z[i, worst] < 0 and log_density - 0.5 * z[i, worst] ** 2 < least:
         return -math.inf, -1
     if q == 2:
-        return log_density + log_edge_probability(z[0], z[1]), -1
+        p[i, 0] = log_edge_probability(z[i, 0], z[i, 1])
+        return log_density + p[i, 0], -1
     inside = 0.0
     for j in range(q):
-        if z[j] < 8:
-            inside += log_normal_probability(z[j])
-    limit = cap - 0.5 * (q - 1) * math.log(v) - 0.5 * min(z[worst], 0.0) ** 2
+        if z[i, j] < 8:
+            p[i, j] = log_normal_probability(z[i, j])
+            inside += p[i, j]
+    limit = cap[f] - 0.5 * (q - 1) * math.log(v) - 0.5 * min(z[i, worst], 0.0) ** 2
     if inside > limit:
         return log_density + limit, worst
     return log_density + inside, -1
 
 
 @numba.njit(cache=True, nogil=True)
-def _lattice_face(x, v, W, centre, radius, grid, u, p, least):
-    """Log density of one pixel on a small face; fills ``u`` and the shares ``p``."""
+def _lattice_face(f, i, x, v, whiten, centre, radius, first, last, grid, u, p, least):
+    """Log density of one pixel on a small face.
+
+    Fills row ``i`` of ``u`` and the shares ``p`` of the face's lattice points.
+    """
     D = x.shape[0]
     away = 0.0
     square = 0.0
     for a in range(D):
         total = 0.0
         for m in range(D):
-            total += W[a, m] * x[m]
-        u[a] = total
-        away += (total - centre[a]) ** 2
+            total += whiten[f, a, m] * x[m]
+        u[i, a] = total
+        away += (total - centre[f, a]) ** 2
         square += total * total
-    gap = max(math.sqrt(away) - radius, 0.0)
+    gap = max(math.sqrt(away) - radius[f], 0.0)
     constant = -D * (_HALF_LOG_2PI + 0.5 * math.log(v))
     if constant - 0.5 * gap * gap / v < least:
         return -math.inf
     top = -math.inf
-    for i in range(grid.shape[0]):
+    for g in range(first, last):
         total = square
         for a in range(D):
-            total += grid[i, a] * (grid[i, a] - 2 * u[a])
-        p[i] = -0.5 * total / v
-        top = max(top, p[i])
+            total += grid[g, a] * (grid[g, a] - 2 * u[i, a])
+        p[g] = -0.5 * total / v
+        top = max(top, p[g])
     total = 0.0
-    for i in range(grid.shape[0]):
-        p[i] = math.exp(p[i] - top) if p[i] > top - _NEGLIGIBLE else 0.0
-        total += p[i]
-    for i in range(grid.shape[0]):
-        p[i] /= total
-    return constant + top + math.log(total / grid.shape[0])
+    for g in range(first, last):
+        p[g] = math.exp(p[g] - top) if p[g] > top - _NEGLIGIBLE else 0.0
+        total += p[g]
+    for g in range(first, last):
+        p[g] /= total
+    return constant + top + math.log(total / (last - first))
 
 
 @numba.njit(cache=True, nogil=True)
@@ -173,7 +187,6 @@ def face_log_densities(
     L,
     X,
     variance,
-    log_share,
     log_whiten,
     size,
     bary_map,
@@ -194,14 +207,11 @@ def face_log_densities(
     ----------
     L : (n_pixels, n_faces) float64 array
         Overwritten with the log densities; minus infinity where the face contributes
-        less than 1e-10 to the mixture with the shares of ``log_share``.
+        less than 1e-10 to the mixture, with any shares.
     X : (n_pixels, D) array
         Coordinates of the pixels.
     variance : (n_pixels,) array
         Factor of the error covariance of each pixel.
-    log_share : (n_faces,) array
-        Logarithm of the share of pixels on each face; with zeros no face is skipped
-        that could contribute with any shares.
     log_whiten : (n_faces,) array
         Logarithm of the determinant of the whitening of each face.
     size, bary_map, bary_sd, normal_map, log_constant, log_cap, grid_start, grid_stop, \
@@ -209,11 +219,9 @@ grid, whiten, centre, radius : arrays
         Description of the faces, see the docstring of the module.
     """
     n, D = X.shape
-    n_faces = size.shape[0]
     K = bary_sd.shape[1]
-    b = np.empty(K)
-    z = np.empty(K)
-    e = np.empty(D + 1)
+    b, z, q = np.empty((1, K)), np.empty((1, K)), np.empty((1, K))
+    e = np.empty((1, D + 1))
     p = np.empty(max(grid.shape[0], 1))
     x = np.empty(D)
     for i in range(n):
@@ -221,43 +229,40 @@ grid, whiten, centre, radius : arrays
             x[m] = X[i, m]
         v = float(variance[i])
         best = -math.inf
-        for f in range(n_faces):
-            shift = log_whiten[f] + log_share[f]
-            least = best - _NEGLIGIBLE - shift
-            if grid_stop[f] > grid_start[f]:
+        # Large faces first: where they are far away, so are the faces of theirs.
+        for f in range(size.shape[0] - 1, -1, -1):
+            first, last = grid_start[f], grid_stop[f]
+            least = best - _NEGLIGIBLE - log_whiten[f]
+            if last > first:
                 value = _lattice_face(
-                    x,
-                    v,
-                    whiten[f],
-                    centre[f],
-                    radius[f],
-                    grid[grid_start[f] : grid_stop[f]],
-                    e,
-                    p,
-                    least,
+                    f, 0, x, v, whiten, centre, radius, first, last, grid, e, p, least
                 )
             else:
                 value, _ = _smooth_face(
+                    f,
+                    0,
                     x,
                     v,
-                    size[f],
-                    bary_map[f],
-                    bary_sd[f],
-                    normal_map[f],
-                    log_constant[f],
-                    log_cap[f],
+                    size,
+                    bary_map,
+                    bary_sd,
+                    normal_map,
+                    log_constant,
+                    log_cap,
                     b,
                     z,
+                    q,
                     e,
                     least,
                 )
             L[i, f] = value + log_whiten[f]
-            best = max(best, value + shift)
+            best = max(best, L[i, f])
 
 
 @numba.njit(cache=True, nogil=True)
 def face_slopes(
-    total_smooth,
+    log_likelihood,
+    likeliest,
     normal_bary,
     push_bary,
     normal_push,
@@ -265,9 +270,11 @@ def face_slopes(
     free,
     point_share,
     lattice_share,
-    R,
     X,
     variance,
+    weight,
+    log_share,
+    log_whiten,
     size,
     bary_map,
     bary_sd,
@@ -282,12 +289,18 @@ def face_slopes(
     centre,
     radius,
 ):
-    """Sums over pixels that give the gradient with respect to the vertices.
+    """Likelihood of pixels, and sums that give its gradient by the vertices.
+
+    The sums are over the pixels, weighted by the responsibility of the face for each
+    of them times the weight of the pixel.
 
     Parameters
     ----------
-    total_smooth : (n_faces,) float64 array
-        Overwritten with the sum of the responsibilities.
+    log_likelihood : (n_pixels,) float64 array
+        Overwritten with the logarithm of the density of each pixel on all faces.
+    likeliest : (n_pixels,) int64 array
+        A face that is likely for each pixel, which saves time; overwritten with the
+        most likely one.
     normal_bary : (n_faces, D, K) float64 array
         Sum of perpendicular coordinates times barycentric ones, over the variance.
     push_bary : (n_faces, K, K) float64 array
@@ -297,31 +310,30 @@ def face_slopes(
     curvature : (n_faces, K) float64 array
         Sum of ``z`` times the derivative with respect to ``z``.
     free : (n_faces,) float64 array
-        Sum of the responsibilities of pixels to which no cap applies.
+        Sum over pixels to which no cap applies.
     point_share : (n_faces, D, K) float64 array
         Sum of whitened pixels times mean barycentric coordinates, over the variance;
         small faces only.
     lattice_share : (n_points,) float64 array
         Sum of the weights of each lattice point, over the variance; small faces only.
-    R : (n_pixels, n_faces) float64 array
-        Responsibility of each face for each pixel, times the weight of the pixel.
+    weight : (n_pixels,) array
+        Number of pixels that each stands for.
+    log_share : (n_faces,) array
+        Logarithm of the share of pixels on each face.
     grid_share : (n_points, K) float64 array
         Barycentric coordinates of the lattice points.
-    X, variance, size, bary_map, bary_sd, normal_map, log_constant, log_cap, \
-grid_start, grid_stop, grid, whiten, centre, radius : arrays
+    X, variance, log_whiten, size, bary_map, bary_sd, normal_map, log_constant, \
+log_cap, grid_start, grid_stop, grid, whiten, centre, radius : arrays
         As in `face_log_densities`.
     """
     n, D = X.shape
-    n_faces = size.shape[0]
-    K = bary_sd.shape[1]
-    b = np.empty(K)
-    z = np.empty(K)
-    e = np.empty(D + 1)
+    n_faces, K = bary_sd.shape
+    b, z, e = np.empty((n_faces, K)), np.empty((n_faces, K)), np.empty((n_faces, D + 1))
+    log_inside = np.empty((n_faces, K))
+    face, capped = np.empty(n_faces, np.int64), np.empty(n_faces, np.int64)
+    log_density = np.empty(n_faces)
     p = np.empty(max(grid.shape[0], 1))
-    mean = np.empty(K)
-    slope = np.empty(K)
-    x = np.empty(D)
-    total_smooth[:] = 0.0
+    mean, slope, x = np.empty(K), np.empty(K), np.empty(D)
     normal_bary[:] = 0.0
     push_bary[:] = 0.0
     normal_push[:] = 0.0
@@ -333,71 +345,99 @@ grid_start, grid_stop, grid, whiten, centre, radius : arrays
         for m in range(D):
             x[m] = X[i, m]
         v = float(variance[i])
-        for f in range(n_faces):
-            r = R[i, f]
-            if r < 1e-10:
+        best = -math.inf
+        count = 0
+        leading = likeliest[i]
+        for number in range(-1, n_faces):
+            f = leading if number < 0 else number
+            if number == leading:
                 continue
-            q = size[f]
-            if grid_stop[f] > grid_start[f]:
-                first = grid_start[f]
-                count = grid_stop[f] - first
-                _lattice_face(
+            shift = log_whiten[f] + log_share[f]
+            least = best - _NEGLIGIBLE - shift
+            first, last = grid_start[f], grid_stop[f]
+            if last > first:
+                value = _lattice_face(
+                    f,
+                    count,
                     x,
                     v,
-                    whiten[f],
-                    centre[f],
-                    radius[f],
-                    grid[first : first + count],
+                    whiten,
+                    centre,
+                    radius,
+                    first,
+                    last,
+                    grid,
                     e,
                     p,
-                    -math.inf,
+                    least,
                 )
+            else:
+                value, capped[count] = _smooth_face(
+                    f,
+                    count,
+                    x,
+                    v,
+                    size,
+                    bary_map,
+                    bary_sd,
+                    normal_map,
+                    log_constant,
+                    log_cap,
+                    b,
+                    z,
+                    log_inside,
+                    e,
+                    least,
+                )
+            if value == -math.inf:
+                continue
+            face[count] = f
+            log_density[count] = value + shift
+            if value + shift > best:
+                best = value + shift
+                likeliest[i] = f
+            count += 1
+        total = 0.0
+        for c in range(count):
+            log_density[c] = math.exp(log_density[c] - best)
+            total += log_density[c]
+        log_likelihood[i] = best + math.log(total)
+        for c in range(count):
+            r = weight[i] * log_density[c] / total
+            if r < 1e-10:
+                continue
+            f = face[c]
+            q = size[f]
+            first, last = grid_start[f], grid_stop[f]
+            if last > first:
                 mean[:] = 0.0
-                for g in range(count):
+                for g in range(first, last):
                     if p[g] > 0:
-                        lattice_share[first + g] += r / v * p[g]
+                        lattice_share[g] += r / v * p[g]
                         for j in range(q):
-                            mean[j] += p[g] * grid_share[first + g, j]
+                            mean[j] += p[g] * grid_share[g, j]
                 for a in range(D):
                     for j in range(q):
-                        point_share[f, a, j] += r / v * e[a] * mean[j]
+                        point_share[f, a, j] += r / v * e[c, a] * mean[j]
                 continue
-            value, capped = _smooth_face(
-                x,
-                v,
-                q,
-                bary_map[f],
-                bary_sd[f],
-                normal_map[f],
-                log_constant[f],
-                log_cap[f],
-                b,
-                z,
-                e,
-                -math.inf,
-            )
-            total_smooth[f] += r
-            if capped < 0:
+            if capped[c] < 0:
                 free[f] += r
-            inside = log_edge_probability(z[0], z[1]) if q == 2 else 0.0
             for j in range(q):
                 hazard = 0.0
-                if capped >= 0:
-                    if j == capped:
-                        hazard = -min(z[j], 0.0)
-                elif q == 2:
-                    hazard = math.exp(-0.5 * z[j] * z[j] - _HALF_LOG_2PI - inside)
-                elif q > 2 and z[j] < 8:
-                    below = log_normal_probability(z[j])
-                    hazard = math.exp(-0.5 * z[j] * z[j] - _HALF_LOG_2PI - below)
+                if capped[c] >= 0:
+                    if j == capped[c]:
+                        hazard = -min(z[c, j], 0.0)
+                elif q > 1 and (q == 2 or z[c, j] < 8):
+                    below = log_inside[c, 0 if q == 2 else j]
+                    hazard = math.exp(-0.5 * z[c, j] ** 2 - _HALF_LOG_2PI - below)
                 slope[j] = 0.0
                 if hazard != 0.0:
                     slope[j] = r * hazard / (bary_sd[f, j] * math.sqrt(v))
-                    curvature[f, j] += r * hazard * z[j]
+                    curvature[f, j] += r * hazard * z[c, j]
             for a in range(D - q + 1):
                 for j in range(q):
-                    normal_bary[f, a, j] += r / v * e[a] * b[j]
-                    normal_push[f, a, j] += e[a] * slope[j]
+                    normal_bary[f, a, j] += r / v * e[c, a] * b[c, j]
+                    normal_push[f, a, j] += e[c, a] * slope[j]
             for j in range(q):
                 for m in range(q):
-                    push_bary[f, j, m] += slope[j] * b[m]
+                    push_bary[f, j, m] += slope[j] * b[c, m]

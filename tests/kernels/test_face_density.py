@@ -64,13 +64,12 @@ def parts(mixture, vertices):
     )
 
 
-def log_densities(run, mixture, vertices, dtype=np.float64, log_share=None):
+def log_densities(run, mixture, vertices, dtype=np.float64):
     log_whiten, cells, geometry, whiten = parts(mixture, vertices)
     cloud = mixture.cloud
     L = np.empty((len(cloud.points), len(cells)))
-    share = np.zeros(len(cells)) if log_share is None else log_share
     points, variance = cloud.points.astype(dtype), cloud.variance.astype(dtype)
-    run(face_log_densities, L, points, variance, share, log_whiten, *geometry.arrays())
+    run(face_log_densities, L, points, variance, log_whiten, *geometry.arrays())
     return L, cells, whiten
 
 
@@ -196,7 +195,7 @@ def test_small_faces_without_a_lattice_are_capped(run, rng, k, edge):
     geometry = face_geometry(mixture.faces, vertices, chosen, whiten, none)
     cloud = mixture.cloud
     L = np.empty((len(cloud.points), len(chosen)))
-    scales = cloud.variance, np.zeros(len(chosen)), log_whiten
+    scales = cloud.variance, log_whiten
     run(face_log_densities, L, cloud.points, *scales, *geometry.arrays())
     for i, f in zip(*np.nonzero(np.isfinite(L)), strict=True):
         covariance = cloud.variance[i] * np.linalg.inv(whiten[f].T @ whiten[f])

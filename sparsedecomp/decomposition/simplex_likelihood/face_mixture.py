@@ -11,13 +11,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from sparsedecomp.decomposition.simplex_likelihood.faces import (
-    FaceGeometry,
-    edges,
     face_geometry,
     faces_of_simplex,
-    gram_inverse,
-    inverse_edges,
-    perpendicular,
 )
 from sparsedecomp.decomposition.simplex_likelihood.pixel_cloud import PixelCloud
 from sparsedecomp.decomposition.simplex_likelihood.shares import fit_shares
@@ -57,6 +52,18 @@ class Fit(NamedTuple):
     objective: float
     log_likelihood: NDArray[np.float64]
     share: NDArray[np.float64]
+
+
+class FaceSums(NamedTuple):
+    """Sums over the pixels, see `sparsedecomp.kernels.face_density.face_slopes`."""
+
+    normal_bary: NDArray[np.float64]
+    push_bary: NDArray[np.float64]
+    normal_push: NDArray[np.float64]
+    curvature: NDArray[np.float64]
+    free: NDArray[np.float64]
+    point_share: NDArray[np.float64]
+    lattice_share: NDArray[np.float64]
 
 
 class FaceMixture:
@@ -146,21 +153,6 @@ class FaceMixture:
                 cells[f] = count
         return cells
 
-    def log_densities(
-        self,
-        vertices: NDArray[np.float64],
-        geometry: FaceGeometry,
-        log_share: NDArray[np.float64],
-        log_whiten: NDArray[np.float64],
-    ) -> NDArray[np.float64]:
-        """Log density of the pixels on each face, without the shares (n, n_faces)."""
-        cloud = self.cloud
-        L = np.empty((len(cloud.points), len(log_share)))
-        face_log_densities(
-            L, cloud.points, cloud.variance, log_share, log_whiten, *geometry.arrays()
-        )
-        return L
-
     def score(self, vertices: NDArray[np.float64]) -> Fit:
         """Likelihood of a simplex, with noise and shares of its own.
 
@@ -197,7 +189,11 @@ class FaceMixture:
         cells = self.lattice_cells(vertices, whiten)
         every = np.arange(len(self.faces))
         geometry = face_geometry(self.faces, vertices, every, whiten, cells)
-        L = self.log_densities(vertices, geometry, np.zeros(len(every)), log_whiten)
+        cloud = self.cloud
+        L = np.empty((len(cloud.points), len(every)))
+        face_log_densities(
+            L, cloud.points, cloud.variance, log_whiten, *geometry.arrays()
+        )
         return L, (whiten, log_whiten, cells)
 
     def _score(self, vertices):
@@ -280,13 +276,14 @@ class FaceMixture:
         log_share = np.log(share[chosen])
         scale = np.abs(vertices - vertices.mean(axis=0)).mean()
         n = self.n_pixels
+        likeliest = np.zeros(len(self.cloud.points), np.int64)
 
         def negative(x):
             if not np.abs(x).max() < _FARTHEST:
                 return _UNLIKELY, np.zeros_like(x)
             V = x.reshape(k, D) * scale
             value, slope = self._value_and_slope(
-                V, chosen, log_share, whiten, log_whiten[chosen], cells
+                V, chosen, log_share, whiten, log_whiten[chosen], cells, likeliest
             )
             return -value / n, -slope.ravel() * (scale / n)
 
@@ -304,73 +301,72 @@ class FaceMixture:
         )
         return result.x.reshape(k, D) * scale
 
-    def _value_and_slope(self, V, chosen, log_share, whiten, log_whiten, cells):
-        geometry = face_geometry(self.faces, V, chosen, whiten, cells)
-        L = self.log_densities(V, geometry, log_share, log_whiten)
-        L += log_share
-        top = L.max(axis=1, keepdims=True)
-        np.exp(L - top, out=L)
-        total = L.sum(axis=1)
-        weight = self.cloud.weight
-        value = weight @ (top[:, 0] + np.log(total))
-        L *= (weight / total)[:, None]
-        slope = self._slopes(V, L, geometry, chosen)
-        penalty, penalty_slope = self._penalty(V)
-        return float(value - penalty), slope - penalty_slope
-
-    def _slopes(self, V, R, geometry, chosen):
-        """Gradient of the likelihood with respect to the vertices."""
+    def _value_and_slope(
+        self, V, chosen, log_share, whiten, log_whiten, cells, likeliest=None
+    ):
+        """The likelihood less the penalty, and its gradient by the vertices."""
         k, D = V.shape
-        n, points = len(chosen), len(geometry.grid)
-        total, free, lattice_share = np.zeros(n), np.zeros(n), np.zeros(points)
-        normal_bary, normal_push = np.zeros((n, D, k)), np.zeros((n, D, k))
-        push_bary, curvature = np.zeros((n, k, k)), np.zeros((n, k))
-        point_share = np.zeros((n, D, k))
+        cloud = self.cloud
+        geometry = face_geometry(self.faces, V, chosen, whiten, cells)
+        n, pixels = len(chosen), len(cloud.points)
+        sums = FaceSums(
+            normal_bary=np.empty((n, D, k)),
+            push_bary=np.empty((n, k, k)),
+            normal_push=np.empty((n, D, k)),
+            curvature=np.empty((n, k)),
+            free=np.empty(n),
+            point_share=np.empty((n, D, k)),
+            lattice_share=np.empty(len(geometry.grid)),
+        )
+        log_likelihood = np.empty(pixels)
         face_slopes(
-            total,
-            normal_bary,
-            push_bary,
-            normal_push,
-            curvature,
-            free,
-            point_share,
-            lattice_share,
-            R,
-            self.cloud.points,
-            self.cloud.variance,
+            log_likelihood,
+            np.zeros(pixels, np.int64) if likeliest is None else likeliest,
+            *sums,
+            cloud.points,
+            cloud.variance,
+            cloud.weight,
+            log_share,
+            log_whiten,
             *geometry.arrays(with_shares=True),
         )
+        penalty, penalty_slope = self._penalty(V)
+        slope = self._slopes(V, geometry, sums)
+        value = cloud.weight @ log_likelihood
+        return float(value - penalty), slope - penalty_slope
+
+    def _slopes(self, V, geometry, sums):
+        """Gradient of the likelihood by the vertices."""
+        D = V.shape[1]
         slope = np.zeros_like(V)
-        for q in np.unique(geometry.size):
-            rows = np.flatnonzero(geometry.size == q)
-            face = np.array([self.faces[chosen[i]] for i in rows])
-            W, d = geometry.whiten[rows], q - 1
-            Y = V[face] @ W.transpose(0, 2, 1)
-            M, _ = edges(Y)
-            B, _ = inverse_edges(M)
-            N = perpendicular(M)
+        for group in geometry.groups:
+            rows, N, B, H1 = group.rows, group.normal, group.inverse, group.gram_inverse
+            q = group.face.shape[1]
+            d = q - 1
             back = N.transpose(0, 2, 1)
-            G = back @ normal_bary[rows, : D - d, :q]
+            G = back @ sums.normal_bary[rows, : D - d, :q]
             if d:
                 # Columns of `MB` are the derivatives of the coordinates, of `DH` the
                 # rows of the edge coordinates.
                 MB = B.transpose(0, 2, 1)
-                G -= MB @ push_bary[rows, :q, :q]
-                bend = curvature[rows, :q] / np.square(geometry.bary_sd[rows, :q])
-                H1 = gram_inverse(M)
+                G -= MB @ sums.push_bary[rows, :q, :q]
+                bend = sums.curvature[rows, :q] / np.square(geometry.bary_sd[rows, :q])
                 DH = np.concatenate([-H1.sum(axis=1, keepdims=True), H1], axis=1)
-                edge = back @ (normal_push[rows, : D - d, :q] @ DH)
-                edge -= free[rows, None, None] * (M.transpose(0, 2, 1) @ H1)
+                edge = back @ (sums.normal_push[rows, : D - d, :q] @ DH)
+                edge -= sums.free[rows, None, None] * MB[:, :, 1:]
                 edge += (MB * bend[:, None, :]) @ DH
                 G[:, :, 1:] += edge
                 G[:, :, 0] -= edge.sum(axis=2)
-            for i, g, y in zip(rows, G, Y, strict=True):
-                first, last = geometry.grid_start[i], geometry.grid_stop[i]
-                if last > first:
-                    A = geometry.grid_share[first:last, :q]
-                    inner = (A * lattice_share[first:last, None]).T @ A
-                    g[:] = point_share[i, :, :q] - y.T @ inner
-            np.add.at(slope, face, (W.transpose(0, 2, 1) @ G).transpose(0, 2, 1))
+            for i in np.flatnonzero(
+                geometry.grid_stop[rows] > geometry.grid_start[rows]
+            ):
+                row = rows[i]
+                first, last = geometry.grid_start[row], geometry.grid_stop[row]
+                A = geometry.grid_share[first:last, :q]
+                inner = (A * sums.lattice_share[first:last, None]).T @ A
+                G[i] = sums.point_share[row, :, :q] - group.corners[i].T @ inner
+            unwhitened = geometry.whiten[rows].transpose(0, 2, 1) @ G
+            np.add.at(slope, group.face, unwhitened.transpose(0, 2, 1))
         return slope
 
     def _penalty(self, vertices):

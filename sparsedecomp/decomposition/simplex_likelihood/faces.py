@@ -4,21 +4,50 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Faces of up to this many vertices are all used; of larger simplices only small faces,
-# the facets and the whole, whose number stays below a few thousand.
-_ALL_FACES, _FEW_VERTICES = 12, 4
+# Simplices of more faces than this have only the whole, its facets, and the smallest
+# faces as far as there are no more of them: time grows with their number.
+_MOST_FACES = 600
+
+
+class FaceGroup(NamedTuple):
+    """Whitened faces of as many vertices.
+
+    Attributes
+    ----------
+    rows : (n,) int array
+        Rows of the faces in the arrays of `FaceGeometry`.
+    face : (n, q) int array
+        Vertices of each face.
+    corners : (n, q, D) array
+        Their whitened places.
+    inverse : (n, q, D) array
+        Maps from displacements to barycentric coordinates.
+    gram_inverse : (n, q - 1, q - 1) array
+        Inverse Gram matrices of the edges.
+    normal : (n, D - q + 1, D) array
+        Orthonormal rows perpendicular to the faces.
+    """
+
+    rows: NDArray[np.intp]
+    face: NDArray[np.intp]
+    corners: NDArray[np.float64]
+    inverse: NDArray[np.float64]
+    gram_inverse: NDArray[np.float64]
+    normal: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class FaceGeometry:
-    """Arrays that describe faces to `sparsedecomp.kernels.face_density`."""
+    """Faces by size, and arrays for `sparsedecomp.kernels.face_density`."""
+
+    groups: list[FaceGroup]
 
     size: NDArray[np.int64]
     bary_map: NDArray[np.float64]
@@ -36,7 +65,7 @@ class FaceGeometry:
 
     def arrays(self, with_shares: bool = False) -> tuple[NDArray, ...]:
         """The arrays in the order of the kernels' arguments."""
-        names = [field.name for field in fields(self)]
+        names = [field.name for field in fields(self) if field.name != "groups"]
         if not with_shares:
             names.remove("grid_share")
         return tuple(getattr(self, name) for name in names)
@@ -44,10 +73,12 @@ class FaceGeometry:
 
 def faces_of_simplex(k: int) -> list[tuple[int, ...]]:
     """Vertices of the faces of a simplex of ``k`` vertices, smallest faces first."""
-    sizes: Iterable[int] = range(1, k + 1)
-    if k > _ALL_FACES:
-        sizes = (*range(1, _FEW_VERTICES + 1), k - 1, k)
-    return [f for q in sizes for f in itertools.combinations(range(k), q)]
+    sizes = {1, k - 1, k} - {0}
+    for q in range(2, k - 1):
+        if sum(math.comb(k, each) for each in (*sizes, q)) > _MOST_FACES:
+            break
+        sizes.add(q)
+    return [f for q in sorted(sizes) for f in itertools.combinations(range(k), q)]
 
 
 @cache
@@ -103,6 +134,7 @@ def face_geometry(
     log_constant, log_cap = np.zeros(n), np.zeros(n)
     start, stop = np.zeros(n, int), np.zeros(n, int)
     centre, radius = np.zeros((n, D)), np.zeros(n)
+    groups: list[FaceGroup] = []
     grids, shares, used = [np.zeros((0, D))], [np.zeros((0, k))], 0
     W = whiten[chosen]
     for q in np.unique(size):
@@ -110,14 +142,19 @@ def face_geometry(
         face = np.array([faces[chosen[i]] for i in rows])
         Wq, d = W[rows], q - 1
         Y = vertices[face] @ Wq.transpose(0, 2, 1)
-        M, first = edges(Y)
-        B, H = inverse_edges(M)
+        M, first = Y[:, 1:] - Y[:, :1], Y[:, 0]
+        H = M @ M.transpose(0, 2, 1)
+        # Edges may nearly be dependent.
+        inverse = np.linalg.inv(H * (1 + 1e-10 * np.eye(d)))
+        part = inverse @ M
+        B = np.concatenate([-part.sum(axis=1, keepdims=True), part], axis=1)
         bary = B @ Wq
         bary_map[rows, :q, :D] = bary
         bary_map[rows, :q, D] = -np.einsum("fqa,fa->fq", B, first)
         bary_map[rows, 0, D] += 1
         bary_sd[rows, :q] = np.sqrt(np.square(B).sum(axis=2)) if d else 1.0
-        N = perpendicular(M)
+        N = _perpendicular(M)
+        groups.append(FaceGroup(rows, face, Y, B, inverse, N))
         normal_map[rows, : D - d, :D] = N @ Wq
         normal_map[rows, : D - d, D] = -np.einsum("fab,fb->fa", N, first)
         half = 0.5 * np.linalg.slogdet(H)[1] if d else np.zeros(len(rows))
@@ -137,6 +174,7 @@ def face_geometry(
             grids.append(points)
             shares.append(np.pad(share, [(0, 0), (0, k - q)]))
     return FaceGeometry(
+        groups=groups,
         size=size,
         bary_map=bary_map,
         bary_sd=bary_sd,
@@ -153,28 +191,7 @@ def face_geometry(
     )
 
 
-def edges(Y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Edge vectors (n, q - 1, D) of faces and their first vertices."""
-    return Y[:, 1:] - Y[:, :1], Y[:, 0]
-
-
-def gram_inverse(M: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Inverse of the Gram matrices of edges, which may nearly be dependent."""
-    H = M @ M.transpose(0, 2, 1)
-    d = H.shape[1]
-    return np.linalg.inv(H * (1 + 1e-10 * np.eye(d)))
-
-
-def inverse_edges(
-    M: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Maps (n, q, D) from whitened displacements to coordinates; Gram matrices."""
-    H = M @ M.transpose(0, 2, 1)
-    part = gram_inverse(M) @ M
-    return np.concatenate([-part.sum(axis=1, keepdims=True), part], axis=1), H
-
-
-def perpendicular(M: NDArray[np.float64]) -> NDArray[np.float64]:
+def _perpendicular(M: NDArray[np.float64]) -> NDArray[np.float64]:
     """Orthonormal rows (n, D - q + 1, D) perpendicular to edges."""
     n, d, D = M.shape
     if d == 0:

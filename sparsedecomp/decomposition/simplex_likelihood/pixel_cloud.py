@@ -9,7 +9,7 @@ simplex of their ``k`` points, whatever the thickness or the dose.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,6 +155,27 @@ class PixelCloud:
             self.brightness,
             self.projection,
             self.counts,
+        )
+
+    def thinned(self, n_pixels: int) -> PixelCloud:
+        """A sample of the pixels, the outermost ones among them, that stands for all.
+
+        Parameters
+        ----------
+        n_pixels : int
+            Most pixels in the sample.
+
+        Returns
+        -------
+        PixelCloud
+        """
+        chosen, weight = _sample(self.points, n_pixels, np.random.default_rng(0))
+        return replace(
+            self,
+            points=self.points[chosen],
+            variance=self.variance[chosen],
+            weight=self.weight[chosen] * weight,
+            rows=self.rows[chosen],
         )
 
 
