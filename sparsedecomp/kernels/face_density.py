@@ -41,6 +41,8 @@ _HALF_LOG_2PI = 0.9189385332046727
 _SQRT_HALF = 0.7071067811865476
 # A face this many nats below the most likely one contributes less than 1e-10.
 _NEGLIGIBLE = 24.0
+# Knots of the table of logarithms of probabilities; above the last one they are zero.
+_LOWEST, _HIGHEST, _SPACING = -24.0, 8.0, 1 / 32
 
 
 @numba.njit(cache=True, nogil=True)
@@ -63,6 +65,41 @@ def log_normal_probability(z):
     inverse = 1 / (z * z)
     series = -inverse * (1 - inverse * (3 - inverse * 15))
     return -0.5 * z * z - math.log(-z) - _HALF_LOG_2PI + math.log1p(series)
+
+
+def _tabulated():
+    """The logarithm at the knots, and its change by one knot along the tangent."""
+    knots = np.arange(_LOWEST, _HIGHEST + 1.5 * _SPACING, _SPACING)
+    logarithm = np.array([log_normal_probability.py_func(z) for z in knots])
+    slope = np.exp(-0.5 * knots**2 - _HALF_LOG_2PI - logarithm)
+    return np.column_stack([logarithm, slope * _SPACING])
+
+
+_TABLE = _tabulated()
+
+
+@numba.njit(cache=True, nogil=True)
+def tabulated_log_probability(z):
+    """Logarithm of the standard normal distribution function, from a table.
+
+    Parameters
+    ----------
+    z : float
+        Below 8.
+
+    Returns
+    -------
+    float
+        Logarithm with an absolute error below 1e-8, by cubic interpolation.
+    """
+    if z < _LOWEST:
+        return log_normal_probability(z)
+    place = (z - _LOWEST) / _SPACING
+    i = int(place)
+    t = place - i
+    u = 1.0 - t
+    left = u * u * ((1.0 + 2.0 * t) * _TABLE[i, 0] + t * _TABLE[i, 1])
+    return left + t * t * ((1.0 + 2.0 * u) * _TABLE[i + 1, 0] - u * _TABLE[i + 1, 1])
 
 
 @numba.njit(cache=True, nogil=True)
@@ -137,8 +174,8 @@ def _smooth_face(
         return log_density + p[i, 0], -1
     inside = 0.0
     for j in range(q):
-        if z[i, j] < 8:
-            p[i, j] = log_normal_probability(z[i, j])
+        if z[i, j] < _HIGHEST:
+            p[i, j] = tabulated_log_probability(z[i, j])
             inside += p[i, j]
     limit = cap[f] - 0.5 * (q - 1) * math.log(v) - 0.5 * min(z[i, worst], 0.0) ** 2
     if inside > limit:
@@ -229,8 +266,7 @@ grid, whiten, centre, radius : arrays
             x[m] = X[i, m]
         v = float(variance[i])
         best = -math.inf
-        # Large faces first: where they are far away, so are the faces of theirs.
-        for f in range(size.shape[0] - 1, -1, -1):
+        for f in range(size.shape[0]):
             first, last = grid_start[f], grid_stop[f]
             least = best - _NEGLIGIBLE - log_whiten[f]
             if last > first:
@@ -345,6 +381,7 @@ log_cap, grid_start, grid_stop, grid, whiten, centre, radius : arrays
         for m in range(D):
             x[m] = X[i, m]
         v = float(variance[i])
+        sd = math.sqrt(v)
         best = -math.inf
         count = 0
         leading = likeliest[i]
@@ -422,21 +459,22 @@ log_cap, grid_start, grid_stop, grid, whiten, centre, radius : arrays
                 continue
             if capped[c] < 0:
                 free[f] += r
+            over = r / v
             for j in range(q):
                 hazard = 0.0
                 if capped[c] >= 0:
                     if j == capped[c]:
                         hazard = -min(z[c, j], 0.0)
-                elif q > 1 and (q == 2 or z[c, j] < 8):
+                elif q > 1 and (q == 2 or z[c, j] < _HIGHEST):
                     below = log_inside[c, 0 if q == 2 else j]
                     hazard = math.exp(-0.5 * z[c, j] ** 2 - _HALF_LOG_2PI - below)
                 slope[j] = 0.0
                 if hazard != 0.0:
-                    slope[j] = r * hazard / (bary_sd[f, j] * math.sqrt(v))
+                    slope[j] = r * hazard / (bary_sd[f, j] * sd)
                     curvature[f, j] += r * hazard * z[c, j]
             for a in range(D - q + 1):
                 for j in range(q):
-                    normal_bary[f, a, j] += r / v * e[c, a] * b[c, j]
+                    normal_bary[f, a, j] += over * e[c, a] * b[c, j]
                     normal_push[f, a, j] += e[c, a] * slope[j]
             for j in range(q):
                 for m in range(q):

@@ -16,6 +16,7 @@ from sparsedecomp.kernels.face_density import (
     face_slopes,
     log_edge_probability,
     log_normal_probability,
+    tabulated_log_probability,
 )
 from tests.naive import face_density as naive
 
@@ -77,6 +78,12 @@ def log_densities(run, mixture, vertices, dtype=np.float64):
 def test_normal_probability_agrees_with_scipy(run, z):
     found = run(log_normal_probability, z)
     np.testing.assert_allclose(found, log_ndtr(z), rtol=1e-8)
+
+
+def test_table_of_probabilities_agrees_with_scipy(run):
+    for z in [-40.0, -24.0, -23.99, *np.linspace(-9, 7.999, 101)]:
+        found = run(tabulated_log_probability, z)
+        np.testing.assert_allclose(found, log_ndtr(z), rtol=1e-8, atol=1e-8)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ _LONGEST, _HATS = 96, 9
 _MOST_ADDED, _ROUNDS = 5, 3
 # The spectrum below the first channel continues the slope of so many.
 _SLOPE, _EDGE = 24, 10
-_STARTS, _ALTERNATIONS = 4, 30
+_STARTS, _ALTERNATIONS, _STILL = 4, 30, 1e-4
 # The second and later rounds are for numbers where the first one explains this part of
 # what one more free component does; thick specimens explain most of it at once.
 _PROMISING = 0.5
@@ -185,10 +185,13 @@ class _Scattering:
         rng = np.random.default_rng(0)
         n = len(against)
         best = (-np.inf, np.zeros(n), np.ones(_HATS) / _HATS)
+        products = gram.reshape(n, -1)
         for start in range(_STARTS):
             t = self.brightness if start == 0 else 0.3 * rng.standard_normal(n)
+            h = np.zeros(_HATS)
             for _ in range(_ALTERNATIONS):
-                curvature = np.tensordot(t**2, gram, 1)
+                last = h
+                curvature = (t**2 @ products).reshape(_HATS, _HATS)
                 ridge = 1e-9 * np.trace(curvature) * np.eye(_HATS) + 1e-300
                 h = np.linalg.solve(curvature + ridge, t @ against)
                 h = np.maximum(h if h.sum() > 0 else -h, 0)
@@ -196,6 +199,8 @@ class _Scattering:
                 information = (gram @ h) @ h
                 t = (against @ h) / np.maximum(information, 1e-12)
                 t = t - t.mean()
+                if np.abs(h - last).max() < _STILL:
+                    break
             gain = float(2 * t @ (against @ h) - t**2 @ information)
             if gain > best[0]:
                 best = (gain, np.clip(t, -1.5, 1.5), h)
