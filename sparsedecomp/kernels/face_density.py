@@ -21,6 +21,8 @@ belongs to the face. Whitening with ``C`` is part of the maps:
     Rows of ``grid`` that hold the lattice of a small face; equal for the other faces.
 ``grid`` (n_points, D) float64
     Whitened lattice points.
+``grid_share`` (n_points, K) float64
+    Barycentric coordinates of the lattice points.
 ``whiten`` (n_faces, D, D) float64
     Whitening matrix, used for small faces only.
 ``centre`` (n_faces, D), ``radius`` (n_faces,) float64
@@ -127,9 +129,7 @@ def log_edge_probability(z, other):
 
 
 @numba.njit(cache=True, nogil=True)
-def _smooth_face(
-    f, i, x, v, size, bary_map, bary_sd, normal_map, constant, cap, b, z, p, e, least
-):
+def _smooth_face(f, i, x, v, faces, b, z, p, e, least):
     """Log density of one pixel on a face; fills row ``i`` of four arrays.
 
     The rows are the coordinates ``b``, their distances ``z`` from the facets, the
@@ -137,9 +137,10 @@ def _smooth_face(
     Returns the log density, or minus infinity once it is certainly below ``least``,
     and the index of the facet that limits the cap, -1 without cap.
     """
+    size, bary_map, bary_sd, normal_map, log_constant, log_cap = faces[:6]
     D = x.shape[0]
     q = size[f]
-    log_density = constant[f] - 0.5 * (D - q + 1) * math.log(v)
+    log_density = log_constant[f] - 0.5 * (D - q + 1) * math.log(v)
     farthest = 2 * v * (log_density - least)
     square = 0.0
     for a in range(D - q + 1):
@@ -177,18 +178,20 @@ def _smooth_face(
         if z[i, j] < _HIGHEST:
             p[i, j] = tabulated_log_probability(z[i, j])
             inside += p[i, j]
-    limit = cap[f] - 0.5 * (q - 1) * math.log(v) - 0.5 * min(z[i, worst], 0.0) ** 2
+    limit = log_cap[f] - 0.5 * (q - 1) * math.log(v) - 0.5 * min(z[i, worst], 0.0) ** 2
     if inside > limit:
         return log_density + limit, worst
     return log_density + inside, -1
 
 
 @numba.njit(cache=True, nogil=True)
-def _lattice_face(f, i, x, v, whiten, centre, radius, first, last, grid, u, p, least):
+def _lattice_face(f, i, x, v, faces, u, p, least):
     """Log density of one pixel on a small face.
 
     Fills row ``i`` of ``u`` and the shares ``p`` of the face's lattice points.
     """
+    grid_start, grid_stop, grid, _, whiten, centre, radius = faces[6:]
+    first, last = grid_start[f], grid_stop[f]
     D = x.shape[0]
     away = 0.0
     square = 0.0
@@ -220,24 +223,7 @@ def _lattice_face(f, i, x, v, whiten, centre, radius, first, last, grid, u, p, l
 
 
 @numba.njit(cache=True, nogil=True)
-def face_log_densities(
-    L,
-    X,
-    variance,
-    log_whiten,
-    size,
-    bary_map,
-    bary_sd,
-    normal_map,
-    log_constant,
-    log_cap,
-    grid_start,
-    grid_stop,
-    grid,
-    whiten,
-    centre,
-    radius,
-):
+def face_log_densities(L, X, variance, log_whiten, faces):
     """Log density of every pixel on every face, shares not included.
 
     Parameters
@@ -251,11 +237,11 @@ def face_log_densities(
         Factor of the error covariance of each pixel.
     log_whiten : (n_faces,) array
         Logarithm of the determinant of the whitening of each face.
-    size, bary_map, bary_sd, normal_map, log_constant, log_cap, grid_start, grid_stop, \
-grid, whiten, centre, radius : arrays
-        Description of the faces, see the docstring of the module.
+    faces : tuple of arrays
+        Description of the faces in the order of the docstring of the module.
     """
     n, D = X.shape
+    size, _, bary_sd, _, _, _, grid_start, grid_stop, grid = faces[:9]
     K = bary_sd.shape[1]
     b, z, q = np.empty((1, K)), np.empty((1, K)), np.empty((1, K))
     e = np.empty((1, D + 1))
@@ -267,30 +253,11 @@ grid, whiten, centre, radius : arrays
         v = float(variance[i])
         best = -math.inf
         for f in range(size.shape[0]):
-            first, last = grid_start[f], grid_stop[f]
             least = best - _NEGLIGIBLE - log_whiten[f]
-            if last > first:
-                value = _lattice_face(
-                    f, 0, x, v, whiten, centre, radius, first, last, grid, e, p, least
-                )
+            if grid_stop[f] > grid_start[f]:
+                value = _lattice_face(f, 0, x, v, faces, e, p, least)
             else:
-                value, _ = _smooth_face(
-                    f,
-                    0,
-                    x,
-                    v,
-                    size,
-                    bary_map,
-                    bary_sd,
-                    normal_map,
-                    log_constant,
-                    log_cap,
-                    b,
-                    z,
-                    q,
-                    e,
-                    least,
-                )
+                value, _ = _smooth_face(f, 0, x, v, faces, b, z, q, e, least)
             L[i, f] = value + log_whiten[f]
             best = max(best, L[i, f])
 
@@ -311,19 +278,7 @@ def face_slopes(
     weight,
     log_share,
     log_whiten,
-    size,
-    bary_map,
-    bary_sd,
-    normal_map,
-    log_constant,
-    log_cap,
-    grid_start,
-    grid_stop,
-    grid,
-    grid_share,
-    whiten,
-    centre,
-    radius,
+    faces,
 ):
     """Likelihood of pixels, and sums that give its gradient by the vertices.
 
@@ -356,13 +311,11 @@ def face_slopes(
         Number of pixels that each stands for.
     log_share : (n_faces,) array
         Logarithm of the share of pixels on each face.
-    grid_share : (n_points, K) float64 array
-        Barycentric coordinates of the lattice points.
-    X, variance, log_whiten, size, bary_map, bary_sd, normal_map, log_constant, \
-log_cap, grid_start, grid_stop, grid, whiten, centre, radius : arrays
+    X, variance, log_whiten, faces : arrays
         As in `face_log_densities`.
     """
     n, D = X.shape
+    size, _, bary_sd, _, _, _, grid_start, grid_stop, grid, grid_share = faces[:10]
     n_faces, K = bary_sd.shape
     b, z, e = np.empty((n_faces, K)), np.empty((n_faces, K)), np.empty((n_faces, D + 1))
     log_inside = np.empty((n_faces, K))
@@ -391,40 +344,11 @@ log_cap, grid_start, grid_stop, grid, whiten, centre, radius : arrays
                 continue
             shift = log_whiten[f] + log_share[f]
             least = best - _NEGLIGIBLE - shift
-            first, last = grid_start[f], grid_stop[f]
-            if last > first:
-                value = _lattice_face(
-                    f,
-                    count,
-                    x,
-                    v,
-                    whiten,
-                    centre,
-                    radius,
-                    first,
-                    last,
-                    grid,
-                    e,
-                    p,
-                    least,
-                )
+            if grid_stop[f] > grid_start[f]:
+                value = _lattice_face(f, count, x, v, faces, e, p, least)
             else:
                 value, capped[count] = _smooth_face(
-                    f,
-                    count,
-                    x,
-                    v,
-                    size,
-                    bary_map,
-                    bary_sd,
-                    normal_map,
-                    log_constant,
-                    log_cap,
-                    b,
-                    z,
-                    log_inside,
-                    e,
-                    least,
+                    f, count, x, v, faces, b, z, log_inside, e, least
                 )
             if value == -math.inf:
                 continue

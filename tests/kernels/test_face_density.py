@@ -70,7 +70,7 @@ def log_densities(run, mixture, vertices, dtype=np.float64):
     cloud = mixture.cloud
     L = np.empty((len(cloud.points), len(cells)))
     points, variance = cloud.points.astype(dtype), cloud.variance.astype(dtype)
-    run(face_log_densities, L, points, variance, log_whiten, *geometry.arrays())
+    run(face_log_densities, L, points, variance, log_whiten, geometry.arrays())
     return L, cells, whiten
 
 
@@ -203,7 +203,7 @@ def test_small_faces_without_a_lattice_are_capped(run, rng, k, edge):
     cloud = mixture.cloud
     L = np.empty((len(cloud.points), len(chosen)))
     scales = cloud.variance, log_whiten
-    run(face_log_densities, L, cloud.points, *scales, *geometry.arrays())
+    run(face_log_densities, L, cloud.points, *scales, geometry.arrays())
     for i, f in zip(*np.nonzero(np.isfinite(L)), strict=True):
         covariance = cloud.variance[i] * np.linalg.inv(whiten[f].T @ whiten[f])
         corners = vertices[list(mixture.faces[f])]

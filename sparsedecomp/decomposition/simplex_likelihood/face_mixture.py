@@ -192,7 +192,7 @@ class FaceMixture:
         cloud = self.cloud
         L = np.empty((len(cloud.points), len(every)))
         face_log_densities(
-            L, cloud.points, cloud.variance, log_whiten, *geometry.arrays()
+            L, cloud.points, cloud.variance, log_whiten, geometry.arrays()
         )
         return L, (whiten, log_whiten, cells)
 
@@ -328,7 +328,7 @@ class FaceMixture:
             cloud.weight,
             log_share,
             log_whiten,
-            *geometry.arrays(with_shares=True),
+            geometry.arrays(),
         )
         penalty, penalty_slope = self._penalty(V)
         slope = self._slopes(V, geometry, sums)

@@ -63,11 +63,9 @@ class FaceGeometry:
     centre: NDArray[np.float64]
     radius: NDArray[np.float64]
 
-    def arrays(self, with_shares: bool = False) -> tuple[NDArray, ...]:
+    def arrays(self) -> tuple[NDArray, ...]:
         """The arrays in the order of the kernels' arguments."""
         names = [field.name for field in fields(self) if field.name != "groups"]
-        if not with_shares:
-            names.remove("grid_share")
         return tuple(getattr(self, name) for name in names)
 
 
