@@ -114,6 +114,18 @@ def py_mcr(cube, n_components, *, max_iter=100, **options):
     return Fit(model.C_opt_, model.ST_opt_, model.n_iter)
 
 
+def sisal(cube, n_components):
+    """SISAL with the parameters of its authors, from vertices of VCA."""
+    from benchmarks.sisal import sisal as smallest
+    from sparsedecomp import VCA
+    from sparsedecomp.decomposition.abundances import abundances
+
+    X = _matrix(cube).astype(float)
+    first = VCA(n_components, random_state=0).fit(X).components_
+    spectra = smallest(X, first)
+    return Fit(abundances(X, spectra), spectra)
+
+
 def published(cube, n_components, *, rules, **options):
     """The published rules, in plain NumPy."""
     from benchmarks import published
@@ -137,12 +149,15 @@ def _fit_of(model, maps, spectra):
     )
 
 
-METHODS = {f.__name__: f for f in (ours, in_hyperspy, scikit_learn, py_mcr, published)}
+METHODS = {
+    f.__name__: f for f in (ours, in_hyperspy, scikit_learn, py_mcr, sisal, published)
+}
 IMPORTS = {
     "ours": ["sparsedecomp.decomposition", "dask.array"],
     "in_hyperspy": ["hyperspy.api", "dask.array", "sparsedecomp.decomposition"],
     "scikit_learn": ["sklearn.decomposition"],
     "py_mcr": ["pymcr.mcr", "sparsedecomp.decomposition"],
+    "sisal": ["benchmarks.sisal", "sparsedecomp.decomposition"],
     "published": ["benchmarks.published"],
 }
 

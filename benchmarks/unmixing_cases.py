@@ -57,6 +57,17 @@ def write_scene(name, path, decibels=None, shape=None, unit_norm=False):
     return {"n_components": len(spectra)}
 
 
+def write_simulated(kind, seed, path):
+    """Write a scene of the benchmark ``trust`` as ``.npy``, the truth beside it."""
+    from benchmarks.trust_scenes import make_scene
+
+    scene = make_scene(kind, seed)
+    np.save(path, scene.cube)
+    truth = Path(path).with_suffix(".truth.npz")
+    np.savez(truth, spectra=scene.spectra, maps=scene.maps)
+    return {"n_components": len(scene.spectra)}
+
+
 def fit_scene(method, path, *, repeats=1, **options):
     """Fit a scene in memory and compare with its truth.
 

@@ -7,9 +7,10 @@ import pytest
 
 from benchmarks import unmixing, unmixing_cases
 from benchmarks.__main__ import main
-from benchmarks.methods import Fit
+from benchmarks.methods import METHODS, Fit
 from sparsedecomp.decomposition.geometric import sss_vca
 from sparsedecomp.decomposition.nmf import model as nmf_model
+from sparsedecomp.metrics import match_components
 
 from .test_benchmarks import in_this_process
 
@@ -32,6 +33,24 @@ def test_every_method_is_compared_with_the_truth(report):
         assert 0 <= row["angle"] <= row["worst_angle"] < 90
         assert 0 <= row["abundance_rmse"] < 1
         assert 0 <= row["share_rmse"] < 1
+
+
+@pytest.mark.parametrize(("angle", "passed"), [(0.9, True), (1.1, False)])
+def test_minimum_volume_is_to_be_as_close_as_the_best_peer(angle, passed):
+    row = {"table": "no pure pixel, XANES, seed 0", "method": "MinimumVolume"}
+    (check,) = unmixing.check([row | {"angle": angle, "best_peer": 1.0}])
+    assert check.passed is passed
+
+
+def test_the_peer_sisal_finds_spectra_of_which_no_pixel_is_pure():
+    rng = np.random.default_rng(0)
+    shares = rng.dirichlet(np.ones(3), 4000)
+    shares[np.arange(4000), rng.integers(3, size=4000)] = 0
+    shares /= shares.sum(axis=1, keepdims=True)
+    shares = shares[shares.max(axis=1) < 0.8]
+    spectra = rng.uniform(0, 1, (3, 20))
+    fit = METHODS["sisal"](shares @ spectra, 3)
+    assert match_components(spectra, fit.spectra)[2].max() < 1
 
 
 def test_targets_are_those_of_the_scene():

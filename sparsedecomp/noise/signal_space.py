@@ -15,6 +15,7 @@ def signal_space(
     rank: int,
     random_state: int | np.random.Generator | None,
     n_power: int = 3,
+    basis: NDArray | None = None,
 ) -> LowRank:
     """Compress data with exact weak directions, by block Krylov iteration.
 
@@ -32,6 +33,8 @@ def signal_space(
         Seed of the first directions.
     n_power : int, default 3
         Passes before the last one; more make weak directions more exact.
+    basis : (n_channels, rank) array, optional
+        Directions that the first of these passes has found already.
 
     Returns
     -------
@@ -43,9 +46,10 @@ def signal_space(
        algorithm 2. https://arxiv.org/abs/1504.05477
     """
     rank = min(rank, *blocks.shape)
-    basis = random_basis(blocks.shape[1], rank, random_state)
-    directions = []
-    for _ in range(n_power):
+    directions = [] if basis is None else [basis]
+    if basis is None:
+        basis = random_basis(blocks.shape[1], rank, random_state)
+    for _ in range(n_power - len(directions)):
         basis, summary = power_pass(blocks, basis)
         directions.append(basis)
     together = np.linalg.svd(np.hstack(directions), full_matrices=False)

@@ -1,5 +1,7 @@
 """Minimum volume on scenes without pure pixels, their truth known."""
 
+import warnings
+
 import dask.array as da
 import numpy as np
 import pytest
@@ -74,6 +76,39 @@ def test_noise_is_told_from_mixtures(rng, decibels):
     )
     sigma = np.sqrt(np.mean((shares @ spectra) ** 2) / 10 ** (decibels / 10))
     assert 0.5 * sigma**2 < model.noise_variance_ < 3 * sigma**2
+
+
+def counted(n_counts, seed=0):
+    """Counts of mixtures whose spectra fall steeply, with their true spectra."""
+    shares, spectra = scene(3)
+    spectra = spectra * np.exp(-np.arange(60) / 12)
+    spectra /= spectra.sum(axis=1, keepdims=True)
+    return np.random.default_rng(seed).poisson(n_counts * shares @ spectra), spectra
+
+
+def test_noise_of_counts_is_made_equal_in_all_channels():
+    X, spectra = counted(3000)
+    of_counts, of_numbers = (
+        match_components(
+            spectra, MinimumVolume(3, random_state=0).fit(data).components_
+        )[2].max()
+        for data in (X, X + 1e-3)
+    )
+    assert of_counts < 0.75 * of_numbers
+    assert of_counts < 2.5
+
+
+@pytest.mark.parametrize("n_counts, warns", [(200, True), (100_000, False)])
+def test_too_few_counts_are_told(n_counts, warns):
+    X, spectra = counted(n_counts)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = MinimumVolume(3, random_state=0).fit(X)
+    told = [str(each.message) for each in caught if "too few" in str(each.message)]
+    assert bool(told) == warns
+    # Either way the uncertainty is about what the spectra are off by.
+    worst = match_components(spectra, model.components_)[2].max()
+    assert 0.3 < worst / model.uncertainty_.max() < 3
 
 
 @pytest.mark.parametrize("name", ["sim1", "sim2"])

@@ -69,7 +69,7 @@ class GeometricUnmixing(BlockFactorisation):
         )
         self._record(fit, monitor)
         self.n_iter_ = len(self.objective_history_)
-        self.noise_variance_ = _noise_variance(low, len(S))
+        self.noise_variance_ = self._variance_outside(low, len(S))
         self._warn(stopped=True)
         return fit.C
 
@@ -101,12 +101,11 @@ class GeometricUnmixing(BlockFactorisation):
     def _constraint(self) -> str:
         return self.constraint
 
+    def _variance_outside(self, low: LowRank, k: int) -> float:
+        """Mean square outside of ``k`` dimensions, per degree of freedom."""
+        n, m = len(low.scores), len(low.basis)
+        left = low.summary.sum_of_squares - np.square(low.singular_values[:k]).sum()
+        return float(max(left, 0.0) / max((n - k) * (m - k), 1))
+
     def _reorder(self, order: NDArray) -> None:
         """Put attributes of the components in the order of their energy."""
-
-
-def _noise_variance(low: LowRank, k: int) -> float:
-    """Mean square of what lies outside of ``k`` dimensions, per degree of freedom."""
-    n, m = len(low.scores), len(low.basis)
-    left = low.summary.sum_of_squares - np.square(low.singular_values[:k]).sum()
-    return float(max(left, 0.0) / max((n - k) * (m - k), 1))

@@ -24,6 +24,8 @@ from sparsedecomp.decomposition.geometric.minimum_volume_simplex import (
     make_cloud,
     overshoot,
     smallest_simplex,
+    uncertainty,
+    whitened_channels,
 )
 from sparsedecomp.decomposition.geometric.simplex import (
     OVERSAMPLING,
@@ -38,7 +40,6 @@ from sparsedecomp.decomposition.iterate import (
     iterate,
 )
 from sparsedecomp.decomposition.progress import Progress
-from sparsedecomp.noise import signal_space
 
 NORMALISATIONS = ("auto", "none", "projective", "sum")
 # Runs of VCA from whose largest simplex the search starts.
@@ -51,6 +52,9 @@ _BLOW_UP = 1.5
 # shift the facets outwards.
 _ROUNDING = 0.3
 _FIRST_WIDTH = 0.02
+# Uncertainty of a spectrum in degrees from which on a warning is given. On scenes
+# without pure pixels the largest angle to the truth is .7 to 1.5 times the uncertainty.
+_UNCERTAIN = 2.5
 # The pixels count as lying in a plane if their rms distance from it is at most this
 # many standard deviations of the noise. Set with the scene Sim2 in view; larger values
 # take varying thickness for noise.
@@ -111,6 +115,7 @@ class SimplexSearch(IterativeMethod[SimplexState]):
     def step(self, state: SimplexState) -> tuple[SimplexState, float]:
         """One simplex; the objective is its volume relative to that of the start."""
         T, sigma, matching = self.cloud.T, self.cloud.sigma, self.matching
+        linear = self.cloud.linear
         Q, widest = state.Q, state.widest
         noise = _ROUNDING * self._typical * np.linalg.norm(Q[:-1], axis=0)
         Q = smallest_simplex(T, Q, np.maximum(noise, widest), matching.weight)
@@ -121,9 +126,10 @@ class SimplexSearch(IterativeMethod[SimplexState]):
         if not self.adapts:
             matched = settled
         elif settled:
-            matched = matching.update(*overshoot(T, Q, sigma))
+            matched = matching.update(*overshoot(T, Q, sigma, linear))
         else:
-            matching.update(*overshoot(T, Q, np.maximum(sigma, widest)))
+            wide = np.maximum(sigma, widest)
+            matching.update(*overshoot(T, Q, wide, linear))
             matching.pooled = True
         volume = float(np.exp(self._first - np.linalg.slogdet(Q)[1]))
         return SimplexState(Q, weight, widest, matched), volume
@@ -183,9 +189,8 @@ class MinimumVolume(GeometricUnmixing):
     What it can decide: spectra of which no pixel is pure, if pixels lie on every facet
     of the simplex, that is if enough pixels lack each component. What it cannot: where
     they do not, the smallest simplex is too small, and the fit does not show it. Where
-    the noise is about as large as the simplex (a few hundred counts per pixel), corners
-    are uncertain by many degrees; Poisson weights (``normalize_poissonian_noise``)
-    help, a factorisation of the counts is better. Data may be negative.
+    the noise is about as large as the simplex, corners are uncertain by many degrees,
+    see `uncertainty_`; a warning says so. Data may be negative.
 
     Parameters
     ----------
@@ -224,6 +229,10 @@ class MinimumVolume(GeometricUnmixing):
         Normalisation and constraint that were used.
     regularisation_ : (n_components_,) array
         Weights ``l_j`` that were used.
+    uncertainty_ : (n_components_,) array
+        Degrees by which a spectrum turns when all facets move by half the noise of a
+        pixel, about as far as they may be from the true ones. A warning is given above
+        2.5 degrees.
     noise_variance_ : float
         Mean square of the data outside of the signal space, per degree of freedom.
     objective_history_ : (n_iter_,) array
@@ -298,7 +307,8 @@ class MinimumVolume(GeometricUnmixing):
         phases: Phases[SimplexState],
     ) -> tuple[NDArray, LowRank]:
         rank = (n_components or self._MOST) + max(OVERSAMPLING, n_components or 0)
-        low = signal_space(blocks, rank, generator, n_power=4)
+        low, channels = whitened_channels(blocks, rank, generator)
+        self._mean_scale = float(np.square(channels).mean())
         k = n_components or self._components_above_noise(blocks)
         require_dimensions(low, k)
         Y = low.scores[:, :k].astype(np.float64)
@@ -310,10 +320,24 @@ class MinimumVolume(GeometricUnmixing):
         # More threads would only wait for one another, since the matrices are small.
         with one_blas_thread():
             vertices = self._search(cloud, generator, phases)
-        S = cloud.spectra(vertices) @ low.basis[:, :k].T
+        S = cloud.spectra(vertices) @ low.basis[:, :k].T * channels
+        self.uncertainty_ = uncertainty(S, cloud, vertices)
+        if self.uncertainty_.max() > _UNCERTAIN:
+            self._warn_of_noise()
         if self.normalisation_ != "none":
             S /= np.linalg.norm(S, axis=1, keepdims=True)
         return S, low
+
+    def _warn_of_noise(self) -> None:
+        worst = self.uncertainty_.max()
+        warnings.warn(
+            f"The counts may be too few, or the noise too large, for the smallest "
+            f"simplex: within its noise a spectrum may be off by {worst:.0f} degrees, "
+            "see uncertainty_. Bin pixels or channels, or use SimplexML "
+            "('simplex_ml') or, for counts, PoissonNMF ('nmf_kl').",
+            UserWarning,
+            stacklevel=4,
+        )
 
     def _search(
         self, cloud: Cloud, generator: np.random.Generator, phases: Phases[SimplexState]
@@ -355,5 +379,9 @@ class MinimumVolume(GeometricUnmixing):
         closed = self.normalisation_ == "none"
         return "fully_constrained" if closed else "nonnegative"
 
+    def _variance_outside(self, low: LowRank, k: int) -> float:
+        return self._mean_scale * super()._variance_outside(low, k)
+
     def _reorder(self, order: NDArray) -> None:
         self.regularisation_ = self.regularisation_[order]
+        self.uncertainty_ = self.uncertainty_[order]

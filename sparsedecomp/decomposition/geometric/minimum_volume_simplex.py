@@ -9,9 +9,13 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize, nnls
 from scipy.special import ndtr
 
-from sparsedecomp.blocks import LowRank
+from sparsedecomp.blocks import BlockMatrix, LowRank
+from sparsedecomp.blocks.compression import power_pass, random_basis
 from sparsedecomp.decomposition.geometric.simplex import BRIGHT
 from sparsedecomp.kernels.simplex import soft_hinge
+from sparsedecomp.metrics import spectral_angle
+from sparsedecomp.noise import find_noise, signal_space
+from sparsedecomp.noise.count_statistics import unit_of
 
 # Number of pixels that the search uses, evenly spread. More of them take longer and
 # average the noise better.
@@ -29,6 +33,41 @@ _MATCHED = 0.03
 _APART = 2.0
 
 
+def whitened_channels(
+    blocks: BlockMatrix, rank: int, generator: np.random.Generator
+) -> tuple[LowRank, NDArray]:
+    """Signal space of the data, the noise of counts made equal in all channels.
+
+    Pixels are not scaled: abundances that add up to one still do so.
+
+    Parameters
+    ----------
+    blocks : BlockMatrix
+        The data.
+    rank : int
+        Directions to keep.
+    generator : numpy.random.Generator
+        Draws the first directions.
+
+    Returns
+    -------
+    low_rank : LowRank
+        Compression of the scaled data.
+    scale : (n_channels,) array
+        Scale of every channel; one for data that are no counts.
+    """
+    n, m = blocks.shape
+    basis, summary = power_pass(blocks, random_basis(m, min(rank, n, m), generator))
+    if unit_of(summary):
+        noise = find_noise(blocks)
+        if noise.counts:
+            scale = noise.column_scale
+            scaled = blocks.scaled(np.ones(n), scale)
+            start = noise.start_basis(basis.shape[1], generator)
+            return signal_space(scaled, rank, generator, 2, start), scale
+    return signal_space(blocks, rank, generator, 4, basis), np.ones(m)
+
+
 @dataclass(frozen=True)
 class Cloud:
     """The pixels on a plane, in ``k`` homogeneous coordinates of unit spread.
@@ -44,12 +83,15 @@ class Cloud:
     axes : (k, k - 1) array
         Axes of the plane: a point ``t`` is ``origin + axes @ t[:-1]`` in the signal
         space.
+    linear : bool
+        Whether the errors are noise alone, and no errors of the linear model.
     """
 
     T: NDArray
     sigma: NDArray
     origin: NDArray
     axes: NDArray
+    linear: bool
 
     def spectra(self, vertices: NDArray) -> NDArray:
         """Vertices (k, k) as points of the signal space."""
@@ -82,8 +124,10 @@ def make_cloud(low_rank: LowRank, k: int, normalisation: str) -> Cloud:
 
     The error is estimated from the ``k`` directions after the signal space, so it
     includes errors of the linear model; its mean square is modelled as a constant and
-    a part that grows as the pixel gets darker. The normalisation is that of
-    `MinimumVolume` without "auto".
+    a part that grows as the pixel gets darker. These directions are those in which
+    there is most noise, up to the edge of Marchenko and Pastur, ``(1 + sqrt(m / n))^2``
+    times its variance; only what exceeds the edge is an error of the model. The
+    normalisation is that of `MinimumVolume` without "auto".
     """
     n = len(low_rank.scores)
     seen = np.linspace(0, n - 1, min(n, _PIXELS)).round().astype(int)
@@ -111,16 +155,38 @@ def make_cloud(low_rank: LowRank, k: int, normalisation: str) -> Cloud:
     T = (Z - origin) @ axes
     scale = np.sqrt(np.square(T).sum(axis=1).mean()) or 1.0
     error = np.zeros(len(Z))
+    noise, model_error = _noise_beyond(low_rank, k)
     if scores.shape[1] > k:
         beyond = scores[:, k : 2 * k] / brightness[:, None]
         darkness = brightness**-2.0
         parts = np.column_stack([np.ones(len(Z)), darkness / darkness.mean()])
         weights, _ = nnls(parts, np.square(beyond).mean(axis=1))
-        error = np.sqrt(parts @ weights)
+        error = np.sqrt(parts @ weights * noise)
     sigma = np.maximum(error / scale, LEAST_NOISE)
     return Cloud(
-        np.column_stack([T / scale, np.ones(len(T))]), sigma, origin, axes * scale
+        np.column_stack([T / scale, np.ones(len(T))]),
+        sigma,
+        origin,
+        axes * scale,
+        linear=not model_error,
     )
+
+
+def _noise_beyond(low_rank: LowRank, k: int) -> tuple[float, bool]:
+    """Errors of a pixel in any direction over those in ``k`` beyond the signal space.
+
+    Returns
+    -------
+    share : float
+        Ratio of the variances.
+    model_error : bool
+        Whether there are errors of the model.
+    """
+    n, m = len(low_rank.scores), len(low_rank.basis)
+    noise = low_rank.noise_variance
+    beyond = float(np.square(low_rank.singular_values[k : 2 * k]).sum()) / (n * k)
+    excess = max(beyond - noise * (1 + np.sqrt(m / n)) ** 2, 0.0)
+    return (noise + excess) / beyond if beyond > 0 else 1.0, excess > 0
 
 
 def smallest_simplex(
@@ -171,12 +237,31 @@ def smallest_simplex(
     return whole(found.x)
 
 
-def overshoot(T: NDArray, Q: NDArray, sigma: NDArray) -> tuple[NDArray, NDArray]:
+def overshoot(
+    T: NDArray, Q: NDArray, sigma: NDArray, linear: bool
+) -> tuple[NDArray, NDArray]:
     """How far abundances are below zero, and how far noise is expected to put them.
 
     The noise of a pixel makes ``s h`` of an abundance, with the norm ``h`` of its
     column of ``Q``. A pixel of abundance ``a`` is expected below zero by
     ``s h phi(z) - a Phi(-z)`` with ``z = a / (s h)``; those below zero count as zero.
+    So counted, the expectation is 1.4 times too small where a component is absent from
+    all pixels near its facet, and 1.4 times too large where its abundances are evenly
+    spread. If all errors are noise, the numbers of pixels below zero and between one
+    and three standard deviations tell how many are absent and how many are spread. They
+    are counted at a facet that is not yet the true one: the root of the correction that
+    they give is applied.
+
+    Parameters
+    ----------
+    T : (n, k) array
+        Pixels.
+    Q : (k, k) array
+        From pixels to abundances.
+    sigma : (n,) array
+        Expected error of each pixel.
+    linear : bool
+        Whether the errors are noise alone.
 
     Returns
     -------
@@ -185,9 +270,20 @@ def overshoot(T: NDArray, Q: NDArray, sigma: NDArray) -> tuple[NDArray, NDArray]
     """
     A = T @ Q
     s = sigma[:, None] * np.linalg.norm(Q[:-1], axis=0)
-    z = np.maximum(A, 0.0) / s
+    z = A / s
+    below, near = (z < 0).sum(axis=0), ((z > 1) & (z < 3)).sum(axis=0)
+    z = np.maximum(z, 0.0)
     density = np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
-    return np.maximum(-A, 0.0).sum(axis=0), (s * (density - z * ndtr(-z))).sum(axis=0)
+    expected = (s * (density - z * ndtr(-z))).sum(axis=0)
+    if linear:
+        # Half of the absent pixels are below zero and .157 of them near; of the spread
+        # ones it is .399 and 2 for one pixel in a standard deviation.
+        absent = np.maximum((below - 0.1995 * near) / (0.5 - 0.1995 * 0.1573), 0.0)
+        spread = np.maximum(near - 0.1573 * absent, 0.0) / 2
+        true = 0.399 * absent + 0.25 * spread
+        counted = 0.285 * absent + 0.347 * spread
+        expected *= np.sqrt((1 + true) / (1 + counted))
+    return np.maximum(-A, 0.0).sum(axis=0), expected
 
 
 class Matching:
@@ -228,3 +324,31 @@ class Matching:
             self._restart(k)
             return False
         return True
+
+
+def uncertainty(S: NDArray, cloud: Cloud, vertices: NDArray) -> NDArray:
+    """Degrees by which spectra turn when facets move by half the noise of a pixel.
+
+    Parameters
+    ----------
+    S : (k, n_channels) array
+        Spectra of the vertices on the plane.
+    cloud : Cloud
+        The pixels.
+    vertices : (k, k) array
+        Vertices in the coordinates of the cloud.
+
+    Returns
+    -------
+    (k,) array
+    """
+    Q = np.linalg.inv(vertices)
+    shift = 0.5 * np.median(cloud.sigma) * np.linalg.norm(Q[:-1], axis=0)
+    squares = [
+        sum(
+            spectral_angle(own, own + part * (own - other)) ** 2
+            for part, other in zip(shift, S, strict=True)
+        )
+        for own in S
+    ]
+    return np.sqrt(np.array(squares, dtype=float))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sparsedecomp.blocks import BlockMatrix, LowRank, MatrixLike
+from sparsedecomp.blocks import BlockMatrix, LowRank
 from sparsedecomp.blocks.sources import one_blas_thread
 from sparsedecomp.decomposition.abundances import CONSTRAINTS
 from sparsedecomp.decomposition.geometric.base import GeometricUnmixing
@@ -187,25 +187,6 @@ class SSSVCA(GeometricUnmixing):
         self.random_state = random_state
         self.callback = callback
 
-    def fit_transform(self, X: MatrixLike, y: None = None) -> NDArray:
-        """Find the spectra and return the abundances of the pixels.
-
-        Parameters
-        ----------
-        X : array, SciPy sparse matrix, dask array or BlockMatrix
-            Data of shape (n_pixels, n_channels).
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        (n_pixels, n_components_) array
-            Abundances under the ``constraint``, the strongest component first.
-        """
-        W = super().fit_transform(X)
-        self.noise_variance_ = self._variance
-        return W
-
     def _find(
         self,
         blocks: BlockMatrix,
@@ -266,6 +247,9 @@ class SSSVCA(GeometricUnmixing):
     @property
     def _most_steps(self) -> int:
         return SWEEPS
+
+    def _variance_outside(self, low: LowRank, k: int) -> float:
+        return self._variance
 
     def _reorder(self, order: NDArray) -> None:
         self.inner_ = self.inner_[order]
