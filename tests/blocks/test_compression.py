@@ -83,6 +83,13 @@ def test_noise_variance_is_what_the_basis_leaves_out(rng, sigma, dtype):
     )
 
 
+def test_noise_variance_is_the_residual_per_degree_of_freedom(rng):
+    X = rng.random((40, 30))
+    low = compress(X, 7, random_state=0)
+    residual = np.square(X - low.scores @ low.basis.T).sum()
+    assert low.noise_variance == pytest.approx(residual / ((40 - 7) * (30 - 7)))
+
+
 def test_rank_is_cut_to_the_shape(rng):
     X = rng.random((6, 4))
     low = compress(X, 50, random_state=0)

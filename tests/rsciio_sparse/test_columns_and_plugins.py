@@ -8,6 +8,7 @@ import pytest
 import rsciio
 
 from rsciio_sparse import IO_PLUGINS, MalformedFile
+from rsciio_sparse._spectra import axis_of
 from rsciio_sparse.xas_columns import file_reader
 
 NAMES = ["Athena", "NeXus XAS", "XAS 9809", "XAS columns", "XDI"]
@@ -56,6 +57,18 @@ def test_k_and_chi(write):
 def test_malformed_columns_are_refused(write, text, options, reason):
     with pytest.raises(MalformedFile, match=reason):
         file_reader(write(text), **options)
+
+
+@pytest.mark.parametrize("step", [0.05, 20.0])
+@pytest.mark.parametrize(
+    ("units", "share"), [("1/Angstrom", 1e-3), ("eV", 5e-7)], ids=["k", "energy"]
+)
+def test_axis_is_uniform_within_a_small_share_of_its_step(step, units, share):
+    values = step * np.arange(50)
+    values[20] += share * step
+    assert axis_of(values, "x", units)["_type"] == "UniformDataAxis"
+    values[20] += 2 * share * step
+    assert axis_of(values, "x", units)["_type"] == "DataAxis"
 
 
 def test_unknown_quantity_is_refused(write):

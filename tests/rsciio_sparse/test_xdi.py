@@ -6,6 +6,7 @@ import pytest
 
 from rsciio_sparse import MalformedFile
 from rsciio_sparse.xdi import file_reader
+from rsciio_sparse.xdi._api import UNITS_OF_ANGLE
 
 HEADER = """# XDI/1.0 GSE/1.0
 # Column.1: energy eV
@@ -90,16 +91,26 @@ def test_a_column_can_be_chosen(write):
     np.testing.assert_allclose(signal.data, [np.log(2), np.log(4)])
 
 
-def test_energies_in_kev_and_angles_become_ev(write):
+def test_energies_in_kev_become_ev(write):
     kev = HEADER.replace("energy eV", "energy keV") + "8.979 1\n8.980 2\n"
     (found,) = file_reader(write(kev))
     assert found["axes"][0]["offset"] == pytest.approx(8979)
-    angles = HEADER.replace("energy eV", "angle degrees") + "13.0 1\n12.9 2\n"
-    (found,) = file_reader(write(angles))
-    energy = 12398.4198 / (2 * 3.13553 * np.sin(np.deg2rad(13)))
-    assert found["axes"][0]["offset"] == pytest.approx(energy)
-    radians = HEADER.replace("energy eV", "angle radians") + "0.22 1\n0.21 2\n"
-    assert file_reader(write(radians))[0]["axes"][0]["offset"] > 8000
+
+
+@pytest.mark.parametrize("unit", UNITS_OF_ANGLE)
+def test_angles_of_the_monochromator_become_energies(write, unit):
+    angles = np.array([13.0, 12.9])
+    rows = "".join(
+        f"{np.radians(angle) if unit.startswith('rad') else angle:.15f} {angle}\n"
+        for angle in angles
+    )
+    (found,) = file_reader(write(HEADER.replace("energy eV", f"angle {unit}") + rows))
+    axis = found["axes"][0]
+    energies = axis["offset"] + axis["scale"] * np.arange(2)
+    # Bragg's law for the lattice planes of the header.
+    expected = 12398.4198 / (2 * 3.13553 * np.sin(np.deg2rad(angles)))
+    np.testing.assert_allclose(energies, expected, rtol=1e-8)
+    np.testing.assert_allclose(found["data"], angles)
 
 
 def test_scans_that_run_down_jitter_or_repeat_are_put_in_order(write, caplog):
