@@ -145,7 +145,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _dimensions(cube):
+def _dimensions(cube: Any) -> str:
     axes = cube.axes_manager
     pixels = " x ".join(map(str, axes.navigation_shape))
     return f"{pixels} pixels, {axes.signal_size} channels, {cube.data.dtype}"
@@ -222,13 +222,12 @@ def _decompose(arguments: argparse.Namespace) -> int:
         count = f"[{next(numbers)}/{len(arguments.files)}] {outcome.source}:"
         if outcome.state == "failed":
             _say(f"{count} failed: {one_line(outcome.error)}")
-        elif outcome.state == "skipped":
-            print(f"{count} done before, {outcome.target}", flush=True)
-        elif outcome.state == "busy":
-            text = "another run is working on it, skipped"
-            print(f"{count} {text}, {outcome.target}", flush=True)
-        else:
-            print(f"{count} {_line_of(outcome)}", flush=True)
+            return
+        texts = {
+            "skipped": f"done before, {outcome.target}",
+            "busy": f"another run is working on it, skipped, {outcome.target}",
+        }
+        print(f"{count} {texts.get(outcome.state) or _line_of(outcome)}", flush=True)
 
     try:
         outcomes = decompose_files(
@@ -259,7 +258,7 @@ def _line_of(outcome: FileOutcome) -> str:
     )
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sparsedecomp",
         description="Sparse models of spectrum images, on data larger than memory.",
@@ -273,14 +272,12 @@ def _parser():
         "--debug", action="store_true", help="show the traceback of an error"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_demo(commands, common)
-    _add_datasets(commands, common)
-    _add_cache(commands, common)
-    _add_decompose(commands, common)
+    for add in (_add_demo, _add_datasets, _add_cache, _add_decompose):
+        add(commands, common)
     return parser
 
 
-def _add_demo(commands, common):
+def _add_demo(commands: Any, common: argparse.ArgumentParser) -> None:
     command = commands.add_parser(
         "demo",
         parents=[common],
@@ -307,7 +304,7 @@ def _add_demo(commands, common):
     )
 
 
-def _add_datasets(commands, common):
+def _add_datasets(commands: Any, common: argparse.ArgumentParser) -> None:
     command = commands.add_parser(
         "datasets",
         parents=[common],
@@ -317,7 +314,7 @@ def _add_datasets(commands, common):
     command.set_defaults(run=_datasets)
 
 
-def _add_cache(commands, common):
+def _add_cache(commands: Any, common: argparse.ArgumentParser) -> None:
     command = commands.add_parser(
         "cache",
         parents=[common],
@@ -331,7 +328,7 @@ def _add_cache(commands, common):
     command.add_argument("--clear", action="store_true", help="delete the files")
 
 
-def _add_decompose(commands, common):
+def _add_decompose(commands: Any, common: argparse.ArgumentParser) -> None:
     command = commands.add_parser(
         "decompose",
         parents=[common],

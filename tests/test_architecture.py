@@ -104,7 +104,7 @@ NOISE_DECISIONS = {
 # They copy what is known of the values, or need integers beside counts.
 READ_VALUES = {
     "sparsedecomp/decomposition/segmentation/mixture.py",
-    "sparsedecomp/decomposition/tensor/compression.py",
+    "sparsedecomp/decomposition/tensor/compressed_tensor.py",
 }
 
 # Kernels are exempt from annotations: numba infers their types.

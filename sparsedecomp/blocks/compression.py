@@ -101,12 +101,17 @@ def power_pass(blocks: BlockMatrix, basis: NDArray) -> tuple[NDArray, Summary]:
     summary : Summary
         Statistics of the data.
     """
-    rows, (columns, product) = blocks.run(_power, shared=(basis.astype(blocks.dtype),))
-    summary = Summary.of(rows, (columns,), blocks.place)
+    product, summary = sketch(blocks, basis.astype(blocks.dtype))
     return np.linalg.qr(product)[0], summary
 
 
-def _power(X, V):
+def sketch(blocks: BlockMatrix, V: NDArray) -> tuple[NDArray, Summary]:
+    """Product ``X' (X V)`` and statistics of the data, in one pass."""
+    rows, (columns, product) = blocks.run(_sketch_rows, shared=(V,))
+    return product, Summary.of(rows, (columns,), blocks.place)
+
+
+def _sketch_rows(X, V):
     rows, (columns,) = row_summary(X)
     return rows, (columns, X.T @ (X @ V))
 
@@ -116,7 +121,7 @@ def project(blocks: BlockMatrix, basis: NDArray, summary: Summary) -> LowRank:
     (scores,), (gram,) = blocks.run(_scores, shared=(basis,))
     values, rotation = np.linalg.eigh(gram)
     values, rotation = values[::-1], rotation[:, ::-1]
-    _rotate_in_place(scores, rotation)
+    rotate_in_place(scores, rotation)
     return LowRank(
         scores=scores,
         basis=basis @ rotation,
@@ -132,8 +137,8 @@ def _scores(X, V):
     return (Y.astype(X.dtype),), (Y.T @ Y,)
 
 
-def _rotate_in_place(A, rotation):
-    """Replace ``A`` by ``A @ rotation``."""
+def rotate_in_place(A: NDArray, rotation: NDArray) -> None:
+    """Replace ``A`` by ``A @ rotation``, some rows at a time."""
     rotation = rotation.astype(A.dtype)
     for start in range(0, len(A), _ROWS):
         A[start : start + _ROWS] = A[start : start + _ROWS] @ rotation

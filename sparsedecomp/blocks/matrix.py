@@ -79,6 +79,9 @@ class BlockMatrix:
         self.column_scale: NDArray | None = None
         self._corrections = Corrections()
         self._source = source
+        self.lazy: bool = source.lazy
+        self.sparse: bool = source.sparse
+        self.source_dtype: np.dtype = source.dtype
         self.navigation_shape = tuple(navigation_shape)
         self._count = [0]
         self._found: dict[Hashable, Any] = {}
@@ -98,21 +101,6 @@ class BlockMatrix:
     def n_blocks(self) -> int:
         """Number of blocks that a pass reads."""
         return len(self._blocks)
-
-    @property
-    def lazy(self) -> bool:
-        """Whether every pass reads the data anew through dask."""
-        return self._source.lazy
-
-    @property
-    def sparse(self) -> bool:
-        """Whether blocks are handed out as CSR matrices."""
-        return self._source.sparse
-
-    @property
-    def source_dtype(self) -> np.dtype:
-        """Type of the data as they are stored."""
-        return self._source.dtype
 
     def _cut(self) -> list[tuple[Any, NDArray | None, Any]]:
         """Rows that each block holds, their places in the stored block, its data."""
@@ -311,7 +299,7 @@ class BlockMatrix:
         part.rows = self.rows[chosen]
         if self.row_scale is not None:
             part.row_scale = self.row_scale[chosen]
-        part._corrections = self._corrections.select(chosen)
+        part._corrections = self._corrections.within(chosen)
         part._blocks = part._cut()
         return part
 

@@ -66,13 +66,6 @@ class Corrections(NamedTuple):
             self.shift if shift is None else np.asarray(shift, float),
         )
 
-    def select(self, chosen: NDArray) -> Corrections:
-        """Corrections of some rows, given in rising order."""
-        return Corrections(
-            None if self.replacements is None else self.replacements.select(chosen),
-            None if self.shift is None else self.shift[chosen],
-        )
-
     def within(self, where: slice | NDArray) -> Corrections:
         """Corrections of a block, given as a slice or as rising row numbers."""
         return Corrections(

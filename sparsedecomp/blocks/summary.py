@@ -78,13 +78,7 @@ class Summary(NamedTuple):
         """
         row_sums, squares, bad, lowest, lowest_at, smallest, fractions = rows
         column_sums, column_squares, column_zeros = sums[0]
-        if np.any(bad >= 0):
-            row = int(np.argmax(bad >= 0))
-            raise ValueError(
-                f"The data hold {int(np.count_nonzero(bad >= 0))} pixels with NaN or "
-                f"infinity, the first at {place(row, int(bad[row]))}. Mask "
-                "these pixels or replace the values."
-            )
+        refuse_not_finite(bad, place)
         row = int(np.argmin(lowest))
         return cls(
             sum_of_squares=float(squares.sum()),
@@ -98,6 +92,25 @@ class Summary(NamedTuple):
             minimum_at=place(row, int(lowest_at[row])),
             whole_numbers=not np.any(fractions),
             quantum=_shared_minimum(smallest),
+        )
+
+
+def refuse_not_finite(bad: NDArray, place: Callable[[int, int], str]) -> None:
+    """Raise ValueError for rows with NaN or infinity, naming the first place.
+
+    Parameters
+    ----------
+    bad : (n,) int array
+        First such channel of every row; -1 for none.
+    place : callable
+        Name of a row and channel.
+    """
+    if np.any(bad >= 0):
+        row = int(np.argmax(bad >= 0))
+        raise ValueError(
+            f"The data hold {int(np.count_nonzero(bad >= 0))} pixels with NaN or "
+            f"infinity, the first at {place(row, int(bad[row]))}. Mask these pixels "
+            "or replace the values."
         )
 
 

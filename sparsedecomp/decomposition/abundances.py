@@ -11,6 +11,7 @@ import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 
 from sparsedecomp.blocks import BlockMatrix, MatrixLike, as_blocks
+from sparsedecomp.blocks.summary import refuse_not_finite
 from sparsedecomp.kernels.simplex import solve_by_active_set, solve_by_supports
 
 if TYPE_CHECKING:
@@ -194,13 +195,7 @@ def _shared(S, constraint):
 def _run(blocks, shared):
     """Abundances, scales and residuals of all pixels, in one pass."""
     (W, scale, misfit, bad), _ = blocks.run(_solve_rows, shared=shared)
-    if np.any(bad >= 0):
-        row = int(np.argmax(bad >= 0))
-        raise ValueError(
-            f"The data hold {int(np.count_nonzero(bad >= 0))} pixels with NaN or "
-            f"infinity, the first at {blocks.place(row, int(bad[row]))}. Mask these "
-            "pixels or replace the values."
-        )
+    refuse_not_finite(bad, blocks.place)
     return W, scale, misfit
 
 

@@ -49,6 +49,38 @@ class Factorisation:
     sum_of_squares: float
 
 
+def warn_of_end(
+    interrupted: bool, n_iter: int, max_iter: int | None, stacklevel: int = 3
+) -> None:
+    """Warn when a fit was interrupted, or reached the most iterations.
+
+    Parameters
+    ----------
+    interrupted : bool
+        Whether Ctrl-C ended the fit.
+    n_iter : int
+        Number of iterations.
+    max_iter : int or None
+        Upper bound on the iterations if it was reached, else None.
+    stacklevel : int, default 3
+        As in `warnings.warn`; 3 points at the caller of the calling function.
+    """
+    if interrupted:
+        warnings.warn(
+            f"The fit was interrupted after {n_iter} iterations; the best result so "
+            "far was kept.",
+            RuntimeWarning,
+            stacklevel=stacklevel,
+        )
+    elif max_iter is not None:
+        warnings.warn(
+            f"Maximum number of iterations {max_iter} reached. Increase max_iter or "
+            "tol to reach convergence.",
+            ConvergenceWarning,
+            stacklevel=stacklevel,
+        )
+
+
 class BlockFactorisation(
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
@@ -166,20 +198,9 @@ class BlockFactorisation(
 
     def _warn(self, stopped: bool = False) -> None:
         """Warn when a fit was interrupted, or not converged and not stopped either."""
-        if self.interrupted_:
-            warnings.warn(
-                f"The fit was interrupted after {self.n_iter_} iterations; the best "
-                "result so far was kept.",
-                RuntimeWarning,
-                stacklevel=3,
-            )
-        elif not self.converged_ and not stopped:
-            warnings.warn(
-                f"Maximum number of iterations {self.max_iter} reached. Increase "
-                "max_iter or tol to reach convergence.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+        ended = self.converged_ or stopped
+        max_iter = None if ended else self.max_iter
+        warn_of_end(self.interrupted_, self.n_iter_, max_iter, stacklevel=4)
 
     def _record(self, fit: Factorisation, monitor: Monitor) -> None:
         """Set the attributes that tell what was found and how the fit ended."""

@@ -147,6 +147,17 @@ class IterativeMethod(Generic[State]):
         return None
 
 
+class SpectraState:
+    """Base class of states whose attribute ``S`` holds a spectrum in every row."""
+
+    S: NDArray
+
+    @property
+    def n_components(self) -> int:
+        """Number of components."""
+        return len(self.S)
+
+
 @dataclass
 class Outcome(Generic[State]):
     """How an iteration ended.
@@ -179,11 +190,6 @@ class Outcome(Generic[State]):
     def objective(self) -> float:
         """The last objective, infinite before the first step."""
         return self.history[-1] if self.history else np.inf
-
-    @property
-    def n_components(self) -> int:
-        """Number of components of the state."""
-        return self.state.n_components  # type: ignore[attr-defined]
 
     def interrupt(self) -> None:
         """Mark the fit as ended by Ctrl-C."""

@@ -213,7 +213,7 @@ def segment_composition(
     >>> result.ratio("Fe", "O")[0].round(1)
     array([2.9, 0.3])
     """
-    from ..decomposition.segmentation.kmeans import mean_spectra
+    from ..decomposition.segmentation.clusters import mean_spectra
 
     source = source or ("spectra" if windows is None else "windows")
     _check_choices(self, method, source, windows)

@@ -47,14 +47,13 @@ class GeometricUnmixing(BlockFactorisation):
         self._check_size(blocks)
         monitor = self._monitor(blocks, self._most_steps)
         phases: Phases = Phases(monitor)
+        self.constraint_ = self.constraint
         S, low = self._find(blocks, self.n_components, self._generator(), phases)
         if low.summary.minimum >= 0:
             # Negative values come from the projection and from noise alone.
             S = np.maximum(S, 0.0)
         S = S.astype(blocks.dtype)
-        self.constraint_ = self._constraint()
-        constraint = self.constraint_
-        W, _, misfit = phases.complete(lambda: solve(blocks, S, constraint))
+        W, _, misfit = phases.complete(lambda: solve(blocks, S, self.constraint_))
         energy = np.square(W, dtype=float).sum(axis=0) * np.square(S, dtype=float).sum(
             1
         )
@@ -97,9 +96,6 @@ class GeometricUnmixing(BlockFactorisation):
     @property
     def _most_steps(self) -> int:
         return self.max_iter
-
-    def _constraint(self) -> str:
-        return self.constraint
 
     def _variance_outside(self, low: LowRank, k: int) -> float:
         """Mean square outside of ``k`` dimensions, per degree of freedom."""

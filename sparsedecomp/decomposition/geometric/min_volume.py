@@ -316,6 +316,9 @@ class MinimumVolume(GeometricUnmixing):
         self.normalisation_ = self.normalisation
         if self.normalisation == "auto":
             self.normalisation_ = "none" if self.flatness_ < _FLAT else "projective"
+        if self.constraint == "auto":
+            closed = self.normalisation_ == "none"
+            self.constraint_ = "fully_constrained" if closed else "nonnegative"
         cloud = make_cloud(low, k, self.normalisation_)
         # More threads would only wait for one another, since the matrices are small.
         with one_blas_thread():
@@ -372,12 +375,6 @@ class MinimumVolume(GeometricUnmixing):
                 stacklevel=4,
             )
         return np.linalg.inv(outcome.state.Q)
-
-    def _constraint(self) -> str:
-        if self.constraint != "auto":
-            return self.constraint
-        closed = self.normalisation_ == "none"
-        return "fully_constrained" if closed else "nonnegative"
 
     def _variance_outside(self, low: LowRank, k: int) -> float:
         return self._mean_scale * super()._variance_outside(low, k)

@@ -214,11 +214,11 @@ def smallest_simplex(
     last[-1] = 1.0
     slope = np.empty((k, k))
 
-    def whole(x):
+    def whole(x: NDArray) -> NDArray:
         part = x.reshape(k, k - 1)
         return np.column_stack([part, last - part.sum(axis=1)])
 
-    def objective(x):
+    def objective(x: NDArray) -> tuple[float, NDArray]:
         Q = whole(x)
         value = soft_hinge(T, Q, width, weight / n, slope)
         sign, log_det = np.linalg.slogdet(Q)

@@ -54,6 +54,8 @@ class VertexRuns(IterativeMethod[Vertices]):
     """
 
     monotone = False
+    # No decrease is too small: all runs are made.
+    tol = -np.inf
 
     def __init__(self, points: NDArray, k: int, generator: np.random.Generator) -> None:
         self.points = points
@@ -68,12 +70,6 @@ class VertexRuns(IterativeMethod[Vertices]):
         if volume > state.volume:
             state = Vertices(chosen, volume)
         return state._replace(first=first), state.volume / first
-
-    def is_small(
-        self, old: Vertices, new: Vertices, decrease: float, objective: float
-    ) -> bool:
-        """Never: all runs are made."""
-        return False
 
     def n_components(self, state: Vertices) -> int:
         """Number of vertices."""
@@ -193,7 +189,8 @@ class VCA(GeometricUnmixing):
         generator: np.random.Generator,
         phases: Phases[Vertices],
     ) -> tuple[NDArray, LowRank]:
-        low = self._compress(blocks, n_components, generator)
+        rank = (n_components or self._MOST) + OVERSAMPLING
+        low = signal_space(blocks, rank, generator)
         k = n_components or self._components_above_noise(blocks)
         view = signal_coordinates(low, k)
         runs = VertexRuns(view.points, k, generator)
@@ -211,15 +208,6 @@ class VCA(GeometricUnmixing):
         self.projective_ = view.projective
         outcome.converged = True
         return view.spectra[best] @ low.basis.T, low
-
-    def _compress(
-        self,
-        blocks: BlockMatrix,
-        n_components: int | None,
-        generator: np.random.Generator,
-    ) -> LowRank:
-        rank = (n_components or self._MOST) + OVERSAMPLING
-        return signal_space(blocks, rank, generator)
 
     @property
     def _most_steps(self) -> int:

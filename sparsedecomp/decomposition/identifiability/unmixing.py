@@ -133,7 +133,7 @@ def unmixing_report(
         model, stopped = fit(sample.matrix())
         starts.append(model)
     while not stopped and len(resamples) < n_resamples:
-        rows = generator.integers(sample.n_pixels, size=sample.n_pixels)
+        rows = generator.integers(len(sample.values), size=len(sample.values))
         model, stopped = fit(sample.matrix(np.sort(rows)))
         resamples.append(Refit.from_model(components, model))
 
@@ -159,7 +159,7 @@ def unmixing_report(
         outer=outer,
         shared_background=shared_background,
         residual=residual,
-        n_sampled=sample.n_pixels,
+        n_sampled=len(sample.values),
         tolerance=tolerance,
         channels=blocks.columns,
         channel_label="channel",
@@ -187,10 +187,6 @@ class _PixelSample:
             values = values * part.row_scale[:, None] * part.column_scale
             values = values.astype(blocks.dtype)
         return cls(values, part.row_scale, part.column_scale)
-
-    @property
-    def n_pixels(self) -> int:
-        return len(self.values)
 
     def matrix(self, rows: slice | np.ndarray = slice(None)) -> BlockMatrix:
         blocks = as_blocks(self.values[rows])

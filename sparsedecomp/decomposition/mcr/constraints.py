@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sparsedecomp.blocks import BlockMatrix
-from sparsedecomp.decomposition.abundances import constrained_rows
+from sparsedecomp.decomposition.abundances import constrained_rows, spectra_for
 from sparsedecomp.kernels.unimodal import nearest_unimodal
 
 # Unimodal spectra are updated in turn: at most SWEEPS times each, fewer when the sum of
@@ -217,3 +217,48 @@ def maps_for(blocks: BlockMatrix, known: ArrayLike) -> NDArray:
             "Mask the pixel or replace the value."
         )
     return maps
+
+
+def known_components(
+    blocks: BlockMatrix,
+    spectra: ArrayLike | None,
+    maps: ArrayLike | None,
+    n_components: int | None,
+) -> tuple[NDArray, NDArray]:
+    """Known spectra and maps as they are in the data, which may be scaled.
+
+    Parameters
+    ----------
+    blocks : BlockMatrix
+        The data.
+    spectra : (q1, n_channels) array or None
+        Known spectra in the units of the data.
+    maps : (n_pixels, q2) array or None
+        Known maps.
+    n_components : int or None
+        Number of components that was asked for.
+
+    Returns
+    -------
+    spectra : (q1, n_channels) array
+        Known spectra of the channels that are not masked.
+    maps : (n_pixels, q2) array
+        Known maps of the pixels that are not masked.
+
+    Raises
+    ------
+    ValueError
+        If they do not fit the data, or are more than the components.
+    """
+    n, m = blocks.shape
+    S = np.empty((0, m)) if spectra is None else spectra_for(blocks, spectra)
+    W = np.empty((n, 0)) if maps is None else maps_for(blocks, maps)
+    if blocks.column_scale is not None:
+        S, W = S / blocks.column_scale, W / blocks.row_scale[:, None]
+    if n_components is not None and len(S) + W.shape[1] > n_components:
+        raise ValueError(
+            f"{len(S)} known spectra and {W.shape[1]} known maps were given for "
+            f"n_components = {n_components}, expected at most as many: the known ones "
+            "count."
+        )
+    return S, W

@@ -31,7 +31,10 @@ from sparsedecomp.decomposition.mcr.alternating import (
     best_start,
     noise_squares,
 )
-from sparsedecomp.decomposition.mcr.constraints import maps_for, unimodal_components
+from sparsedecomp.decomposition.mcr.constraints import (
+    known_components,
+    unimodal_components,
+)
 from sparsedecomp.decomposition.progress import Progress
 from sparsedecomp.deprecation import renamed_parameters
 from sparsedecomp.noise import signal_space
@@ -253,7 +256,9 @@ class MCRALS(GeometricUnmixing):
         generator = self._generator()
         monitor = self._monitor(blocks, self.max_iter)
         low = self._compressed(blocks, generator)
-        known, maps = self._known(blocks)
+        known, maps = known_components(
+            blocks, self.known_spectra, self.known_maps, self.n_components
+        )
         n_known = len(known) + maps.shape[1]
         k = self.n_components or max(self._components_above_noise(blocks), n_known)
         squares = low.summary.sum_of_squares
@@ -312,7 +317,15 @@ class MCRALS(GeometricUnmixing):
             )
         else:
             self._warn(stopped=last.stopped)
-        self._warn_of_vanished()
+        energy = np.square(self.components_).sum(axis=1)
+        if not energy.all():
+            warnings.warn(
+                f"{np.count_nonzero(energy == 0)} of {len(energy)} components "
+                "vanished: the constraints leave nothing for them. Ask for fewer "
+                "components or start elsewhere (init, random_state).",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         return np.ascontiguousarray(best.W[:, order], dtype=blocks.dtype)
 
     def _compressed(
@@ -327,27 +340,6 @@ class MCRALS(GeometricUnmixing):
                 "The data are zero everywhere; there is nothing to decompose."
             )
         return low
-
-    def _known(self, blocks: BlockMatrix) -> tuple[NDArray, NDArray]:
-        """Known spectra (q, n_channels) and maps (n_pixels, q) as they are in X."""
-        n, m = blocks.shape
-        spectra, maps = np.empty((0, m)), np.empty((n, 0))
-        if self.known_spectra is not None:
-            spectra = spectra_for(blocks, self.known_spectra)
-            if blocks.column_scale is not None:
-                spectra = spectra / blocks.column_scale
-        if self.known_maps is not None:
-            maps = maps_for(blocks, self.known_maps)
-            if blocks.row_scale is not None:
-                maps = maps / blocks.row_scale[:, None]
-        n_known = len(spectra) + maps.shape[1]
-        if self.n_components is not None and n_known > self.n_components:
-            raise ValueError(
-                f"{len(spectra)} known spectra and {maps.shape[1]} known maps were "
-                f"given for n_components = {self.n_components}, expected at most as "
-                "many: the known ones count."
-            )
-        return spectra, maps
 
     def _constraints(
         self, blocks: BlockMatrix, k: int, n_spectra: int, maps: NDArray
@@ -432,14 +424,3 @@ class MCRALS(GeometricUnmixing):
         self.lack_of_fit_pca_ = 100 * float(np.sqrt(max(residual, 0.0) / captured))
         self.noise_variance_ = low.noise_variance
         return order
-
-    def _warn_of_vanished(self) -> None:
-        energy = np.square(self.components_).sum(axis=1)
-        if not energy.all():
-            warnings.warn(
-                f"{np.count_nonzero(energy == 0)} of {len(energy)} components "
-                "vanished: the constraints leave nothing for them. Ask for fewer "
-                "components or start elsewhere (init, random_state).",
-                ConvergenceWarning,
-                stacklevel=3,
-            )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sparsedecomp.blocks import BlockMatrix, MatrixLike
+from sparsedecomp.blocks import MatrixLike
 from sparsedecomp.decomposition.base import BlockFactorisation
 from sparsedecomp.decomposition.initialisation import INITIALISATIONS
 from sparsedecomp.decomposition.nmf.factorisation import NMFFactorisation, NMFOptions
@@ -99,9 +99,12 @@ class SoftOrthogonalNMF(BlockFactorisation):
         orthogonality = self.orthogonality
         if orthogonality is None:
             orthogonality = ORTHOGONALITY[self.updates]
+        n_components = self.n_components
+        if n_components is None and not self._relevance:
+            n_components = min(blocks.shape)
         fit = fit_published if self.updates == "published" else fit_penalised
         options = NMFOptions(
-            n_components=self._bound_on_components(blocks),
+            n_components=n_components,
             relevance=self._relevance,
             orthogonality=orthogonality,
             init=self.init,
@@ -143,11 +146,6 @@ class SoftOrthogonalNMF(BlockFactorisation):
         C, _, _ = model.solve(blocks.scaled(rows, columns), rows)
         norms = np.linalg.norm(model.S * columns, axis=1)
         return C * (rows[:, None] * norms).astype(C.dtype)
-
-    def _bound_on_components(self, blocks: BlockMatrix) -> int | None:
-        if self.n_components is None and not self._relevance:
-            return min(blocks.shape)
-        return self.n_components
 
     def _keep(self, found: NMFFactorisation) -> None:
         self.objective_ = found.objective

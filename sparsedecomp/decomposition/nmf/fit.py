@@ -177,7 +177,6 @@ def n_components_to_fit(
     """
     asked = options.n_components
     if not options.relevance:
-        assert asked is not None
         return asked
     if noise.clipped:
         return asked or min(noise.n_components + SPARE, MOST_COMPONENTS, *blocks.shape)
@@ -189,7 +188,6 @@ def _search_matrix(matrix: CompressedMatrix, seen: LowRank) -> CompressedMatrix:
     n, n_seen = matrix.n_pixels, len(seen.scores)
     if n == n_seen or matrix.basis is None:
         return matrix
-    assert matrix.row_scale is not None
     rows = np.linspace(0, n - 1, n_seen).round().astype(int)
     return CompressedMatrix(
         as_blocks(seen.scores),
@@ -226,7 +224,6 @@ def _one_start(
         return iterate(
             method, state, options.max_iter, options.monitor, keep_start=False
         )
-    assert method.prior is not None
     # What the search finds is only where the last descent starts.
     least_decrease = SEARCH_GAIN * method.prior.component_cost
     search = replace(method, least_decrease=least_decrease)

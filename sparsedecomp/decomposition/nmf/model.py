@@ -26,8 +26,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsedecomp.blocks import BlockMatrix
-from sparsedecomp.decomposition.iterate import IterativeMethod, Momentum
+from sparsedecomp.blocks import BlockMatrix, LowRank, as_blocks
+from sparsedecomp.decomposition.iterate import (
+    IterativeMethod,
+    Momentum,
+    Outcome,
+    SpectraState,
+    iterate,
+)
 from sparsedecomp.kernels.coordinate import nonnegative_rows, unit_norm_rows
 from sparsedecomp.noise import noise_edge
 
@@ -120,7 +126,7 @@ class Prior:
 
 
 @dataclass
-class NMFState:
+class NMFState(SpectraState):
     """Abundances and spectra with the parameters of noise and prior.
 
     Attributes
@@ -142,11 +148,6 @@ class NMFState:
     noise_variance: float
     relevance: NDArray
     penalised: NDArray
-
-    @property
-    def n_components(self) -> int:
-        """Number of components."""
-        return len(self.S)
 
     @property
     def threshold(self) -> NDArray:
@@ -207,7 +208,6 @@ class PenalisedNMF(IterativeMethod[NMFState]):
 
     def under_prior(self, state: NMFState) -> NMFState:
         """The state with all components under the prior."""
-        assert self.prior is not None
         totals = state.C.sum(axis=0, dtype=float)
         return replace(
             state,
@@ -249,7 +249,12 @@ class PenalisedNMF(IterativeMethod[NMFState]):
         self, old: NMFState, new: NMFState, momentum: float
     ) -> NMFState | None:
         """Extrapolate abundances and spectra along their last move."""
-        return extrapolated(old, new, momentum)
+        if old.n_components != new.n_components:
+            return None
+        C = _beyond(old.C, new.C, momentum)
+        S = _beyond(old.S, new.S, momentum)
+        S /= np.linalg.norm(S, axis=1, keepdims=True)
+        return replace(new, C=C, S=S)
 
     def is_small(
         self, old: NMFState, new: NMFState, decrease: float, objective: float
@@ -289,6 +294,15 @@ def initial_state(
     )
 
 
+def descend_compressed(
+    low: LowRank, sum_of_squares: float, S: NDArray, noise_variance: float, steps: int
+) -> Outcome[NMFState]:
+    """A few steps of plain NMF of compressed data from given spectra of unit norm."""
+    matrix = CompressedMatrix(as_blocks(low.scores), low.basis, sum_of_squares)
+    start = initial_state(matrix, S, noise_variance)
+    return iterate(PenalisedNMF(matrix), start, steps, keep_start=False)
+
+
 def coupling(S: NDArray, orthogonality: float) -> NDArray:
     """Gram matrix of the spectra plus the soft orthogonality of the maps."""
     return S @ S.T + orthogonality * (1 - np.eye(len(S)))
@@ -311,20 +325,6 @@ def squares_of_model(
     """``||C S||^2 - 2 <X, C S>`` plus the penalty on overlapping maps."""
     overlap = gram.sum() - np.trace(gram)
     return np.vdot(gram, S @ S.T) - 2 * np.vdot(F, S) + orthogonality * overlap
-
-
-def extrapolated(old: NMFState, new: NMFState, momentum: float) -> NMFState | None:
-    """Abundances and spectra beyond ``new`` on the line from ``old``, not negative.
-
-    None where the number of components has changed.
-    """
-    if old.n_components != new.n_components:
-        return None
-    C = _beyond(old.C, new.C, momentum)
-    S = _beyond(old.S, new.S, momentum)
-    # Both had unit norm and are not negative, so no spectrum can have become zero.
-    S /= np.linalg.norm(S, axis=1, keepdims=True)
-    return replace(new, C=C, S=S)
 
 
 def _beyond(old: NDArray, new: NDArray, momentum: float) -> NDArray:

@@ -41,6 +41,7 @@ from sparsedecomp.decomposition.iterate import (
     IterativeMethod,
     Outcome,
     Phases,
+    SpectraState,
     best_of,
     iterate,
 )
@@ -69,7 +70,7 @@ EXACT_ITERATIONS = 10
 
 
 @dataclass
-class PublishedState:
+class PublishedState(SpectraState):
     """Abundances and spectra between two iterations.
 
     Attributes
@@ -92,11 +93,6 @@ class PublishedState:
     relevance: NDArray | None = None
     iteration: int = 0
 
-    @property
-    def n_components(self) -> int:
-        """Number of components."""
-        return len(self.S)
-
 
 @dataclass(frozen=True)
 class PublishedNMFSO(IterativeMethod[PublishedState]):
@@ -117,6 +113,7 @@ class PublishedNMFSO(IterativeMethod[PublishedState]):
     tol: float
 
     monotone = False
+    determines_relevance = False
 
     def start(self, S: NDArray, generator: np.random.Generator) -> PublishedState:
         """Start of the authors: equal maps, and the given spectra of unit norm."""
@@ -127,25 +124,38 @@ class PublishedNMFSO(IterativeMethod[PublishedState]):
         )
 
     def step(self, state: PublishedState) -> tuple[PublishedState, float]:
-        """Update spectra and maps once, component by component."""
+        """Update spectra, maps and relevances once, component by component."""
         matrix, C, S = self.matrix, state.C.copy(), state.S.copy()
         gram = gram_of(C)
         XC = matrix.expand(matrix.blocks.rmatmul(C).T).T
         for j in range(len(S)):
-            S[j] = np.maximum(_without(XC, gram, S.T, j), 0.0)
+            s = np.maximum(_without(XC, gram, S.T, j), 0.0)
+            S[j] = _unit(s, 1 / np.sqrt(len(s))) if self.determines_relevance else s
         gram = S @ S.T
         XS = matrix.blocks.matmul(matrix.project(S))
         total = C.sum(axis=1)
         for j in range(len(S)):
             total -= C[:, j]
-            c = _cleared(_without(XS, gram, C, j), total, self.orthogonality)
-            c = np.maximum(c, 0.0)
-            norm = np.linalg.norm(c)
-            C[:, j] = c / norm if norm > 0 else 0.0
+            c = _without(XS, gram, C, j)
+            if self.determines_relevance:
+                c -= state.noise_variance / state.relevance[j]
+            c = np.maximum(_cleared(c, total, self.orthogonality), 0.0)
+            C[:, j] = c if self.determines_relevance else _unit(c, 0.0)
             total += C[:, j]
+        if self.determines_relevance and state.iteration >= MERGE_AFTER:
+            _merge(matrix, C, S, XS, state.noise_variance)
         noise_variance = _residual(matrix, C, S, XS) / matrix.size
         new = PublishedState(C, S, noise_variance, None, state.iteration + 1)
-        return new, noise_variance
+        if not self.determines_relevance:
+            return new, noise_variance
+        n, totals = matrix.n_pixels, C.sum(axis=0, dtype=np.float64)
+        alive = np.flatnonzero(totals > 0)
+        if alive.size < len(totals):
+            new.C, new.S = np.ascontiguousarray(C[:, alive]), S[alive]
+        new.relevance = totals[alive] / (n + 2.0)
+        ratio = new.relevance / np.sqrt(noise_variance)
+        objective = 0.5 * matrix.size * np.log(noise_variance) + n * np.log(ratio).sum()
+        return new, float(objective)
 
     def is_small(
         self,
@@ -165,6 +175,8 @@ class PublishedNMFSO(IterativeMethod[PublishedState]):
 class PublishedNMFARDSO(PublishedNMFSO):
     """The update rule of NMF-ARD-SO: spectra of unit norm, the scale in the maps."""
 
+    determines_relevance = True
+
     def start(self, S: NDArray, generator: np.random.Generator) -> PublishedState:
         """Random maps at the scale of the data, and the given spectra."""
         matrix = self.matrix
@@ -176,38 +188,6 @@ class PublishedNMFARDSO(PublishedNMFSO):
         noise_variance = _residual(matrix, C, S, XS) / matrix.size
         relevance = C.sum(axis=0, dtype=np.float64) / (n + 2.0)
         return PublishedState(C, S, noise_variance, relevance)
-
-    def step(self, state: PublishedState) -> tuple[PublishedState, float]:
-        """Update spectra, maps and relevances once, component by component."""
-        matrix, C, S = self.matrix, state.C.copy(), state.S.copy()
-        assert state.relevance is not None
-        gram = gram_of(C)
-        XC = matrix.expand(matrix.blocks.rmatmul(C).T).T
-        for j in range(len(S)):
-            s = np.maximum(_without(XC, gram, S.T, j), 0.0)
-            norm = np.linalg.norm(s)
-            S[j] = s / norm if norm > 0 else 1 / np.sqrt(len(s))
-        gram = S @ S.T
-        XS = matrix.blocks.matmul(matrix.project(S))
-        total = C.sum(axis=1)
-        for j in range(len(S)):
-            total -= C[:, j]
-            c = _without(XS, gram, C, j) - state.noise_variance / state.relevance[j]
-            C[:, j] = np.maximum(_cleared(c, total, self.orthogonality), 0.0)
-            total += C[:, j]
-        if state.iteration >= MERGE_AFTER:
-            _merge(matrix, C, S, XS, state.noise_variance)
-        n = matrix.n_pixels
-        noise_variance = _residual(matrix, C, S, XS) / matrix.size
-        totals = C.sum(axis=0, dtype=np.float64)
-        alive = np.flatnonzero(totals > 0)
-        if alive.size < len(totals):
-            C, S, totals = np.ascontiguousarray(C[:, alive]), S[alive], totals[alive]
-        relevance = totals / (n + 2.0)
-        ratio = relevance / np.sqrt(noise_variance)
-        objective = 0.5 * matrix.size * np.log(noise_variance) + n * np.log(ratio).sum()
-        new = PublishedState(C, S, noise_variance, relevance, state.iteration + 1)
-        return new, float(objective)
 
 
 def fit_published(blocks: BlockMatrix, options: NMFOptions) -> NMFFactorisation:
@@ -253,6 +233,12 @@ def fit_published(blocks: BlockMatrix, options: NMFOptions) -> NMFFactorisation:
         if polish.interrupted:
             best.interrupt()
     return _factorisation(data, best)
+
+
+def _unit(vector: NDArray, empty: float) -> NDArray | float:
+    """A vector divided by its norm; a value for all its entries if that is zero."""
+    norm = np.linalg.norm(vector)
+    return vector / norm if norm > 0 else empty
 
 
 def _cleared(c: NDArray, others: NDArray, orthogonality: float) -> NDArray:

@@ -19,14 +19,19 @@ import scipy.optimize
 from numpy.typing import NDArray
 
 from sparsedecomp.blocks.compression import gram_of
-from sparsedecomp.decomposition.iterate import Outcome, iterate, keep_on_interrupt
+from sparsedecomp.decomposition.iterate import (
+    Outcome,
+    SpectraState,
+    iterate,
+    keep_on_interrupt,
+)
 from sparsedecomp.decomposition.nmf.model import NMFState, PenalisedNMF
 from sparsedecomp.decomposition.progress import Monitor
 from sparsedecomp.noise import noise_edge
 
 _logger = logging.getLogger(__name__)
 
-State = TypeVar("State")
+State = TypeVar("State", bound=SpectraState)
 
 # Upper bound on the iterations after a component has been removed. With fewer, a
 # component that the others could replace is kept because they have not adapted yet.
@@ -102,7 +107,7 @@ def remove_components(
         Its history never rises: objectives above the last one before a component was
         removed are left out.
     """
-    while outcome.n_components > 1 and not outcome.stopped:
+    while outcome.state.n_components > 1 and not outcome.stopped:
         with keep_on_interrupt(outcome):
             fewer = reduce(outcome.state)
             outcome.stop_like(fewer)

@@ -9,21 +9,18 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from sparsedecomp.blocks import BlockMatrix, as_blocks, compress
+from sparsedecomp.blocks import BlockMatrix, compress
 from sparsedecomp.decomposition.base import Factorisation
 from sparsedecomp.decomposition.geometric.simplex import OVERSAMPLING
 from sparsedecomp.decomposition.initialisation import initial_spectra
 from sparsedecomp.decomposition.iterate import (
     IterativeMethod,
     Outcome,
+    SpectraState,
     complete,
     iterate,
 )
-from sparsedecomp.decomposition.nmf.model import (
-    CompressedMatrix,
-    PenalisedNMF,
-    initial_state,
-)
+from sparsedecomp.decomposition.nmf.model import descend_compressed
 from sparsedecomp.decomposition.progress import Monitor
 
 # Lower bound on all entries relative to their mean, since the derivative of the loss
@@ -102,7 +99,7 @@ def beta_step(
 
 
 @dataclass(frozen=True)
-class BetaState:
+class BetaState(SpectraState):
     """Abundances and spectra of the multiplicative updates.
 
     Attributes
@@ -127,11 +124,6 @@ class BetaState:
     residual: float
     ratio: NDArray | None = None
     first_loss: float | None = None
-
-    @property
-    def n_components(self) -> int:
-        """Number of components."""
-        return len(self.S)
 
 
 @dataclass(frozen=True)
@@ -170,7 +162,6 @@ class BetaNMF(IterativeMethod[BetaState]):
         self, old: BetaState, new: BetaState, decrease: float, objective: float
     ) -> bool:
         """Whether the divergence fell by less than `tol` of the first one."""
-        assert new.first_loss is not None
         return decrease <= self.tol * new.first_loss
 
     def maps(self, state: BetaState) -> NDArray:
@@ -225,9 +216,7 @@ def fit_beta(
         raise ValueError("The data are zero everywhere; there is nothing to decompose.")
     variance = max(low.noise_variance, 1e-12 * squares / np.prod(blocks.shape))
     S = initial_spectra(low, n_components, init, generator)
-    matrix = CompressedMatrix(as_blocks(low.scores), low.basis, squares)
-    start = initial_state(matrix, S, variance)
-    begun = iterate(PenalisedNMF(matrix), start, START_ITERATIONS, keep_start=False)
+    begun = descend_compressed(low, squares, S, variance, START_ITERATIONS)
     C, S = begun.state.C.astype(float), begun.state.S
     mean = np.sqrt(max(low.summary.row_sums.mean(), 0) / blocks.shape[1])
     scale = np.sqrt(C.mean() / S.mean())

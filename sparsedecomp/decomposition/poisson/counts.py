@@ -6,6 +6,7 @@ import heapq
 import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -58,7 +59,8 @@ def in_memory(blocks: BlockMatrix, budget: float) -> scipy.sparse.csr_array | No
     counts = scipy.sparse.vstack([counts for _, counts in full], format="csr")
     if not np.array_equal(rows, np.arange(n)):
         counts = counts[np.argsort(rows)]
-    _refuse_bad(counts, blocks)
+    if not np.isfinite(counts.data).all() or np.any(counts.data < 0):
+        refuse_bad_blocks(blocks)
     return counts
 
 
@@ -110,7 +112,7 @@ class Counts:
     ) -> tuple[tuple, tuple]:
         """Apply a function to all parts; see `sparsedecomp.blocks.BlockMatrix.run`."""
 
-        def work(rows_of_part, part):
+        def work(rows_of_part: slice, part: scipy.sparse.csr_array) -> tuple:
             return function(part, *[r[rows_of_part] for r in rows], *shared)
 
         parts = zip(*self._parts, strict=True)
@@ -127,7 +129,7 @@ class Counts:
         )
 
 
-def _packed(X, numbers, per_row):
+def _packed(X: Any, numbers: NDArray, per_row: float) -> tuple[tuple, tuple]:
     """A block as CSR matrix in the first place of an array of objects."""
     counts = as_csr(X)
     size = counts.data.nbytes + counts.indices.nbytes
@@ -156,36 +158,8 @@ def csr_of_array(X: NDArray) -> scipy.sparse.csr_array:
     return scipy.sparse.csr_array((X.ravel()[places], indices, indptr), shape=X.shape)
 
 
-def _type_of_indices(size):
+def _type_of_indices(size: int) -> type:
     return np.int32 if size < 2**31 else np.int64
-
-
-def _refuse_bad(counts, blocks):
-    bad = ~np.isfinite(counts.data)
-    negative = counts.data < 0
-    if bad.any():
-        raise ValueError(
-            f"The data hold {int(bad.sum())} entries that are NaN or infinite, the "
-            f"first at {_place(counts, bad, blocks)}. Mask these pixels or replace "
-            "the values."
-        )
-    if negative.any():
-        _refuse_negative(_place(counts, negative, blocks))
-
-
-def _refuse_negative(place: str) -> None:
-    raise ValueError(
-        f"Negative values in data, such as at {place}: the Poisson likelihood needs "
-        "counts. Use a least-squares method, which accepts negative noise (NMFSO, "
-        "NMFSOARD; algorithm='nmf_so', 'nmf_so_ard'), decompose the data before a "
-        "background was subtracted, or mask these pixels or channels."
-    )
-
-
-def _place(counts, which, blocks):
-    entry = int(np.argmax(which))
-    row = int(np.searchsorted(counts.indptr, entry, side="right")) - 1
-    return blocks.place(row, int(counts.indices[entry]))
 
 
 def grid_neighbours(
@@ -223,7 +197,13 @@ def refuse_bad_blocks(blocks: BlockMatrix) -> Summary:
     """Refuse NaN, infinity and negative entries, in one pass; return the summary."""
     summary = blocks.describe()
     if summary.minimum < 0:
-        _refuse_negative(summary.minimum_at)
+        raise ValueError(
+            f"Negative values in data, such as at {summary.minimum_at}: the Poisson "
+            "likelihood needs counts. Use a least-squares method, which accepts "
+            "negative noise (NMFSO, NMFSOARD; algorithm='nmf_so', 'nmf_so_ard'), "
+            "decompose the data before a background was subtracted, or mask these "
+            "pixels or channels."
+        )
     return summary
 
 
@@ -281,7 +261,9 @@ def sums_of_groups(S: NDArray, group: NDArray) -> NDArray:
     return np.array([np.bincount(group, row) for row in S])
 
 
-def _leaf(channels, shares, weight, serial):
+def _leaf(
+    channels: NDArray, shares: NDArray, weight: NDArray, serial: int
+) -> tuple[float, int, int, float, NDArray]:
     """Key to sort by, serial number, component and value to split at, channels."""
     w = weight[channels]
     if len(channels) < 2 or w.sum() <= 0:

@@ -9,7 +9,6 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from sparsedecomp.blocks import BlockMatrix
-from sparsedecomp.blocks.sources import one_blas_thread
 from sparsedecomp.decomposition.base import Factorisation
 from sparsedecomp.decomposition.initialisation import start_kinds
 from sparsedecomp.decomposition.iterate import (
@@ -27,7 +26,7 @@ from sparsedecomp.decomposition.poisson.counts import (
     refuse_bad_blocks,
     sums_of_groups,
 )
-from sparsedecomp.decomposition.poisson.least_squares import WeightedCounts
+from sparsedecomp.decomposition.poisson.least_squares import weighted_least_squares
 from sparsedecomp.decomposition.poisson.model import (
     LAST_SWEEPS,
     PoissonModel,
@@ -39,9 +38,6 @@ from sparsedecomp.decomposition.poisson.model import (
 from sparsedecomp.decomposition.progress import Monitor
 from sparsedecomp.kernels.coordinate import nonnegative_rows
 
-# Directions kept beyond the components for the start. More of them are more accurate
-# and slower.
-OVERSAMPLING = 5
 # Largest and smallest number of pixels for the start if the counts do not fit in the
 # memory. More pixels average more noise.
 SAMPLE = 2**14
@@ -172,23 +168,11 @@ def _one_start(
     options: PoissonOptions,
     number: int,
 ) -> Outcome[PoissonState]:
-    options.monitor.start = number
-    k = options.n_components
-    with one_blas_thread():
-        weighted = WeightedCounts.compress(X, k + OVERSAMPLING, options.generator)
-    start = weighted.fit(k, init, options.generator)
-    return _descend(X, model, options, *start)
-
-
-def _descend(
-    X: scipy.sparse.csr_array,
-    model: PoissonModel,
-    options: PoissonOptions,
-    C: NDArray,
-    S: NDArray,
-    interrupted: bool,
-) -> Outcome[PoissonState]:
     """Descend from a start, on groups of channels first."""
+    options.monitor.start = number
+    C, S, interrupted = weighted_least_squares(
+        X, options.n_components, init, options.generator
+    )
     if interrupted:
         return Outcome(start_state(C, S, model), stopped=True, interrupted=True)
     group, coarse = grouped_counts(X, S)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from scipy.special import polygamma, psi
 
 from sparsedecomp.blocks import BlockMatrix
-from sparsedecomp.decomposition.iterate import IterativeMethod, Momentum
+from sparsedecomp.decomposition.iterate import IterativeMethod, Momentum, SpectraState
 from sparsedecomp.decomposition.poisson.counts import Counts, csr_of_array
 from sparsedecomp.kernels.counts import likelihood_rows, posterior_rows
 
@@ -64,9 +64,6 @@ class PoissonModel:
         Ones between neighbouring pixels.
     closed : bool
         Whether abundances add up to one.
-    least_relevance : float or None
-        With relevance determination: relevance of a component without counts, in
-        counts per pixel.
     """
 
     concentration: float | None = None
@@ -74,7 +71,6 @@ class PoissonModel:
     smoothness: float = 0.0
     neighbours: scipy.sparse.csr_array | None = None
     closed: bool = False
-    least_relevance: float | None = None
 
     def alone(self) -> PoissonModel:
         """The model of single pixels, without their neighbours."""
@@ -82,7 +78,7 @@ class PoissonModel:
 
 
 @dataclass
-class PoissonState:
+class PoissonState(SpectraState):
     """Abundances and spectra with the parameters of the prior.
 
     Attributes
@@ -103,11 +99,6 @@ class PoissonState:
     S: NDArray
     alpha: NDArray
     moved: float = np.inf
-
-    @property
-    def n_components(self) -> int:
-        """Number of components."""
-        return len(self.S)
 
     @property
     def C(self) -> NDArray:
@@ -220,9 +211,34 @@ class PoissonNMFMethod(IterativeMethod[PoissonState]):
             Negative logarithm of what is maximised, in nats and up to a constant, after
             the update of the abundances and before that of the spectra.
         """
-        new, objective = step(self.blocks, state, self.model)
+        model, A, S, alpha = self.model, state.A, state.S, state.alpha
+        n, k = A.shape
+        stiffness, pull = np.zeros(n), np.zeros((n, k))
+        rate = S.sum(axis=1) if model.concentration is None else None
+        if model.smoothness:
+            # With the former mean m of two neighbours a and b, the penalty (a - b)^2 is
+            # at most 2 (a - m)^2 + 2 (b - m)^2, in which the pixels are independent.
+            degree = model.neighbours.sum(axis=1)
+            stiffness = 2 * model.smoothness * degree
+            pull = model.smoothness * (degree[:, None] * A + model.neighbours @ A)
+        (A,), (N, bound) = self.blocks.run(
+            abundance_step,
+            rows=(A, stiffness, pull),
+            shared=(S, alpha, rate, model.overlap, model.closed, SWEEPS),
+        )
+        objective = -float(bound)
+        if model.smoothness:
+            objective -= (0.5 * stiffness[:, None] * A - pull).ravel() @ A.ravel()
+            objective += model.smoothness * _roughness(A, model.neighbours)
+        counts = N.sum(axis=1, keepdims=True)
+        scale = A.sum(axis=0)[:, None] if model.closed else counts
+        moved = np.abs(N - S * scale).sum() / max(counts.sum(), 1e-300)
+        S = np.where(counts > 0, N / np.where(counts > 0, scale, 1.0), S)
+        if model.concentration is not None:
+            alpha = mean_of_shares(A, alpha)
+        new = PoissonState(A, S, alpha, float(moved))
         C = new.C
-        alive = C.sum(axis=0) > 1e-6 * C.sum() / new.n_components
+        alive = C.sum(axis=0) > 1e-6 * C.sum() / k
         return new if alive.all() else new.take(np.flatnonzero(alive)), objective
 
     def extrapolate(
@@ -255,51 +271,6 @@ class PoissonNMFMethod(IterativeMethod[PoissonState]):
         if self.group is None:
             return state.S
         return (state.S / np.bincount(self.group))[:, self.group]
-
-
-def step(
-    blocks: BlockMatrix | Counts, state: PoissonState, model: PoissonModel
-) -> tuple[PoissonState, float]:
-    """Update abundances and spectra in one pass; the objective is between the two."""
-    A, S, alpha = state.A, state.S, state.alpha
-    n, k = A.shape
-    stiffness, pull = np.zeros(n), np.zeros((n, k))
-    rate = None
-    if model.concentration is None:
-        rate = S.sum(axis=1)
-    if model.least_relevance is not None:
-        relevance = _relevance(A, model)
-        rate = rate + 1 / relevance
-    if model.smoothness:
-        # With the former mean m of two neighbours a and b, the penalty (a - b)^2 is
-        # at most 2 (a - m)^2 + 2 (b - m)^2, in which the pixels are independent.
-        degree = model.neighbours.sum(axis=1)
-        stiffness = 2 * model.smoothness * degree
-        pull = model.smoothness * (degree[:, None] * A + model.neighbours @ A)
-    shared = (S, alpha, rate, model.overlap, model.closed, SWEEPS)
-    (A,), (N, bound) = blocks.run(
-        abundance_step, rows=(A, stiffness, pull), shared=shared
-    )
-    objective = -float(bound)
-    if model.least_relevance is not None:
-        new_relevance = _relevance(A, model)
-        objective -= (A.sum(axis=0) / relevance).sum()
-        objective += (n + 2) * np.log(new_relevance / model.least_relevance).sum()
-    if model.smoothness:
-        objective -= (0.5 * stiffness[:, None] * A - pull).ravel() @ A.ravel()
-        objective += model.smoothness * _roughness(A, model.neighbours)
-    counts = N.sum(axis=1, keepdims=True)
-    scale = A.sum(axis=0)[:, None] if model.closed else counts
-    new = np.where(counts > 0, N / np.where(counts > 0, scale, 1.0), S)
-    moved = np.abs(N - S * scale).sum() / max(counts.sum(), 1e-300)
-    if model.concentration is not None:
-        alpha = mean_of_shares(A, alpha)
-    return PoissonState(A, new, alpha, float(moved)), objective
-
-
-def _relevance(A: NDArray, model: PoissonModel) -> NDArray:
-    """Mean counts under the exponential prior of Tan and Fevotte with shape one."""
-    return model.least_relevance + A.sum(axis=0) / (len(A) + 2)
 
 
 def _roughness(A: NDArray, neighbours: scipy.sparse.csr_array) -> float:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral
 from typing import Literal
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClusterMixin
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import validate_data
 
-from sparsedecomp.blocks import BlockMatrix, MatrixLike, as_blocks
-from sparsedecomp.blocks.summary import Summary
+from sparsedecomp.blocks import BlockMatrix, MatrixLike
 from sparsedecomp.decomposition.geometric.simplex import OVERSAMPLING
+from sparsedecomp.decomposition.segmentation.clusters import (
+    PixelClusters,
+    k_means,
+    require_pixels,
+)
 from sparsedecomp.noise import refuse_negative, signal_space
 
 # Data of up to this many channels are clustered as they are, others in their signal
@@ -24,7 +23,7 @@ from sparsedecomp.noise import refuse_negative, signal_space
 _FEW_CHANNELS = 32
 
 
-class CompositionKMeans(ClusterMixin, BaseEstimator):
+class CompositionKMeans(PixelClusters):
     """k-means of spectra or line windows, with differences in units of the noise.
 
     With ``scaling="poisson"`` pixels are compared by composition (shares of their
@@ -141,7 +140,7 @@ class CompositionKMeans(ClusterMixin, BaseEstimator):
             names the place); if all pixels are empty, or fewer than the clusters.
         """
         self._validate_params()
-        blocks = segmentation_blocks(self, X)
+        blocks = self._blocks(X)
         read_before = blocks.passes
         seed = check_random_state(self.random_state).randint(2**31)
         points, weights = self._whitened_points(blocks, seed)
@@ -153,12 +152,7 @@ class CompositionKMeans(ClusterMixin, BaseEstimator):
             candidates = [self.n_clusters]
         self.scores_, best = {}, None
         for k in candidates:
-            means = KMeans(k, n_init=self.n_init, random_state=seed)
-            with warnings.catch_warnings():
-                # With fewer distinct pixels than clusters, some clusters stay empty;
-                # `by_size` warns of them.
-                warnings.simplefilter("ignore", ConvergenceWarning)
-                means.fit(points[seen], sample_weight=weights[seen])
+            means = k_means(k, self.n_init, seed, points[seen], weights[seen])
             share = np.bincount(means.labels_, minlength=k) / n
             entropy = -np.sum(share * np.log(np.where(share > 0, share, 1.0)))
             score = means.inertia_ + 2 * n * entropy + (k * d + k - 1) * np.log(n)
@@ -167,10 +161,8 @@ class CompositionKMeans(ClusterMixin, BaseEstimator):
                 best = means
         labels = np.full(blocks.shape[0], -1)
         labels[seen] = best.labels_
-        order, self.labels_, self.sizes_ = by_size(labels, best.n_clusters)
-        self.n_clusters_ = len(order)
-        self.cluster_centers_ = mean_spectra(blocks, self.labels_, self.sizes_)
         self.inertia_ = float(best.inertia_)
+        self._keep(labels, best.n_clusters, blocks)
         self.passes_ = blocks.passes - read_before
         return self
 
@@ -210,91 +202,3 @@ class CompositionKMeans(ClusterMixin, BaseEstimator):
         if self.scaling == "poisson":
             points /= np.sqrt(np.where(weights > 0, weights, 1.0))[:, None]
         return points, weights
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.positive_only = self.scaling == "poisson"
-        tags.input_tags.sparse = True
-        return tags
-
-
-def segmentation_blocks(
-    estimator: BaseEstimator,
-    X: MatrixLike,
-) -> BlockMatrix:
-    """The data as a `BlockMatrix`; sets ``n_features_in_`` of the estimator."""
-    if not (isinstance(X, BlockMatrix) or hasattr(X, "dask")):
-        X = validate_data(
-            estimator, X, accept_sparse="csr", dtype="numeric", ensure_all_finite=False
-        )
-    blocks = as_blocks(X)
-    estimator.n_features_in_ = blocks.shape[1]
-    return blocks
-
-
-def require_pixels(
-    summary: Summary, n_clusters: int | None, *, empty_allowed: bool = False
-) -> None:
-    """Raise ValueError if too few pixels hold anything.
-
-    Parameters
-    ----------
-    summary : Summary
-        Summary of the data.
-    n_clusters : int or None
-        Number of clusters that was asked for.
-    empty_allowed : bool, default False
-        Whether negative and empty pixels are accepted and counted.
-    """
-    n_pixels = len(summary.row_sums)
-    if not empty_allowed:
-        refuse_negative(summary)
-        n_pixels = int(np.count_nonzero(summary.row_sums))
-    if not n_pixels:
-        raise ValueError("The data are zero everywhere; there is nothing to segment.")
-    if n_clusters is not None and n_clusters > n_pixels:
-        raise ValueError(
-            f"n_clusters = {n_clusters} was given for n_samples = {n_pixels} pixels "
-            f"that hold counts, expected at most {n_pixels}."
-        )
-
-
-def by_size(labels: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Number clusters by falling size and drop empty ones.
-
-    Parameters
-    ----------
-    labels : (n_pixels,) int array
-        Cluster of each pixel, from 0 to ``k - 1``, or -1 for none.
-    k : int
-        Number of clusters before empty ones are dropped.
-
-    Returns
-    -------
-    order : (k2,) int array
-        Former number of each cluster.
-    labels : (n_pixels,) int array
-        New number of the cluster of each pixel, -1 for none.
-    sizes : (k2,) int array
-        Number of pixels of each cluster, falling.
-    """
-    sizes = np.bincount(labels[labels >= 0], minlength=k)
-    order = np.argsort(-sizes, kind="stable")
-    order = order[sizes[order] > 0]
-    new = np.full(k + 1, -1)
-    new[order] = np.arange(len(order))
-    if len(order) < k:
-        warnings.warn(
-            f"{k - len(order)} of {k} clusters have no pixel and were dropped.",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
-    return order, new[labels], sizes[order]
-
-
-def mean_spectra(
-    blocks: BlockMatrix, labels: np.ndarray, sizes: np.ndarray
-) -> np.ndarray:
-    """Mean spectrum (k, n_channels) of each cluster, in one pass over the data."""
-    one_hot = labels[:, None] == np.arange(len(sizes))
-    return blocks.rmatmul(one_hot.astype(float)).T / sizes[:, None]

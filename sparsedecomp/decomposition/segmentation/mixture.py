@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from numbers import Integral, Real
 from typing import Literal
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
-from sklearn.base import BaseEstimator, ClusterMixin
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sparsedecomp.blocks import BlockMatrix, MatrixLike
-from sparsedecomp.decomposition.segmentation.kmeans import (
-    by_size,
-    mean_spectra,
+from sparsedecomp.decomposition.base import warn_of_end
+from sparsedecomp.decomposition.segmentation.clusters import (
+    PixelClusters,
+    k_means,
     require_pixels,
-    segmentation_blocks,
 )
 from sparsedecomp.decomposition.segmentation.neighbours import PixelNeighbourhood
 from sparsedecomp.noise import count_gain
@@ -41,7 +37,7 @@ _TRAINING = 0.8
 _STANDARD_ERRORS = 2.0
 
 
-class PottsMixture(ClusterMixin, BaseEstimator):
+class PottsMixture(PixelClusters):
     """Phases of counted spectra by a multinomial mixture with a Potts prior.
 
     The counts of a pixel of phase ``c`` are a multinomial sample of its composition
@@ -211,7 +207,7 @@ class PottsMixture(ClusterMixin, BaseEstimator):
             numbers if no number of clusters is given.
         """
         self._validate_params()
-        blocks = segmentation_blocks(self, X)
+        blocks = self._blocks(X)
         read_before = blocks.passes
         summary = blocks.describe()
         require_pixels(summary, self.n_clusters)
@@ -238,21 +234,14 @@ class PottsMixture(ClusterMixin, BaseEstimator):
         )
         labels = np.full(blocks.shape[0], -1)
         labels[kept] = Q.argmax(axis=1)
-        order, self.labels_, self.sizes_ = by_size(labels, k)
-        self.n_clusters_ = len(order)
+        order = self._keep(labels, k, blocks)
         self.probabilities_ = np.full((blocks.shape[0], len(order)), np.nan)
         self.probabilities_[kept] = Q[:, order] / Q[:, order].sum(axis=1, keepdims=True)
-        self.cluster_centers_ = mean_spectra(blocks, self.labels_, self.sizes_)
         self.objective_history_ = np.array(history)
         self.n_iter_ = len(history)
         self.passes_ = blocks.passes - read_before
         if not self.converged_:
-            warnings.warn(
-                f"Maximum number of iterations {self.max_iter} reached. Increase "
-                "max_iter or tol to reach convergence.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
+            warn_of_end(False, self.n_iter_, self.max_iter)
         return self
 
     def _neighbourhood(
@@ -351,17 +340,8 @@ class PottsMixture(ClusterMixin, BaseEstimator):
         shares = smooth / total[:, None]
         scale = np.sqrt(counts.sum(axis=0) / counts.sum())
         shares /= np.where(scale > 0, scale, 1.0)
-        means = KMeans(k, n_init=5, random_state=int(generator.integers(2**31)))
-        with warnings.catch_warnings():
-            # With fewer distinct pixels than clusters, some clusters stay empty.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            return means.fit(shares, sample_weight=total).labels_
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.positive_only = True
-        tags.input_tags.sparse = True
-        return tags
+        seed = int(generator.integers(2**31))
+        return k_means(k, 5, seed, shares, total).labels_
 
 
 def _channel_groups(column_sums: np.ndarray, n_groups: int) -> np.ndarray:

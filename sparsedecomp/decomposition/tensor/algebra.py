@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+
+from sparsedecomp.decomposition.tensor.unfolding import expanded
 
 
 def normalised(factors: Sequence[NDArray]) -> tuple[NDArray, list[NDArray]]:
@@ -101,10 +105,8 @@ def core_consistency(core: NDArray, factors: Sequence[NDArray]) -> float:
        https://doi.org/10.1002/cem.801
     """
     k = factors[0].shape[1]
-    fitted = np.asarray(core, float)
-    for mode, factor in enumerate(factors):
-        inverse = np.linalg.pinv(factor)
-        fitted = np.moveaxis(np.tensordot(inverse, fitted, axes=(1, mode)), 0, mode)
+    inverses = [np.linalg.pinv(factor) for factor in factors]
+    fitted = expanded(np.asarray(core, float), inverses)
     ideal = np.zeros_like(fitted)
     ideal[(np.arange(k),) * fitted.ndim] = 1.0
     # The weights are in the factors, so that the ideal core is one on its diagonal.
@@ -133,3 +135,39 @@ def kruskal_bound(shape: Sequence[int], k: int) -> bool:
     .. [1] N. D. Sidiropoulos and R. Bro, J. Chemom. 14 (2000) 229.
     """
     return sum(min(n, k) for n in shape) >= 2 * k + len(shape) - 1
+
+
+def check_rank(shape: tuple[int, ...], k: int) -> bool:
+    """Check that a tensor is large enough for a number of components.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Sizes of all modes.
+    k : int
+        Number of components.
+
+    Returns
+    -------
+    bool
+        Whether Kruskal's condition can hold, see `kruskal_bound`; warns if not.
+
+    Raises
+    ------
+    ValueError
+        For so many components that they explain any data of this shape.
+    """
+    most = min(math.prod(shape) // n for n in shape)
+    if k > most:
+        raise ValueError(
+            f"n_components = {k} was given for a tensor of the shape {shape}, "
+            f"expected at most {most}: that many explain any data of this shape."
+        )
+    unique = kruskal_bound(shape, k)
+    if len(shape) > 2 and not unique:
+        warnings.warn(
+            f"A tensor of the shape {shape} is too small for {k} components to be "
+            "unique by Kruskal's condition. Take fewer, or do not rely on them.",
+            stacklevel=3,
+        )
+    return unique

@@ -13,7 +13,7 @@ from sparsedecomp.blocks import BlockMatrix, MatrixLike, as_blocks
 from sparsedecomp.decomposition.abundances import solve
 from sparsedecomp.decomposition.base import BlockFactorisation
 from sparsedecomp.decomposition.iterate import Phases
-from sparsedecomp.decomposition.tensor.compression import CompressedTensor
+from sparsedecomp.decomposition.tensor.compressed_tensor import CompressedTensor
 from sparsedecomp.decomposition.tensor.gaps import abundances_with_gaps
 from sparsedecomp.decomposition.tensor.modes import Folding
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,12 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 
 from sparsedecomp.blocks import BlockMatrix
+from sparsedecomp.decomposition.base import warn_of_end
 from sparsedecomp.decomposition.iterate import Outcome, Phases, iterate
 from sparsedecomp.decomposition.progress import Monitor, Progress
-from sparsedecomp.decomposition.tensor.compression import (
+from sparsedecomp.decomposition.tensor.compressed_tensor import (
     OVERSAMPLING,
     CompressedTensor,
     compress_tensor,
@@ -241,20 +240,9 @@ def fit_coupled(
         return best
 
     phases.run("smoothing", smooth)
-    if best.interrupted:
-        warnings.warn(
-            f"The fit was interrupted after {phases.monitor.count} iterations; the "
-            "best result so far was kept.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-    elif not (best.converged or best.stopped):
-        warnings.warn(
-            f"Maximum number of iterations {max_iter} reached. Increase max_iter or "
-            "tol to reach convergence.",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
+    ended = best.converged or best.stopped
+    count = phases.monitor.count
+    warn_of_end(best.interrupted, count, None if ended else max_iter)
     return Coupled(
         factors=factors,
         weights=weights,

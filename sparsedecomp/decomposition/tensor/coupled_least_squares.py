@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsedecomp.decomposition.iterate import IterativeMethod
-from sparsedecomp.decomposition.tensor.compression import CompressedTensor
+from sparsedecomp.decomposition.tensor.compressed_tensor import CompressedTensor
 from sparsedecomp.decomposition.tensor.cpd_least_squares import (
     CPDLeastSquares,
     solve_nonnegative,

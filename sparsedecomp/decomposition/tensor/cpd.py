@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
@@ -21,13 +20,13 @@ from sparsedecomp.decomposition.iterate import (
 )
 from sparsedecomp.decomposition.progress import Progress
 from sparsedecomp.decomposition.tensor.algebra import (
+    check_rank,
     congruence,
     core_consistency,
-    kruskal_bound,
     normalised,
 )
 from sparsedecomp.decomposition.tensor.base import TensorFactorisation
-from sparsedecomp.decomposition.tensor.compression import (
+from sparsedecomp.decomposition.tensor.compressed_tensor import (
     OVERSAMPLING,
     CompressedTensor,
     compress_tensor,
@@ -227,7 +226,8 @@ class CPD(TensorFactorisation):
             Products of the weights and all factors but the spectra.
         """
         blocks, folding, noise, scale = self._prepare(X)
-        k = self._number_of_components(folding, blocks.shape[1])
+        k = 2 if self.n_components is None else self.n_components
+        self.kruskal_ = check_rank((*folding.shape, blocks.shape[1]), k)
         phases: Phases[Factors] = Phases(
             self._monitor(blocks, self.max_iter, self.n_init)
         )
@@ -312,24 +312,6 @@ class CPD(TensorFactorisation):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self.gaps
         return tags
-
-    def _number_of_components(self, folding: Folding, n_channels: int) -> int:
-        k = 2 if self.n_components is None else self.n_components
-        shape = (*folding.shape, n_channels)
-        most = min(int(np.prod(shape)) // n for n in shape)
-        if k > most:
-            raise ValueError(
-                f"n_components = {k} was given for a tensor of the shape {shape}, "
-                f"expected at most {most}: that many explain any data of this shape."
-            )
-        self.kruskal_ = kruskal_bound(shape, k)
-        if len(shape) > 2 and not self.kruskal_:
-            warnings.warn(
-                f"A tensor of the shape {shape} is too small for {k} components to be "
-                "unique by Kruskal's condition. Take fewer, or do not rely on them.",
-                stacklevel=3,
-            )
-        return k
 
     def _counts_are_few(self, data: CompressedTensor) -> bool:
         if self.likelihood != "auto":

@@ -14,11 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsedecomp.decomposition.iterate import IterativeMethod, Momentum
-from sparsedecomp.decomposition.tensor.compression import (
-    CompressedTensor,
-    compress_modes,
-)
+from sparsedecomp.decomposition.tensor.compressed_tensor import CompressedTensor
 from sparsedecomp.decomposition.tensor.modes import contract
+from sparsedecomp.decomposition.tensor.unfolding import compress_modes
 from sparsedecomp.kernels.coordinate import nonnegative_rows
 from sparsedecomp.kernels.tensor import add_entries, nonnegative_rows_each
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
-import scipy.sparse
 from numpy.typing import NDArray
 
 from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.decomposition.iterate import IterativeMethod, Momentum
-from sparsedecomp.decomposition.tensor.compression import CompressedTensor
+from sparsedecomp.decomposition.poisson.counts import in_memory
+from sparsedecomp.decomposition.tensor.compressed_tensor import CompressedTensor
 from sparsedecomp.decomposition.tensor.gaps import FilledBlocks, MissingEntries
 from sparsedecomp.decomposition.tensor.modes import contract, khatri_rao_rows
 from sparsedecomp.kernels.tensor import shared_counts
@@ -46,8 +46,6 @@ class CountEntries(NamedTuple):
         Channel of each entry.
     values : (nnz,) float32 array
         Number of counts in each entry.
-    n_channels : int
-        Number of channels.
     quantum : float
         Size of one count in the units of the data.
     """
@@ -55,7 +53,6 @@ class CountEntries(NamedTuple):
     indptr: NDArray
     channels: NDArray
     values: NDArray
-    n_channels: int
     quantum: float = 1.0
 
     @property
@@ -107,32 +104,13 @@ def gather_counts(
     -------
     CountEntries
     """
-    n = blocks.shape[0]
-    (pieces,), _ = blocks.run(_nonzeros, rows=(np.arange(n),))
-    parts = [piece for piece in pieces if piece is not None]
-    # Blocks of a dask array hold rows that are not neighbours in the matrix.
-    rows, lengths, channels, values = map(np.concatenate, zip(*parts, strict=True))
-    indptr = np.zeros(n + 1, np.int64)
-    indptr[1 + rows] = lengths
-    np.cumsum(indptr, out=indptr)
-    if np.any(np.diff(rows) < 0):
-        start = np.repeat(indptr[rows] - np.r_[0, np.cumsum(lengths)[:-1]], lengths)
-        target = start + np.arange(len(values))
-        ordered = np.empty_like(channels), np.empty_like(values)
-        ordered[0][target], ordered[1][target] = channels, values
-        channels, values = ordered
-    values = values / np.float32(quantum)
-    return CountEntries(indptr, channels, values, blocks.shape[1], quantum)
-
-
-def _nonzeros(X, rows):
-    """The non-zero entries of a tile, handed over together with its first row."""
-    X = scipy.sparse.csr_array(X)
-    X.eliminate_zeros()
-    part = np.full(len(rows), None, dtype=object)
-    lengths = np.diff(X.indptr)
-    part[0] = rows, lengths, X.indices.astype(np.int32), X.data.astype(np.float32)
-    return (part,), ()
+    X = in_memory(cast("BlockMatrix", blocks), np.inf)
+    return CountEntries(
+        indptr=X.indptr.astype(np.int64),
+        channels=X.indices.astype(np.int32, copy=False),
+        values=X.data.astype(np.float32, copy=False) / np.float32(quantum),
+        quantum=quantum,
+    )
 
 
 @dataclass(frozen=True)

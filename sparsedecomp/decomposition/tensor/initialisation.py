@@ -6,15 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsedecomp.decomposition.iterate import Phases
-from sparsedecomp.decomposition.tensor.compression import (
-    leading_vectors,
-    multiply_mode,
-)
 from sparsedecomp.decomposition.tensor.cpd_least_squares import (
     CPDLeastSquares,
     Factors,
 )
 from sparsedecomp.decomposition.tensor.multistart import multistart
+from sparsedecomp.decomposition.tensor.unfolding import leading_vectors, multiply_mode
 
 # The starts are compared after this many sweeps, and this many of them are continued.
 # More cost time; fewer may drop the start that ends lowest.

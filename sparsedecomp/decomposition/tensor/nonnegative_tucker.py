@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sparsedecomp.decomposition.tensor.compression import (
-    CompressedTensor,
-    multiply_mode,
-)
+from sparsedecomp.decomposition.tensor.compressed_tensor import CompressedTensor
 from sparsedecomp.decomposition.tensor.cpd_least_squares import solve_nonnegative
 from sparsedecomp.decomposition.tensor.orthogonal_tucker import (
     TuckerMethod,
     TuckerState,
+)
+from sparsedecomp.decomposition.tensor.unfolding import (
     expanded,
+    multiply_mode,
+    unfolding,
 )
 
 # Projected gradient steps for the core in every step. More of them fit the core to
@@ -63,11 +64,11 @@ class NonnegativeTucker(TuckerMethod):
                 small = basis.T @ B if other == last else B
                 observed = multiply_mode(observed, small.T, other)
                 expected = multiply_mode(expected, B.T @ B, other)
-            G = _unfolded(core, mode)
-            F = _unfolded(observed, mode) @ G.T
+            G = unfolding(core, mode)
+            F = unfolding(observed, mode) @ G.T
             if mode == last:
                 F = basis @ F
-            H = _unfolded(expected, mode) @ G.T
+            H = unfolding(expected, mode) @ G.T
             solve_nonnegative(A, F, (H + H.T) / 2)
             norm = np.linalg.norm(A, axis=0)
             A /= np.where(norm > 0, norm, 1.0)
@@ -87,7 +88,3 @@ class NonnegativeTucker(TuckerMethod):
         model = np.vdot(core, expanded(core, grams))
         squares = self.data.sum_of_squares
         return float(max(squares - 2 * np.vdot(core, target) + model, 0.0))
-
-
-def _unfolded(T: NDArray, mode: int) -> NDArray:
-    return np.moveaxis(T, mode, 0).reshape(T.shape[mode], -1)

@@ -8,12 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsedecomp.decomposition.iterate import IterativeMethod
-from sparsedecomp.decomposition.tensor.compression import (
+from sparsedecomp.decomposition.tensor.compressed_tensor import (
     OVERSAMPLING,
     CompressedTensor,
+)
+from sparsedecomp.decomposition.tensor.unfolding import (
     compress_modes,
+    expanded,
     leading_vectors,
     multiply_mode,
+    unfolding,
 )
 
 
@@ -71,7 +75,7 @@ class TuckerMethod(IterativeMethod[TuckerState]):
         state = self.in_full(state)
         factors = data.unscaled(state.factors)
         indices = data.folding.indices(data.blocks.rows)
-        return kronecker_rows(factors[:-1], indices) @ unfolded(state.core).T
+        return kronecker_rows(factors[:-1], indices) @ unfolding(state.core, -1).T
 
     def spectra(self, state: TuckerState) -> NDArray:
         """Factor of the channels."""
@@ -140,33 +144,6 @@ class OrthogonalTucker(TuckerMethod):
             for basis, factor in zip(bases, state.factors, strict=True)
         ]
         return TuckerState(factors, state.core)
-
-
-def scree(scores: NDArray) -> list[NDArray]:
-    """Singular values of every unfolding.
-
-    Parameters
-    ----------
-    scores : (n_1, ..., n_M) array
-        Compressed data.
-
-    Returns
-    -------
-    list of float64 arrays
-    """
-    return [leading_vectors(scores, mode, 1)[1] for mode in range(scores.ndim)]
-
-
-def expanded(core: NDArray, factors: list[NDArray]) -> NDArray:
-    """Multiply the core by the factors of all modes."""
-    for mode, factor in enumerate(factors):
-        core = multiply_mode(core, factor, mode)
-    return core
-
-
-def unfolded(core: NDArray) -> NDArray:
-    """The core as a matrix: channels times all other modes, in C order."""
-    return np.moveaxis(core, -1, 0).reshape(core.shape[-1], -1)
 
 
 def kronecker_rows(factors: list[NDArray], indices: list[NDArray]) -> NDArray:

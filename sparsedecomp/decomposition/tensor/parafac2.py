@@ -15,10 +15,9 @@ from sparsedecomp.decomposition.iterate import IterativeMethod, Phases
 from sparsedecomp.decomposition.progress import Progress
 from sparsedecomp.decomposition.tensor.algebra import congruence
 from sparsedecomp.decomposition.tensor.base import TensorFactorisation
-from sparsedecomp.decomposition.tensor.compression import (
+from sparsedecomp.decomposition.tensor.compressed_tensor import (
     OVERSAMPLING,
     CompressedTensor,
-    compress_modes,
     compress_tensor,
 )
 from sparsedecomp.decomposition.tensor.cpd_least_squares import (
@@ -27,6 +26,7 @@ from sparsedecomp.decomposition.tensor.cpd_least_squares import (
 )
 from sparsedecomp.decomposition.tensor.modes import Folding
 from sparsedecomp.decomposition.tensor.multistart import multistart
+from sparsedecomp.decomposition.tensor.unfolding import compress_modes
 
 # Upper bound on the directions of the channels, besides the oversampling. More of them
 # describe spectra that change in more ways, at a higher cost of every step.

@@ -14,7 +14,7 @@ from sparsedecomp.blocks import MatrixLike
 from sparsedecomp.decomposition.iterate import Phases, iterate
 from sparsedecomp.decomposition.progress import Progress
 from sparsedecomp.decomposition.tensor.base import TensorFactorisation
-from sparsedecomp.decomposition.tensor.compression import (
+from sparsedecomp.decomposition.tensor.compressed_tensor import (
     OVERSAMPLING,
     CompressedTensor,
     compress_tensor,
@@ -28,9 +28,8 @@ from sparsedecomp.decomposition.tensor.orthogonal_tucker import (
     TuckerMethod,
     TuckerState,
     kronecker_rows,
-    scree,
-    unfolded,
 )
+from sparsedecomp.decomposition.tensor.unfolding import singular_values, unfolding
 
 
 class Tucker(TensorFactorisation):
@@ -188,7 +187,7 @@ class Tucker(TensorFactorisation):
         self._keep(data, exact)
         self._keep_fit(data, residual, phases)
         self._warn(stopped=best.stopped)
-        W = kronecker_rows(self.factors_[:-1], indices) @ unfolded(self.core_).T
+        W = kronecker_rows(self.factors_[:-1], indices) @ unfolding(self.core_, -1).T
         return self._rescaled(W.astype(blocks.dtype), scale)
 
     def _ranks(self, folding: Folding, n_channels: int) -> tuple[int, ...]:
@@ -222,7 +221,7 @@ class Tucker(TensorFactorisation):
     ) -> tuple[TuckerState, float]:
         """One pass: the core and spectra without compression, and the residual."""
         rows = kronecker_rows(state.factors[:-1], indices)
-        spectra = state.factors[-1] @ unfolded(state.core)
+        spectra = state.factors[-1] @ unfolding(state.core, -1)
         k = ranks[-1]
 
         def update(F: NDArray, gram: NDArray, start: NDArray) -> NDArray:
@@ -247,4 +246,4 @@ class Tucker(TensorFactorisation):
         self.core_ = state.core * sign
         self.components_ = self.factors_[-1].T.astype(data.scores.dtype)
         self.n_components_ = len(self.components_)
-        self.singular_values_ = scree(data.scores)
+        self.singular_values_ = singular_values(data.scores)

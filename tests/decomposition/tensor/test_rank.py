@@ -7,7 +7,8 @@ from sparsedecomp import datasets
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition import CPD, tensor_rank
 from sparsedecomp.decomposition.tensor.algebra import congruence
-from sparsedecomp.decomposition.tensor.rank_diagnostics import _thinned, _verdict
+from sparsedecomp.decomposition.tensor.folds import _thinned
+from sparsedecomp.decomposition.tensor.rank_diagnostics import _verdict
 
 
 @pytest.mark.parametrize("k", [2, 3])
@@ -49,7 +50,7 @@ def test_nothing_is_recommended_without_agreement():
 
 
 def test_thinning_gives_every_count_to_one_fold(tensor):
-    from sparsedecomp.decomposition.tensor.compression import compress_tensor
+    from sparsedecomp.decomposition.tensor.compressed_tensor import compress_tensor
     from sparsedecomp.decomposition.tensor.modes import Folding
 
     X = np.random.default_rng(0).poisson(3.0, (5, 20, 30))

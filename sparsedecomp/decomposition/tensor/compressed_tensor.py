@@ -1,4 +1,4 @@
-"""Compression of a tensor in two passes: scores of whitened data in a basis."""
+"""A tensor in a basis of its channels, weighted by its noise; made in two passes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparsedecomp.blocks import BlockMatrix
-from sparsedecomp.blocks.compression import gram_of, random_basis
-from sparsedecomp.blocks.summary import Summary, poisson_column_scale, row_summary
+from sparsedecomp.blocks.compression import random_basis, rotate_in_place, sketch
+from sparsedecomp.blocks.summary import Summary, poisson_column_scale
 from sparsedecomp.decomposition.tensor.modes import Folding
 from sparsedecomp.noise import count_gain, unit_of
 
@@ -178,8 +178,7 @@ def compress_tensor(
     """
     rank = min(rank, *blocks.shape)
     V = random_basis(blocks.shape[1], rank, generator).astype(blocks.dtype)
-    rows, (columns, product) = blocks.run(_sketch, shared=(V,))
-    summary = Summary.of(rows, (columns,), blocks.place)
+    product, summary = sketch(cast("BlockMatrix", blocks), V)
     if nature is None:
         blocks.once("summary", lambda: summary)
     else:
@@ -198,8 +197,9 @@ def compress_tensor(
     if poisson:
         refuse_non_counts(summary)
         weighting = separable_weights(blocks, folding, summary)
+        scales = weighting.scales
     else:
-        weighting = None
+        scales = [np.ones(size) for size in (*folding.shape, blocks.shape[1])]
     if poisson and counts:
         # Counts may be multiplied by a constant, which the smallest count reveals.
         level = summary.column_sums * counts
@@ -207,30 +207,30 @@ def compress_tensor(
         level = np.full(blocks.shape[1], noise_level(product, V, summary))
         if poisson:
             level *= summary.column_sums / summary.column_sums.mean()
-    sketch = product - level[:, None] * V
+    signal = product - level[:, None] * V
     if poisson:
-        sketch /= weighting.columns[:, None]
+        signal /= weighting.columns[:, None]
         blocks = blocks.scaled(weighting.rows, weighting.columns)
-    basis = np.linalg.qr(sketch)[0]
+    basis = np.linalg.qr(signal)[0]
     (scores, squares), (gram,) = blocks.run(_scores, shared=(basis,))
     turn = np.linalg.eigh(gram)[1][:, ::-1]
+    rotate_in_place(scores, turn)
     observed = observed_positions(blocks, folding)
+    if observed is not None:
+        whole = np.zeros((observed.size, scores.shape[1]), scores.dtype)
+        whole[blocks.rows] = scores
+        scores = whole
     return CompressedTensor(
-        scores=_fold(scores, turn.astype(scores.dtype), blocks, folding, observed),
+        scores=folding.tensor(scores),
         basis=basis @ turn,
         observed=observed,
-        scales=weighting.scales if poisson else _ones(folding, blocks),
+        scales=scales,
         sum_of_squares=float(squares.sum()),
         folding=folding,
         blocks=blocks,
         summary=summary,
         poisson=bool(poisson),
     )
-
-
-def _sketch(X, V):
-    rows, (columns,) = row_summary(X)
-    return rows, (columns, X.T @ (X @ V))
 
 
 def _scores(X, V):
@@ -335,108 +335,3 @@ def observed_positions(
                 "the mask."
             )
     return observed
-
-
-def _fold(
-    scores: NDArray,
-    turn: NDArray,
-    blocks: BlockMatrix | FilledBlocks,
-    folding: Folding,
-    observed: NDArray | None,
-) -> NDArray:
-    """Rotate the scores to singular vectors, in parts, and fold them into a tensor."""
-    for start in range(0, len(scores), 65536):
-        part = slice(start, start + 65536)
-        scores[part] = scores[part] @ turn
-    if observed is not None:
-        whole = np.zeros((observed.size, scores.shape[1]), scores.dtype)
-        whole[blocks.rows] = scores
-        scores = whole
-    return folding.tensor(scores)
-
-
-def _ones(folding: Folding, blocks: BlockMatrix | FilledBlocks) -> list[NDArray]:
-    return [np.ones(size) for size in (*folding.shape, blocks.shape[1])]
-
-
-def leading_vectors(scores: NDArray, mode: int, rank: int) -> tuple[NDArray, NDArray]:
-    """Leading singular vectors of one unfolding, and all its singular values.
-
-    Parameters
-    ----------
-    scores : (n_1, ..., n_M, r) array
-        The tensor.
-    mode : int
-        Mode of the unfolding.
-    rank : int
-        Number of vectors.
-
-    Returns
-    -------
-    vectors : (n_mode, rank) float64 array
-        Left singular vectors.
-    singular_values : float64 array
-        All singular values in descending order.
-    """
-    unfolded = np.moveaxis(scores, mode, 0).reshape(scores.shape[mode], -1)
-    if unfolded.shape[0] <= unfolded.shape[1]:
-        values, vectors = np.linalg.eigh(gram_of(unfolded.T))
-        vectors = vectors[:, ::-1][:, :rank]
-    else:
-        values, right = np.linalg.eigh(gram_of(unfolded))
-        right = right[:, ::-1][:, :rank]
-        vectors = np.linalg.qr(unfolded @ right.astype(unfolded.dtype))[0].astype(float)
-    return vectors, np.sqrt(np.maximum(values[::-1], 0.0))
-
-
-def compress_modes(
-    scores: NDArray, ranks: Sequence[int]
-) -> tuple[NDArray, list[NDArray | None]]:
-    """Sequentially truncated higher-order singular value decomposition [1]_.
-
-    Parameters
-    ----------
-    scores : (n_1, ..., n_M, r) array
-        Tensor without missing positions.
-    ranks : sequence of int
-        Ranks of the first M modes. A mode that is hardly larger is not compressed.
-
-    Returns
-    -------
-    core : float64 array
-        The tensor in the bases of its modes.
-    bases : list of arrays or None
-        Orthonormal basis of each of the M modes; None for one not compressed.
-
-    References
-    ----------
-    .. [1] N. Vannieuwenhoven, R. Vandebril and K. Meerbergen, SIAM J. Sci. Comput. 34
-       (2012) A1027. https://doi.org/10.1137/110836067
-    """
-    core: NDArray = scores
-    bases: list[NDArray | None] = [None] * len(ranks)
-    for mode in np.argsort(scores.shape[:-1], kind="stable"):
-        if ranks[mode] < 0.75 * core.shape[mode]:
-            bases[mode] = leading_vectors(core, mode, ranks[mode])[0]
-            core = multiply_mode(core, bases[mode].T, mode)
-    return np.asarray(core, float), bases
-
-
-def multiply_mode(T: NDArray, matrix: NDArray, mode: int) -> NDArray:
-    """Multiply a tensor by a matrix along one mode.
-
-    Parameters
-    ----------
-    T : (..., n_mode, ...) array
-        The tensor.
-    matrix : (m, n_mode) array
-        The matrix.
-    mode : int
-        Mode that is multiplied.
-
-    Returns
-    -------
-    (..., m, ...) array
-    """
-    moved = np.tensordot(matrix.astype(T.dtype), T, axes=(1, mode))
-    return np.moveaxis(moved, 0, mode)
