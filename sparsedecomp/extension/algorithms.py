@@ -6,7 +6,7 @@ together with HyperSpy, so it imports nothing; the estimators are loaded on use.
 
 from __future__ import annotations
 
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
 # Results that every estimator of a non-negative factorisation has.
@@ -54,8 +54,7 @@ class Algorithm(NamedTuple):
 
     def load(self) -> Any:
         """Import the estimator class and return it."""
-        module, _, name = self.target.partition(":")
-        return getattr(import_module(module), name)
+        return resolve_name(self.target)
 
 
 ALGORITHMS = {

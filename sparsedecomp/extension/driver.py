@@ -31,7 +31,7 @@ from .arguments import (
 from .learning_results import energies, expanded, extras_of, maps_of, store
 from .masks import in_array_order
 from .reference_arrays import plain_arrays
-from .reprojection import Fitted, factors_of, loadings_of, refuse_bad_values
+from .reprojection import factors_of, loadings_of, refuse_bad_values
 from .tensor_modes import with_modes
 from .types import BaseSignal, Mask
 from .verdict import judge
@@ -166,13 +166,11 @@ def decompose(
         # EDS signals of exspy set it by default.
         _logger.info("%s weighs counts itself: they are not scaled", choice.name)
         normalize_poissonian_noise = False
-    fitted = Fitted.of(plain, normalize_poissonian_noise)
+    scaled = plain.poisson_scaled() if normalize_poissonian_noise else plain
 
-    estimator, W = _fit(
-        choice, fitted.scaled, output_dimension, parameters, show_progressbar
-    )
-    loadings = _multiplied(W, fitted.scaled.row_scale)
-    factors = _multiplied(estimator.components_.T, fitted.scaled.column_scale)
+    estimator, W = _fit(choice, scaled, output_dimension, parameters, show_progressbar)
+    loadings = _multiplied(W, scaled.row_scale)
+    factors = _multiplied(estimator.components_.T, scaled.column_scale)
     verdict = judge(
         choice,
         estimator,
@@ -186,9 +184,9 @@ def decompose(
     loadings = expanded(loadings, plain.rows, axes.navigation_size)
     factors = expanded(factors, plain.columns, axes.signal_size)
     if pixels := hidden.get("navigation"):
-        loadings[pixels.rows] = loadings_of(pixels, estimator, fitted)
+        loadings[pixels.rows] = loadings_of(pixels, estimator, plain, scaled)
     if channels := hidden.get("signal"):
-        factors[channels.columns] = factors_of(channels, W, fitted)
+        factors[channels.columns] = factors_of(channels, W, scaled)
 
     # Known components come first, in the order in which they were given.
     known = getattr(estimator, "known_", np.full(len(energy), -1)) >= 0

@@ -7,53 +7,14 @@ in the fit.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..blocks.matrix import BlockMatrix
-from ..blocks.summary import Summary, poisson_row_scale
+from ..blocks.summary import poisson_row_scale
 from ..kernels.coordinate import nonnegative_rows
 from ..noise import refuse_negative
-
-
-class Fitted(NamedTuple):
-    """Matrix to which a model is fitted, and the data from which it was scaled.
-
-    Attributes
-    ----------
-    plain : BlockMatrix of shape (n_pixels, n_channels)
-        Data without scaling.
-    summary : Summary or None
-        Sums over `plain`; None if the data are not scaled.
-    scaled : BlockMatrix of shape (n_pixels, n_channels)
-        Input of the estimator; `plain` if the data are not scaled.
-    """
-
-    plain: BlockMatrix
-    summary: Summary | None
-    scaled: BlockMatrix
-
-    @classmethod
-    def of(cls, plain: BlockMatrix, poisson: bool) -> Fitted:
-        """Scale a matrix by the weights of Keenan and Kotula, if asked for.
-
-        Parameters
-        ----------
-        plain : BlockMatrix of shape (n_pixels, n_channels)
-            Data without scaling.
-        poisson : bool
-            Whether to scale, which takes a pass over the data.
-
-        Returns
-        -------
-        Fitted
-            Data with and without scaling.
-        """
-        if not poisson:
-            return cls(plain, None, plain)
-        summary = plain.describe()
-        return cls(plain, summary, plain.poisson_scaled())
 
 
 def refuse_bad_values(hidden: dict[str, BlockMatrix], counts: bool) -> None:
@@ -78,7 +39,9 @@ def refuse_bad_values(hidden: dict[str, BlockMatrix], counts: bool) -> None:
             refuse_negative(summary)
 
 
-def loadings_of(pixels: BlockMatrix, estimator: Any, fitted: Fitted) -> np.ndarray:
+def loadings_of(
+    pixels: BlockMatrix, estimator: Any, plain: BlockMatrix, scaled: BlockMatrix
+) -> np.ndarray:
     """Solve for the abundances of masked pixels with the spectra fixed.
 
     Parameters
@@ -87,23 +50,23 @@ def loadings_of(pixels: BlockMatrix, estimator: Any, fitted: Fitted) -> np.ndarr
         Masked pixels, in the channels of the fit, not scaled.
     estimator : object
         Fitted estimator with a ``transform`` method.
-    fitted : Fitted
-        Data of the fit.
+    plain, scaled : BlockMatrix of shape (n_pixels, n_channels)
+        Data of the fit before and after scaling; the same if they are not scaled.
 
     Returns
     -------
     (n_masked, k) array
         Abundances in the units of the data.
     """
-    if fitted.summary is None:
+    if scaled.row_scale is None:
         return estimator.transform(pixels)
     row_sums = pixels.describe().row_sums
-    scale = poisson_row_scale(row_sums, fitted.summary.row_sums.mean())
-    W = estimator.transform(pixels.scaled(scale, fitted.scaled.column_scale))
+    scale = poisson_row_scale(row_sums, plain.describe().row_sums.mean())
+    W = estimator.transform(pixels.scaled(scale, scaled.column_scale))
     return W * scale[:, None]
 
 
-def factors_of(channels: BlockMatrix, W: np.ndarray, fitted: Fitted) -> np.ndarray:
+def factors_of(channels: BlockMatrix, W: np.ndarray, scaled: BlockMatrix) -> np.ndarray:
     """Solve for the spectra in masked channels with the abundances fixed.
 
     Non-negative least squares. The solution of a channel depends on the weights of the
@@ -115,7 +78,7 @@ def factors_of(channels: BlockMatrix, W: np.ndarray, fitted: Fitted) -> np.ndarr
         Pixels of the fit, in the masked channels, not scaled.
     W : (n_pixels, k) array
         Abundances of the fit, in its scaling.
-    fitted : Fitted
+    scaled : BlockMatrix of shape (n_pixels, n_channels)
         Data of the fit.
 
     Returns
@@ -123,9 +86,8 @@ def factors_of(channels: BlockMatrix, W: np.ndarray, fitted: Fitted) -> np.ndarr
     (n_masked, k) array
         Spectra in the units of the data.
     """
-    if fitted.summary is not None:
-        ones = np.ones(channels.shape[1])
-        channels = channels.scaled(fitted.scaled.row_scale, ones)
+    if scaled.row_scale is not None:
+        channels = channels.scaled(scaled.row_scale, np.ones(channels.shape[1]))
     correlation = channels.rmatmul(W)
     spectra = np.zeros_like(correlation)
     W = np.asarray(W, float)
