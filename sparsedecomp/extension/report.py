@@ -33,8 +33,9 @@ def unmixing_report(
 
     The same model is fitted from other initialisations and to resampled pixels. The
     purest pixels are compared with the most contrasted spectra of non-negative
-    mixtures, and the residual with noise. The result prints a verdict and a table and
-    can be plotted.
+    mixtures, the number of components with that above the noise, the spectra with those
+    of other methods, and the residual with noise. The result prints a verdict and a
+    table and can be plotted, with the confidence bands of the spectra.
 
     Parameters
     ----------
@@ -163,6 +164,10 @@ def _in_units_of_data(
         resamples=[refit(fit) for fit in report.resamples],
         inner=report.inner * column_scale,
         outer=report.outer * column_scale,
+        half_width=None
+        if report.half_width is None
+        else report.half_width * column_scale,
+        others={name: refit(fit) for name, fit in report.others.items()},
         residual=replace(
             residual,
             spectrum=spectrum / norm,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def plot_unmixing_report(
     report: UnmixingReport, figure: Figure | SubFigure | None = None
 ) -> dict[str, Axes]:
-    """Draw the spectra with their range over the refits, and the residual.
+    """Draw the spectra with their bands and their range over refits, and the residual.
 
     Parameters
     ----------
@@ -39,8 +39,9 @@ def plot_unmixing_report(
     Returns
     -------
     dict of str to matplotlib.axes.Axes
-        "component 0" and so on: the spectrum of unit norm, the range of the refits
-        shaded, the purest pixel dashed and the most contrasted spectrum dotted;
+        "component 0" and so on: the spectrum of unit norm, its 90 % confidence band
+        shaded grey, the range of the refits in colour, the purest pixel dashed and the
+        most contrasted spectrum dotted;
         "residual": the mean square residual of every channel over that of the noise;
         "left": the strongest spectrum in the residual; "map": its map, if there are one
         or two navigation axes.
@@ -97,6 +98,17 @@ def _draw_component(ax: Axes, report: UnmixingReport, j: int) -> None:
     refits = [*report.starts, *report.resamples]
     spectra = np.array([fit.spectra[j] for fit in refits])
     spectra = spectra[~np.isnan(spectra).any(axis=1)] if len(refits) else spectra
+    if report.half_width is not None:
+        norm = np.linalg.norm(report.components[j])
+        centre, half = report.components[j] / norm, report.half_width[j] / norm
+        ax.fill_between(
+            x,
+            centre - half,
+            centre + half,
+            color="0.75",
+            linewidth=0,
+            label="90 % band",
+        )
     if len(spectra):
         ax.fill_between(
             x,

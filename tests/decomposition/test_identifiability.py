@@ -180,3 +180,38 @@ def test_former_name_of_the_residual_warns(clear):
     )
     with pytest.warns(FutureWarning, match="UnmixingReport.residual"):
         assert report.left is report.residual
+
+
+def test_other_methods_and_the_noise_are_asked(clear):
+    report = unmixing_report(
+        clear[0], NMFSO(3), n_starts=0, n_resamples=0, random_state=0
+    )
+    assert set(report.others) == {"min_volume", "mcr_als", "simplex_ml"}
+    assert all(np.max(fit.angles) < 2 for fit in report.others.values())
+    assert report.n_above_noise == 3
+    assert "3 components rise above the noise." in str(report)
+    assert "other methods: min_volume" in str(report)
+
+
+def test_more_components_than_were_fitted_are_found(clear):
+    report = unmixing_report(
+        clear[0], NMFSOARD(2), n_starts=0, n_resamples=0, random_state=0
+    )
+    assert "3 components rise above the noise, not 2." in report.verdict
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_bands_cover_the_spectra_in_their_scale(clear, scaled):
+    X, spectra = clear
+    blocks = as_blocks(X)
+    blocks = blocks.poisson_scaled() if scaled else blocks
+    report = unmixing_report(
+        blocks, NMFSO(3), n_starts=0, n_resamples=0, random_state=0
+    )
+    truth = spectra / (blocks.column_scale if scaled else 1)
+    unit = report.components / np.linalg.norm(report.components, axis=1, keepdims=True)
+    half = report.half_width / np.linalg.norm(report.components, axis=1, keepdims=True)
+    truth = truth / np.linalg.norm(truth, axis=1, keepdims=True)
+    order = np.argmax(truth @ unit.T, axis=1)
+    covered = np.abs(unit[order] - truth) <= half[order]
+    assert 0.75 < covered[truth > 0.01].mean() and half.max() < 0.1

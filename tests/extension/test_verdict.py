@@ -7,7 +7,8 @@ import pytest
 from scipy.io import loadmat
 
 from sparsedecomp.blocks import as_blocks
-from sparsedecomp.decomposition import SimplexML
+from sparsedecomp.decomposition import NMFSOARD, SimplexML
+from sparsedecomp.decomposition.automatic.verdict import verdict_on_relevance
 from sparsedecomp.decomposition.simplex_likelihood.rivals import Rival
 from sparsedecomp.extension import algorithms
 from sparsedecomp.extension.verdict import DoubtfulResultWarning, judge
@@ -277,3 +278,24 @@ def test_noise_that_was_declared_wrong_is_told(rng):
     signal = hs.signals.Signal1D(counts.reshape(20, 30, 60))
     signal.decomposition(False, "nmf_so", 2, noise="uniform", **QUIET)
     assert "The fit leaves" in signal.learning_results.verdict
+
+
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [
+        (20, "20 components are the most that are looked for"),
+        (9, "9 components were kept, but 3"),
+        (2, "2 components were kept, but 3"),
+    ],
+)
+def test_the_cap_and_a_disagreement_of_the_ranks_are_told(rng, kept, words):
+    X = few_channels(rng, 40)
+    blocks = as_blocks(X, 1)
+    U, squares, V = np.linalg.svd(X.reshape(-1, 40), full_matrices=False)
+    model = NMFSOARD()
+    model.n_components_, model.components_ = kept, V[:kept]
+    model.interrupted_ = False
+    verdict = verdict_on_relevance(model, U[:, :kept] * squares[:kept], blocks)
+    assert words in str(verdict) and verdict.doubtful
+    left_out = "times the variance of the noise" in str(verdict)
+    assert left_out == (kept < 3)

@@ -18,6 +18,7 @@ from sparsedecomp.decomposition import (
 from sparsedecomp.decomposition.simplex_likelihood.simplex_ml import (
     _number_of_components,
 )
+from sparsedecomp.decomposition.tensor.rank_diagnostics import tensor_rank
 from sparsedecomp.noise import count_gain, find_noise
 from sparsedecomp.noise.binned_spectrum import effective_pixels
 from sparsedecomp.superresolution.factors import factors_of
@@ -88,6 +89,16 @@ def test_all_methods_count_the_same_components(name):
             model = PoissonNMFARD(**options).fit(blocks)
             counted["PoissonNMFARD"] = model.n_components_
     assert set(counted.values()) == {3}, counted
+
+
+@pytest.mark.parametrize("kind", ["counts", "uniform"])
+def test_the_rank_of_a_tensor_is_that_of_its_matrix(rng, kind):
+    a, b, c = (rng.gamma(0.5, 1, (size, 3)) for size in (20, 15, 40))
+    mean = 30 * np.einsum("ir,jr,kr->ijk", a, b, c)
+    noise = rng.normal(size=mean.shape)
+    X = rng.poisson(mean).astype(float) if kind == "counts" else mean + noise
+    found = tensor_rank(X, 5, n_init=3, nonnegative=kind == "counts", random_state=0)
+    assert found.recommended == estimate_rank(as_blocks(X)).n_components == 3
 
 
 def test_pixels_of_unequal_noise_have_the_edge_of_fewer():

@@ -26,8 +26,12 @@ def test_axes_show_components_residual_and_map(counts, shape):
     assert [line.get_linestyle() for line in lines] == ["--", ":", "-"]
     norm = np.linalg.norm(lines[2].get_ydata())
     assert norm == pytest.approx(1)
-    # The shade reaches over both refits.
-    assert len(axes["component 0"].collections) == 1
+    # One shade is the confidence band, the other reaches over both refits.
+    band, _ = axes["component 0"].collections
+    top = band.get_paths()[0].vertices[:, 1].max()
+    unit = np.linalg.norm(report.components[0])
+    widest = (report.components[0] + report.half_width[0]) / unit
+    assert top == pytest.approx(widest.max())
     residual = axes["residual"].lines[-1].get_ydata()
     np.testing.assert_array_equal(residual, report.residual.channel_excess)
     assert axes["left"].figure._suptitle.get_text() == report.verdict
@@ -46,5 +50,5 @@ def test_masked_pixels_stay_empty_and_refits_may_be_none(counts):
     assert axes["map"].figure is figure
     image = np.ma.filled(axes["map"].images[0].get_array(), np.nan)
     np.testing.assert_array_equal(np.isnan(image), mask)
-    assert not axes["component 0"].collections
+    assert len(axes["component 0"].collections) == 1
     plt.close("all")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -116,6 +116,12 @@ class UnmixingReport(Result):
         Flat index of every pixel that is not masked.
     pixel_axes : tuple of AxisScale, default ()
         Navigation axes of the signal, x before y, for figures.
+    half_width : (k, n_channels) array, optional
+        Half the width of the 90 % confidence bands of the spectra, in their scale.
+    others : dict of str to Refit
+        Fits of other methods with as many components, by the name of the method.
+    n_above_noise : int, optional
+        Number of components above the noise, whatever number was fitted.
     """
 
     components: np.ndarray
@@ -134,6 +140,9 @@ class UnmixingReport(Result):
     navigation_shape: tuple[int, ...]
     rows: np.ndarray
     pixel_axes: tuple[AxisScale, ...] = ()
+    half_width: np.ndarray | None = None
+    others: dict[str, Refit] = field(default_factory=dict)
+    n_above_noise: int | None = None
 
     plot = drawn_by("plot_unmixing_report")
 
@@ -201,8 +210,24 @@ class UnmixingReport(Result):
         )
 
     @property
+    def comparison(self) -> str:
+        """Sentences on the number above the noise and on the fits of other methods."""
+        words = []
+        if self.n_above_noise is not None:
+            verb = "rises" if self.n_above_noise == 1 else "rise"
+            noun = "component" if self.n_above_noise == 1 else "components"
+            words.append(f"{self.n_above_noise} {noun} {verb} above the noise.")
+        if self.others:
+            angles = ", ".join(
+                f"{name} {_degrees(np.nan_to_num(fit.angles, nan=_ORTHOGONAL).max())}"
+                for name, fit in self.others.items()
+            )
+            words.append(f"Largest angles to the spectra of other methods: {angles}.")
+        return " ".join(words)
+
+    @property
     def verdict(self) -> str:
-        """One sentence on uniqueness, a second one if the residual is not white."""
+        """One sentence on uniqueness, others on the number and the residual."""
         k, undetermined = self.n_components, np.flatnonzero(~self.determined)
         ambiguous = np.flatnonzero(np.nan_to_num(self.band) > self.tolerance)
         if self.agreement < _AGREEMENT:
@@ -232,6 +257,8 @@ class UnmixingReport(Result):
             text = f"All {k} components are determined by the data."
         else:
             text = f"All {k} components are the same in every fit."
+        if self.n_above_noise is not None and self.n_above_noise > k:
+            text += f" {self.n_above_noise} components rise above the noise, not {k}."
         return text if self.residual.white else f"{text} {self.residual.verdict}"
 
     def table(self) -> Table:
@@ -267,6 +294,8 @@ class UnmixingReport(Result):
     def _details(self) -> Iterator[str | Table]:
         yield self.table()
         yield self.ties
+        if self.comparison:
+            yield self.comparison
         yield str(self.residual)
 
 

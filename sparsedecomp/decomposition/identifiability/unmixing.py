@@ -11,8 +11,13 @@ from numpy.typing import ArrayLike
 from sklearn.base import clone
 
 from sparsedecomp.blocks import BlockMatrix, MatrixLike, as_blocks
+from sparsedecomp.decomposition.bands import confidence_bands
 from sparsedecomp.decomposition.base import BlockFactorisation
 from sparsedecomp.decomposition.geometric.sss_vca import SSSVCA
+from sparsedecomp.decomposition.identifiability.other_methods import (
+    fits_of_other_methods,
+    number_above_noise,
+)
 from sparsedecomp.decomposition.identifiability.report import Refit, UnmixingReport
 from sparsedecomp.decomposition.identifiability.residual_analysis import (
     ResidualAnalysis,
@@ -23,6 +28,8 @@ from sparsedecomp.metrics import match_components
 
 # Memory in bytes that the sample of pixels for the refits may take (256 MiB).
 SAMPLE_BYTES = 2**28
+# Pixels, evenly spread, that other methods are fitted to.
+_PIXELS = 4096
 # Angle in degrees up to which two spectra count as equal by default (a convention).
 DEFAULT_TOLERANCE = 5.0
 
@@ -47,7 +54,8 @@ def unmixing_report(
     fits the model again from other starts and to resampled pixels. It compares the
     purest pixels (inner spectra) with the most contrasted spectra whose mixtures stay
     non-negative (outer spectra): linear mixing alone allows everything between the
-    two. Finally it compares the residual with the noise.
+    two. Other methods are fitted with as many components, the number above the noise is
+    counted anew, and the residual is compared with the noise.
 
     The report can show that a result is not unique, or that the model is incomplete.
     It cannot show that a result is right: a model with a strong prior gives the same
@@ -137,6 +145,15 @@ def unmixing_report(
         model, stopped = fit(sample.matrix(np.sort(rows)))
         resamples.append(Refit.from_model(components, model))
 
+    half_width, others, number = None, {}, None
+    if not stopped:
+        half_width = _half_width(blocks, components, generator)
+        seed = int(generator.integers(2**31))
+        n_pixels = len(sample.values)
+        some = np.linspace(0, n_pixels - 1, min(n_pixels, _PIXELS))
+        part = sample.matrix(np.unique(some.astype(int)))
+        others = fits_of_other_methods(part, components, estimator, seed)
+        number = number_above_noise(blocks.unscaled())
     k = len(components)
     residual = analyse_residual(blocks, components, maps, generator)
     inner, outer, shared_background = _extreme_spectra(
@@ -165,7 +182,22 @@ def unmixing_report(
         channel_label="channel",
         navigation_shape=blocks.navigation_shape,
         rows=blocks.rows,
+        half_width=half_width,
+        others=others,
+        n_above_noise=number,
     )
+
+
+def _half_width(blocks, components, generator):
+    """Half the 90 % bands of the spectra; None where the data have none."""
+    scale = 1.0 if blocks.column_scale is None else blocks.column_scale
+    spectra = components * scale
+    try:
+        bands = confidence_bands(blocks.unscaled(), spectra, random_state=generator)
+    except ValueError:
+        return None
+    low, high = bands.of_spectra()
+    return (high - low) / 2 * spectra.sum(axis=1, keepdims=True) / scale
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,8 @@ class CompositionKMeans(PixelClusters):
     Parameters
     ----------
     n_clusters : int, optional
-        Number of clusters. Default: chosen by the criterion above.
+        Number of clusters. Default: chosen by the criterion above. It is not the number
+        of `estimate_rank`: mixtures of two spectra can form any number of clusters.
     max_clusters : int, default 8
         Largest number of clusters tried if `n_clusters` is not given.
     scaling : {"poisson", "uniform"}

@@ -79,7 +79,8 @@ class PottsMixture(PixelClusters):
     n_clusters : int, optional
         Number of phases. Default: the smallest number whose likelihood on held-out
         counts (one in five, drawn at random) is not below the best by more than two
-        standard errors, or ``log n_pixels`` nats. Needs whole numbers.
+        standard errors, or ``log n_pixels`` nats. Needs whole numbers. It is not the
+        number of `estimate_rank`: a phase may be a mixture of other phases' spectra.
     max_clusters : int, default 6
         Largest number of phases tried if `n_clusters` is not given.
     coupling : "auto" or float, default "auto"

@@ -131,6 +131,10 @@ def tensor_rank(
     chosen before any data were looked at; `worth` was added for the fluorescence of
     amino acids, where a fourth component of 0.01 % predicts and repeats.
 
+    The number differs from that of `estimate_rank` for the same data as a matrix where
+    components share a spectrum, which the matrix counts once, or where the data are
+    mixtures but not multilinear, which only the matrix counts.
+
     Parameters
     ----------
     X : array, dask array or BlockMatrix
