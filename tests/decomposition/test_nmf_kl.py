@@ -11,9 +11,10 @@ from sklearn.decomposition import NMF
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import estimator_checks
 
+from benchmarks.trust_scenes import make_scene
 from sparsedecomp import datasets
 from sparsedecomp.blocks import as_blocks
-from sparsedecomp.decomposition import PoissonNMF, PoissonNMFARD
+from sparsedecomp.decomposition import MinimumVolume, PoissonNMF, PoissonNMFARD
 from sparsedecomp.decomposition.poisson import fit as poisson_fit
 from sparsedecomp.decomposition.poisson.beta import divergence
 from sparsedecomp.decomposition.poisson.counts import grid_neighbours, group_channels
@@ -540,3 +541,16 @@ def test_through_the_driver(counts, algorithm, lazy):
     assert not signal.learning_results.poissonian_noise_normalized
     total = np.asarray(signal.learning_results.loadings).sum(axis=1)
     np.testing.assert_allclose(total, counts.sum(axis=1), rtol=1e-4)
+
+
+def test_spectra_under_a_background_are_no_farther_off_than_the_smallest_simplex():
+    scene = make_scene("six edges", 0)
+    X = scene.cube.reshape(-1, scene.cube.shape[-1])
+
+    def worst(model):
+        found = model.fit(X).components_
+        return match_components(scene.spectra, found)[2].max()
+
+    smallest = worst(MinimumVolume(6, random_state=0))
+    assert worst(PoissonNMF(6, random_state=0)) < smallest + 0.2
+    assert worst(PoissonNMF(6, init="spa", random_state=0)) > 3

@@ -26,7 +26,10 @@ from sparsedecomp.decomposition.poisson.counts import (
     refuse_bad_blocks,
     sums_of_groups,
 )
-from sparsedecomp.decomposition.poisson.least_squares import weighted_least_squares
+from sparsedecomp.decomposition.poisson.least_squares import (
+    smallest_simplex_start,
+    weighted_least_squares,
+)
 from sparsedecomp.decomposition.poisson.model import (
     LAST_SWEEPS,
     PoissonModel,
@@ -42,6 +45,11 @@ from sparsedecomp.kernels.coordinate import nonnegative_rows
 # memory. More pixels average more noise.
 SAMPLE = 2**14
 LEAST_SAMPLE = 2**11
+# Mean count of an entry above which a fit starts from the smallest simplex too. Under a
+# background, the other starts end in local minima several degrees from the best one;
+# spectra of peaks have fewer counts.
+MANY_COUNTS = 20.0
+SMALLEST_SIMPLEX = "smallest simplex"
 # Bytes of an entry of a sparse matrix: a float32 value and an int32 index.
 ENTRY = 8
 # The fit to groups of channels is only a start, so it may end early; a more exact start
@@ -128,7 +136,7 @@ def fit_counts(blocks: BlockMatrix, options: PoissonOptions) -> PoissonFactorisa
         "starts",
         lambda _: best_of(
             _one_start(sample, sample_model, init, options, number)
-            for number, init in enumerate(start_kinds(options.init, options.n_init))
+            for number, init in enumerate(_kinds(sample, options))
         ),
     )
     if exact.shape[0] != sample.shape[0]:
@@ -161,6 +169,14 @@ def _scaled(model: PoissonModel, X: scipy.sparse.csr_array) -> PoissonModel:
     )
 
 
+def _kinds(X: scipy.sparse.csr_array, options: PoissonOptions) -> list[str]:
+    """Kind of every start, for many counts the smallest simplex too."""
+    kinds = start_kinds(options.init, options.n_init)
+    many = X.sum(dtype=float) > MANY_COUNTS * np.prod(X.shape)
+    smallest = options.init == "auto" and many and options.n_components > 1
+    return [*kinds, SMALLEST_SIMPLEX] if smallest else kinds
+
+
 def _one_start(
     X: scipy.sparse.csr_array,
     model: PoissonModel,
@@ -170,9 +186,13 @@ def _one_start(
 ) -> Outcome[PoissonState]:
     """Descend from a start, on groups of channels first."""
     options.monitor.start = number
-    C, S, interrupted = weighted_least_squares(
-        X, options.n_components, init, options.generator
-    )
+    start = None
+    if init == SMALLEST_SIMPLEX:
+        init = "spa"
+        start = smallest_simplex_start(X, options.n_components, options.generator)
+    if start is None:
+        start = weighted_least_squares(X, options.n_components, init, options.generator)
+    C, S, interrupted = start
     if interrupted:
         return Outcome(start_state(C, S, model), stopped=True, interrupted=True)
     group, coarse = grouped_counts(X, S)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from sparsedecomp.blocks import LowRank
+from sparsedecomp.blocks import LowRank, as_blocks
 from sparsedecomp.blocks.compression import random_basis
 from sparsedecomp.blocks.sources import one_blas_thread
 from sparsedecomp.blocks.summary import poisson_column_scale, poisson_row_scale
+from sparsedecomp.decomposition.geometric.min_volume import MinimumVolume
 from sparsedecomp.decomposition.initialisation import initial_spectra
 from sparsedecomp.decomposition.nmf.model import descend_compressed
 
@@ -83,3 +86,33 @@ def _compressed(
     values, turn = np.linalg.eigh(scores.T @ scores)
     values, turn = values[::-1], turn[:, ::-1]
     return LowRank(scores @ turn, basis @ turn, np.sqrt(np.maximum(values, 0)), None)
+
+
+def smallest_simplex_start(
+    X: scipy.sparse.csr_array, k: int, generator: np.random.Generator
+) -> tuple[NDArray, NDArray, bool] | None:
+    """Abundances and spectra by the simplex of least volume.
+
+    Parameters
+    ----------
+    X : CSR matrix
+        Counts in memory.
+    k : int
+        Number of components.
+    generator : numpy.random.Generator
+        Source of random numbers.
+
+    Returns
+    -------
+    tuple or None
+        As of `weighted_least_squares`, or None for data of too few dimensions.
+    """
+    model = MinimumVolume(k, random_state=int(generator.integers(2**31)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            C = model.fit_transform(as_blocks(X))
+        except ValueError:
+            return None
+    S = model.components_.astype(float)
+    return C.astype(float), S, model.interrupted_

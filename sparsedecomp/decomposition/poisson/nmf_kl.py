@@ -93,7 +93,9 @@ class PoissonNMF(BlockFactorisation):
         entries and no priors.
     init : {"auto", "spa", "vca", "nfindr", "nndsvd", "random"}
         Spectra to start from, as for `NMFSO`. They are refined by five iterations of
-        least squares on the counts with Keenan and Kotula's weights.
+        least squares on the counts with Keenan and Kotula's weights. With more than 20
+        counts in the mean entry "auto" starts from `MinimumVolume` as well, which finds
+        spectra under a shared background; the start of lowest objective is kept.
     n_init : int, default 1
         Number of starts; the one of lowest objective is kept. Under the prior more
         starts do not improve the spectra: the bound is highest for maps without
