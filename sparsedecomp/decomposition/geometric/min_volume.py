@@ -53,7 +53,8 @@ _BLOW_UP = 1.5
 _ROUNDING = 0.3
 _FIRST_WIDTH = 0.02
 # Uncertainty of a spectrum in degrees from which on a warning is given. On scenes
-# without pure pixels the largest angle to the truth is .7 to 1.5 times the uncertainty.
+# without pure pixels the largest angle to the truth is .4 to 2.4 times the uncertainty:
+# from here on more than five degrees are possible.
 _UNCERTAIN = 2.5
 # The pixels count as lying in a plane if their rms distance from it is at most this
 # many standard deviations of the noise. Set with the scene Sim2 in view; larger values
