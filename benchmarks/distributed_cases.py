@@ -101,10 +101,11 @@ def _fit_row(client, tasks, path, reference, name, lose):
             maps, spectra = FITS[name](blocks)
         finally:
             BlockMatrix.run = run
+        lost = losses.count()
     row = clock.read() | counters.read()
     row |= {"fit": name, "passes": blocks.passes, "n_pixels": blocks.shape[0]}
     if lose:
-        row["lost"] = losses.count()
+        row["lost"] = lost
         del row["worker_cpu_seconds"]
     wanted = reference[f"{name} maps"], reference[f"{name} spectra"]
     return row | {"difference": _difference((maps, spectra), wanted)}
