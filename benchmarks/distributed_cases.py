@@ -132,7 +132,9 @@ def _maps_row(client, tasks, path):
 
 
 def _held_bytes(dask_worker):
-    return sum(v.nbytes for v in dask_worker.data.values() if hasattr(v, "nbytes"))
+    """Bytes of a worker's arrays; a fused task and its alias hold one buffer."""
+    arrays = [v for v in dask_worker.data.values() if isinstance(v, np.ndarray)]
+    return sum({v.__array_interface__["data"][0]: v.nbytes for v in arrays}.values())
 
 
 def _data(path):

@@ -27,7 +27,7 @@ from sparsedecomp.noise.model import (
     count_gain,
     find_noise,
 )
-from sparsedecomp.noise.residual_variance import ResidualVariance, residual_variance
+from sparsedecomp.noise.residual import ResidualVariance, residual_variance
 from sparsedecomp.noise.signal_space import signal_space
 from sparsedecomp.noise.spikes import Spikes, find_spikes
 from sparsedecomp.noise.whitening import Whitened, whiten

@@ -130,7 +130,8 @@ def test_the_map_of_a_report_is_calibrated():
     )
     assert "scale bar" in gids(axes["map"])
     found = [text.get_text() for text in axes["component 0"].get_legend().texts]
-    assert found == ["range of the refits", "purest pixel", "most contrasted", "found"]
+    refits = ["range of the refits", "purest pixel", "most contrasted"]
+    assert found == ["90 % band", *refits, "found"]
 
 
 def test_a_plan_that_determines_no_frequency_shows_what_the_prior_adds():

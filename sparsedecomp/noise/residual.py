@@ -147,7 +147,7 @@ def residual_variance(
     >>> maps, spectra = rng.dirichlet([1, 1], 500), rng.uniform(20, 200, (2, 40))
     >>> blocks = as_blocks(rng.poisson(maps @ spectra))
     >>> found = residual_variance(blocks, maps, spectra, find_noise(blocks))
-    >>> round(found.ratio, 2), found.excess
+    >>> round(found.ratio, 1), found.excess
     (1.0, None)
     >>> found = residual_variance(blocks, maps, spectra[::-1], find_noise(blocks))
     >>> found.excess.overall
