@@ -72,7 +72,9 @@ def log_normal_probability(z):
 def _tabulated():
     """The logarithm at the knots, and its change by one knot along the tangent."""
     knots = np.arange(_LOWEST, _HIGHEST + 1.5 * _SPACING, _SPACING)
-    logarithm = np.array([log_normal_probability.py_func(z) for z in knots])
+    # Not compiled when the module is imported, which would take a second.
+    exact = getattr(log_normal_probability, "py_func", log_normal_probability)
+    logarithm = np.array([exact(z) for z in knots])
     slope = np.exp(-0.5 * knots**2 - _HALF_LOG_2PI - logarithm)
     return np.column_stack([logarithm, slope * _SPACING])
 
@@ -142,6 +144,8 @@ def _smooth_face(f, i, x, v, faces, b, z, p, e, least):
     q = size[f]
     log_density = log_constant[f] - 0.5 * (D - q + 1) * math.log(v)
     farthest = 2 * v * (log_density - least)
+    if farthest < 0:
+        return -math.inf, -1
     square = 0.0
     for a in range(D - q + 1):
         total = normal_map[f, a, D]
@@ -152,8 +156,6 @@ def _smooth_face(f, i, x, v, faces, b, z, p, e, least):
         if square > farthest:
             return -math.inf, -1
     log_density -= 0.5 * square / v
-    if log_density < least:
-        return -math.inf, -1
     if q == 1:
         b[i, 0] = 1.0
         z[i, 0] = math.inf

@@ -155,6 +155,16 @@ def test_faces_that_cannot_matter_are_skipped(run, rng):
         assert density < L[i].max() - face_density._NEGLIGIBLE + 1
 
 
+def test_faces_too_large_to_matter_are_skipped(run, rng):
+    _, vertices = problem(rng, 3, 1e8, sigma=1e-8)
+    mixture = FaceMixture(cloud_of(vertices, np.full(3, 1e-16)))
+    L, _, whiten = log_densities(run, mixture, vertices)
+    assert np.isneginf(L[:, -1]).all()
+    covariance = 1e-16 * np.linalg.inv(whiten[-1].T @ whiten[-1])
+    whole = [naive.face_log_density(x, covariance, vertices) for x in vertices]
+    assert (whole < L.max(axis=1) - face_density._NEGLIGIBLE).all()
+
+
 def test_shares_are_found_by_expectation_maximisation(rng):
     density = rng.random((50, 4))
     share, each = fit_shares(np.log(density), np.ones(50), steps=500)
