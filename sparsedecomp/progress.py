@@ -81,7 +81,7 @@ def progress_bar(
 
     with progressbar(desc=description, unit="it", leave=True) as bar:
 
-        def report(progress):
+        def report(progress: Any) -> Any:
             if bar.total != (total := progress.max_iter * progress.n_starts):
                 _set_total(bar, total)
             bar.set_postfix(

@@ -18,6 +18,7 @@ LAYER = {
     "kernels": 0,
     "blocks": 1,
     "cache": 2,
+    "result_files": 0,
     "results": 2,
     "deprecation": 0,
     "suggestions": 0,

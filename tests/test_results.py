@@ -1,6 +1,5 @@
 """Every result is shown in a line, a text and HTML, is pickled, saved and drawn."""
 
-import json
 import pickle
 import re
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 
 import sparsedecomp
-from sparsedecomp import results as results_module
+from sparsedecomp import result_files
 from sparsedecomp.decomposition import NMFSO, confidence_bands, unmixing_report
 from sparsedecomp.decomposition.automatic.verdict import Verdict
 from sparsedecomp.results import Result
@@ -135,8 +134,7 @@ every_kind = pytest.mark.parametrize("result", MAKE, indirect=True)
 
 def contents(result):
     """All that is in a result, as a text and arrays in memory."""
-    arrays = []
-    text = json.dumps(results_module._encoded(result, arrays))
+    text, arrays = result_files.encode(result)
     return text.replace('"_lazy", true', '"_lazy", false'), list(
         map(np.asarray, arrays)
     )
@@ -252,7 +250,6 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     def full(*_):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(results_module, "_encoded", lambda value, arrays: {})
     monkeypatch.setattr(h5py.File, "create_dataset", full)
     monkeypatch.setattr(h5py.File, "__setitem__", full)
     with pytest.raises(OSError, match="No space"):

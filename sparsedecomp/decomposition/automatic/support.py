@@ -160,7 +160,7 @@ def _merged(channels: PixelCloud) -> PixelCloud:
     precision = list(1 / channels.variance)
     limit = chi2.ppf(1 - _SAME_SHARES, channels.points.shape[1])
 
-    def distance(i):
+    def distance(i: int) -> float:
         apart = np.square(points[i] - points[i + 1]).sum()
         return apart / (1 / precision[i] + 1 / precision[i + 1])
 

@@ -278,7 +278,7 @@ class FaceMixture:
         n = self.n_pixels
         likeliest = np.zeros(len(self.cloud.points), np.int64)
 
-        def negative(x):
+        def negative(x: NDArray) -> tuple[float, NDArray]:
             if not np.abs(x).max() < _FARTHEST:
                 return _UNLIKELY, np.zeros_like(x)
             V = x.reshape(k, D) * scale
@@ -287,7 +287,7 @@ class FaceMixture:
             )
             return -value / n, -slope.ravel() * (scale / n)
 
-        def stop_where_known(x):
+        def stop_where_known(x: NDArray) -> None:
             if is_known is not None and is_known(x.reshape(k, D) * scale):
                 raise StopIteration
 
