@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +91,7 @@ def unmixing_report(
     >>> report.n_components
     3
     """
+    from ..decomposition import DoubtfulResultWarning
     from ..decomposition import unmixing_report as report_on
     from .driver import blocks_of
 
@@ -116,9 +118,12 @@ def unmixing_report(
         factors = factors / blocks.column_scale[:, None]
         loadings = loadings / blocks.row_scale[:, None]
     estimator = choice.load()(n_components=factors.shape[1], **parameters)
-    with counting_bar(
+    bar = counting_bar(
         show_progressbar, "unmixing_report", "fit", n_starts + n_resamples
-    ) as watch:
+    )
+    with bar as watch, warnings.catch_warnings():
+        # Doubts about refits, to fewer pixels, are none about the result.
+        warnings.simplefilter("ignore", DoubtfulResultWarning)
         report = report_on(
             blocks,
             estimator,

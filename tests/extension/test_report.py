@@ -1,9 +1,12 @@
 """`s.unmixing_report()`: the last decomposition, its masks, its scaling, its axis."""
 
+import warnings
+
 import numpy as np
 import pytest
 
 import sparsedecomp
+from sparsedecomp.decomposition import DoubtfulResultWarning
 from sparsedecomp.extension.learning_results import energies
 from sparsedecomp.metrics import spectral_angle
 
@@ -15,12 +18,13 @@ def cube():
 
 def decompose(signal, **options):
     signal.decomposition(
-        algorithm="nmf_so",
-        output_dimension=3,
         print_info=False,
         show_progressbar=False,
         random_state=0,
-        **({"navigation_mask": None} | options),
+        **(
+            {"algorithm": "nmf_so", "output_dimension": 3, "navigation_mask": None}
+            | options
+        ),
     )
 
 
@@ -84,3 +88,11 @@ def test_progress_bar_counts_the_fits(cube, capsys):
     decompose(cube)
     cube.unmixing_report(1, 2, random_state=0, show_progressbar=True)
     assert "3/3" in capsys.readouterr().err
+
+
+def test_doubts_about_the_refits_are_not_told_as_doubts_about_the_result(cube):
+    with pytest.warns(DoubtfulResultWarning, match="at most 2 were allowed"):
+        decompose(cube, algorithm="nmf_so_ard", output_dimension=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DoubtfulResultWarning)
+        report_of(cube)
