@@ -214,6 +214,13 @@ def test_plural_scattering_is_found_where_thickness_varies(rng, thick):
     assert found.n_components == 3 if thick else found is None
 
 
+@pytest.mark.parametrize("seed", [1, 3])
+def test_phases_are_counted_where_plural_scattering_adds_four(seed):
+    blocks = as_blocks(make_scene("thickness", seed).cube)
+    assert estimate_rank(blocks).interval[0] == 7
+    assert find_plural_scattering(blocks, 7).n_components == 3
+
+
 @pytest.mark.parametrize(
     ("kind", "doubtful"), [("particles, 1000 counts", True), ("vacuum", False)]
 )
