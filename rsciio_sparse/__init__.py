@@ -1,4 +1,4 @@
-"""Readers of X-ray absorption data in RosettaSciIO's own layout.
+"""Readers of X-ray absorption data and of counts in RosettaSciIO's own layout.
 
 Each format is a package with a ``file_reader`` and a ``specifications.yaml``.
 `IO_PLUGINS` lists them as `rsciio.IO_PLUGINS` does, so that they can be added to the

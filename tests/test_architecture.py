@@ -11,7 +11,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "sparsedecomp"
 SOURCES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "rsciio_sparse").rglob("*.py")])
-KERNELS = sorted((PACKAGE / "kernels").glob("*.py"))
+KERNELS = sorted(
+    [
+        *(PACKAGE / "kernels").glob("*.py"),
+        *(ROOT / "rsciio_sparse" / "_kernels").glob("*.py"),
+    ]
+)
 
 # A module imports from its own layer or from a lower one.
 LAYER = {

@@ -35,6 +35,7 @@ ROOMS = [
     "rsciio_sparse",
     "rsciio_sparse.athena",
     "rsciio_sparse.nexus_xas",
+    "rsciio_sparse.scube",
     "rsciio_sparse.xas9809",
     "rsciio_sparse.xas_columns",
     "rsciio_sparse.xdi",

@@ -1,0 +1,1 @@
+"""Compiled loops of the readers: arrays in, arrays out."""
