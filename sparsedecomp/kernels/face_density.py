@@ -13,7 +13,8 @@ belongs to the face. Whitening with ``C`` is part of the maps:
 ``normal_map`` (n_faces, D, D + 1) float64
     Affine map to the ``D - q + 1`` whitened coordinates perpendicular to the face.
 ``log_constant`` (n_faces,) float64
-    Logarithm of the density of the affine hull at zero distance, for variance one.
+    Logarithm of the density of the affine hull at zero distance, for variance one;
+    minus infinity for a face that is left out.
 ``log_cap`` (n_faces,) float64
     Logarithm of the volume of the whitened face times the peak of a Gaussian density
     in its ``q - 1`` dimensions, for variance one.
@@ -142,6 +143,8 @@ def _smooth_face(f, i, x, v, faces, b, z, p, e, least):
     size, bary_map, bary_sd, normal_map, log_constant, log_cap = faces[:6]
     D = x.shape[0]
     q = size[f]
+    if log_constant[f] == -math.inf:
+        return -math.inf, -1
     log_density = log_constant[f] - 0.5 * (D - q + 1) * math.log(v)
     farthest = 2 * v * (log_density - least)
     if farthest < 0:

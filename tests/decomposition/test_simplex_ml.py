@@ -7,6 +7,7 @@ import scipy.sparse
 from scipy.ndimage import gaussian_filter
 from sklearn.base import clone
 
+from benchmarks.trust_scenes import make_scene
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition import SimplexML
 from sparsedecomp.metrics import abundance_rmse, match_components
@@ -105,6 +106,14 @@ def test_vacuum_and_thickness_do_not_matter(rng):
     dose[:300] = 0.2
     counts = rng.poisson(dose * shares @ spectra).astype(float)
     assert largest_angle(spectra, SimplexML(3, random_state=0).fit(counts)) < 2
+
+
+def test_two_similar_phases_do_not_collapse_into_one():
+    # Spectra 13 degrees apart, of 300 counts: a triangle without width would be likely
+    # if its density were not left out.
+    scene = make_scene("vacuum", 1)
+    model = SimplexML(3, random_state=0).fit(scene.cube.reshape(-1, 256))
+    assert match_components(scene.spectra, model.components_)[2].max() < 4
 
 
 def test_one_component_and_cloning(rng):

@@ -56,13 +56,9 @@ def parts(mixture, vertices):
     """Whitening, cells and geometry of all the faces."""
     whiten, log_whiten = mixture.whitening(vertices)
     cells = mixture.lattice_cells(vertices, whiten)
-    chosen = np.arange(len(mixture.faces))
-    return (
-        log_whiten,
-        cells,
-        face_geometry(mixture.faces, vertices, chosen, whiten, cells),
-        whiten,
-    )
+    chosen, sigma = np.arange(len(mixture.faces)), mixture._sigma
+    geometry = face_geometry(mixture.faces, vertices, chosen, whiten, cells, sigma)
+    return log_whiten, cells, geometry, whiten
 
 
 def log_densities(run, mixture, vertices, dtype=np.float64):
@@ -202,6 +198,25 @@ def test_slopes_are_those_of_the_density(run, rng, k, edge):
         )
 
 
+@pytest.mark.parametrize("apart", [0.0, 0.5, 2.0])
+def test_a_face_that_collapses_gains_nothing(run, rng, apart):
+    # Two of three vertices come together, at the far end of a long face.
+    mixture, vertices = problem(rng, 3, 100)
+    sigma = mixture._sigma
+    vertices[2] = vertices[1] + [0.0, apart * sigma + 1e-9]
+    L, cells, _ = log_densities(run, mixture, vertices)
+    assert not cells[-1]
+    edges = [f for f, face in enumerate(mixture.faces) if len(face) == 2]
+    if apart < 1:
+        assert np.all(L[:, -1] == -np.inf)
+    else:
+        # The mean over the face is at most twice the mean over its longest edge.
+        edge = L[:, edges].max(axis=1)
+        near = edge > edge.max() - 20
+        assert np.all(L[near, -1] > -np.inf)
+        assert np.all(L[near, -1] <= np.log(2.5) + edge[near])
+
+
 @pytest.mark.parametrize("edge", [1, 6])
 @pytest.mark.parametrize("k", [3, 4])
 def test_small_faces_without_a_lattice_are_capped(run, rng, k, edge):
@@ -209,7 +224,7 @@ def test_small_faces_without_a_lattice_are_capped(run, rng, k, edge):
     mixture, vertices = problem(rng, k, edge)
     whiten, log_whiten = mixture.whitening(vertices)
     chosen, none = np.arange(len(mixture.faces)), np.zeros(len(mixture.faces), int)
-    geometry = face_geometry(mixture.faces, vertices, chosen, whiten, none)
+    geometry = face_geometry(mixture.faces, vertices, chosen, whiten, none, 0.0)
     cloud = mixture.cloud
     L = np.empty((len(cloud.points), len(chosen)))
     scales = cloud.variance, log_whiten

@@ -188,7 +188,9 @@ class FaceMixture:
         whiten, log_whiten = self.whitening(vertices)
         cells = self.lattice_cells(vertices, whiten)
         every = np.arange(len(self.faces))
-        geometry = face_geometry(self.faces, vertices, every, whiten, cells)
+        geometry = face_geometry(
+            self.faces, vertices, every, whiten, cells, self._sigma
+        )
         cloud = self.cloud
         L = np.empty((len(cloud.points), len(every)))
         face_log_densities(
@@ -270,7 +272,7 @@ class FaceMixture:
         k, D = vertices.shape
         size = np.array([len(f) for f in self.faces])
         used = (share > 2 / self.n_pixels) | (size == 1) | (size == k)
-        chosen = np.flatnonzero(used)
+        chosen = np.flatnonzero(used & (share > 0))
         # Likely faces first: the kernel skips those that cannot matter any more.
         chosen = chosen[np.argsort(-share[chosen], kind="stable")]
         log_share = np.log(share[chosen])
@@ -307,7 +309,7 @@ class FaceMixture:
         """The likelihood less the penalty, and its gradient by the vertices."""
         k, D = V.shape
         cloud = self.cloud
-        geometry = face_geometry(self.faces, V, chosen, whiten, cells)
+        geometry = face_geometry(self.faces, V, chosen, whiten, cells, self._sigma)
         n, pixels = len(chosen), len(cloud.points)
         sums = FaceSums(
             normal_bary=np.empty((n, D, k)),

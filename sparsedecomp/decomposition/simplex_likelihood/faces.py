@@ -14,6 +14,11 @@ from numpy.typing import NDArray
 # Simplices of more faces than this have only the whole, its facets, and the smallest
 # faces as far as there are no more of them: time grows with their number.
 _MOST_FACES = 600
+# A face of three or more vertices one of which is closer than this many standard
+# deviations of the noise to the opposite facet is left out, unless it has a lattice:
+# the errors of its coordinates are so correlated that the product of probabilities
+# grows without bound as it collapses. Its own facets describe the same pixels.
+_THINNEST = 1.0
 
 
 class FaceGroup(NamedTuple):
@@ -106,6 +111,7 @@ def face_geometry(
     chosen: NDArray[np.intp],
     whiten: NDArray[np.float64],
     cells: NDArray[np.int64],
+    sigma: float,
 ) -> FaceGeometry:
     """Describe some of the faces to the kernels.
 
@@ -119,6 +125,9 @@ def face_geometry(
         Numbers of the faces.
     whiten, cells : arrays
         From `whitening` and `lattice_cells`, of all faces.
+    sigma : float
+        Standard deviation of the noise of the brightest pixels, which decides whether a
+        face is too thin to have a density of its own.
 
     Returns
     -------
@@ -159,6 +168,11 @@ def face_geometry(
         log_2pi = 0.5 * math.log(2 * math.pi)
         log_constant[rows] = math.lgamma(q) - (D - d) * log_2pi - half
         log_cap[rows] = -d * log_2pi + half - math.lgamma(q)
+        if q > 2:
+            # Squares of one over the distances of the vertices from their facets.
+            over = np.diagonal(inverse, axis1=1, axis2=2).max(axis=1)
+            thin = np.maximum(over, inverse.sum(axis=(1, 2))) * sigma**2 > _THINNEST**-2
+            log_constant[rows[thin & (cells[chosen[rows]] == 0)]] = -np.inf
         for i, corners in zip(rows, Y, strict=True):
             if not cells[chosen[i]]:
                 continue
