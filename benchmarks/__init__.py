@@ -22,5 +22,6 @@ BENCHMARKS = (
     "tensor",
     "exafs",
     "superresolution",
+    "fusion",
     "distributed",
 )

@@ -50,6 +50,7 @@ _PUBLIC = {
     "blocks": "sparsedecomp.blocks",
     "datasets": "sparsedecomp.datasets",
     "decomposition": "sparsedecomp.decomposition",
+    "fusion": "sparsedecomp.fusion",
     "metrics": "sparsedecomp.metrics",
     "noise": "sparsedecomp.noise",
     "plotting": "sparsedecomp.plotting",

@@ -47,6 +47,8 @@ METHODS = {
             "sparsedecomp.extension.components:get_component_spectra"
         ),
         "get_component_maps": "sparsedecomp.extension.components:get_component_maps",
+        "fuse": "sparsedecomp.extension.fusion:fuse",
+        "fusion": "sparsedecomp.extension.fused_signal:fusion",
         "get_pixel_map": "sparsedecomp.extension.components:get_pixel_map",
         "segment_composition": (
             "sparsedecomp.extension.segmentation:segment_composition"

@@ -1,4 +1,4 @@
-"""The ``sparsedecomp`` command: ``demo``, ``datasets``, ``cache``, ``decompose``.
+"""The ``sparsedecomp`` command: ``demo``, ``datasets``, ``decompose``, ``fuse``, ...
 
 Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.
 """
@@ -258,6 +258,18 @@ def _line_of(outcome: FileOutcome) -> str:
     )
 
 
+def _fuse(arguments: argparse.Namespace) -> int:
+    from sparsedecomp.batch.fusion import fuse_files
+
+    options = {k: v for k, v in vars(arguments).items() if k not in ("run", "debug")}
+    try:
+        report = fuse_files(**options)
+    except FileExistsError as error:
+        raise UsageError(error) from error
+    print(f"{report.summary}\n{report.verdict}\n{arguments.output}")
+    return OK
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sparsedecomp",
@@ -272,7 +284,7 @@ def _parser() -> argparse.ArgumentParser:
         "--debug", action="store_true", help="show the traceback of an error"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_demo, _add_datasets, _add_cache, _add_decompose):
+    for add in (_add_demo, _add_datasets, _add_cache, _add_decompose, _add_fuse):
         add(commands, common)
     return parser
 
@@ -390,6 +402,21 @@ def _add_decompose(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     add("--force", action="store_true", help="replace results that exist")
     add("--quiet", action="store_true", help="no progress bars")
+
+
+def _add_fuse(commands: Any, common: argparse.ArgumentParser) -> None:
+    text = "sharpen a map of spectra by an image of the same field"
+    command = commands.add_parser("fuse", parents=[common], help=text, description=text)
+    command.set_defaults(run=_fuse)
+    add = command.add_argument
+    add("cube", metavar="CUBE", help="a map of spectra that HyperSpy reads")
+    add("guide", metavar="GUIDE", help="an image, a stack or a map of a few bands")
+    add("--output", required=True, metavar="OUT", help="OUT.hspy")
+    add("--method", default="auto", metavar="NAME", help="default: auto")
+    add("--same-field", action="store_true", help="axes are not calibrated")
+    add("--lazy", action="store_true", help="read the cube block by block")
+    add("--figure", metavar="IMAGE", help="draw the result in IMAGE")
+    add("--force", action="store_true", help="replace a result that exists")
 
 
 def _integers(text: str) -> tuple[int, ...]:

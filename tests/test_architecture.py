@@ -31,6 +31,7 @@ LAYER = {
     "noise": 2,
     "decomposition": 3,
     "superresolution": 4,
+    "fusion": 4,
     "xas": 3,
     "datasets": 3,
     "progress": 4,
@@ -85,6 +86,18 @@ GROUPS = {
         "multiframe": 7,
         "tuning": 8,
     },
+    "fusion": {
+        "degradation": 0,
+        "subspace": 0,
+        "checks": 0,
+        "methods": 0,
+        "problem": 1,
+        "process": 2,
+        "solvers": 3,
+        "verdict": 4,
+        "choice": 5,
+        "fused": 6,
+    },
     "xas": {
         "grids": 0,
         "units": 0,
@@ -94,7 +107,15 @@ GROUPS = {
         "shells": 2,
     },
 }
-SOLVERS = {"kernels", "blocks", "noise", "decomposition", "superresolution", "xas"}
+SOLVERS = {
+    "kernels",
+    "blocks",
+    "noise",
+    "decomposition",
+    "superresolution",
+    "fusion",
+    "xas",
+}
 FRONT_ENDS = {"hyperspy", "exspy", "matplotlib", "ipywidgets", "traits"}
 MAX_LINES = 450
 # Functions that are written once, in `sparsedecomp.noise`.

@@ -26,6 +26,7 @@ ROOMS = [
     "sparsedecomp.datasets",
     "sparsedecomp.decomposition",
     "sparsedecomp.decomposition.tensor",
+    "sparsedecomp.fusion",
     "sparsedecomp.metrics",
     "sparsedecomp.noise",
     "sparsedecomp.plotting",

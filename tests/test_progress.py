@@ -34,7 +34,13 @@ def test_compilation_is_logged_once_and_is_a_phase_of_the_bar(show, caplog, caps
 
 
 # Methods that read no more than a map.
-QUICK = {"get_pixel_map", "spectrum_at", "estimate_resolution", "super_resolution"}
+QUICK = {
+    "fusion",
+    "get_pixel_map",
+    "spectrum_at",
+    "estimate_resolution",
+    "super_resolution",
+}
 TARGETS = {
     **METHODS["hyperspy.signal.BaseSignal"],
     "exafs_sparse_fit": "sparsedecomp.signals.exafs:exafs_sparse_fit",

@@ -67,6 +67,17 @@ def super_resolution(lazy=False):
     return fine.super_resolution
 
 
+def fusion(lazy=False):
+    y, x = np.mgrid[:24, :24] / 3
+    image = 2 + np.sin(x * y / 3) + np.cos(2 * y)
+    coarse = image.reshape(6, 4, 6, 4).mean(axis=(1, 3))[..., None] + np.eye(8)[0]
+    guide = hs.signals.Signal2D(image)
+    for axis in guide.axes_manager.signal_axes:
+        axis.scale, axis.offset = 0.25, -0.375
+    s = hs.signals.Signal1D(coarse)
+    return s.fuse(guide, method="spatial_process", lazy=lazy).fusion
+
+
 def exafs(lazy=False):
     basis = FeffBasis.from_composition("Cu", ["Cu"])
     k = np.arange(1, 331) * 0.05
@@ -105,6 +116,7 @@ def edge():
 MAKE = {
     "ConfidenceBands": bands,
     "DataCheck": lambda: counts().check_data(),
+    "Fusion": fusion,
     "Plan": lambda: sparsedecomp.plan_shifts(500, [(0, 0), (0, 200), (200, 0)]),
     "RankEstimate": lambda: counts().estimate_rank(["noise_edge", "minka"]),
     "RankReport": lambda: series().tensor_rank(2, random_state=0),

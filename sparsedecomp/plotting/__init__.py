@@ -10,6 +10,7 @@ from sparsedecomp.plotting.exafs import (
     plot_shell_posterior,
 )
 from sparsedecomp.plotting.fit import plot_objective_history, plot_relevance
+from sparsedecomp.plotting.fusion import plot_fusion
 from sparsedecomp.plotting.rank import plot_rank
 from sparsedecomp.plotting.report import plot_unmixing_report
 from sparsedecomp.plotting.resolution import plot_resolution, plot_tuning
@@ -23,6 +24,7 @@ __all__ = [
     "plot_cone",
     "plot_data_check",
     "plot_exafs_fit",
+    "plot_fusion",
     "plot_lasso_path",
     "plot_objective_history",
     "plot_plan",

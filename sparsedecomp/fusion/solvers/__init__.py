@@ -1,0 +1,1 @@
+"""Solvers of the fusion problem, each a function of a `Problem`."""
