@@ -54,6 +54,7 @@ _PUBLIC = {
     "metrics": "sparsedecomp.metrics",
     "noise": "sparsedecomp.noise",
     "plotting": "sparsedecomp.plotting",
+    "restoration": "sparsedecomp.restoration",
     "signals": "sparsedecomp.signals",
     "superresolution": "sparsedecomp.superresolution",
     "xas": "sparsedecomp.xas",

@@ -58,6 +58,8 @@ METHODS = {
             "sparsedecomp.extension.data_check:estimate_energy_drift"
         ),
         "estimate_rank": "sparsedecomp.extension.rank:estimate_rank",
+        "denoise": "sparsedecomp.extension.restoration:denoise",
+        "restoration": "sparsedecomp.extension.restoration:restoration",
         "estimate_resolution": "sparsedecomp.extension.resolution:estimate_resolution",
         "unmixing_report": "sparsedecomp.extension.report:unmixing_report",
         "super_resolve": "sparsedecomp.extension.super_resolution:super_resolve",

@@ -32,6 +32,7 @@ LAYER = {
     "decomposition": 3,
     "superresolution": 4,
     "fusion": 4,
+    "restoration": 5,
     "xas": 3,
     "datasets": 3,
     "progress": 4,
@@ -114,6 +115,7 @@ SOLVERS = {
     "decomposition",
     "superresolution",
     "fusion",
+    "restoration",
     "xas",
 }
 FRONT_ENDS = {"hyperspy", "exspy", "matplotlib", "ipywidgets", "traits"}

@@ -30,6 +30,7 @@ ROOMS = [
     "sparsedecomp.metrics",
     "sparsedecomp.noise",
     "sparsedecomp.plotting",
+    "sparsedecomp.restoration",
     "sparsedecomp.signals",
     "sparsedecomp.superresolution",
     "sparsedecomp.xas",

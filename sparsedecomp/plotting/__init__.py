@@ -14,6 +14,7 @@ from sparsedecomp.plotting.fusion import plot_fusion
 from sparsedecomp.plotting.rank import plot_rank
 from sparsedecomp.plotting.report import plot_unmixing_report
 from sparsedecomp.plotting.resolution import plot_resolution, plot_tuning
+from sparsedecomp.plotting.restoration import plot_restoration
 from sparsedecomp.plotting.segmentation import plot_segmentation
 from sparsedecomp.plotting.super_resolution import plot_plan
 from sparsedecomp.plotting.tensor import plot_tensor
@@ -31,6 +32,7 @@ __all__ = [
     "plot_rank",
     "plot_relevance",
     "plot_resolution",
+    "plot_restoration",
     "plot_segmentation",
     "plot_shell_posterior",
     "plot_tensor",

@@ -1,0 +1,431 @@
+"""`denoise`: spectrum images, images and spectra without their noise, as signals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..progress import with_progress_bar
+from ..results import AxisScale, Result, Table, drawn_by
+from .types import BaseSignal
+
+if TYPE_CHECKING:
+    import dask.array as da
+
+    from ..restoration.denoising import DenoisedMaps
+
+# Place of the report in the metadata of a restored signal.
+_PLACE = "Restoration"
+# Values that one block of a lazy result holds.
+_AT_ONCE = 4e6
+
+
+@with_progress_bar
+def denoise(
+    self: BaseSignal,
+    method: str = "auto",
+    *,
+    n_components: int | None = None,
+    noise: str | float = "auto",
+    nonnegative: bool = False,
+    lazy: bool | None = None,
+    random_state: int = 0,
+    **parameters: Any,
+) -> BaseSignal:
+    """Remove the noise of a spectrum image, a line scan, a stack, an image, a spectrum.
+
+    The spectra of all pixels are mixtures of a few, which are found from sums over
+    neighbouring pixels; the maps of these few are restored together by a spatial prior,
+    in units of their noise. A fifth of the counts is held out (of other data, of the
+    information of each value): it chooses the method, its parameters and the number of
+    components. Intensities of structures that are smaller than the noise allows are
+    smoothed away; principal components do so, too [1]_.
+
+    Parameters
+    ----------
+    method : str, default "auto"
+        One of `sparsedecomp.restoration.METHODS`, which when printed describes each of
+        them: "tv" (total variation), "nlm" (non-local means), "dictionary" (K-SVD),
+        "gaussian", "pca" (no spatial prior), "wavelets", or "auto" for the mixture of
+        them that predicts the counts held out best.
+    n_components : int, optional
+        Number of components of a spectrum image; default: those that improve the
+        prediction of what was held out.
+    noise : str or float, default "auto"
+        Noise model: "poisson" for counts, "uniform" for noise of one variance,
+        "estimated" for variances of pixels and channels. For a single image or
+        spectrum also its standard deviation.
+    nonnegative : bool, default False
+        Set negative values of the result to zero, which adds intensity where there is
+        none on average.
+    lazy : bool, optional
+        Return a lazy signal whose spectra are made when they are computed; default: as
+        the data are.
+    random_state : int, default 0
+        Seed of the split of the data.
+    **parameters : object
+        Parameters of the method, such as ``weight`` of "tv"; those left out are chosen.
+
+    Returns
+    -------
+    hyperspy.api.signals.BaseSignal
+        Restored signal of the class and axes of this one, in float32. Its attribute
+        ``restoration`` is a `Restoration`: what was chosen against what, the residual
+        and the standard deviation. It is saved with the signal.
+
+    Raises
+    ------
+    ValueError
+        For an unknown method or a parameter that it does not take, NaN, data that are
+        zero everywhere, negative values with ``noise="poisson"``, and signals of more
+        than two navigation axes.
+    TypeError
+        For data that are not real numbers.
+
+    Warns
+    -----
+    UserWarning
+        Where no noise is found, for instance in a constant image: the data are returned
+        unchanged.
+
+    Notes
+    -----
+    A stack of images (one navigation axis) is restored along the stack like a spectrum
+    image along its channels. Lazy data are read four to seven times, block by block.
+
+    References
+    ----------
+    .. [1] S. Lichtert and J. Verbeeck, Ultramicroscopy 125 (2013) 35.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hyperspy.api as hs
+    >>> import sparsedecomp
+    >>> phase = (np.indices((24, 24)).sum(axis=0) > 23)[..., None]
+    >>> spectra = np.random.default_rng(1).uniform(0, 1, (2, 50))
+    >>> clean = phase * spectra[0] + ~phase * spectra[1]
+    >>> s = hs.signals.Signal1D(np.random.default_rng(0).poisson(clean))
+    >>> restored = s.denoise()
+    >>> error = np.std(restored.data - clean) / np.std(s.data - clean)
+    >>> bool(error < 0.25), restored.restoration.noise[:6]
+    (True, 'counts')
+    """
+    from ..restoration.denoising import denoise_cube, denoise_map
+
+    layout = _Layout(self)
+    options = {"random_state": random_state, **parameters}
+    if layout.channels == 0:
+        if n_components is not None:
+            raise ValueError(
+                f"n_components={n_components!r} was given for a single map, expected a "
+                "spectrum image, a line scan or a stack."
+            )
+        image = np.asarray(self._data_aligned_with_axes)
+        _check_dtype(image.dtype)
+        maps = denoise_map(image.reshape(layout.shape), method, noise=noise, **options)
+    else:
+        if not isinstance(noise, str):
+            raise ValueError(
+                f"noise={noise!r} was given for a map of spectra, expected 'auto', "
+                "'poisson', 'uniform' or 'estimated'."
+            )
+        maps = denoise_cube(
+            layout.blocks(),
+            layout.shape,
+            method,
+            n_components=n_components,
+            noise=noise,
+            **options,
+        )
+    lazy = self._lazy if lazy is None else lazy
+    report = Restoration(maps, nonnegative, layout.swapped, layout.axes, self)
+    return _restored_signal(self, report, lazy)
+
+
+class _Layout:
+    """How the axes of a signal are maps and channels."""
+
+    def __init__(self, signal: BaseSignal) -> None:
+        axes = signal.axes_manager
+        navigation, dimension = axes.navigation_dimension, axes.signal_dimension
+        shape = axes._navigation_shape_in_array, axes._signal_shape_in_array
+        self.signal = signal
+        # A stack has its maps in the signal axes.
+        self.swapped = navigation == 1 and dimension == 2
+        self.channels = 0
+        if navigation == 0 and dimension in (1, 2):
+            self.shape = (1, *shape[1])[-2:]
+        elif self.swapped:
+            self.shape, self.channels = shape[1], shape[0][0]
+        elif navigation in (1, 2) and dimension in (0, 1, 2):
+            self.shape = (1, *shape[0])[-2:]
+            self.channels = int(np.prod(shape[1])) if dimension else 0
+        else:
+            raise ValueError(
+                f"{signal} has {navigation} navigation and {dimension} signal axes, "
+                "expected at most two of each. Choose a part with `s.inav`, or unfold "
+                "an axis."
+            )
+        maps = axes.navigation_axes if dimension == 0 or navigation else ()
+        maps = axes.signal_axes if self.swapped or not maps else maps
+        self.axes = tuple(AxisScale.of(axis) for axis in maps)
+        if int(np.prod(self.shape)) < 3:
+            raise ValueError(
+                f"{signal} has {int(np.prod(self.shape))} pixels, expected at least 3."
+            )
+
+    def blocks(self) -> Any:
+        """The data as a matrix of pixels times channels."""
+        from ..blocks import as_blocks
+
+        data = self.signal._data_aligned_with_axes
+        dimension = self.signal.axes_manager.signal_dimension
+        if self.swapped:
+            data, dimension = data.transpose(1, 2, 0), 1
+        return as_blocks(data, dimension, dtype=np.float32)
+
+
+def _check_dtype(dtype: np.dtype) -> None:
+    if dtype.kind not in "fiu":
+        raise TypeError(
+            f"The data have the dtype {dtype}, expected real floating point or integer "
+            "numbers. Convert them first, e.g. with s.change_dtype('float32')."
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Restoration(Result):
+    """Report of how a signal was restored; printed, it is a table.
+
+    Attributes
+    ----------
+    maps : sparsedecomp.restoration.DenoisedMaps
+        Maps of the factors before and after, their spectra, what was chosen.
+    nonnegative : bool
+        Whether negative values were set to zero.
+    swapped : bool
+        Whether the maps are the signal axes, as those of a stack of images.
+    axes : tuple of AxisScale
+        Axes of the maps, x before y.
+    source : hyperspy.api.signals.BaseSignal or None
+        The signal before; it is not saved with the report.
+    """
+
+    maps: DenoisedMaps
+    nonnegative: bool
+    swapped: bool
+    axes: tuple[AxisScale, ...]
+    source: BaseSignal | None = None
+
+    @property
+    def noise(self) -> str:
+        """The noise model in words."""
+        return self.maps.noise
+
+    @property
+    def n_components(self) -> int:
+        """Number of components of which all spectra are mixtures."""
+        return self.maps.maps.shape[-1]
+
+    @property
+    def residual(self) -> BaseSignal:
+        """What was taken from the data: the data less the restored ones, lazy."""
+        source = self._measured()
+        signal = _like(source, source._data_aligned_with_axes - self._data(source))
+        signal.metadata.General.title += ", residual"
+        return signal
+
+    @property
+    def standard_deviation(self) -> BaseSignal:
+        """Standard deviation of every restored value, as a lazy signal.
+
+        The restored data are taken as the truth, made noisy and restored again. What
+        was smoothed away already in the first restoration is not in it.
+        """
+        from ..restoration.denoising import deviation_of
+
+        source = self._measured()
+        maps = self.maps
+        size = maps.maps.shape[-1]
+        packed = np.concatenate(
+            [
+                maps.error_covariance.reshape(*maps.maps.shape[:2], -1),
+                maps.row_scale[..., None].astype(np.float32),
+            ],
+            axis=2,
+        )
+
+        def deviation(block: NDArray, spectra: NDArray) -> NDArray:
+            covariance = block[..., :-1].reshape(*block.shape[:2], size, size)
+            return deviation_of(covariance, spectra, block[..., -1])
+
+        signal = _like(
+            source, self._shaped(_blockwise(packed, maps, deviation), source)
+        )
+        signal.metadata.General.title += ", standard deviation"
+        return signal
+
+    def _measured(self) -> BaseSignal:
+        if self.source is None:
+            raise AttributeError(
+                "The signal before the restoration is not saved with this report: "
+                "subtract the signals, `s - restored`."
+            )
+        return self.source
+
+    def _data(self, source: BaseSignal) -> da.Array:
+        """Restored data as a dask array in the order of the axes of a signal."""
+        nonnegative = self.nonnegative
+
+        def product(block: NDArray, spectra: NDArray) -> NDArray:
+            values = block @ spectra
+            return np.maximum(values, 0, out=values) if nonnegative else values
+
+        found = _blockwise(self.maps.scaled_maps, self.maps, product)
+        return self._shaped(found, source)
+
+    def _shaped(self, found: da.Array, source: BaseSignal) -> da.Array:
+        if self.swapped:
+            found = found.transpose(2, 0, 1)
+        return found.reshape(source._data_aligned_with_axes.shape)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Figures of the report, for metadata.
+
+        Returns
+        -------
+        dict of str to object
+            Numbers, strings and dictionaries.
+        """
+        choice = self.maps.choice
+        return {
+            "shares": {k: float(v) for k, v in choice.shares.items()},
+            "parameters": {k: _plain(v) for k, v in choice.parameters.items()},
+            "held_out_error": {k: float(v) for k, v in choice.errors.items()},
+            "n_components": int(self.n_components),
+            "n_above_noise": int(self.maps.n_above_noise),
+            "noise": self.noise,
+            "passes": int(self.maps.passes),
+            "seconds": float(self.maps.seconds),
+        }
+
+    @property
+    def summary(self) -> str:
+        """Methods, number of components and noise in one line."""
+        return (
+            f"{self.maps.choice}; {self.n_components} components, {self.noise}, "
+            f"{self.maps.seconds:.2g} s"
+        )
+
+    def _details(self) -> Iterator[str | Table]:
+        choice = self.maps.choice
+        yield [
+            ["method", "share", "error held out, above the best", "parameters"],
+            *(
+                [
+                    name,
+                    f"{choice.shares.get(name, 0):.2f}" if name != "mixture" else "",
+                    f"{error:.3g}",
+                    ", ".join(
+                        f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}"
+                        for k, v in choice.parameters.get(name, {}).items()
+                    ),
+                ]
+                for name, error in choice.errors.items()
+            ),
+        ]
+        yield (
+            f"{self.maps.n_above_noise} components rise above the noise in single "
+            f"pixels, {self.n_components} improve the prediction of what was held out."
+        )
+
+    plot = drawn_by("plot_restoration")
+
+    def _saved(self) -> dict[str, Any]:
+        return {**vars(self), "source": None}
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in values.items() if isinstance(v, int | float | str)}
+
+
+def _blockwise(maps: NDArray, found: DenoisedMaps, function: Any) -> da.Array:
+    """Values of all channels, computed for some rows of the maps at a time."""
+    import dask.array as da
+
+    spectra = found.spectra.astype(np.float32)
+    rows, columns = maps.shape[:2]
+    across = max(1, min(columns, int(_AT_ONCE / spectra.shape[1])))
+    down = max(1, int(_AT_ONCE / (across * spectra.shape[1])))
+    blocks = da.from_array(
+        np.ascontiguousarray(maps, np.float32), chunks=(down, across, -1)
+    )
+    return blocks.map_blocks(
+        function,
+        spectra,
+        dtype=np.float32,
+        chunks=(*blocks.chunks[:2], (spectra.shape[1],)),
+    )
+
+
+def _like(source: BaseSignal, data: Any) -> BaseSignal:
+    """A lazy signal of the class, axes and metadata of another one."""
+    from .components import _eager_class
+
+    axes = [dict(axis) for axis in source.axes_manager._get_axes_dicts()]
+    axes.sort(key=lambda axis: not axis["navigate"])
+    metadata = source.metadata.deepcopy()
+    for path in ("Signal.Noise_properties", "Markers", "_HyperSpy"):
+        if metadata.has_item(path):
+            parent, _, name = path.rpartition(".")
+            delattr(metadata.get_item(parent) if parent else metadata, name)
+    lazy = hasattr(data, "dask")
+    empty = np.broadcast_to(np.float32(0), data.shape) if lazy else data
+    signal = _eager_class(source)(empty, axes=axes, metadata=metadata.as_dictionary())
+    if lazy:
+        signal = signal.as_lazy()
+        signal.data = data
+    return signal
+
+
+def _restored_signal(source: BaseSignal, report: Restoration, lazy: bool) -> BaseSignal:
+    """The restored data as a signal that carries its report."""
+    data = report._data(source)
+    signal = _like(source, data if lazy else data.compute())
+    title = source.metadata.get_item("General.title", "")
+    signal.metadata.set_item("General.title", f"{title}, restored".lstrip(", "))
+    signal.metadata.set_item(_PLACE, report.as_dict())
+    record = np.frombuffer(report.to_bytes(), np.uint8)
+    signal.original_metadata.set_item(_PLACE, record)
+    signal.restoration = report
+    return signal
+
+
+def kept_report(self: BaseSignal) -> Restoration:
+    """Report of how a signal was restored, from its metadata.
+
+    Returns
+    -------
+    Restoration
+        The report.
+
+    Raises
+    ------
+    AttributeError
+        If the signal is not restored.
+    """
+    record = self.original_metadata.get_item(_PLACE)
+    if record is None:
+        raise AttributeError(
+            f"{self} has no attribute 'restoration': it is no result of `s.denoise`."
+        )
+    return Restoration.from_bytes(np.asarray(record).tobytes())
+
+
+restoration = cached_property(kept_report)

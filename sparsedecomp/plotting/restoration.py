@@ -1,0 +1,78 @@
+"""Restored signals: before, after, and what was taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sparsedecomp.plotting.style import colour_bar, draw, line_of, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from sparsedecomp.extension.restoration import Restoration
+
+
+def plot_restoration(
+    report: Restoration,
+    component: int | None = None,
+    axes: Sequence[Axes] | None = None,
+) -> NDArray:
+    """Draw a map before and after the restoration, and their difference.
+
+    Parameters
+    ----------
+    report : sparsedecomp.extension.restoration.Restoration
+        The attribute ``restoration`` of a restored signal.
+    component : int, optional
+        Number of the component; default: the sum of all channels.
+    axes : sequence of three matplotlib.axes.Axes, optional
+        Where to draw; default: the axes of a new figure.
+
+    Returns
+    -------
+    array of matplotlib.axes.Axes
+        The three axes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hyperspy.api as hs
+    >>> import sparsedecomp
+    >>> from sparsedecomp.plotting import plot_restoration
+    >>> clean = 30.0 + 20 * (np.indices((20, 20)).sum(axis=0) > 20)
+    >>> s = hs.signals.Signal2D(np.random.default_rng(0).poisson(clean))
+    >>> plot_restoration(s.denoise("tv").restoration)[1].get_title(loc="left")
+    'restored'
+    """
+    three = new_axes(3) if axes is None else axes
+    found = report.maps
+    if component is None:
+        scale = found.row_scale[..., None] * found.spectra.sum(axis=1)
+        before, after = (
+            (maps * scale).sum(axis=2) for maps in (found.noisy, found.maps)
+        )
+    else:
+        before, after = found.noisy[..., component], found.maps[..., component]
+    titles = ("measured", "restored", "difference")
+    if len(report.axes) == 1:
+        for ax, values, title in zip(
+            three, (before, after, before - after), titles, strict=True
+        ):
+            draw(ax, values[0], report.axes, line_of(0))
+            ax.set_title(title, loc="left")
+        return np.asarray(three)
+    low, high = (float(edge(after)) for edge in (np.min, np.max))
+    for ax, values, title in zip(
+        three, (before, after, before - after), titles, strict=True
+    ):
+        image = draw(ax, values, report.axes, {})
+        if title != "difference":
+            image.set_clim(low, high)
+            image.set_cmap("viridis" if component is None else image.get_cmap())
+        colour_bar(image)
+        ax.set_title(title, loc="left")
+    return np.asarray(three)

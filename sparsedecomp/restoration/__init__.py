@@ -1,0 +1,34 @@
+"""Restoration: noise removed from spectrum images, images and spectra.
+
+Everything here works on plain arrays; the face to HyperSpy is ``s.denoise()``. Maps
+have the shape (rows, columns, factors).
+
+subspace   the few spectra of which all pixels are mixtures, and their maps
+priors     what maps look like: flat, repeating, sparse
+methods    the table of them
+selection  which of them predicts the counts held out best
+denoising  all of it together
+"""
+
+# Name -> module of this package; imported when first used.
+_PUBLIC = {
+    "Choice": "selection",
+    "DenoisedMaps": "denoising",
+    "METHODS": "methods",
+    "denoise_cube": "denoising",
+    "denoise_map": "denoising",
+}
+
+__all__ = list(_PUBLIC)
+
+
+def __dir__():
+    return sorted(__all__)
+
+
+def __getattr__(name):
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)

@@ -1,0 +1,92 @@
+"""Which methods `denoise` knows by name, and what each of them needs.
+
+Adding a method takes a function of maps with white noise in a module of this package
+and one entry of :data:`METHODS`. The functions are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sparsedecomp.superresolution.method_table import Entry, MethodTable
+
+_PRIORS = "sparsedecomp.restoration.priors:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Denoiser(Entry):
+    """One spatial prior for maps with white noise of variance one.
+
+    The function is ``function(Z, **parameters)`` with maps (rows, columns, factors) and
+    returns maps of the same shape. A parameter whose default is None is chosen by the
+    data held out.
+
+    Attributes
+    ----------
+    start : dict of str to tuple of float
+        Values that are tried first for each parameter that is chosen; the best of them
+        is refined by steps of `factor` while the prediction gets better.
+    factor : float
+        Ratio of the values of the first parameter that are compared.
+    in_auto : bool
+        Whether ``method="auto"`` tries it.
+    """
+
+    start: dict[str, tuple[float, ...]]
+    factor: float = 1.4
+    in_auto: bool = True
+
+
+METHODS = MethodTable(
+    Denoiser(
+        name="auto",
+        target="",
+        summary="the mixture of the methods below that predicts best what is held out",
+        start={},
+        in_auto=False,
+    ),
+    Denoiser(
+        name="tv",
+        target=_PRIORS + "total_variation",
+        summary="vectorial total variation: flat phases with sharp, common borders",
+        parameters={"weight": None},
+        start={"weight": (1.8,)},
+    ),
+    Denoiser(
+        name="nlm",
+        target=_PRIORS + "nonlocal_means",
+        summary="joint non-local means: what repeats, such as a lattice",
+        parameters={"bandwidth": None, "patch": None, "search": 9},
+        start={"bandwidth": (0.8,), "patch": (2, 4)},
+    ),
+    Denoiser(
+        name="dictionary",
+        target=_PRIORS + "dictionary",
+        summary="patches as few atoms that are learnt from the maps by K-SVD",
+        parameters={"gain": None, "size": None, "n_iter": 8, "seed": 0},
+        start={"gain": (1.1,), "size": (6, 8)},
+        factor=1.06,
+    ),
+    Denoiser(
+        name="gaussian",
+        target=_PRIORS + "gaussian",
+        summary="Gaussian blur of all maps",
+        parameters={"sigma": None},
+        start={"sigma": (1.0,)},
+    ),
+    Denoiser(
+        name="pca",
+        target=_PRIORS + "none",
+        summary="the subspace alone, pixel by pixel: principal components of whitened "
+        "data",
+        start={},
+    ),
+    Denoiser(
+        name="wavelets",
+        target=_PRIORS + "wavelets",
+        summary="shrinkage of wavelet coefficients over all shifts; needs PyWavelets",
+        parameters={"weight": None, "wavelet": "sym4"},
+        start={"weight": (1.7,)},
+        in_auto=False,
+    ),
+)
