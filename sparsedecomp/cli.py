@@ -1,4 +1,4 @@
-"""The ``sparsedecomp`` command: ``demo``, ``datasets``, ``decompose``, ``fuse``, ...
+"""The ``sparsedecomp`` command: ``demo``, ``convert``, ``decompose``, ``fuse``, ...
 
 Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.
 """
@@ -6,7 +6,6 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.
 from __future__ import annotations
 
 import argparse
-import ast
 import errno
 import itertools
 import signal
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sparsedecomp import __version__
 
 if TYPE_CHECKING:
-    from sparsedecomp.batch import FileOutcome
+    from sparsedecomp.batch import Conversion, FileOutcome
     from sparsedecomp.demo import DemoResult
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -249,6 +248,30 @@ def _decompose(arguments: argparse.Namespace) -> int:
     return FAILED if failed else OK
 
 
+def _convert(arguments: argparse.Namespace) -> int:
+    from sparsedecomp.batch import convert_files
+    from sparsedecomp.batch.options import conversion_options
+
+    numbers = itertools.count(1)
+
+    def report(done: Conversion) -> None:
+        count = f"[{next(numbers)}/{len(arguments.files)}] {done.source}:"
+        if done.error is not None:
+            _say(f"{count} failed: {one_line(done.error)}")
+        else:
+            print(f"{count} {done.line}", flush=True)
+
+    try:
+        options = conversion_options(arguments)
+        outcomes = convert_files(arguments.files, report=report, **options)
+    except ValueError as error:
+        raise UsageError(error) from error
+    failed = [done for done in outcomes if done.error is not None]
+    if failed and arguments.debug:
+        raise failed[0].error
+    return FAILED if failed else OK
+
+
 def _line_of(outcome: FileOutcome) -> str:
     summary = outcome.summary
     return (
@@ -284,7 +307,9 @@ def _parser() -> argparse.ArgumentParser:
         "--debug", action="store_true", help="show the traceback of an error"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_demo, _add_datasets, _add_cache, _add_decompose, _add_fuse):
+    for add in (
+        _add_demo, _add_datasets, _add_cache, _add_convert, _add_decompose, _add_fuse,
+    ):  # fmt: skip
         add(commands, common)
     return parser
 
@@ -340,68 +365,16 @@ def _add_cache(commands: Any, common: argparse.ArgumentParser) -> None:
     command.add_argument("--clear", action="store_true", help="delete the files")
 
 
+def _add_convert(commands: Any, common: argparse.ArgumentParser) -> None:
+    from sparsedecomp.batch.options import add_conversion
+
+    add_conversion(commands, common, _convert)
+
+
 def _add_decompose(commands: Any, common: argparse.ArgumentParser) -> None:
-    command = commands.add_parser(
-        "decompose",
-        parents=[common],
-        help="decompose files, each into a small file of maps and spectra",
-        description=(
-            "Decompose each FILE into a small .hspy file: maps, spectra = "
-            "hs.load(OUT). Results that exist already are not computed again; "
-            "results of other data or settings are not replaced without --force. "
-            "Several runs may share a folder: each takes the files that are free."
-        ),
-        epilog="Exit codes: 0 success, 1 a file failed, 2 usage, 130 interrupted.",
-    )
-    command.set_defaults(run=_decompose)
-    add = command.add_argument
-    add("files", nargs="+", metavar="FILE", help="any cube that HyperSpy reads")
-    add(
-        "--output",
-        required=True,
-        metavar="OUT",
-        help="OUT.hspy; for several files a folder/ or a name with {stem} in it",
-    )
-    add("--algorithm", default="nmf_so_ard", metavar="NAME", help="default: nmf_so_ard")
-    add(
-        "--max-components",
-        type=int,
-        metavar="K",
-        help="number of components; for nmf_so_ard the upper bound",
-    )
-    add("--lazy", action="store_true", help="read the cube block by block")
-    add(
-        "--chunks",
-        type=_integers,
-        metavar="NY,NX",
-        help="pixels per block of a lazy cube (default: the blocks of the file)",
-    )
-    add(
-        "--mask",
-        metavar="FILE",
-        help="image of the pixels to leave out (1 = out): .npy, or any image",
-    )
-    add(
-        "--signal-mask",
-        metavar="RANGES",
-        help="channels to leave out: LO:HI,LO:HI in units of the axis, or a file",
-    )
-    add("--poisson", action="store_true", help="scale counts for Poisson noise")
-    add(
-        "--set",
-        action="append",
-        default=[],
-        type=_assignment,
-        metavar="KEY=VALUE",
-        help="a parameter of the algorithm, e.g. random_state=0; can be repeated",
-    )
-    add(
-        "--scheduler",
-        metavar="WHERE",
-        help="threads, synchronous, or a dask cluster: tcp://host:8786",
-    )
-    add("--force", action="store_true", help="replace results that exist")
-    add("--quiet", action="store_true", help="no progress bars")
+    from sparsedecomp.batch.options import add_decomposition
+
+    add_decomposition(commands, common, _decompose)
 
 
 def _add_fuse(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -417,23 +390,3 @@ def _add_fuse(commands: Any, common: argparse.ArgumentParser) -> None:
     add("--lazy", action="store_true", help="read the cube block by block")
     add("--figure", metavar="IMAGE", help="draw the result in IMAGE")
     add("--force", action="store_true", help="replace a result that exists")
-
-
-def _integers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a list of whole numbers such as 64,64"
-        ) from None
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    """Name and value of KEY=VALUE; the value is a Python literal or else a text."""
-    key, equals, value = text.partition("=")
-    if not (key.isidentifier() and equals):
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form KEY=VALUE")
-    try:
-        return key, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return key, value

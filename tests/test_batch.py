@@ -460,9 +460,9 @@ class TestAfterAKill:
         code = (
             "import os; from pathlib import Path\n"
             "from sparsedecomp.batch.claims import claimed\n"
-            "from sparsedecomp.batch.results import _replacing\n"
+            "from sparsedecomp.batch.results import replacing\n"
             f"target = Path({str(tmp_path / 'out' / 'cube.hspy')!r})\n"
-            "with claimed(target), _replacing(target, False) as parts:\n"
+            "with claimed(target), replacing(target, False) as parts:\n"
             "    [part.write_bytes(bytes(100)) for part in parts]\n"
             "    os.kill(os.getpid(), 9)"
         )

@@ -36,6 +36,7 @@ ROOMS = [
     "sparsedecomp.xas",
     "rsciio_sparse",
     "rsciio_sparse.athena",
+    "rsciio_sparse.h5oina",
     "rsciio_sparse.nexus_xas",
     "rsciio_sparse.scube",
     "rsciio_sparse.xas9809",

@@ -90,6 +90,11 @@ class Writer:
         """Numbers of the tiles that have not been written."""
         return [n for n in range(self.layout.n_tiles) if n not in self._written]
 
+    @property
+    def total(self) -> int:
+        """Number of counts that were written."""
+        return int(self._totals.sum())
+
     def append(self, number: int, counts: Counts) -> None:
         """Write one tile.
 
@@ -111,6 +116,11 @@ class Writer:
                 f"Tile {number} has {shape[0]} pixels and {shape[1]} channels, but "
                 f"counts of {counts.n_pixels} and {counts.n_channels} were given."
             )
+        largest = int(counts.values.max(initial=0))
+        kind = self.layout.dtype
+        if kind.kind in "iu" and largest > np.iinfo(kind).max:
+            # A maker's reader may choose a type that is too small.
+            self.layout = self.layout._replace(dtype=np.min_scalar_type(largest))
         if self._file is None:
             self._file = h5py.File(self._segment(), "w", libver=_LIBVER)
             self._file.create_group("tiles")
@@ -124,6 +134,7 @@ class Writer:
         self._written[number] = self._segment()
         if self._folder is not None:
             self._file.attrs[f"total-{number}"] = self._totals[number]
+            self._file["tiles"].attrs["dtype"] = self.layout.dtype.str
             if len(self._file.attrs) >= _SEGMENT:
                 self._close_segment()
 
@@ -223,6 +234,9 @@ class Writer:
 
     def _take_over(self, segment: Path) -> None:
         with contextlib.suppress(OSError, KeyError), h5py.File(segment) as part:
+            kind = np.dtype(part["tiles"].attrs["dtype"])
+            if kind.itemsize > self.layout.dtype.itemsize:
+                self.layout = self.layout._replace(dtype=kind)
             for name, total in part.attrs.items():
                 number = int(name.removeprefix("total-"))
                 self._totals[number] = total

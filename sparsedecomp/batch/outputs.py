@@ -8,7 +8,9 @@ from pathlib import Path
 
 
 def plan_outputs(
-    files: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str]
+    files: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    suffixes: Sequence[str] = (".hspy",),
 ) -> list[Path]:
     """Choose the result file of each input.
 
@@ -19,11 +21,13 @@ def plan_outputs(
     output : str or path-like
         A file for one input; a folder (existing, or ending in ``/``) or a name with
         ``{stem}`` in it for any number.
+    suffixes : sequence of str, default (".hspy",)
+        Endings that are allowed; files in a folder get the first.
 
     Returns
     -------
     list of pathlib.Path
-        Result file of each input, ending in ``.hspy``.
+        Result file of each input.
 
     Raises
     ------
@@ -44,7 +48,7 @@ def plan_outputs(
     if "{stem}" in text:
         targets = [Path(text.replace("{stem}", source.stem)) for source in sources]
     elif text.endswith("/") or Path(text).is_dir():
-        targets = [Path(text) / f"{source.stem}.hspy" for source in sources]
+        targets = [Path(text) / f"{source.stem}{suffixes[0]}" for source in sources]
     elif len(sources) == 1:
         targets = [Path(text)]
     else:
@@ -53,8 +57,9 @@ def plan_outputs(
             "(ending in /) or a name with {stem} in it"
         )
     for i, target in enumerate(targets):
-        if target.suffix != ".hspy":
-            raise ValueError(f"a result file ends in .hspy, not {target.name}")
+        if target.suffix not in suffixes:
+            allowed = " or ".join(suffixes)
+            raise ValueError(f"a result file ends in {allowed}, not {target.name}")
         if target in targets[:i]:
             clash = sources[targets.index(target)]
             raise ValueError(

@@ -209,7 +209,7 @@ def write_results(
     import h5py
 
     maps, spectra = component_signals(decomposed, record)
-    with _replacing(Path(path), overwrite) as (whole, other), _uninterrupted():
+    with replacing(Path(path), overwrite) as (whole, other), _uninterrupted():
         # The maps are written three times: alone, in the learning results, merged.
         _reserve(whole, 4 * (maps.data.nbytes + spectra.data.nbytes))
         maps.save(whole, overwrite=True, show_progressbar=False)
@@ -251,8 +251,21 @@ def _uninterrupted() -> Iterator[None]:
 
 
 @contextmanager
-def _replacing(path: Path, overwrite: bool) -> Iterator[list[Path]]:
-    """Yield two temporary paths and rename the first to ``path`` if all went well."""
+def replacing(path: Path, overwrite: bool) -> Iterator[list[Path]]:
+    """Write a file beside its place, and move it there if all went well.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Place of the file.
+    overwrite : bool
+        Whether to replace a file that exists.
+
+    Yields
+    ------
+    list of pathlib.Path
+        Two temporary paths, the first for the file.
+    """
     temporary = [temporary_path(path, part) for part in (1, 2)]
     try:
         yield temporary

@@ -11,7 +11,9 @@ from rsciio_sparse import IO_PLUGINS, MalformedFile
 from rsciio_sparse._spectra import axis_of
 from rsciio_sparse.xas_columns import file_reader
 
-NAMES = ["Athena", "NeXus XAS", "scube", "XAS 9809", "XAS columns", "XDI"]
+NAMES = [
+    "Athena", "H5OINA", "NeXus XAS", "scube", "XAS 9809", "XAS columns", "XDI",
+]  # fmt: skip
 
 
 @pytest.fixture

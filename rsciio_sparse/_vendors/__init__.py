@@ -1,0 +1,1 @@
+"""Counts straight from the files of the makers of detectors, without dense cubes."""
