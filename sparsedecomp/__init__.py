@@ -51,6 +51,7 @@ _PUBLIC = {
     "datasets": "sparsedecomp.datasets",
     "decomposition": "sparsedecomp.decomposition",
     "fusion": "sparsedecomp.fusion",
+    "gui": "sparsedecomp.gui",
     "metrics": "sparsedecomp.metrics",
     "noise": "sparsedecomp.noise",
     "plotting": "sparsedecomp.plotting",

@@ -38,6 +38,7 @@ OPT_OUT = "SPARSEDECOMP_NO_HOOKS"
 MVA_MODULE = "hyperspy.learn._mva"
 ANCHORS = (MVA_MODULE, "hyperspy.signal")
 FORMATS_MODULE = "rsciio._io_plugins"
+WIDGETS_MODULE = "hyperspy.ui_registry"
 
 # Methods of each class: name -> "module:function" of a function or property of the
 # signal.
@@ -50,10 +51,15 @@ METHODS = {
         "fuse": "sparsedecomp.extension.fusion:fuse",
         "fusion": "sparsedecomp.extension.fused_signal:fusion",
         "get_pixel_map": "sparsedecomp.extension.components:get_pixel_map",
+        "name_components": "sparsedecomp.extension.editing:name_components",
+        "merge_components": "sparsedecomp.extension.editing:merge_components",
+        "split_component": "sparsedecomp.extension.editing:split_component",
+        "reorder_components": "sparsedecomp.extension.editing:reorder_components",
         "segment_composition": (
             "sparsedecomp.extension.segmentation:segment_composition"
         ),
         "check_data": "sparsedecomp.extension.data_check:check_data",
+        "decomposition_tool": "sparsedecomp.gui.entries:decomposition_tool",
         "estimate_energy_drift": (
             "sparsedecomp.extension.data_check:estimate_energy_drift"
         ),
@@ -205,10 +211,25 @@ def _add_formats(module: ModuleType) -> None:
 
 
 @_guarded
+def _leave_widgets_to_others() -> None:
+    """Withdraw a toolkit that has no widgets but ours.
+
+    HyperSpy takes a toolkit as the sign that there are sliders for plots of many axes;
+    without them such plots would fail instead of doing without sliders.
+    """
+    module = sys.modules[WIDGETS_MODULE]
+    for toolkit in module.TOOLKIT_REGISTRY.copy():
+        keys = [key for key, each in module.UI_REGISTRY.items() if toolkit in each]
+        if all(key.startswith("sparsedecomp.") for key in keys):
+            module.TOOLKIT_REGISTRY.discard(toolkit)
+
+
+@_guarded
 def _register() -> None:
     mva = getattr(sys.modules.get(MVA_MODULE), "MVA", None)
     if mva is None:
         return
+    _leave_widgets_to_others()
     with _lock:
         _wrap_decomposition(mva)
         if not hasattr(mva.__init_subclass__, "_sparsedecomp"):

@@ -18,10 +18,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 @contextmanager
-def _saying_that_code_is_compiled(
+def saying_that_code_is_compiled(
     say: Callable[[], object] | None = None,
 ) -> Iterator[None]:
-    """Log once, and call a function, if numba compiles within the context."""
+    """Log once, and call a function, if numba compiles within the context.
+
+    Parameters
+    ----------
+    say : callable, optional
+        ``say()`` is called when the first function is compiled.
+    """
     from numba.core import event
 
     class Compiling(event.Listener):
@@ -73,7 +79,7 @@ def progress_bar(
         Callback of the estimator.
     """
     if not _is_shown(show):
-        with _saying_that_code_is_compiled():
+        with saying_that_code_is_compiled():
             yield callback
         return
 
@@ -94,7 +100,7 @@ def progress_bar(
             bar.update()
             return callback(progress) if callback is not None else None
 
-        with _saying_that_code_is_compiled(lambda: bar.set_postfix(phase="compiling")):
+        with saying_that_code_is_compiled(lambda: bar.set_postfix(phase="compiling")):
             yield report
         # A fit that converged early is complete.
         _set_total(bar, bar.n)
@@ -156,7 +162,7 @@ def with_progress_bar(function: F) -> F:
     @functools.wraps(function)
     def shown(*args: Any, show_progressbar: bool | None = None, **kwargs: Any) -> Any:
         with ExitStack() as stack:
-            stack.enter_context(_saying_that_code_is_compiled())
+            stack.enter_context(saying_that_code_is_compiled())
             if _is_shown(show_progressbar):
                 watch = _PassBar(function.__name__, stack)
                 stack.enter_context(watching(watch))

@@ -27,6 +27,7 @@ ROOMS = [
     "sparsedecomp.decomposition",
     "sparsedecomp.decomposition.tensor",
     "sparsedecomp.fusion",
+    "sparsedecomp.gui",
     "sparsedecomp.metrics",
     "sparsedecomp.noise",
     "sparsedecomp.plotting",

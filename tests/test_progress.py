@@ -33,10 +33,14 @@ def test_compilation_is_logged_once_and_is_a_phase_of_the_bar(show, caplog, caps
     assert "phase=compiling" not in capsys.readouterr().err
 
 
-# Methods that read no more than a map.
+# Methods that read no more than a map or the components, and those that open a tool.
 QUICK = {
+    "decomposition_tool",
     "fusion",
     "get_pixel_map",
+    "merge_components",
+    "name_components",
+    "reorder_components",
     "spectrum_at",
     "estimate_resolution",
     "super_resolution",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import NamedTuple
 
 from numpy.typing import NDArray
@@ -12,6 +14,38 @@ from numpy.typing import NDArray
 from sparsedecomp.blocks import BlockMatrix
 
 _logger = logging.getLogger(__name__)
+_watch: ContextVar[Callable[[str], object] | None] = ContextVar("watch", default=None)
+
+
+@contextmanager
+def watching_phases(watch: Callable[[str], object]) -> Iterator[None]:
+    """Call a function with the name of every phase of a fit that begins.
+
+    Phases without iterations, such as the last passes over the data, have no callback.
+
+    Parameters
+    ----------
+    watch : callable
+        ``watch(phase)`` with the name of the phase.
+    """
+    token = _watch.set(watch)
+    try:
+        yield
+    finally:
+        _watch.reset(token)
+
+
+def announce_phase(phase: str) -> None:
+    """Tell whoever watches that a phase begins.
+
+    Parameters
+    ----------
+    phase : str
+        Name of the phase.
+    """
+    watch = _watch.get()
+    if watch is not None:
+        watch(phase)
 
 
 def _none() -> None:
@@ -83,7 +117,7 @@ class Monitor:
     start : int
         Index of the current start; set by the fit.
     phase : str
-        Name of the current phase; set by the fit.
+        Name of the current phase; set by the fit, and announced.
     """
 
     def __init__(
@@ -95,13 +129,24 @@ class Monitor:
     ) -> None:
         self.count = 0
         self.start = 0
-        self.phase = ""
+        self._phase = ""
         self._callback = callback
         self._max_iter = max_iter
         self._n_starts = n_starts
         self._blocks = blocks
         self._passes_before = blocks.passes
         self._began = time.perf_counter()
+
+    @property
+    def phase(self) -> str:
+        """Name of the current phase, empty before the first one."""
+        return self._phase
+
+    @phase.setter
+    def phase(self, phase: str) -> None:
+        """Begin a phase and announce it."""
+        self._phase = phase
+        announce_phase(phase)
 
     @property
     def passes(self) -> int:

@@ -180,7 +180,7 @@ ALGORITHMS = {
 # Attributes of `learning_results` that algorithms of this package set and that those of
 # HyperSpy would not overwrite.
 EXTRAS = sorted(
-    {"verdict"}
+    {"verdict", "component_names"}
     | {
         name
         for a in ALGORITHMS.values()

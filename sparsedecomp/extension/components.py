@@ -13,6 +13,7 @@ import numpy as np
 from ..progress import with_progress_bar
 from ..suggestions import did_you_mean
 from . import algorithms, learning_results
+from .editing import component_names
 from .types import BaseSignal
 
 SCALES = ("stored", "total")
@@ -91,7 +92,7 @@ def get_component_spectra(
     multiplier = np.ones(factors.shape[1])
     if scale == "total" or (scale is None and np.nanmin(loadings) >= 0):
         multiplier = np.nansum(loadings, axis=0)
-    spectra = spectra_like(self, factors * multiplier)
+    spectra = _named(self, spectra_like(self, factors * multiplier), source)
     if band is None:
         return spectra
     half = _half_widths(self, band, source)[0] * multiplier
@@ -201,11 +202,19 @@ def get_component_maps(
     if scale == "total":
         multiplier = np.nansum(factors, axis=0)
     title = "Component maps", "Component"
-    maps = maps_like(self, (loadings * multiplier).T, *title)
+    maps = _named(self, maps_like(self, (loadings * multiplier).T, *title), source)
     if band is None:
         return maps
     half = _half_widths(self, band, source)[1] * multiplier
     return _with_band(maps, maps_like(self, half.T, *title))
+
+
+def _named(signal, components, source):
+    """The names of the components, where they have some, in the metadata."""
+    if source == "decomposition" and learning_results.read(signal, "component_names"):
+        names = component_names(signal)
+        components.metadata.set_item("Signal.component_names", names)
+    return components
 
 
 def _half_widths(signal, band, source):

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..blocks import BlockMatrix
+from ..decomposition.progress import announce_phase
 from ..progress import progress_bar
 from ..suggestions import did_you_mean
 from . import algorithms
@@ -117,7 +118,8 @@ def decompose(
 
     Notes
     -----
-    Ctrl-C during the fit keeps the best result so far. ``learning_results`` has the
+    Ctrl-C during the fit keeps the best result so far, and during the verdict the
+    result without one. ``learning_results`` has the
     entries that HyperSpy's own algorithms write: `explained_variance` is the energy of
     each component per pixel, `explained_variance_ratio` its share, `output_dimension`
     and `number_significant_components` are the number of components kept. Further
@@ -171,14 +173,20 @@ def decompose(
     estimator, W = _fit(choice, scaled, output_dimension, parameters, show_progressbar)
     loadings = _multiplied(W, scaled.row_scale)
     factors = _multiplied(estimator.components_.T, scaled.column_scale)
-    verdict = judge(
-        choice,
-        estimator,
-        plain,
-        loadings,
-        factors.T,
-        weighted=normalize_poissonian_noise,
-    )
+    try:
+        announce_phase("verdict")
+        verdict = judge(
+            choice,
+            estimator,
+            plain,
+            loadings,
+            factors.T,
+            weighted=normalize_poissonian_noise,
+        )
+    except KeyboardInterrupt:
+        # The fit is complete: only its verdict is not.
+        verdict = None
+    announce_phase("results")
     energy = energies(loadings, factors)
     axes = signal.axes_manager
     loadings = expanded(loadings, plain.rows, axes.navigation_size)

@@ -9,6 +9,7 @@ never be read. Here the names of the installed HyperSpy are used.
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -240,6 +241,45 @@ def store(signal: BaseSignal, **results: Any) -> None:
         {_attribute(target, name): value for name, value in complete.items()}
     )
     record_axes(signal)
+
+
+def write(signal: BaseSignal, name: str, value: Any) -> None:
+    """Set one entry of the last decomposition that is no matrix.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.BaseSignal
+        Decomposed signal.
+    name : str
+        Attribute of ``learning_results``.
+    value : object
+        Text, number or array, which files can hold.
+    """
+    vars(signal.learning_results)[name] = value
+
+
+def copy_results(source: BaseSignal, target: BaseSignal) -> None:
+    """Set a copy of the results of one signal as those of another.
+
+    Parameters
+    ----------
+    source : hyperspy.api.signals.BaseSignal
+        Decomposed signal.
+    target : hyperspy.api.signals.BaseSignal
+        Signal with the same axes; its results are replaced.
+
+    Raises
+    ------
+    RuntimeError
+        If the axes of the two differ; nothing is then changed.
+    """
+    before = target.learning_results
+    target.learning_results = copy.deepcopy(source.learning_results)
+    try:
+        check_axes(target)
+    except RuntimeError:
+        target.learning_results = before
+        raise
 
 
 def energies(loadings: ArrayLike, factors: ArrayLike) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sparsedecomp.extension.editing import component_names
 from sparsedecomp.extension.learning_results import matrices
 from sparsedecomp.plotting.style import colour, colour_bar, draw, new_figure
 
@@ -36,8 +37,8 @@ def plot_components(
         found, the true spectrum dotted over the one found. The data determine the
         product of map and spectrum only: each pair is drawn on the scale of the truth.
     labels : sequence of str, optional
-        Label of each component; by default its number, or the name and the angle of
-        the truth.
+        Label of each component; by default its name or number, or the name and the
+        angle of the truth.
     figure : matplotlib.figure.Figure or SubFigure, optional
         Figure to draw in; by default a new one.
 
@@ -62,6 +63,7 @@ def plot_components(
     (2, 2)
     """
     maps, spectra = _components(signal)
+    names = component_names(signal)
     known = _pair_with_truth(truth, maps, spectra) if truth is not None else {}
     figure = figure or new_figure(9 + 1.5 * (truth is not None), 1.8 * len(maps))
     n_maps = 2 if truth is not None else 1
@@ -73,7 +75,7 @@ def plot_components(
         signal.axes_manager.signal_axes,
     )
     for j, row in enumerate(grid):
-        line, label = {"color": colour(j), "linewidth": 1.2}, f"component {j}"
+        line, label = {"color": colour(j), "linewidth": 1.2}, names[j]
         images = [
             draw(row[0], maps[j], places, line),
             draw(row[-1], spectra[j], channels, line),

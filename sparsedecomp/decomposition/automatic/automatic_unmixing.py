@@ -15,10 +15,13 @@ from sparsedecomp.decomposition.automatic.preparation import PreparedData, prepa
 from sparsedecomp.decomposition.automatic.support import support_rival
 from sparsedecomp.decomposition.automatic.verdict import (
     DoubtfulResultWarning,
+    Verdict,
     verdict_on,
     verdict_on_relevance,
 )
+from sparsedecomp.decomposition.iterate import Outcome, keep_on_interrupt
 from sparsedecomp.decomposition.nmf.nmf_so import NMFSOARD
+from sparsedecomp.decomposition.progress import announce_phase
 from sparsedecomp.decomposition.simplex_likelihood.rivals import (
     Rival,
     UndeterminedWarning,
@@ -206,6 +209,7 @@ class AutomaticUnmixing(NMFSOARD):
         blocks = self._blocks(X, reset=True)
         self._check_size(blocks)
         monitor = self._monitor(blocks, 4)
+        monitor.phase = "preparation"
         self._simplex: SimplexML | None = None
         self.energy_drift_ = np.zeros(blocks.shape[0])
         self.spikes_ = np.zeros((0, 2), int)
@@ -275,10 +279,15 @@ class AutomaticUnmixing(NMFSOARD):
         for name in ("residual_norm_", "relative_residual_", "n_iter_", "rivals_"):
             setattr(self, name, getattr(model, name))
         self.converged_, self.interrupted_ = model.converged_, model.interrupted_
-        support = None
-        if data.unit and k > 1 and not self.interrupted_:
-            support = support_rival(model, data.blocks, data.unit, seed)
-        self.verdict_ = verdict_on(model, W, data, support, self.n_components)
+        self.verdict_ = Verdict(k)
+        course: Outcome[None] = Outcome(None)
+        with keep_on_interrupt(course):
+            announce_phase("verdict")
+            support = None
+            if data.unit and k > 1 and not self.interrupted_:
+                support = support_rival(model, data.blocks, data.unit, seed)
+            self.verdict_ = verdict_on(model, W, data, support, self.n_components)
+        self.interrupted_ |= course.interrupted
         if blocks.row_scale is not None:
             W = self._in_scaled_units(W, blocks)
         noise = np.sqrt(max(self.noise_variance_, np.finfo(W.dtype).tiny))

@@ -45,6 +45,23 @@ class WhitenedData:
     noise_variance: float
     unit_variance: float
 
+    def rough_maps(self, spectra: NDArray) -> NDArray[np.float64]:
+        """Abundances by least squares in the signal space, negative ones set to zero.
+
+        Parameters
+        ----------
+        spectra : (k, n_channels) array
+            Spectra in the units of the data.
+
+        Returns
+        -------
+        (n_pixels, k) array
+            Abundances of all pixels, without a pass over the data.
+        """
+        seen = (spectra / self.noise.column_scale) @ self.low_rank.basis
+        pixels = self.low_rank.scores * self.noise.row_scale[:, None]
+        return np.maximum(pixels @ np.linalg.pinv(seen), 0)
+
 
 def whitened_signal_space(
     blocks: BlockMatrix,

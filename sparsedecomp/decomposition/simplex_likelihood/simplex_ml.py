@@ -23,6 +23,7 @@ from sparsedecomp.decomposition.geometric.simplex import (
 )
 from sparsedecomp.decomposition.geometric.vca import VCA
 from sparsedecomp.decomposition.iterate import IterativeMethod, Outcome, Phases, iterate
+from sparsedecomp.decomposition.progress import watching_phases
 from sparsedecomp.decomposition.simplex_likelihood.face_mixture import FaceMixture, Fit
 from sparsedecomp.decomposition.simplex_likelihood.pixel_cloud import (
     PixelCloud,
@@ -244,9 +245,9 @@ class _Starts(IterativeMethod[Fit]):
 
     monotone = False
 
-    def __init__(self, cloud, starts, rounds, ends, k):
+    def __init__(self, data, cloud, starts, rounds, ends, k):
         self.mixture, self.starts, self.rounds = FaceMixture(cloud), starts, rounds
-        self.ends, self.k = ends, k
+        self.data, self.ends, self.k = data, ends, k
         self.stages = [self.mixture]
         if len(cloud.points) > 2 * _FEW_PIXELS:
             self.stages.insert(0, FaceMixture(cloud.thinned(_FEW_PIXELS)))
@@ -273,6 +274,12 @@ class _Starts(IterativeMethod[Fit]):
 
     def n_components(self, state: Fit) -> int:
         return self.k
+
+    def spectra(self, state: Fit) -> NDArray:
+        return self.mixture.cloud.spectra(state.vertices)
+
+    def maps(self, state: Fit) -> NDArray:
+        return self.data.rough_maps(self.spectra(state))
 
 
 def find_simplex(
@@ -315,7 +322,7 @@ def find_simplex(
     cloud = pixel_cloud(data, k, n_pixels, generator)
     ends: list[Fit] = []
     starts = _starts(data, cloud, k, generator, ends)
-    method = _Starts(cloud, starts, rounds, ends, k)
+    method = _Starts(data, cloud, starts, rounds, ends, k)
     start = Fit(np.zeros((k, k - 1)), -np.inf, np.zeros(0), np.zeros(0))
     phases.run(
         "starts",
@@ -365,7 +372,7 @@ def _starts(
 def _geometric_starts(scores, basis, cloud, k, seed):
     for method in (VCA, MinimumVolume):
         model = method(k, random_state=seed)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), watching_phases(lambda _: None):
             warnings.simplefilter("ignore")
             try:
                 spectra = model.fit(scores).components_ @ basis
