@@ -47,6 +47,12 @@ METHODS = MethodTable(
         guided=False,
     ),
     FusionMethod(
+        name="total_variation",
+        target=_SOLVERS + "variational:total_variation",
+        summary="vector total variation of the coefficients (HySure)",
+        parameters={"weight": 0.05, "max_iter": 60},
+    ),
+    FusionMethod(
         name="regression",
         target=_SOLVERS + "interpolation:regression",
         summary="linear regression on the guide, whose details are injected",

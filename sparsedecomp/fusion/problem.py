@@ -64,18 +64,41 @@ class Problem:
         return self.degradation.forward(self.guide).reshape(-1, m)
 
     @cached_property
-    def white_guide(self) -> NDArray:
-        """Bands of the guide, decorrelated with unit variance on the coarse grid.
+    def trusted(self) -> NDArray:
+        """Numbers of the coarse pixels where the guide is trusted."""
+        if self.mask is None:
+            return np.arange(self.flat.shape[0])
+        return np.flatnonzero(~self.mask.ravel())
+
+    @cached_property
+    def whitening(self) -> tuple[NDArray, NDArray]:
+        """Offset and matrix that decorrelate the bands of the guide.
 
         Directions in which the bands hardly vary are raised less, since there they are
         mostly noise.
         """
-        coarse = self.coarse_guide
+        coarse = self.coarse_guide[self.trusted]
         mean, spread = coarse.mean(axis=0), coarse.std(axis=0) + 1e-300
         unit = (coarse - mean) / spread / np.sqrt(len(coarse))
         _, s, axes = np.linalg.svd(unit, full_matrices=False)
         turn = axes.T / np.maximum(s, _LEAST * s[0])
-        return (self.guide - mean) / spread @ turn
+        return mean, turn / spread[:, None]
+
+    def whitened(self, guide: NDArray) -> NDArray:
+        """Decorrelate the bands of a guide, with unit variance on the coarse grid.
+
+        Parameters
+        ----------
+        guide : (H, W, m) array
+            The guide, or the same with other noise.
+
+        Returns
+        -------
+        (H, W, m) array
+            Decorrelated bands.
+        """
+        mean, turn = self.whitening
+        return (guide - mean) @ turn
 
     def with_degradation(self, degradation: Degradation) -> Problem:
         """The same cube and guide with another degradation.

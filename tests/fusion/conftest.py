@@ -31,6 +31,12 @@ def scene(seed=0, size=SIZE):
 
 
 @pytest.fixture(scope="session")
+def make_scene():
+    """The function that makes scenes of any size."""
+    return scene
+
+
+@pytest.fixture(scope="session")
 def grids():
     """Grids of a step of four pixels, edge to edge."""
     return Grids.of_same_field((SIZE, SIZE), (SIZE // STEP, SIZE // STEP))

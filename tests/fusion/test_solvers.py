@@ -1,5 +1,7 @@
 """Fine coefficients against dense oracles, and `fuse` against a known truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -169,6 +171,82 @@ def test_inverted_guide_is_used_and_its_sign_is_told(simulated, automatic):
     assert decibels(found.cube(), truth) > decibels(automatic.cube(), truth) - 0.3
 
 
+def test_noise_of_the_guide_does_not_make_the_answer_worse(simulated, problem):
+    truth, coarse, guide = simulated
+    noise = 0.3 * guide.std() * np.random.default_rng(5).normal(size=guide.shape)
+    found = fuse(coarse, guide + noise, psf=problem.degradation.psf)
+    spline = problem.subspace.cube(METHODS["interpolation"].load()(problem).maps)
+    assert decibels(found.cube(), truth) > decibels(spline, truth) - 0.1
+
+
+@pytest.fixture(scope="module")
+def larger(make_scene):
+    """A larger scene: truth, coarse cube and guide."""
+    maps, spectra = make_scene(size=96)
+    truth = maps @ spectra
+    grids = Grids.of_same_field((96, 96), (24, 24))
+    rng = np.random.default_rng(1)
+    coarse = Degradation(grids, PointSpread("box", (4.0, 4.0))).forward(truth)
+    coarse = coarse + 0.01 * rng.normal(size=coarse.shape)
+    return truth, coarse, truth @ rng.uniform(size=(40, 2)) / 40
+
+
+def test_patch_that_lies_is_found_and_costs_little(larger):
+    truth, coarse, guide = larger
+    lie = guide.copy()
+    place = slice(40, 72), slice(24, 56)
+    lie[place] = guide[place][::-1, ::-1]
+    psf = PointSpread("box", (4.0, 4.0))
+    found = fuse(coarse, lie, psf=psf)
+    alone = fuse(coarse, lie, psf=psf, method="spatial_process")
+    assert found.verdict.outcome == "accepted in part"
+    assert found.untrusted[11:17, 7:13].mean() > 0.8
+    assert found.untrusted.mean() < 0.4
+    inside = [decibels(f.cube()[place], truth[place]) for f in (found, alone)]
+    assert inside[0] > inside[1] - 1
+    assert decibels(found.cube(), truth) > decibels(alone.cube(), truth) + 0.3
+
+
+def test_true_guide_is_trusted_everywhere(automatic):
+    assert automatic.untrusted is None
+
+
+def test_total_variation_keeps_to_data_and_first_answer(problem, simulated):
+    from sparsedecomp.fusion.solvers.process import guided_process
+    from sparsedecomp.fusion.solvers.variational import total_variation
+
+    truth, first = simulated[0], guided_process(problem)
+    polished = total_variation(problem, first)
+    before, after = (
+        decibels(problem.subspace.cube(s.maps), truth) for s in (first, polished)
+    )
+    assert after > before - 0.1
+    misfit = problem.degradation.forward(polished.maps) - problem.maps
+    assert np.sqrt(np.mean(misfit**2)) < 4 * np.sqrt(problem.noise.mean())
+    far = total_variation(problem, first, weight=5.0)
+    gradients = [np.abs(np.diff(s.maps, axis=0)).sum() for s in (far, polished)]
+    assert gradients[0] < gradients[1]
+
+
+def test_steps_that_are_not_whole_have_no_total_variation(rng):
+    grids = Grids.of_same_field((30, 30), (12, 12))
+    d = Degradation(grids, PointSpread("box", (2.5, 2.5)))
+    guide = rng.normal(size=(30, 30, 1)).cumsum(0).cumsum(1)
+    problem = Problem(subspace_of(d.forward(guide) * np.ones(8) + 1), guide, d)
+    with pytest.raises(ValueError, match="step of whole pixels"):
+        METHODS["total_variation"].load()(problem)
+
+
+def test_point_spread_of_a_curved_guide_is_chosen_by_evidence(problem):
+    from sparsedecomp.fusion.choice import _with_point_spread
+
+    curved = np.exp(4 * problem.guide / problem.guide.max())
+    estimate, found = _with_point_spread(replace(problem, guide=curved))
+    assert len(estimate.evidence) >= 3
+    best = max(estimate.evidence, key=estimate.evidence.get)
+    assert best == found.degradation.psf.describe()
+
+
 def test_tiles_agree_with_the_whole_field(problem, monkeypatch):
     from sparsedecomp.fusion.process import posterior
 
@@ -221,4 +299,4 @@ def test_unknown_method_and_parameter_are_refused(simulated):
     with pytest.raises(ValueError, match="expected one of 'auto'"):
         fuse(coarse, guide, method="magic")
     with pytest.raises(TypeError, match="takes no parameters"):
-        fuse(coarse, guide, method="regression", weight=1)
+        fuse(coarse, guide, method="regression", wobble=1)

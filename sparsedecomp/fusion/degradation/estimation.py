@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,12 +46,16 @@ class PointSpreadEstimate:
     width_range : (float, float)
         Full widths (mean of both axes) of the functions of the same family that explain
         the guide within one standard error: the uncertainty of the width.
+    evidence : dict of str to float
+        Log evidence of the candidates, where the guide is no mixture of channels and
+        the evidence chose.
     """
 
     psf: PointSpread
     unexplained: float
     scores: dict[str, float]
     width_range: tuple[float, float]
+    evidence: dict[str, float] = field(default_factory=dict)
 
 
 def estimate_point_spread(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -144,8 +145,6 @@ def _part_of(
     d: Degradation, window: Window, first: NDArray, field: NDArray
 ) -> Degradation:
     """Degradation of a part of the field that begins at a fine pixel."""
-    from dataclasses import replace
-
     grids = d.grids
     rows, columns = window.coarse
     starts = [grids.positions(i)[window.coarse[i].start] - first[i] for i in (0, 1)]
@@ -190,6 +189,23 @@ class Guided:
         self.features, self.length = features, length
         self.grids = degradation.grids
         self.places = self.grids.places()
+
+    def on_image(self, image: NDArray) -> Guided:
+        """The same process for other descriptors of the fine pixels.
+
+        Parameters
+        ----------
+        image : (H, W, c) array
+            Descriptors.
+
+        Returns
+        -------
+        Guided
+            Process whose covariance of coarse pixels is that of this one.
+        """
+        other = copy.copy(self)
+        other.features = replace(self.features, image=image)
+        return other
 
     def _near(self, A: NDArray, B: NDArray) -> NDArray | float:
         if self.length is None:

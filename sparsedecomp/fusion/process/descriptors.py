@@ -147,29 +147,48 @@ def _landmarks(image: NDArray, n: int, length: float) -> tuple[NDArray, NDArray]
     return centres, vectors[:, kept] / np.sqrt(values[kept])
 
 
-def texture(white_guide: NDArray) -> NDArray:
+class Texture:
     """Local means and deviations of a guide at three scales, decorrelated.
+
+    Weak directions are raised towards the variance of strong ones by the square root
+    of the ratio.
 
     Parameters
     ----------
-    white_guide : (H, W, m) array
-        Decorrelated bands.
-
-    Returns
-    -------
-    (H, W, c) array
-        Descriptors; weak directions are raised towards the variance of strong ones by
-        the square root of the ratio.
+    own : (H, W, m) array
+        Decorrelated bands of the guide that fixes the scales.
     """
-    bands = white_guide[..., :_TEXTURED]
-    layers = []
+
+    def __init__(self, own: NDArray) -> None:
+        flat = _layers(own)
+        self.mean, self.spread = flat.mean(axis=0), flat.std(axis=0) + 1e-300
+        flat = (flat - self.mean) / self.spread
+        values, vectors = np.linalg.eigh(flat.T @ flat / len(flat))
+        self.turn = vectors / np.maximum(values, 1e-6 * values[-1]) ** 0.25
+
+    def __call__(self, bands: NDArray) -> NDArray:
+        """Describe a guide.
+
+        Parameters
+        ----------
+        bands : (H, W, m) array
+            Decorrelated bands.
+
+        Returns
+        -------
+        (H, W, c) array
+            Descriptors.
+        """
+        flat = (_layers(bands) - self.mean) / self.spread @ self.turn
+        return flat.reshape(*bands.shape[:2], -1)
+
+
+def _layers(bands: NDArray) -> NDArray:
+    bands = bands[..., :_TEXTURED]
+    layers = [bands]
     for s in _SCALES:
         mean = gaussian_filter(bands, (s, s, 0), mode="reflect")
         square = gaussian_filter(bands**2, (s, s, 0), mode="reflect")
         layers += [mean, np.sqrt(np.maximum(square - mean**2, 0))]
-    stack = np.concatenate([*layers, bands], axis=2)
-    flat = stack.reshape(-1, stack.shape[-1])
-    flat = (flat - flat.mean(axis=0)) / (flat.std(axis=0) + 1e-300)
-    values, vectors = np.linalg.eigh(flat.T @ flat / len(flat))
-    values = np.maximum(values, 1e-6 * values[-1])
-    return (flat @ vectors / values**0.25).reshape(stack.shape)
+    stack = np.concatenate(layers, axis=2)
+    return stack.reshape(-1, stack.shape[-1])

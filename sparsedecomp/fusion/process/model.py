@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sparsedecomp.fusion.degradation.operator import Degradation
 from sparsedecomp.fusion.problem import Problem
 from sparsedecomp.fusion.process.components import Component, Guided, Stationary
-from sparsedecomp.fusion.process.descriptors import Features, texture
+from sparsedecomp.fusion.process.descriptors import Features, Texture
 
 # Correlation lengths of place and of what varies with it, in steps of the coarse grid.
 # Chosen on airborne cubes; the evidence weights them, so that others cost little.
@@ -54,7 +54,8 @@ def guided_components(problem: Problem, textured: bool) -> list[Component]:
     list of component
         Components with a mean of zero.
     """
-    d, white = problem.degradation, problem.white_guide
+    d, images = problem.degradation, descriptors(problem, problem.guide, textured)
+    white = images["bands"]
     m = white.shape[-1]
     found = spatial_components(problem)
     for band in range(m):
@@ -62,13 +63,12 @@ def guided_components(problem: Problem, textured: bool) -> list[Component]:
         found.append(Guided(f"band {band}", one, d))
     every = Features.of(white, d, centred=False)
     found += [Guided("bands", every, d, length) for length in _LOCAL]
-    levels = _within_range(white, d)
-    radial = Features.of(levels, d, _ONE if m == 1 else _SEVERAL, float(np.sqrt(m)))
+    size = _ONE if m == 1 else _SEVERAL
+    radial = Features.of(images["levels"], d, size, float(np.sqrt(m)))
     found += [Guided("levels", radial, d), Guided("levels", radial, d, _SLOW)]
     if textured:
-        layers = _within_range(texture(white), d)
-        length = float(np.sqrt(np.mean(np.square(layers).sum(axis=-1))))
-        functions = Features.of(layers, d, _TEXTURE, length)
+        length = float(np.sqrt(np.mean(np.square(images["texture"]).sum(axis=-1))))
+        functions = Features.of(images["texture"], d, _TEXTURE, length)
         found += [
             Guided("texture", functions, d),
             Guided("texture", functions, d, _SLOW),
@@ -76,11 +76,73 @@ def guided_components(problem: Problem, textured: bool) -> list[Component]:
     return found
 
 
-def _within_range(image: NDArray, degradation: Degradation) -> NDArray:
-    """An image cut to the range that it has on the coarse grid.
+def descriptors(problem: Problem, guide: NDArray, textured: bool) -> dict[str, NDArray]:
+    """Images that the features of a guide are functions of.
+
+    Parameters
+    ----------
+    problem : Problem
+        Cube and degradation; its own guide fixes scales and ranges.
+    guide : (H, W, m) array
+        The guide of the problem, or the same with other noise.
+    textured : bool
+        Whether texture is among them.
+
+    Returns
+    -------
+    dict of str to (H, W, c) array
+        "bands", "levels" and, if asked for, "texture".
+    """
+    white = problem.whitened(guide)
+    own = white if guide is problem.guide else problem.whitened(problem.guide)
+    images = {"bands": white, "levels": _within_range(white, own, problem.degradation)}
+    if textured:
+        describe = Texture(own)
+        images["texture"] = _within_range(
+            describe(white), describe(own), problem.degradation
+        )
+    return images
+
+
+def with_other_noise(
+    problem: Problem, components: list[Component], guide: NDArray, textured: bool
+) -> list[Component]:
+    """The same components for a guide with other noise.
+
+    Parameters
+    ----------
+    problem : Problem
+        Cube, guide and degradation of the components.
+    components : list of component
+        From `guided_components`.
+    guide : (H, W, m) array
+        The guide with other noise.
+    textured : bool
+        As the components were made.
+
+    Returns
+    -------
+    list of component
+        Their covariances between coarse pixels are those of the given ones.
+    """
+    images = descriptors(problem, guide, textured)
+    found: list[Component] = []
+    for component in components:
+        if isinstance(component, Guided):
+            kind, _, band = component.name.split(" within")[0].partition(" ")
+            image = images["bands" if kind == "band" else kind]
+            if kind == "band":
+                image = image[..., [int(band)]]
+            component = component.on_image(image)
+        found.append(component)
+    return found
+
+
+def _within_range(image: NDArray, own: NDArray, degradation: Degradation) -> NDArray:
+    """An image cut to the range that the guide has on the coarse grid.
 
     Radial functions fall to zero beyond what they were fitted to; of an image that is
     cut they stay constant there, and only linear components extrapolate.
     """
-    coarse = degradation.forward(image).reshape(-1, image.shape[-1])
+    coarse = degradation.forward(own).reshape(-1, own.shape[-1])
     return np.clip(image, coarse.min(axis=0), coarse.max(axis=0))

@@ -57,9 +57,8 @@ class Process:
         Process
             Processes of all coefficients.
         """
-        trusted = _trusted(problem)
         rng = np.random.default_rng(5)
-        sample = np.sort(rng.permutation(trusted)[:_SAMPLE])
+        sample = np.sort(rng.permutation(problem.trusted)[:_SAMPLE])
         covariances = [each.covariance(sample, sample) for each in components]
         mean_noise = float(problem.noise.mean())
         noise = problem.noise[sample] / mean_noise
@@ -82,7 +81,39 @@ class Process:
         errors = np.array([each.held_out for each in self.amplitudes])
         return float(np.sqrt((errors * problem.scale**2).mean() / problem.noise.mean()))
 
-    def posterior(self, problem: Problem, variance: bool = True) -> Solution:
+    def left_out(self, problem: Problem, pixels: NDArray) -> NDArray:
+        """Errors of coarse pixels that are left out of a set one by one.
+
+        Parameters
+        ----------
+        problem : Problem
+            Coefficients of the coarse pixels.
+        pixels : (n,) int array
+            Numbers of the pixels of the set.
+
+        Returns
+        -------
+        (n,) array
+            Sum of squared errors over the coefficients, in units of the noise.
+        """
+        blocks = [each.covariance(pixels, pixels) for each in self.components]
+        noise = problem.noise[pixels] / problem.noise.mean()
+        total = np.zeros(len(pixels))
+        for k, amplitudes in enumerate(self.amplitudes):
+            K = np.diag(amplitudes.noise * noise)
+            for part, block in zip(amplitudes.parts, blocks, strict=True):
+                K += part * block
+            inverse = np.linalg.inv(K)
+            y = problem.flat[pixels, k]
+            total += np.square((inverse @ y) / np.diag(inverse))
+        return total / problem.noise[pixels]
+
+    def posterior(
+        self,
+        problem: Problem,
+        variance: bool = True,
+        other: list[Component] | None = None,
+    ) -> Solution:
         """Mean and variance of the coefficients on the fine grid.
 
         Parameters
@@ -91,6 +122,9 @@ class Process:
             Coefficients of the coarse pixels.
         variance : bool, default True
             Compute the variance as well.
+        other : list of component, optional
+            The same components for a guide with other noise; the mean with them and
+            the same weights is ``details["other"]``.
 
         Returns
         -------
@@ -98,27 +132,35 @@ class Process:
             Coefficients of the fine pixels.
         """
         (H, W), p = problem.degradation.grids.fine, problem.flat.shape[1]
-        mean, weight = np.zeros((H, W, p)), np.zeros((H, W, 1))
+        sets = [self.components] if other is None else [self.components, other]
+        means = [np.zeros((H, W, p)) for _ in sets]
+        weight = np.zeros((H, W, 1))
         spread = np.zeros((H, W, p)) if variance else None
         tiles = list(tiles_of(problem))
         with one_blas_thread():
-            parts = in_threads(lambda t: self._tile(problem, t, variance), tiles)
-        for tile, (own, deviation) in zip(tiles, parts, strict=True):
+            parts = in_threads(lambda t: self._tile(problem, t, variance, sets), tiles)
+        for tile, (found, deviation) in zip(tiles, parts, strict=True):
             fade = _fade(tile, problem)[..., None]
-            mean[tile.fine] += fade * own
+            for mean, own in zip(means, found, strict=True):
+                mean[tile.fine] += fade * own
             weight[tile.fine] += fade
             if spread is not None:
                 spread[tile.fine] += fade * deviation
         return Solution(
-            mean / weight,
+            means[0] / weight,
             None if spread is None else spread / weight,
             self.held_out(problem),
             self.evidence,
+            {} if other is None else {"other": means[1] / weight},
         )
 
     def _tile(
-        self, problem: Problem, tile: Window, variance: bool
-    ) -> tuple[NDArray, NDArray | None]:
+        self,
+        problem: Problem,
+        tile: Window,
+        variance: bool,
+        sets: list[list[Component]],
+    ) -> tuple[list[NDArray], NDArray | None]:
         members = tile.members(problem.degradation.grids.coarse[1])
         trusted = np.ones(len(members), bool)
         if problem.mask is not None:
@@ -143,14 +185,16 @@ class Process:
             if exact is not None:
                 exact.add(k, factor[0])
         rows, columns = (s.stop - s.start for s in tile.fine)
-        mean = np.zeros((rows, columns, p))
-        for q, component in enumerate(self.components):
-            parts = np.array([a.parts[q] for a in self.amplitudes])
-            on = np.flatnonzero(parts)
-            if len(on):
-                mean[..., on] += component.predict(tile, weights[:, on] * parts[on])
+        means = [np.zeros((rows, columns, p)) for _ in sets]
+        for mean, components in zip(means, sets, strict=True):
+            for q, component in enumerate(components):
+                parts = np.array([a.parts[q] for a in self.amplitudes])
+                on = np.flatnonzero(parts)
+                if len(on):
+                    mean[..., on] += component.predict(tile, weights[:, on] * parts[on])
+            mean *= problem.scale
         spread = None if exact is None else exact.everywhere() * problem.scale**2
-        return mean * problem.scale, spread
+        return means, spread
 
 
 class _Exact:
@@ -214,13 +258,6 @@ class _Exact:
         """Variances of all fine pixels of the tile, (rows, columns, p)."""
         rows, columns = (s.stop - s.start for s in self.tile.fine)
         return np.stack(self.layers, axis=-1).reshape(rows, columns, -1)
-
-
-def _trusted(problem: Problem) -> NDArray:
-    n = problem.degradation.grids.n_coarse
-    if problem.mask is None:
-        return np.arange(n)
-    return np.flatnonzero(~problem.mask.ravel())
 
 
 def tiles_of(problem: Problem) -> Iterator[Window]:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from sparsedecomp.fusion.problem import Problem, Solution
-from sparsedecomp.fusion.process.model import guided_components, spatial_components
+from sparsedecomp.fusion.process.model import (
+    guided_components,
+    spatial_components,
+    with_other_noise,
+)
 from sparsedecomp.fusion.process.posterior import Process
+from sparsedecomp.fusion.response import GuideResponse, guide_response
+from sparsedecomp.fusion.solvers.interpolation import upsampled
+from sparsedecomp.superresolution.dictionaries.denoising import estimate_noise
 
-# Ridge of the regression of the guide on the coefficients, over the number of pixels.
-_RIDGE = 1e-3
+# Side of the patches that the noise of a guide is estimated from.
+_PATCH = 8
+# Noise of the guide that is a smaller part of what it adds is left as it is.
+_NOISELESS = 0.02
 
 
 def spatial_process(problem: Problem) -> Solution:
@@ -48,51 +59,88 @@ def guided_process(problem: Problem) -> Solution:
     Solution
         Mean and variance of the coefficients.
     """
-    fits = []
+    noise = guide_noise(problem.guide)
+    draw = np.random.default_rng(3).normal(size=problem.guide.shape)
+    other = problem.guide + noise * draw
+    fits, changes = [], []
+    response = guide_response(problem)
     for textured in (False, True) if problem.guide.shape[-1] == 1 else (False,):
-        process = Process.fit(problem, guided_components(problem, textured))
-        fits.append(with_guide_as_data(problem, process.posterior(problem)))
+        components = guided_components(problem, textured)
+        process = Process.fit(problem, components)
+        noisy = with_other_noise(problem, components, other, textured)
+        fit = process.posterior(problem, other=noisy)
+        again = Solution(fit.details["other"], fit.variance)
+        fits.append(with_guide_as_data(fit, problem.guide, response))
+        changed = with_guide_as_data(again, other, response).maps
+        changes.append(changed - fits[-1].maps)
     maps = np.mean([fit.maps for fit in fits], axis=0)
     # The fits make much the same errors: their mean is as uncertain as they are.
     variance = np.mean([fit.variance for fit in fits], axis=0)
-    return Solution(
-        maps,
-        variance,
-        float(np.mean([fit.held_out for fit in fits])),
-        max(fit.evidence for fit in fits),
-    )
+    wrong = np.mean(changes, axis=0).reshape(-1, maps.shape[-1]).var(axis=0)
+    held_out = float(np.mean([fit.held_out for fit in fits]))
+    evidence = max(fit.evidence for fit in fits)
+    solution = Solution(maps, variance + wrong, held_out, evidence)
+    return shrunk(problem, solution, wrong)
 
 
-def guide_response(problem: Problem) -> tuple[NDArray, NDArray, NDArray]:
-    """Regression of the degraded guide on the coefficients of the cube.
+def guide_noise(guide: NDArray) -> NDArray:
+    """Standard deviation of the white noise of each band of a guide.
+
+    Parameters
+    ----------
+    guide : (H, W, m) array
+        Bands.
+
+    Returns
+    -------
+    (m,) array
+        By the eigenvalues of patches; zero for images that are too small.
+    """
+    if min(guide.shape[:2]) < _PATCH:
+        return np.zeros(guide.shape[-1])
+    return np.array([estimate_noise(band) for band in np.moveaxis(guide, -1, 0)])
+
+
+def shrunk(problem: Problem, solution: Solution, wrong: NDArray) -> Solution:
+    """Coefficients drawn towards the answer without the guide, by its noise.
+
+    What the guide adds to a coefficient holds the variance ``wrong`` that is only its
+    noise: the rest, ``1 - wrong / added``, is kept (Wiener).
 
     Parameters
     ----------
     problem : Problem
         Cube, guide and degradation.
+    solution : Solution
+        Coefficients by the guide.
+    wrong : (p,) array
+        Variance of each coefficient by the noise of the guide.
 
     Returns
     -------
-    response : (m, p) array
-        Weights of the coefficients in each band.
-    offset : (m,) array
-        Constant of each band.
-    variance : (m,) array
-        Variance of the guide that is not a mixture of the coefficients.
+    Solution
+        The solution itself where the noise of the guide does not matter.
     """
-    C, g = problem.flat, problem.coarse_guide
-    if problem.mask is not None:
-        trusted = ~problem.mask.ravel()
-        C, g = C[trusted], g[trusted]
-    n, p = C.shape
-    A = np.column_stack([C / problem.scale, np.ones(n)])
-    ridge = _RIDGE * np.eye(p + 1)
-    weights = np.linalg.solve(A.T @ A + ridge, A.T @ g)
-    variance = np.square(g - A @ weights).sum(axis=0) / max(n - p - 1, 1)
-    return weights[:p].T / problem.scale, weights[p], variance
+    p = len(wrong)
+    smooth = upsampled(problem.maps, problem.degradation.grids)
+    added = np.square(solution.maps - smooth).reshape(-1, p).mean(axis=0)
+    if (wrong < _NOISELESS * added).all():
+        return solution
+    alone = spatial_process(problem)
+    added = np.square(solution.maps - alone.maps).reshape(-1, p).mean(axis=0)
+    kept = 1 - np.clip(wrong / np.maximum(added, 1e-300), 0, 1)
+    assert solution.variance is not None and alone.variance is not None
+    return replace(
+        solution,
+        maps=alone.maps + kept * (solution.maps - alone.maps),
+        variance=kept * solution.variance + (1 - kept) * alone.variance,
+        details={"kept": kept},
+    )
 
 
-def with_guide_as_data(problem: Problem, solution: Solution) -> Solution:
+def with_guide_as_data(
+    solution: Solution, guide: NDArray, response: GuideResponse
+) -> Solution:
     """Correct coefficients by what the guide measures of them on the fine grid.
 
     ``c + V R' (R V R' + S)^-1 (g - R c - r)`` with the mean variance ``V`` of the
@@ -100,10 +148,12 @@ def with_guide_as_data(problem: Problem, solution: Solution) -> Solution:
 
     Parameters
     ----------
-    problem : Problem
-        Cube, guide and degradation.
     solution : Solution
         Coefficients with variances.
+    guide : (H, W, m) array
+        Bands of the guide.
+    response : GuideResponse
+        Their response to the coefficients.
 
     Returns
     -------
@@ -111,12 +161,12 @@ def with_guide_as_data(problem: Problem, solution: Solution) -> Solution:
         Corrected coefficients and their smaller variances.
     """
     assert solution.variance is not None
-    R, offset, rest = guide_response(problem)
+    R, offset, rest = response
     p = solution.maps.shape[-1]
     V = solution.variance.reshape(-1, p).mean(axis=0)
     VR = V[:, None] * R.T
     gain = np.linalg.solve(R @ VR + np.diag(rest), VR.T).T
-    wrong = problem.guide - solution.maps @ R.T - offset
+    wrong = guide - solution.maps @ R.T - offset
     left = np.clip(1 - np.einsum("pm,mp->p", gain, R), 0, 1)
     return Solution(
         solution.maps + wrong @ gain.T,
