@@ -204,6 +204,25 @@ class FaceMixture:
         objective = self.cloud.weight @ log_likelihood - self._penalty(vertices)[0]
         return Fit(vertices, float(objective), log_likelihood, share), *noise
 
+    def noise_of_shares(self, vertices: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Standard deviation of the shares of a pixel, from its noise alone.
+
+        Parameters
+        ----------
+        vertices : (k, k - 1) array
+            Vertices of the simplex.
+
+        Returns
+        -------
+        (k,) array
+            For a pixel of the median noise on the interior of the simplex.
+        """
+        whiten = self.whitening(vertices)[0][-1]
+        corners = np.vstack([whiten @ vertices.T, np.ones(len(vertices))])
+        per_noise = np.linalg.pinv(corners)[:, :-1]
+        sigma = np.sqrt(np.median(self.cloud.variance))
+        return sigma * np.linalg.norm(per_noise, axis=1)
+
     def evidence_of_pure_pixels(
         self, vertices: NDArray[np.float64]
     ) -> NDArray[np.float64]:

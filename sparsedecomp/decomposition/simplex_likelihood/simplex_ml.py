@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sparsedecomp.blocks import BlockMatrix, LowRank
 from sparsedecomp.blocks.sources import one_blas_thread
-from sparsedecomp.decomposition.abundances import CONSTRAINTS, solve
+from sparsedecomp.decomposition.abundances import CONSTRAINTS
 from sparsedecomp.decomposition.geometric.base import GeometricUnmixing
 from sparsedecomp.decomposition.geometric.min_volume import MinimumVolume
 from sparsedecomp.decomposition.geometric.simplex import (
@@ -25,6 +25,9 @@ from sparsedecomp.decomposition.geometric.vca import VCA
 from sparsedecomp.decomposition.iterate import IterativeMethod, Outcome, Phases, iterate
 from sparsedecomp.decomposition.progress import watching_phases
 from sparsedecomp.decomposition.simplex_likelihood.face_mixture import FaceMixture, Fit
+from sparsedecomp.decomposition.simplex_likelihood.last_fit import (
+    spectra_of_all_channels,
+)
 from sparsedecomp.decomposition.simplex_likelihood.pixel_cloud import (
     PixelCloud,
     WhitenedData,
@@ -37,7 +40,6 @@ from sparsedecomp.decomposition.simplex_likelihood.rivals import (
     is_known,
     rivals_of,
 )
-from sparsedecomp.kernels.simplex import solve_by_active_set
 from sparsedecomp.noise import NOISE_MODELS
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ class SimplexML(GeometricUnmixing):
     expectation maximisation and the noise of each face from the spectra of its
     vertices, both updated up to six times. A quadratic penalty in units of the counting
     error keeps spectra from being negative. At last the spectra are fitted to all
-    channels.
+    channels, unless a pixel holds too few counts to know its abundances to a fifth.
 
     What it can decide: spectra of phases that have pure pixels, however few, and of
     phases without any where enough pixels lack one component or another. Its ends are
@@ -225,7 +227,10 @@ class SimplexML(GeometricUnmixing):
             )
         self.log_likelihood_, self.rivals_, self.mixture_, self.vertices_ = found
         self.converged_ = True
-        S = phases.complete(lambda: _fit_all_channels(blocks, data, S))
+        noise = 0.0
+        if self.mixture_ is not None:
+            noise = self.mixture_.noise_of_shares(self.vertices_).max()
+        S = phases.complete(lambda: spectra_of_all_channels(blocks, data, S, noise))
         S /= np.linalg.norm(S, axis=1, keepdims=True)
         self.is_unique_ = not self.rivals_
         return S, replace(data.low_rank, summary=data.noise.summary)
@@ -382,21 +387,3 @@ def _geometric_starts(scores, basis, cloud, k, seed):
         bright = (spectra / cloud.column_scale) @ cloud.basis @ cloud.brightness > 0
         if bright.all() and np.isfinite(vertices).all():
             yield vertices
-
-
-def _fit_all_channels(blocks, data, S):
-    """Least squares spectra of all channels, the abundances of ``S`` held fixed."""
-    c = data.noise.column_scale
-    scaled = blocks.scaled(data.noise.row_scale, c)
-    positive = data.noise.summary.minimum >= 0
-    if positive:
-        S = np.maximum(S, 0)
-    W = solve(scaled, (S / c).astype(blocks.dtype), "nonnegative")[0]
-    target, gram = scaled.rmatmul(W), W.T.astype(float) @ W
-    if positive:
-        spectra = np.empty(target.shape)
-        solve_by_active_set(spectra, target, gram, False)
-    else:
-        spectra = target @ np.linalg.pinv(gram, hermitian=True)
-    spectra = spectra.T * c
-    return np.where((spectra != 0).any(axis=1, keepdims=True), spectra, S)
