@@ -70,6 +70,12 @@ def rank():
     return _particles().estimate_rank().plot()
 
 
+def dose():
+    """Angles of the spectra over the dose."""
+    s = sparsedecomp.datasets.edx_particles(shape=(32, 32), n_channels=256)
+    return s.dose_plan(3, n_repeats=2, random_state=0, show_progressbar=False).plot()
+
+
 def report():
     """Report on an unmixing."""
     s = _particles()
@@ -179,8 +185,8 @@ FIGURES = {
     function.__name__: function
     for function in (
         components, components_and_truth, components_signed, components_of_a_line,
-        relevance, objective, rank, report, data_check, segmentation, tensor, cone,
-        bands, exafs_fit, exafs_lasso, exafs_posterior, plan, resolution, tuning,
+        relevance, objective, rank, dose, report, data_check, segmentation, tensor,
+        cone, bands, exafs_fit, exafs_lasso, exafs_posterior, plan, resolution, tuning,
     )
 }  # fmt: skip
 

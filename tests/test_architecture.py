@@ -64,6 +64,7 @@ GROUPS = {
         "energy_drift": 7,
         "simplex_likelihood": 7,
         "bands": 8,
+        "dose": 8,
         "automatic": 8,
         # The report compares the results of all methods.
         "identifiability": 9,

@@ -65,6 +65,31 @@ class SparseTile:
         """
         return replace(self, shape=tuple(shape))
 
+    def __getitem__(self, key: Any) -> SparseTile:
+        """Cut out a part by slices, one for each axis.
+
+        Parameters
+        ----------
+        key : tuple of slice
+            Slices of the navigation axes and of the signal axis, if there is one.
+
+        Returns
+        -------
+        SparseTile
+            The part.
+        """
+        key = tuple(key) if isinstance(key, tuple) else (key,)
+        parts = [*key, *(slice(None),) * (self.ndim - len(key))]
+        pixels = np.arange(self.counts.n_pixels).reshape(self.shape[:-1])
+        chosen = pixels[tuple(parts[:-1])]
+        matrix = self.tocsr()[chosen.ravel()][:, parts[-1]]
+        matrix.sort_indices()
+        counts = Counts(
+            matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32),
+            matrix.data, matrix.shape[1],
+        )  # fmt: skip
+        return SparseTile(counts, (*chosen.shape, matrix.shape[1]))
+
     def tocsr(self) -> scipy.sparse.csr_array:
         """Convert to SciPy's CSR matrix of pixels times channels.
 
@@ -203,3 +228,58 @@ def file_of(data: Any) -> ScubeFile | None:
     arguments = getattr(task, "args", task[1:] if isinstance(task, tuple) else ())
     file = next((each for each in arguments if isinstance(each, ScubeFile)), None)
     return file if file is not None and file.layout.shape == data.shape else None
+
+
+def sparse_twin(data: Any, signal_dimension: int = 1) -> da.Array | None:
+    """The same array with sparse chunks, if its chunks come from one .scube file.
+
+    What was cut out of the cube by slices stays sparse; after any other operation there
+    is no twin.
+
+    Parameters
+    ----------
+    data : dask array or other
+        Array that HyperSpy holds.
+    signal_dimension : int, default 1
+        Number of signal axes at the end; slices of more than one are not supported.
+
+    Returns
+    -------
+    dask array or None
+        Array whose chunks are `SparseTile`.
+    """
+    name = getattr(data, "name", "")
+    if isinstance(name, str) and name.startswith(_NAMES[1]):
+        return data
+    if (file := file_of(data)) is not None:
+        return dask_array(file, sparse=True)
+    layers = getattr(getattr(data, "dask", None), "layers", {})
+    base = [key for key in layers if key.startswith(_NAMES[0])]
+    others = [key for key in layers if key not in base]
+    if len(base) != 1 or signal_dimension != 1 or data.ndim < 2:
+        return None
+    if not all(key.startswith("getitem-") for key in others):
+        return None
+    return _with_sparse_base(data, base[0])
+
+
+def _with_sparse_base(data: da.Array, base: str) -> da.Array | None:
+    """Slices of the tiles of a file as slices of its sparse tiles."""
+    import dask.array as da
+    from dask.highlevelgraph import HighLevelGraph
+
+    task = next(iter(data.dask.layers[base].values()))
+    arguments = getattr(task, "args", task[1:] if isinstance(task, tuple) else ())
+    file = next((each for each in arguments if isinstance(each, ScubeFile)), None)
+    if file is None or len(file.layout.shape) != data.ndim:
+        return None
+    ones = (0,) * (data.ndim - file.layout.navigation_dimension)
+    tiles: Any = {
+        (base, *map(int, place), *ones): (sparse_tile, file, number)
+        for number, place in enumerate(np.ndindex(file.layout.grid))
+    }
+    # A cluster that still holds dense chunks of these names uses them: a pass over
+    # blocks takes both kinds.
+    layers = {**data.dask.layers, base: tiles}
+    graph = HighLevelGraph(layers, data.dask.dependencies)
+    return da.Array(graph, data.name, data.chunks, dtype=data.dtype, meta=data._meta)

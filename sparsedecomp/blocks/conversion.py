@@ -26,6 +26,7 @@ def as_blocks(
     navigation_mask: ArrayLike | None = None,
     signal_mask: ArrayLike | None = None,
     dtype: DTypeLike | None = None,
+    sparse: bool = False,
 ) -> BlockMatrix:
     """View an array as a matrix of pixels times channels, without copying it.
 
@@ -42,6 +43,10 @@ def as_blocks(
     dtype : float32 or float64, optional
         Type in which blocks are computed. Default: float64 data stay float64,
         anything else is cast to float32 block by block.
+    sparse : bool, default False
+        Read what comes from a .scube file as CSR blocks, also after slices, and never
+        dense. Such blocks cannot be corrected for spikes or drift. Other dask arrays
+        are read as they are.
 
     Returns
     -------
@@ -89,7 +94,7 @@ def as_blocks(
     if dtype is None:
         dtype = np.float64 if array.dtype == np.float64 else np.float32
     return BlockMatrix(
-        as_source(array, signal_dimension),
+        as_source(array, signal_dimension, sparse),
         rows,
         columns,
         navigation_shape=navigation_shape,

@@ -12,6 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from sparsedecomp.blocks.sources import tile_rows
 from sparsedecomp.kernels.alignment import shift_spectra
 
+# Bytes of float32 that the rows of a sparse block which are read together may take when
+# they are dense. More of them save calls and take more memory.
+_DENSE_BYTES = 2**25
+
 
 class Replacements(NamedTuple):
     """Single entries that replace what is stored when the data are read.
@@ -130,6 +134,30 @@ class Reading(NamedTuple):
         return X
 
 
+def rows_together(data: Any) -> int:
+    """Number of rows of a block that are read together.
+
+    Rows of sparse counts take a fraction of their dense size, so that more of them are
+    read together; some functions need a few dense rows all the same.
+
+    Parameters
+    ----------
+    data : array or CSR matrix
+        The block.
+
+    Returns
+    -------
+    int
+        Number of rows.
+    """
+    n_channels = data.shape[1]
+    if not scipy.sparse.issparse(data):
+        return tile_rows(n_channels, 8)
+    share = data.nnz / max(1, data.shape[0] * n_channels)
+    sparse = tile_rows(max(1, int(n_channels * share)), 8)
+    return max(tile_rows(n_channels, 8), min(sparse, _DENSE_BYTES // (4 * n_channels)))
+
+
 def on_tiles(
     data: Any,
     read: Reading,
@@ -148,7 +176,7 @@ def on_tiles(
         for each in shared
     ]
     n = data.shape[0] if read.kept is None else read.kept.size
-    step = tile_rows(data.shape[1], 8)
+    step = rows_together(data)
     parts, sums = [], None
     for start in range(0, n, step):
         tile = slice(start, min(start + step, n))

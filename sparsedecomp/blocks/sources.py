@@ -206,13 +206,18 @@ class DaskSource:
         Navigation axes first, then the signal axes.
     signal_dimension : int
         Number of signal axes at the end.
+    sparse : bool, default False
+        Whether the chunks are sparse.
     """
 
     lazy = True
-    sparse = False
 
-    def __init__(self, data: da.Array, signal_dimension: int):
+    def __init__(
+        self, data: da.Array, signal_dimension: int, sparse: bool = False
+    ) -> None:
         import dask
+
+        self.sparse = sparse
 
         # Steps from the file to a chunk are fused once, not in every pass.
         (self.data,) = dask.optimize(data)
@@ -394,11 +399,20 @@ def _concatenate(pieces, axis):
     return np.concatenate(parts, axis=axis)
 
 
-def as_source(data: Any, signal_dimension: int) -> ArraySource | DaskSource:
+def as_source(
+    data: Any, signal_dimension: int, sparse: bool = False
+) -> ArraySource | DaskSource:
     """Choose the source for the data, see `sparsedecomp.blocks.as_blocks`."""
     if scipy.sparse.issparse(data):
         return ArraySource(data.tocsr())
     if hasattr(data, "dask"):
+        twin = None
+        if sparse:
+            from rsciio_sparse.scube import sparse_twin
+
+            twin = sparse_twin(data, signal_dimension)
+        if twin is not None:
+            return DaskSource(twin, signal_dimension, sparse=True)
         return DaskSource(data, signal_dimension)
     data = without_empty_mask(data)
     n_channels = math.prod(data.shape[data.ndim - signal_dimension :])

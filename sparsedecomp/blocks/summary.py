@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from sparsedecomp.kernels.statistics import row_statistics
+from sparsedecomp.kernels.statistics import row_statistics, sparse_row_statistics
 
 # A pixel with less than this part of the mean count is weighted as if it had that much:
 # stray counts in nearly empty pixels (vacuum) would otherwise look like components.
@@ -118,7 +118,7 @@ def row_summary(X: Any) -> tuple[tuple[NDArray, ...], tuple[NDArray, ...]]:
     """Statistics of some rows; a function for `BlockMatrix.run`."""
     n, m = X.shape
     if scipy.sparse.issparse(X):
-        X = X.toarray()
+        return _sparse_row_summary(X)
     sums, squares, smallest = np.empty((3, n))
     bad, fractions = np.empty(n, np.int64), np.empty(n, bool)
     columns = np.zeros((3, m))
@@ -127,6 +127,23 @@ def row_summary(X: Any) -> tuple[tuple[NDArray, ...], tuple[NDArray, ...]]:
     return (sums, squares, bad, lowest, X.argmin(axis=1), smallest, fractions), (
         columns,
     )
+
+
+def _sparse_row_summary(X: Any) -> tuple[tuple[NDArray, ...], tuple[NDArray, ...]]:
+    """The same of a CSR matrix without duplicates, from its entries alone."""
+    n, m = X.shape
+    entries = X.data.astype(float)
+    sums, squares = np.zeros((2, n))
+    smallest = np.full(n, np.inf)
+    bad, fractions = np.full(n, -1, np.int64), np.zeros(n, bool)
+    lowest, lowest_at = np.zeros(n), np.zeros(n, np.int64)
+    columns = np.zeros((3, m))
+    sparse_row_statistics(
+        X.indptr, X.indices, entries, sums, squares, bad, smallest, fractions,
+        lowest, lowest_at, columns,
+    )  # fmt: skip
+    columns[2] += n
+    return (sums, squares, bad, lowest, lowest_at, smallest, fractions), (columns,)
 
 
 def poisson_row_scale(row_sums: NDArray, mean: float | None = None) -> NDArray:

@@ -250,7 +250,9 @@ def estimate_rank(
         )
     if n_bins < 1:
         raise ValueError(f"n_bins = {n_bins} was given, expected at least 1.")
-    blocks = as_blocks(data, signal_dimension, navigation_mask, signal_mask)
+    blocks = as_blocks(
+        data, signal_dimension, navigation_mask, signal_mask, sparse=True
+    )
     if blocks.shape[0] < 2:
         raise ValueError(
             f"The data have {blocks.shape[0]} pixel, expected at least 2: one spectrum "

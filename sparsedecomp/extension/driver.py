@@ -160,7 +160,7 @@ def decompose(
         "navigation_mask": in_array_order(signal, navigation_mask, "navigation"),
         "signal_mask": in_array_order(signal, signal_mask, "signal"),
     }
-    plain = blocks_of(signal, **masks)
+    plain = blocks_of(signal, choice.weighs_counts, **masks)
     check_shape(plain.shape, output_dimension, signal)
     hidden = _hidden(signal, masks, reproject)
     refuse_bad_values(hidden, choice.weighs_counts)
@@ -244,13 +244,17 @@ def _choice(algorithm: object) -> Algorithm:
     return choice
 
 
-def blocks_of(signal: BaseSignal, **masks: np.ndarray | None) -> BlockMatrix:
+def blocks_of(
+    signal: BaseSignal, sparse: bool = False, /, **masks: np.ndarray | None
+) -> BlockMatrix:
     """Wrap the data of a signal as a matrix of pixels times channels.
 
     Parameters
     ----------
     signal : hyperspy.api.signals.BaseSignal
         Signal with navigation and signal axes.
+    sparse : bool, default False
+        Whether counts of a .scube file are read without their zeros.
     **masks : array
         Arrays ``navigation_mask`` and ``signal_mask`` in array order.
 
@@ -262,7 +266,10 @@ def blocks_of(signal: BaseSignal, **masks: np.ndarray | None) -> BlockMatrix:
     from ..blocks import as_blocks
 
     return as_blocks(
-        signal._data_aligned_with_axes, signal.axes_manager.signal_dimension, **masks
+        signal._data_aligned_with_axes,
+        signal.axes_manager.signal_dimension,
+        sparse=sparse,
+        **masks,
     )
 
 

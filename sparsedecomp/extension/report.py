@@ -107,6 +107,7 @@ def unmixing_report(
     parameters = plain_arrays(self, estimator_parameters(choice, parameters))
     blocks = blocks_of(
         self,
+        choice.weighs_counts,
         navigation_mask=learning_results.read(self, "navigation_mask"),
         signal_mask=learning_results.read(self, "signal_mask"),
     )

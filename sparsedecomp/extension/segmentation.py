@@ -289,6 +289,7 @@ def _sources(
 
     shape = signal.axes_manager._navigation_shape_in_array
     mask = masks["navigation_mask"]
+    aligned = signal._data_aligned_with_axes
     if source == "loadings":
         matrices = learning_results.matrices(signal)
         if matrices is None:
@@ -302,8 +303,8 @@ def _sources(
         counts = loadings * np.nansum(factors, axis=0, dtype=float)
         scaled = as_blocks(counts.reshape(*shape, -1), navigation_mask=mask)
         masks = masks | {"navigation_mask": mask}
-        return as_blocks(signal._data_aligned_with_axes, 1, **masks), scaled, ()
-    blocks = as_blocks(signal._data_aligned_with_axes, 1, **masks)
+        return as_blocks(aligned, 1, sparse=True, **masks), scaled, ()
+    blocks = as_blocks(aligned, 1, sparse=True, **masks)
     if source == "spectra":
         return blocks, blocks, ()
     names, inside = _windows(signal, windows)
@@ -325,7 +326,7 @@ def _windows(
     """Names of the windows, and (n_channels, n_windows) mask of their channels."""
     axis = signal.axes_manager.signal_axes[0]
     if not isinstance(windows, dict):
-        windows = _line_windows(signal, list(windows))
+        windows = line_windows(signal, list(windows))
     if len(windows) < 2:
         raise ValueError(
             f"{len(windows)} windows were given, expected at least 2: a composition is "
@@ -343,9 +344,28 @@ def _windows(
     return tuple(windows), inside
 
 
-def _line_windows(
+def line_windows(
     signal: BaseSignal, lines: list[str]
 ) -> dict[str, tuple[float, float]]:
+    """Windows of the energy that exspy chooses for X-ray lines.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.BaseSignal
+        EDS signal.
+    lines : list of str
+        X-ray lines such as "Fe_Ka".
+
+    Returns
+    -------
+    dict
+        Lower and upper end of the window of each line, twice as wide as the line.
+
+    Raises
+    ------
+    ValueError
+        If the signal is no EDS signal.
+    """
     if not hasattr(signal, "estimate_integration_windows"):
         raise ValueError(
             f"windows={lines!r} names X-ray lines, but {signal} is no EDS signal. Give "

@@ -61,3 +61,64 @@ def row_statistics(X, sums, squares, bad, smallest, fractions, columns):
             if X[i, e] != np.floor(X[i, e]):
                 fractions[i] = True
                 break
+
+
+@numba.njit(cache=True, nogil=True)
+def sparse_row_statistics(
+    indptr,
+    indices,
+    data,
+    sums,
+    squares,
+    bad,
+    smallest,
+    fractions,
+    lowest,
+    lowest_at,
+    columns,
+):
+    """Accumulate the statistics of a CSR matrix with sorted rows in float64.
+
+    Parameters
+    ----------
+    indptr, indices, data : arrays
+        The matrix; ``data`` is float64.
+    sums, squares, smallest : (n,) float64 arrays
+        As in `row_statistics`; zero, zero and infinity at first.
+    bad : (n,) int64 array
+        As in `row_statistics`; -1 at first.
+    fractions : (n,) bool array
+        As in `row_statistics`; False at first.
+    lowest : (n,) float64 array
+        Overwritten with the smallest entry of every row, zeros included.
+    lowest_at : (n,) int64 array
+        Overwritten with the first column that has it.
+    columns : (3, m) float64 array
+        Sum, sum of squares and minus the number of entries that are not zero.
+    """
+    m = columns.shape[1]
+    for i in range(indptr.size - 1):
+        least, least_at = math.inf, 0
+        # The first column without an entry.
+        empty = 0
+        for j in range(indptr[i], indptr[i + 1]):
+            x, e = data[j], indices[j]
+            sums[i] += x
+            squares[i] += x * x
+            columns[0, e] += x
+            columns[1, e] += x * x
+            columns[2, e] -= x != 0
+            if bad[i] < 0 and not math.isfinite(x):
+                bad[i] = e
+            if 0.0 < x < smallest[i]:
+                smallest[i] = x
+            if x != np.floor(x):
+                fractions[i] = True
+            if x < least or math.isnan(x):
+                if not math.isnan(least):
+                    least, least_at = x, e
+            if e == empty:
+                empty += 1
+        if empty < m and 0.0 < least:
+            least, least_at = 0.0, empty
+        lowest[i], lowest_at[i] = least, least_at

@@ -4,6 +4,7 @@ from sparsedecomp.plotting.bands import plot_bands
 from sparsedecomp.plotting.components import plot_components
 from sparsedecomp.plotting.cone import plot_cone
 from sparsedecomp.plotting.data_check import plot_data_check
+from sparsedecomp.plotting.dose import plot_dose_plan
 from sparsedecomp.plotting.exafs import (
     plot_exafs_fit,
     plot_lasso_path,
@@ -24,6 +25,7 @@ __all__ = [
     "plot_components",
     "plot_cone",
     "plot_data_check",
+    "plot_dose_plan",
     "plot_exafs_fit",
     "plot_fusion",
     "plot_lasso_path",
