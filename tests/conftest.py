@@ -20,6 +20,17 @@ settings.register_profile("sparsedecomp", deadline=None, max_examples=25)
 settings.load_profile("sparsedecomp")
 
 
+# Files that take long though they hold few tests. Processes take whole files in the
+# order of collection: such a file at the end would leave one of them to work alone.
+_LONG = ("test_notebooks.py", "test_parity.py", "test_browser.py", "test_cli.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take longest."""
+    place = {name: number for number, name in enumerate(_LONG)}
+    items.sort(key=lambda item: place.get(item.path.name, len(_LONG)))
+
+
 @pytest.fixture(autouse=True)
 def closed_figures():
     """Close the figures that a test leaves open."""
