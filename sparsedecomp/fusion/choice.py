@@ -20,7 +20,7 @@ from sparsedecomp.fusion.problem import Problem, Solution
 from sparsedecomp.fusion.process.model import guided_components, spatial_components
 from sparsedecomp.fusion.process.posterior import Process
 from sparsedecomp.fusion.response import guide_response
-from sparsedecomp.fusion.solvers.process import guided_process
+from sparsedecomp.fusion.solvers.process import NOISY, guided_process
 from sparsedecomp.fusion.solvers.variational import total_variation
 from sparsedecomp.fusion.trust import replaced, untrusted_places
 from sparsedecomp.fusion.verdict import Verdict, regression_error, sign_of
@@ -173,7 +173,7 @@ def _polished(problem: Problem, solution: Solution) -> Solution:
     coarse = problem.coarse_guide[problem.trusted]
     linear = float(np.mean(rest / np.maximum(coarse.var(axis=0), 1e-300))) < LINEAR
     whole = len(problem.degradation.kernels()) == 1
-    noisy = "kept" in solution.details
+    noisy = np.min(solution.details.get("kept", 1.0)) < NOISY
     if not linear or not whole or noisy:
         return solution
     return total_variation(problem, solution)
@@ -185,6 +185,10 @@ def _reason(acceptance: Acceptance) -> str:
         f"the cube leaves {share:.3g} % of it unexplained, and {placebo:.3g} % of the "
         "same image at wrong places."
     )
+    if acceptance.would_fit:
+        text += (
+            f" It would fit {acceptance.would_fit}: check the direction of its axes."
+        )
     if acceptance.shift != (0, 0):
         down, right = acceptance.shift
         text += f" It was moved by {down} rows and {right} columns."

@@ -160,6 +160,7 @@ def test_wrong_guide_is_rejected_and_costs_nothing(simulated):
     found = fuse(coarse, guide[::-1])
     alone = fuse(coarse, guide, method="spatial_process")
     assert found.verdict.outcome == "rejected"
+    assert "would fit upside down" in found.verdict.describe()
     assert decibels(found.cube(), truth) > decibels(alone.cube(), truth) - 0.1
 
 

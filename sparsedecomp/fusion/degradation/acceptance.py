@@ -39,12 +39,16 @@ class Acceptance:
         Fine pixels by which the guide was rolled to lie on the cube.
     accepted : bool
         Whether the guide shows the field of the cube.
+    would_fit : str
+        The placebo that fits far better than the guide itself, such as "upside down";
+        empty if there is none.
     """
 
     unexplained: float
     placebo: float
     shift: tuple[int, int]
     accepted: bool
+    would_fit: str = ""
 
 
 def judge_guide(
@@ -91,17 +95,19 @@ def judge_guide(
     moved = np.roll(guide, shift, (0, 1))
     own = score(moved)
     H, W = guide.shape[:2]
-    placebos = [
-        moved[::-1],
-        moved[:, ::-1],
-        moved[::-1, ::-1],
-        np.roll(moved, H // 2, 0),
-        np.roll(moved, W // 2, 1),
-        np.roll(moved, (H // 2, W // 2), (0, 1)),
-    ]
-    placebo = min(map(score, placebos))
-    accepted = own < LARGEST * placebo and own < LARGEST
-    return Acceptance(own, placebo, shift, accepted)
+    placebos = {
+        "upside down": moved[::-1],
+        "mirrored left to right": moved[:, ::-1],
+        "turned by 180 degrees": moved[::-1, ::-1],
+        "moved by half its rows": np.roll(moved, H // 2, 0),
+        "moved by half its columns": np.roll(moved, W // 2, 1),
+        "moved by half of both": np.roll(moved, (H // 2, W // 2), (0, 1)),
+    }
+    scores = {name: score(image) for name, image in placebos.items()}
+    best = min(scores, key=lambda name: scores[name])
+    accepted = own < LARGEST * scores[best] and own < LARGEST
+    would = best if scores[best] < min(LARGEST * own, LARGEST) else ""
+    return Acceptance(own, scores[best], shift, accepted, would)
 
 
 def _find_shift(

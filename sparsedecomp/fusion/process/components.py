@@ -84,9 +84,24 @@ class Stationary:
         lags = [A[:, None, i] - B[None, :, i] + centre[i] for i in (0, 1)]
         return map_coordinates(table, lags, order=3, mode="nearest", prefilter=False)
 
+    @cached_property
+    def lattice(self) -> NDArray:
+        """Covariance of coarse pixels by rows and columns between them."""
+        grids, centre = self.degradation.grids, self.tables[2]
+        lags = [
+            np.arange(1 - n, n) * step + middle
+            for n, step, middle in zip(grids.coarse, grids.step, centre, strict=True)
+        ]
+        at = np.meshgrid(*lags, indexing="ij")
+        table = self.tables[1]
+        return map_coordinates(table, at, order=3, mode="nearest", prefilter=False)
+
     def covariance(self, rows: NDArray, columns: NDArray) -> NDArray:
         """Covariance of coarse pixels, given by their numbers."""
-        return self._look_up(self.tables[1], self.places[rows], self.places[columns])
+        h, w = self.degradation.grids.coarse
+        down = (rows // w)[:, None] - columns // w + h - 1
+        right = (rows % w)[:, None] - columns % w + w - 1
+        return self.lattice[down, right]
 
     def cross(self, pixels: NDArray, columns: NDArray) -> NDArray:
         """Covariance of fine pixels, by row and column, with coarse ones."""

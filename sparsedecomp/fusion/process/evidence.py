@@ -114,6 +114,9 @@ def fit_amplitudes(
 
 def _inverse(L: NDArray) -> NDArray:
     """Inverse of a matrix from its lower Cholesky factor."""
+    # The factor is zero above its diagonal, and so is what comes back.
     inverse, _ = lapack.dpotri(L, lower=1)
-    lower = np.tril(inverse)
-    return lower + np.tril(lower, -1).T
+    diagonal = np.diag(inverse).copy()
+    inverse = inverse + inverse.T
+    inverse[np.diag_indices(len(L))] = diagonal
+    return inverse

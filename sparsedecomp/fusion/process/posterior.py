@@ -20,7 +20,7 @@ _SAMPLE = 256
 # Coarse pixels that are solved together at most; a Cholesky factorisation of so many
 # takes a tenth of a second. Beyond, the field is cut into tiles that overlap.
 _MOST = 1300
-_TILE, _OVERLAP = 32, 8
+_TILE, _OVERLAP = 24, 8
 # Fine pixels of a tile whose variance is computed exactly; that of the others is
 # interpolated between them.
 _EXACT = 300

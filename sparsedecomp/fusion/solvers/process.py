@@ -22,6 +22,8 @@ from sparsedecomp.superresolution.dictionaries.denoising import estimate_noise
 _PATCH = 8
 # Noise of the guide that is a smaller part of what it adds is left as it is.
 _NOISELESS = 0.02
+# A guide of which a coefficient keeps less is noisy.
+NOISY = 0.8
 
 
 def spatial_process(problem: Problem) -> Solution:
@@ -121,21 +123,27 @@ def shrunk(problem: Problem, solution: Solution, wrong: NDArray) -> Solution:
     Solution
         The solution itself where the noise of the guide does not matter.
     """
-    p = len(wrong)
-    smooth = upsampled(problem.maps, problem.degradation.grids)
-    added = np.square(solution.maps - smooth).reshape(-1, p).mean(axis=0)
-    if (wrong < _NOISELESS * added).all():
+    alone = Solution(upsampled(problem.maps, problem.degradation.grids))
+    kept = _kept(solution, alone, wrong)
+    if kept.min() > 1 - _NOISELESS:
         return solution
-    alone = spatial_process(problem)
+    variance = solution.variance
+    assert variance is not None
+    if kept.min() < NOISY:
+        # The answer without the guide matters: the best one is worth its time.
+        alone = spatial_process(problem)
+        assert alone.variance is not None
+        kept = _kept(solution, alone, wrong)
+        variance = kept * variance + (1 - kept) * alone.variance
+    maps = alone.maps + kept * (solution.maps - alone.maps)
+    return replace(solution, maps=maps, variance=variance, details={"kept": kept})
+
+
+def _kept(solution: Solution, alone: Solution, wrong: NDArray) -> NDArray:
+    """Part of what the guide adds to each coefficient that is not its noise."""
+    p = len(wrong)
     added = np.square(solution.maps - alone.maps).reshape(-1, p).mean(axis=0)
-    kept = 1 - np.clip(wrong / np.maximum(added, 1e-300), 0, 1)
-    assert solution.variance is not None and alone.variance is not None
-    return replace(
-        solution,
-        maps=alone.maps + kept * (solution.maps - alone.maps),
-        variance=kept * solution.variance + (1 - kept) * alone.variance,
-        details={"kept": kept},
-    )
+    return 1 - np.clip(wrong / np.maximum(added, 1e-300), 0, 1)
 
 
 def with_guide_as_data(
