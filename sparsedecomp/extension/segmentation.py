@@ -307,7 +307,12 @@ def _sources(
     blocks = as_blocks(aligned, 1, sparse=True, **masks)
     if source == "spectra":
         return blocks, blocks, ()
-    names, inside = _windows(signal, windows)
+    names, inside = channel_windows(signal, windows)
+    if len(names) < 2:
+        raise ValueError(
+            f"{len(names)} windows were given, expected at least 2: a composition is "
+            "a ratio of counts."
+        )
     inside = inside[blocks.columns]
     if not inside.any(axis=0).all():
         name = names[int(np.argmin(inside.any(axis=0)))]
@@ -320,18 +325,28 @@ def _sources(
     return blocks, as_blocks(counts.reshape(*shape, -1), navigation_mask=mask), names
 
 
-def _windows(
+def channel_windows(
     signal: BaseSignal, windows: dict[str, tuple[float, float]] | list[str]
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names of the windows, and (n_channels, n_windows) mask of their channels."""
+    """Channels of energy windows.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.BaseSignal
+        Signal with one signal axis.
+    windows : dict of str to (float, float), or list of str
+        Windows in the units of the axis, or names of X-ray lines of an EDS signal.
+
+    Returns
+    -------
+    names : tuple of str
+        Names of the windows.
+    inside : (n_channels, n_windows) bool array
+        Whether a channel is within a window.
+    """
     axis = signal.axes_manager.signal_axes[0]
     if not isinstance(windows, dict):
         windows = line_windows(signal, list(windows))
-    if len(windows) < 2:
-        raise ValueError(
-            f"{len(windows)} windows were given, expected at least 2: a composition is "
-            "a ratio of counts."
-        )
     inside = np.empty((axis.size, len(windows)), bool)
     for column, (name, (low, high)) in enumerate(windows.items()):
         inside[:, column] = (axis.axis >= low) & (axis.axis <= high)

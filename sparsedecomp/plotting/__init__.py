@@ -15,13 +15,14 @@ from sparsedecomp.plotting.fusion import plot_fusion
 from sparsedecomp.plotting.rank import plot_rank
 from sparsedecomp.plotting.report import plot_unmixing_report
 from sparsedecomp.plotting.resolution import plot_resolution, plot_tuning
-from sparsedecomp.plotting.restoration import plot_restoration
+from sparsedecomp.plotting.restoration import plot_certificate, plot_restoration
 from sparsedecomp.plotting.segmentation import plot_segmentation
 from sparsedecomp.plotting.super_resolution import plot_plan
 from sparsedecomp.plotting.tensor import plot_tensor
 
 __all__ = [
     "plot_bands",
+    "plot_certificate",
     "plot_components",
     "plot_cone",
     "plot_data_check",

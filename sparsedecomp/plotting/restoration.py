@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sparsedecomp.plotting.style import colour_bar, draw, line_of, new_axes
+from sparsedecomp.plotting.style import (
+    colour,
+    colour_bar,
+    draw,
+    line_of,
+    new_axes,
+    plain,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from sparsedecomp.extension.restoration import Restoration
+    from sparsedecomp.extension.restoration import Certificate, Restoration
 
 
 def plot_restoration(
@@ -76,3 +83,54 @@ def plot_restoration(
         colour_bar(image)
         ax.set_title(title, loc="left")
     return np.asarray(three)
+
+
+def plot_certificate(
+    certificate: Certificate, axes: Sequence[Axes] | None = None
+) -> NDArray:
+    """Draw the largest deviation of each region, and how all of them are distributed.
+
+    Parameters
+    ----------
+    certificate : sparsedecomp.extension.restoration.Certificate
+        Certificate of a restored signal.
+    axes : sequence of two matplotlib.axes.Axes, optional
+        Where to draw; default: the axes of a new figure.
+
+    Returns
+    -------
+    array of matplotlib.axes.Axes
+        The two axes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hyperspy.api as hs
+    >>> import sparsedecomp
+    >>> from sparsedecomp.plotting import plot_certificate
+    >>> counts = np.random.default_rng(0).poisson(2.0, (20, 20, 12))
+    >>> restored = hs.signals.Signal1D(counts).denoise("gaussian", n_components=1)
+    >>> certificate = restored.restoration.certificate()
+    >>> plot_certificate(certificate)[1].get_xlabel()
+    'measured less restored, in counting errors'
+    """
+    where, histogram = new_axes(2) if axes is None else axes
+    found = certificate.deviations
+    together = np.concatenate([found.regions, found.projected], axis=2)
+    rows, columns = found.flagged.shape
+    image = where.imshow(
+        np.abs(together).max(axis=2), cmap="viridis", vmin=0, vmax=6, aspect="equal"
+    )
+    where.scatter(
+        *np.nonzero(found.flagged)[::-1], marker="x", color=colour(1), label="flagged"
+    )
+    where.set(xticks=[], yticks=[], xlabel=f"{columns} x {rows} regions")
+    colour_bar(image, "largest deviation")
+    edges = np.linspace(-6, 6, 49)
+    values = np.clip(found.regions.ravel(), -6, 6)
+    histogram.hist(values, list(edges), density=True, color=colour(5), label="regions")
+    normal = np.exp(-0.5 * edges**2) / np.sqrt(2 * np.pi)
+    histogram.plot(edges, normal, color=colour(6), label="noise alone")
+    histogram.set(xlabel="measured less restored, in counting errors", yticks=[])
+    plain(histogram, legend=True)
+    return np.array([where, histogram])

@@ -8,15 +8,19 @@ priors     what maps look like: flat, repeating, sparse
 methods    the table of them
 selection  which of them predicts the counts held out best
 denoising  all of it together
+certificate  where intensities were changed by more than noise
 """
 
 # Name -> module of this package; imported when first used.
 _PUBLIC = {
     "Choice": "selection",
     "DenoisedMaps": "denoising",
+    "Deviations": "certificate",
     "METHODS": "methods",
+    "certify": "certificate",
     "denoise_cube": "denoising",
     "denoise_map": "denoising",
+    "inclusion_recovery": "certificate",
 }
 
 __all__ = list(_PUBLIC)

@@ -31,7 +31,8 @@ _FIELD, _LEAST_FIELD = 25600, 64
 _WEIGHT = 1.8
 # Noise smaller than this part of the data is the rounding of their numbers.
 _ROUNDING = 1e-6
-_DRAWS = 6
+# Restorations of drawn noise: more of them take longer and give a smoother deviation.
+_DRAWS = 4
 # Standard deviation in pixels of the blur of the covariance of the error, of which few
 # draws give a rough estimate.
 _BLUR = 1.5
@@ -55,8 +56,10 @@ class DenoisedMaps:
         Methods, parameters, and what they were compared with.
     noise : str
         The noise model in words.
-    counts : bool
-        Whether the data are counts.
+    gain : float
+        Size of one count in the units of the data; 0 for data that are no counts.
+    column_scale : (n_channels,) array
+        Noise of a channel relative to that of the others.
     n_above_noise : int
         Number of factors that rise above the noise pixel by pixel.
     passes : int
@@ -71,10 +74,21 @@ class DenoisedMaps:
     row_scale: NDArray
     choice: Choice
     noise: str
-    counts: bool
+    gain: float
+    column_scale: NDArray
     n_above_noise: int
     passes: int
     seconds: float
+
+    @property
+    def counts(self) -> bool:
+        """Whether the data are counts."""
+        return self.gain > 0
+
+    @property
+    def basis(self) -> tuple[NDArray, NDArray]:
+        """Orthonormal spectra of whitened data, and the scales of the channels."""
+        return self.spectra / self.column_scale, self.column_scale
 
     @property
     def scaled_maps(self) -> NDArray:
@@ -92,18 +106,29 @@ class DenoisedMaps:
         return self.scaled_maps @ self.spectra.astype(np.float32)
 
     @cached_property
-    def error_covariance(self) -> NDArray:
-        """Covariance of the error of the factors, (rows, columns, n, n).
+    def draws(self) -> list[tuple[NDArray, NDArray]]:
+        """Noise that is drawn, and the error of the restoration with it.
 
         The restored maps are taken as the truth, noise is added, and they are restored
-        again: the error of the second restoration holds its scatter and its bias. It is
-        too small where detail was lost already in the first one.
+        again.
         """
         rng = np.random.default_rng(0)
-        total = np.zeros((*self.maps.shape, self.maps.shape[2]), np.float32)
+        drawn = []
         for _ in range(_DRAWS):
             noise = rng.standard_normal(self.maps.shape).astype(np.float32)
             error = self.choice.apply(self.maps + noise) - self.maps
+            drawn.append((noise, error))
+        return drawn
+
+    @cached_property
+    def error_covariance(self) -> NDArray:
+        """Covariance of the error of the factors, (rows, columns, n, n).
+
+        It is that of `draws`: the error of the second restoration holds its scatter and
+        its bias. It is too small where detail was lost already in the first one.
+        """
+        total = np.zeros((*self.maps.shape, self.maps.shape[2]), np.float32)
+        for _, error in self.draws:
             total += error[..., :, None] * error[..., None, :]
         sigma = [_BLUR if size > 1 else 0 for size in self.maps.shape[:2]]
         return gaussian_filter(total / _DRAWS, (*sigma, 0, 0), mode="reflect")
@@ -231,7 +256,8 @@ def denoise_cube(
         space.row_scale,
         choice,
         repr(space.noise).strip("<>").removeprefix("NoiseModel: "),
-        space.noise.counts,
+        space.noise.gain,
+        space.column_scale,
         least,
         blocks.passes - before,
         time.perf_counter() - began,
@@ -322,7 +348,8 @@ def denoise_map(
         scale,
         choice,
         words,
-        found.counts,
+        float(found.counts),
+        np.full(1, sigma),
         1,
         1,
         time.perf_counter() - began,

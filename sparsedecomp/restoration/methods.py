@@ -30,11 +30,15 @@ class Denoiser(Entry):
         Ratio of the values of the first parameter that are compared.
     in_auto : bool
         Whether ``method="auto"`` tries it.
+    in_mixture : bool
+        Whether it may have a share beside others. A baseline has none: at few counts
+        its share would be chance.
     """
 
     start: dict[str, tuple[float, ...]]
     factor: float = 1.4
     in_auto: bool = True
+    in_mixture: bool = True
 
 
 METHODS = MethodTable(
@@ -47,10 +51,10 @@ METHODS = MethodTable(
     ),
     Denoiser(
         name="tv",
-        target=_PRIORS + "total_variation",
+        target=_PRIORS + "contrast_total_variation",
         summary="vectorial total variation: flat phases with sharp, common borders",
         parameters={"weight": None},
-        start={"weight": (1.8,)},
+        start={"weight": (5.0,)},
     ),
     Denoiser(
         name="nlm",
@@ -73,6 +77,7 @@ METHODS = MethodTable(
         summary="Gaussian blur of all maps",
         parameters={"sigma": None},
         start={"sigma": (1.0,)},
+        in_mixture=False,
     ),
     Denoiser(
         name="pca",
@@ -80,6 +85,7 @@ METHODS = MethodTable(
         summary="the subspace alone, pixel by pixel: principal components of whitened "
         "data",
         start={},
+        in_mixture=False,
     ),
     Denoiser(
         name="wavelets",

@@ -90,6 +90,33 @@ def total_variation(
     return x
 
 
+def contrast_total_variation(Z: NDArray, weight: float) -> NDArray:
+    """Total variation that keeps the contrast of small structures: two Bregman steps.
+
+    Total variation lowers the contrast of a region by its weight times perimeter over
+    area, which is a bias of intensities. What the first step took away is added to the
+    maps before the second one [1]_.
+
+    Parameters
+    ----------
+    Z : (rows, columns, n_factors) array
+        Maps.
+    weight : float
+        Weight of a step, in units of the noise, about twice that of `total_variation`.
+
+    Returns
+    -------
+    (rows, columns, n_factors) float32 array
+
+    References
+    ----------
+    .. [1] S. Osher, M. Burger, D. Goldfarb, J. Xu and W. Yin, Multiscale Model. Simul.
+       4 (2005) 460, equation 3.7.
+    """
+    Z = np.asarray(Z, np.float32)
+    return total_variation(2 * Z - total_variation(Z, weight), weight)
+
+
 def nonlocal_means(
     Z: NDArray,
     bandwidth: float,

@@ -20,8 +20,8 @@ SHARE = 0.8
 _STEPS = 4
 # A smaller share in a mixture is not worth the time of its method.
 _LEAST_SHARE = 0.05
-# A factor is kept where it improves the prediction by more than so many standard
-# deviations of what chance alone does.
+# A factor is kept, a mixture taken, where it improves the prediction by more than so
+# many standard deviations of what chance alone does.
 _SURE = 2.0
 
 
@@ -94,6 +94,24 @@ class Split:
         change = np.vdot(predicted, predicted - 2 * self.target)
         pixels = restored.shape[0] * restored.shape[1]
         return float(change / pixels / (1 - SHARE))
+
+    def chance(self, one: NDArray, other: NDArray) -> float:
+        """Standard deviation of the difference of two errors by the noise held out.
+
+        Parameters
+        ----------
+        one, other : (rows, columns, n_factors) array
+            What two methods made of `seen`.
+
+        Returns
+        -------
+        float
+            In the units of `error`.
+        """
+        change = self.ratio * self.weighted(one - other) @ self.metric.T
+        change *= self.row_scale[..., None]
+        pixels = one.shape[0] * one.shape[1]
+        return float(2 * np.linalg.norm(change) / pixels / (1 - SHARE))
 
     def part(self, rows: slice, columns: slice, n_factors: int) -> Split:
         """A part of the field, and the leading factors only.
@@ -269,7 +287,7 @@ def _mixture(
     split: Split, found: list[Candidate], best: Candidate
 ) -> tuple[dict[str, float], float]:
     """Shares of the methods, adding up to one, that predict best together."""
-    kept = list(found)
+    kept = [c for c in found if METHODS[c.method].in_mixture or c is best]
     while True:
         # What each method changes of the best one, against what that one lacks.
         others = [each for each in kept if each is not best]
@@ -297,7 +315,10 @@ def _mixture(
     restored = np.zeros_like(best.restored)
     for name, share in mixed.items():
         restored += np.float32(share) * by_name[name].restored
-    return mixed, split.error(restored)
+    error = split.error(restored)
+    if best.error - error < _SURE * split.chance(best.restored, restored):
+        return {best.method: 1.0}, best.error
+    return mixed, error
 
 
 def _simplex_least_squares(gram: NDArray, right: NDArray) -> NDArray:

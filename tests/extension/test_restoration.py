@@ -126,3 +126,22 @@ def test_bad_input_is_refused(signal):
         signal.denoise(noise=2.0)
     with pytest.raises(TypeError, match="complex"):
         hs.signals.Signal2D(np.ones((4, 4), complex)).denoise()
+
+
+def test_the_certificate_compares_intensities(restored, tmp_path):
+    found = restored.restoration.certificate({"low": (0, 0.3), "high": (0.4, 0.7)})
+    assert found.flagged.shape == (4, 4) and "low" in str(found)
+    assert abs(float(found.deviations.mean[0])) < 0.5
+    found.save(tmp_path / "certificate.h5")
+    assert type(found).load(tmp_path / "certificate.h5").summary == found.summary
+    plt = pytest.importorskip("matplotlib.pyplot")
+    assert len(found.plot()) == 2
+    plt.close("all")
+
+
+def test_inclusions_are_added_to_the_own_data(restored):
+    found = restored.restoration.inclusion_test(methods=("pca", "gaussian"))
+    assert set(found) == {"pca", "gaussian"}
+    with pytest.raises(ValueError, match="Inclusions are added as counts"):
+        image = hs.signals.Signal2D(np.random.default_rng(0).normal(size=(16, 16)))
+        image.denoise("gaussian").restoration.inclusion_test()

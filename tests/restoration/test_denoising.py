@@ -64,7 +64,7 @@ def test_errors_held_out_are_those_against_the_truth(counts):
     clean, noisy = counts
     space, least = find_subspace(as_blocks(noisy), SHAPE)
     split = space.truncated(least).split
-    weights = (0.1, 2.0, 60.0)
+    weights = (0.1, 5.0, 200.0)
     tv = METHODS["tv"].load()
     held_out = [split.error(tv(split.seen, weight)) for weight in weights]
     assert np.argmin(held_out) == 1

@@ -6,6 +6,7 @@ import pytest
 from sparsedecomp.kernels.total_variation import variation
 from sparsedecomp.restoration.methods import METHODS
 from sparsedecomp.restoration.priors import (
+    contrast_total_variation,
     dictionary,
     gaussian,
     none,
@@ -30,6 +31,7 @@ def phases():
     [
         (gaussian, {"sigma": 1.2}, 0.6),
         (total_variation, {"weight": 1.8}, 0.35),
+        (contrast_total_variation, {"weight": 5.0}, 0.3),
         (nonlocal_means, {"bandwidth": 0.9}, 0.4),
         (dictionary, {"gain": 1.15, "size": 6}, 0.45),
         (wavelets, {"weight": 1.8}, 0.45),
@@ -59,6 +61,13 @@ def test_total_variation_has_the_smallest_objective(phases, rng):
     # The mean of an image is not changed by total variation.
     assert x.mean() == pytest.approx(noisy.mean(), abs=1e-3)
     assert objective(total_variation(noisy, weight)) < best * (1 + 3e-3)
+
+
+def test_bregman_steps_keep_the_contrast_of_a_small_disc():
+    y, x = np.mgrid[:30, :30]
+    disc = ((y - 15) ** 2 + (x - 15) ** 2 < 16)[..., None].astype(np.float32) * 10
+    once, twice = total_variation(disc, 4.0), contrast_total_variation(disc, 4.0)
+    assert once[15, 15, 0] < 9 and twice[15, 15, 0] > 9.7
 
 
 @pytest.mark.parametrize("prior", [total_variation, nonlocal_means, gaussian])
