@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from sparsedecomp.extension.restoration import Certificate, Restoration
+    from sparsedecomp.extension.restoration_results import Certificate, Restoration
 
 
 def plot_restoration(
@@ -32,7 +32,7 @@ def plot_restoration(
 
     Parameters
     ----------
-    report : sparsedecomp.extension.restoration.Restoration
+    report : sparsedecomp.extension.restoration_results.Restoration
         The attribute ``restoration`` of a restored signal.
     component : int, optional
         Number of the component; default: the sum of all channels.
@@ -92,7 +92,7 @@ def plot_certificate(
 
     Parameters
     ----------
-    certificate : sparsedecomp.extension.restoration.Certificate
+    certificate : sparsedecomp.extension.restoration_results.Certificate
         Certificate of a restored signal.
     axes : sequence of two matplotlib.axes.Axes, optional
         Where to draw; default: the axes of a new figure.

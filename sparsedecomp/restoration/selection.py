@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,12 +39,16 @@ class Split:
     metric : (n_factors, n_factors) array
         Matrix L; the square of an error of the data, summed over the channels, is that
         of ``row_scale * (error of the maps) @ L``.
+    cross : (rows, columns, n_factors) array
+        Product of the data held out with `row_scale` and the spectra of the factors. It
+        holds what the factors cannot reach, too.
     """
 
     seen: NDArray
     held_out: NDArray
     row_scale: NDArray
     metric: NDArray
+    cross: NDArray
 
     @property
     def ratio(self) -> float:
@@ -69,11 +72,6 @@ class Split:
         """
         return self.row_scale[..., None] * (maps.astype(float) @ self.metric)
 
-    @cached_property
-    def target(self) -> NDArray:
-        """What is held out, as `weighted` has it."""
-        return self.weighted(self.held_out)
-
     def error(self, restored: NDArray) -> float:
         """Mean square error of a prediction, less that of the noise held out.
 
@@ -91,7 +89,8 @@ class Split:
             For a pixel, in the squared units of the data.
         """
         predicted = self.ratio * self.weighted(restored)
-        change = np.vdot(predicted, predicted - 2 * self.target)
+        overlap = self.ratio * np.vdot(restored.astype(float), self.cross)
+        change = np.vdot(predicted, predicted) - 2 * overlap
         pixels = restored.shape[0] * restored.shape[1]
         return float(change / pixels / (1 - SHARE))
 
@@ -133,6 +132,7 @@ class Split:
             np.ascontiguousarray(self.held_out[rows, columns, :n]),
             self.row_scale[rows, columns],
             np.linalg.cholesky((self.metric @ self.metric.T)[:n, :n]),
+            self.cross[rows, columns, :n].astype(float),
         )
 
     def n_factors(self, restored: NDArray, least: int) -> int:
@@ -298,8 +298,12 @@ def _mixture(
             [(split.ratio * split.weighted(c.restored) - base).ravel() for c in others],
             axis=1,
         )
-        target = (split.target - base).ravel()
-        shares = _simplex_least_squares(A.T @ A, A.T @ target)
+        overlap = [
+            split.ratio * np.vdot(each.restored - best.restored, split.cross)
+            for each in others
+        ]
+        right = np.array(overlap) - A.T @ base.ravel()
+        shares = _simplex_least_squares(A.T @ A, right)
         weak = {id(c) for c, s in zip(others, shares, strict=True) if s < _LEAST_SHARE}
         if 1 - shares.sum() < _LEAST_SHARE and not weak:
             # The best one alone has no part: the others share it among them.

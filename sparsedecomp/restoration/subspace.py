@@ -143,8 +143,8 @@ def find_subspace(
     k = min(least + (0 if n_factors else _SPARE), len(starts), n, m)
     smooth_scores = [_smooth_scores(E.reshape(*shape, -1), k) for E in binned_maps]
     del binned_maps, found
-    _, products = blocks.run(_products, (rows, blocks.rows, *smooth_scores), whitening)
-    bases = [np.linalg.svd(P, full_matrices=False)[0] for P in products]
+    _, bases_of = blocks.run(_products, (rows, blocks.rows, *smooth_scores), whitening)
+    bases = [np.linalg.svd(P, full_matrices=False)[0] for P in bases_of]
     projected, _ = blocks.run(_project, (rows, blocks.rows), (*whitening, bases))
     if model.counts:
         sigma = np.sqrt(model.gain * np.mean(variances / rows**2) / m)
@@ -155,11 +155,15 @@ def find_subspace(
     silent = not sigma * np.mean(rows) * np.mean(columns) > _ROUNDING * size
     sigma = sigma if sigma > 0 else 1.0
     maps, *parts = (part.reshape(*shape, -1) / np.float32(sigma) for part in projected)
-    if not split_counts:
+    products = None
+    if split_counts:
+        *parts, scaled = parts
+        products = scaled * np.float32(sigma) * rows.reshape(*shape, 1)
+    else:
         parts = fission(maps, random_state)
     spectra = bases[0].T * columns
     rows = sigma * rows.reshape(shape)
-    split = split_of(parts, rows, bases[-1].T * columns)
+    split = split_of(parts, rows, bases[-1].T * columns, products)
     space = Subspace(maps, spectra, rows, split, model, columns, silent)
     return space, min(least, k)
 
@@ -212,7 +216,12 @@ def fission(maps: NDArray, random_state: int) -> list[NDArray]:
     return [one, maps - one]
 
 
-def split_of(parts: list[NDArray], row_scale: NDArray, spectra: NDArray) -> Split:
+def split_of(
+    parts: list[NDArray],
+    row_scale: NDArray,
+    spectra: NDArray,
+    products: NDArray | None = None,
+) -> Split:
     """Two independent parts of maps, each scaled to noise of variance one.
 
     Parameters
@@ -223,14 +232,19 @@ def split_of(parts: list[NDArray], row_scale: NDArray, spectra: NDArray) -> Spli
         What maps are multiplied by to come to the units of the data.
     spectra : (n_factors, n_channels) array
         Spectra of the factors.
+    products : (rows, columns, n_factors) array, optional
+        Products of the data held out with the spectra; default: those of their maps.
 
     Returns
     -------
     Split
     """
-    metric = np.linalg.cholesky(spectra @ spectra.T)
+    gram = spectra @ spectra.T
     seen, held_out = parts[0] / SHARE**0.5, parts[1] / (1 - SHARE) ** 0.5
-    return Split(seen, held_out, row_scale, metric)
+    if products is None:
+        products = row_scale[..., None] * (parts[1] @ gram)
+    cross = row_scale[..., None] * products / (1 - SHARE) ** 0.5
+    return Split(seen, held_out, row_scale, np.linalg.cholesky(gram), cross)
 
 
 def _bins(model: NoiseModel, n: int) -> tuple[NDArray, NDArray]:
@@ -286,8 +300,9 @@ def _project(X, rows, pixels, columns, gain, seed, bases):
     parts = _whitened_parts(X, rows, pixels, columns, gain, seed)
     results = [parts[0] @ bases[0].astype(X.dtype)]
     if seed >= 0:
-        seen = parts[1] @ bases[1].astype(X.dtype)
-        results += [seen, parts[0] @ bases[1].astype(X.dtype) - seen]
+        basis, held_out = bases[1].astype(X.dtype), parts[0] - parts[1]
+        squares = np.square(columns)[:, None].astype(X.dtype)
+        results += [parts[1] @ basis, held_out @ basis, held_out @ (basis * squares)]
     return tuple(results), ()
 
 

@@ -86,7 +86,9 @@ def test_maps_without_any_structure_are_left_alone(rng):
         (clean * 0.2**0.5 + rng.normal(size=clean.shape)).astype(np.float32),
         np.ones((30, 30)),
         np.eye(1),
+        np.zeros((30, 30, 1)),
     )
+    split.cross[:] = split.held_out
     found = choose(split, "auto", {})
     # Pixels that have nothing in common are left alone.
     np.testing.assert_allclose(found.apply(split.seen), split.seen, atol=0.5)
