@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..progress import with_progress_bar
-from .restoration_results import Layout, Restoration, like
+from .map_layout import Layout, like
+from .restoration_results import Restoration
 from .types import BaseSignal
 
 # Place of the report in the metadata of a restored signal.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from ..results import AxisScale, Result, Table, drawn_by
+from .map_layout import Layout, blockwise, like
 from .types import BaseSignal
 
 if TYPE_CHECKING:
@@ -18,58 +19,6 @@ if TYPE_CHECKING:
 
     from ..restoration import Deviations
     from ..restoration.denoising import DenoisedMaps
-
-# Values that one block of a lazy result holds.
-_AT_ONCE = 4e6
-
-
-class Layout:
-    """How the axes of a signal are maps and channels.
-
-    Parameters
-    ----------
-    signal : hyperspy.api.signals.BaseSignal
-        Signal of at most two navigation and two signal axes.
-    """
-
-    def __init__(self, signal: BaseSignal) -> None:
-        axes = signal.axes_manager
-        navigation, dimension = axes.navigation_dimension, axes.signal_dimension
-        shape = axes._navigation_shape_in_array, axes._signal_shape_in_array
-        self.signal = signal
-        # A stack has its maps in the signal axes.
-        self.swapped = navigation == 1 and dimension == 2
-        self.channels = 0
-        if navigation == 0 and dimension in (1, 2):
-            self.shape = (1, *shape[1])[-2:]
-        elif self.swapped:
-            self.shape, self.channels = shape[1], shape[0][0]
-        elif navigation in (1, 2) and dimension in (0, 1, 2):
-            self.shape = (1, *shape[0])[-2:]
-            self.channels = int(np.prod(shape[1])) if dimension else 0
-        else:
-            raise ValueError(
-                f"{signal} has {navigation} navigation and {dimension} signal axes, "
-                "expected at most two of each. Choose a part with `s.inav`, or unfold "
-                "an axis."
-            )
-        maps = axes.navigation_axes if dimension == 0 or navigation else ()
-        maps = axes.signal_axes if self.swapped or not maps else maps
-        self.axes = tuple(AxisScale.of(axis) for axis in maps)
-        if int(np.prod(self.shape)) < 3:
-            raise ValueError(
-                f"{signal} has {int(np.prod(self.shape))} pixels, expected at least 3."
-            )
-
-    def blocks(self) -> Any:
-        """The data as a matrix of pixels times channels."""
-        from ..blocks import as_blocks
-
-        data = self.signal._data_aligned_with_axes
-        dimension = self.signal.axes_manager.signal_dimension
-        if self.swapped:
-            data, dimension = data.transpose(1, 2, 0), 1
-        return as_blocks(data, dimension, dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -138,7 +87,7 @@ class Restoration(Result):
             covariance = block[..., :-1].reshape(*block.shape[:2], size, size)
             return deviation_of(covariance, spectra, block[..., -1])
 
-        signal = like(source, self._shaped(_blockwise(packed, maps, deviation), source))
+        signal = like(source, self._shaped(blockwise(packed, maps, deviation), source))
         signal.metadata.General.title += ", standard deviation"
         return signal
 
@@ -284,7 +233,7 @@ class Restoration(Result):
             values = block @ spectra
             return np.maximum(values, 0, out=values) if nonnegative else values
 
-        found = _blockwise(self.maps.scaled_maps, self.maps, product)
+        found = blockwise(self.maps.scaled_maps, self.maps, product)
         return self._shaped(found, source)
 
     def _shaped(self, found: da.Array, source: BaseSignal) -> da.Array:
@@ -400,55 +349,3 @@ class Certificate(Result):
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in values.items() if isinstance(v, int | float | str)}
-
-
-def _blockwise(maps: NDArray, found: DenoisedMaps, function: Any) -> da.Array:
-    """Values of all channels, computed for some rows of the maps at a time."""
-    import dask.array as da
-
-    spectra = found.spectra.astype(np.float32)
-    rows, columns = maps.shape[:2]
-    across = max(1, min(columns, int(_AT_ONCE / spectra.shape[1])))
-    down = max(1, int(_AT_ONCE / (across * spectra.shape[1])))
-    blocks = da.from_array(
-        np.ascontiguousarray(maps, np.float32), chunks=(down, across, -1)
-    )
-    return blocks.map_blocks(
-        function,
-        spectra,
-        dtype=np.float32,
-        chunks=(*blocks.chunks[:2], (spectra.shape[1],)),
-    )
-
-
-def like(source: BaseSignal, data: Any) -> BaseSignal:
-    """A signal of the class, axes and metadata of another one.
-
-    Parameters
-    ----------
-    source : hyperspy.api.signals.BaseSignal
-        The other signal.
-    data : array or dask array
-        Data in the order of its axes; the signal is lazy if they are.
-
-    Returns
-    -------
-    hyperspy.api.signals.BaseSignal
-        Without what the metadata say of the noise, and without markers.
-    """
-    from .components import _eager_class
-
-    axes = [dict(axis) for axis in source.axes_manager._get_axes_dicts()]
-    axes.sort(key=lambda axis: not axis["navigate"])
-    metadata = source.metadata.deepcopy()
-    for path in ("Signal.Noise_properties", "Markers", "_HyperSpy"):
-        if metadata.has_item(path):
-            parent, _, name = path.rpartition(".")
-            delattr(metadata.get_item(parent) if parent else metadata, name)
-    lazy = hasattr(data, "dask")
-    empty = np.broadcast_to(np.float32(0), data.shape) if lazy else data
-    signal = _eager_class(source)(empty, axes=axes, metadata=metadata.as_dictionary())
-    if lazy:
-        signal = signal.as_lazy()
-        signal.data = data
-    return signal
