@@ -103,7 +103,8 @@ class DecompositionTool(Tool):
 
     def check_data(self) -> None:
         """Search the data for defects; returns at once."""
-        self._begin(self._check, "checking")
+        signal = self.signal._deepcopy_with_new_data(self.signal.data)
+        self._begin(lambda: self._check(signal), "checking")
 
     def check_if_small(self) -> None:
         """Check the data unless they are lazy or large, where one has to ask for it."""
@@ -223,17 +224,16 @@ class DecompositionTool(Tool):
 
         def edit() -> None:
             action()
-            self.result.residual = None
             self._show_result("")
 
         self._try(edit)
 
-    def _check(self) -> None:
+    def _check(self, signal: BaseSignal) -> None:
         mask = self.settings.given_mask
         masks = {"navigation_mask": None if mask is None else mask.T}
-        with self._live(self.signal, masks):
+        with self._live(signal, masks):
             options: dict[str, Any] = {**masks, "show_progressbar": False}
-            found: DataCheck = check_data(self.signal, **options)
+            found: DataCheck = check_data(signal, **options)
         self.check = found
         self.message = f"{len(found.findings)} findings in the data."
 

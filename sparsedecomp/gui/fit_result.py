@@ -112,6 +112,7 @@ class FitResult:
             Numbers of the components.
         """
         editing.merge_components(self.signal, list(numbers))
+        self.residual = None
         self._record(f"s.merge_components({sorted(numbers)!r})")
 
     def reorder(self, order: Sequence[int]) -> None:
@@ -138,6 +139,7 @@ class FitResult:
         editing.split_component(
             self.signal, number, callback=callback, show_progressbar=False
         )
+        self.residual = None
         self._record(f"s.split_component({number})")
 
     def _record(self, line: str) -> None:

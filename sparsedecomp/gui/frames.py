@@ -67,9 +67,10 @@ class History:
         self._every *= 2
 
     def curve(self) -> dict[str, Any]:
-        """Return the curve, each phase on a scale from its best to its worst value.
+        """Return the curve, each phase on a logarithmic scale above its best value.
 
-        The objective jumps between phases, which fit other data or other terms.
+        The objective jumps between phases, which fit other data or other terms. The
+        scale covers six decades of the way from the worst to the best value.
 
         Returns
         -------
@@ -85,7 +86,11 @@ class History:
             phases.append([index, name, float(part[0]), float(part[-1])])
             finite = part[np.isfinite(part)]
             low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
-            y[index:end] = (part - low) / (high - low) if high > low else 0.5
+            if high > low:
+                above = np.maximum((part - low) / (high - low), 1e-6)
+                y[index:end] = 1 + np.log10(above) / 6
+            else:
+                y[index:end] = 0.5
         return {
             "x": np.array(self.iterations, np.float32).tobytes(),
             "y": np.nan_to_num(y, nan=0.5).astype(np.float32).tobytes(),

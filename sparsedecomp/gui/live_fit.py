@@ -94,6 +94,7 @@ class LiveFit:
             return
         began = time.thread_time()
         with self._shielded():
+            self._tell("")
             self._draw(self._frame_of(progress))
         cost = time.thread_time() - began
         self.seconds += cost

@@ -257,6 +257,7 @@ def test_a_name_given_twice_is_refused_in_words(opened):
     assert "more than once" in clicks["status"].value
     clicks["components"].names[0].value = "film"
     assert clicks.tool.result.names[0] == "film"
+    assert clicks["live"].frame["residual"] is not None
 
 
 def test_hidden_components_are_drawn_no_more_but_applied(signal, opened):

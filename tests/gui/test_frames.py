@@ -71,7 +71,7 @@ def test_curve_keeps_every_phase_however_long_the_fit_is():
     assert names == ["starts", "final descent"]
     index, _, first, _ = curve["phases"][1]
     assert x[index] == 19991 and first == 1e6 - 19990
-    assert y.min() == 0 and y.max() == 1
+    assert y.min() == 0 and y.max() == 1 and (np.diff(y[:index]) <= 0).all()
 
 
 def test_curve_without_iterations_is_empty():

@@ -67,7 +67,8 @@ class _View:
             description="Components",
             min=0,
             max=999,
-            layout={"width": "150px"},
+            style={"description_width": "initial"},
+            layout={"width": "160px"},
             tooltip="Number of components, or the most; 0: found from the data",
         )
         self.counts = w.Checkbox(
@@ -137,6 +138,7 @@ class _View:
                 "Code",
                 "Help",
             ),
+            selected_index=0,
         )
         wrap = {"flex_flow": "row wrap"}
         return w.VBox(

@@ -160,15 +160,17 @@ function render({ model, el }) {
   where.hidden = true;
 
   const course = make(root, "div", "sd-row");
-  const objective = figure(course, "Objective", 360, 130);
+  const objective = figure(course, "Objective above its best value, logarithmic", 360, 130);
   const relevance = figure(course, "Relevance", 230, 130);
   const residual = figure(course, "Residual", 130, 130);
   residual.box.hidden = true;
+  course.hidden = true;
 
   const maps = make(root, "div", "sd-maps");
   maps.setAttribute("role", "group");
   maps.setAttribute("aria-label", "Maps of the components");
   const spectra = figure(root, "Spectra, each divided by its largest value", 760, 230);
+  spectra.box.hidden = true;
   const kept = make(root, "div", "sd-kept");
   kept.hidden = true;
 
@@ -227,7 +229,7 @@ function render({ model, el }) {
     });
     const [, name, from, to] = curve.phases[curve.phases.length - 1];
     const count = iteration ? `, iteration ${iteration}` : "";
-    objective.caption.textContent = `Objective${count}: ${name} ${short(to)}`;
+    objective.caption.textContent = `Log of the objective${count}: ${name} ${short(to)}`;
     objective.canvas.setAttribute("aria-label",
       `Objective in the phase ${name}, from ${short(from)} to ${short(to)}`);
   }
@@ -312,6 +314,7 @@ function render({ model, el }) {
     queued = false;
     const frame = model.get("frame");
     if (!frame || frame.n === undefined) return;
+    course.hidden = spectra.box.hidden = false;
     drawObjective(frame);
     drawRelevance(frame);
     drawMaps(frame);
