@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Values of a cube that are split into two halves at once: more take more memory.
 _AT_ONCE = 1_000_000
 # Parameters that say which maps are measured; all others go to the function.
-_FOR_MAPS = ("other", "across", "random_state")
+_FOR_MAPS = ("other", "across", "gain", "random_state")
 
 
 def estimate_resolution(
@@ -27,6 +27,7 @@ def estimate_resolution(
     *,
     across: str | int | None = None,
     bar: bool = False,
+    gain: float | None = None,
     random_state: int = 0,
     **options: Any,
 ) -> Resolution:
@@ -46,12 +47,15 @@ def estimate_resolution(
     other : hyperspy.api.signals.BaseSignal, optional
         Second measurement of the same field with independent noise, for "frc": for
         instance a map of the other half of the frames. Default: the counts of this one
-        are split into two halves.
+        are split into two halves; their gain and offset are found from the noise.
     across : str, int or None
         Axis along which every line of the map crosses one straight edge; crop the map
         to the edge. "edge" with it means "profiles". Default: edges are looked for.
     bar : bool, default False
         Whether the lines of "profiles" cross both edges of a bar, bright or dark.
+    gain : float, optional
+        Size of one count in the units of the data, of counts without an offset, for
+        "frc" without ``other``. Default: found from the noise.
     random_state : int, default 0
         Seed of the split of counts into halves.
     **options : object
@@ -70,7 +74,7 @@ def estimate_resolution(
     ValueError
         For an unknown method, a parameter that the method does not take, a signal that
         is neither a map nor an image, maps of different shape, and data to be split
-        that are no counts.
+        whose noise is not that of counts.
 
     Examples
     --------
@@ -91,6 +95,7 @@ def estimate_resolution(
         method = "profiles"
     explicit = {"other": other, "across": across}
     explicit |= {"bar": bar or None, "random_state": random_state or None}
+    explicit["gain"] = gain
     given = {name: value for name, value in explicit.items() if value is not None}
     options = MEASURES.complete(method, given | options)
     measure = MEASURES[method]
@@ -105,7 +110,11 @@ def estimate_resolution(
         if measure.needs == "map":
             maps = _strongest(_cubes(self))
         else:
-            maps = _halves(self, random_state) if other is None else _pair(self, other)
+            maps = (
+                _halves(self, random_state, gain)
+                if other is None
+                else _pair(self, other)
+            )
         found = measure.load()(*maps, steps, **options)
     return found.in_units(axes[1].units)
 
@@ -176,11 +185,14 @@ def _pair(signal: BaseSignal, other: BaseSignal) -> NDArray:
     return _strongest(_cubes(signal, other))
 
 
-def _halves(signal: BaseSignal, random_state: int) -> NDArray:
+def _halves(signal: BaseSignal, random_state: int, gain: float | None) -> NDArray:
     """The strongest factor of each half of the counts."""
     from ..superresolution import thin
 
     cubes = _cubes(signal)
+    unit, offset = (gain, 0.0) if gain is not None else _unit_and_offset(signal)
+    if not (np.isfinite(unit) and unit > 0):
+        raise ValueError(f"gain={gain!r}, expected the size of one count, above 0.")
     found, best = _factors(cubes)
     weights = np.linalg.pinv(found.spectra)[:, best]
     data = cubes[0]
@@ -188,6 +200,42 @@ def _halves(signal: BaseSignal, random_state: int) -> NDArray:
     n_rows = max(1, _AT_ONCE // (data.shape[1] * data.shape[2]))
     for i in range(0, len(data), n_rows):
         rows = slice(i, i + n_rows)
-        halves = thin(np.asarray(data[rows]), random_state + i)
+        counts = (np.asarray(data[rows], dtype=float) - offset) / unit
+        whole = np.round(counts)
+        if gain is None:
+            # Noise of a dark offset may fall below it.
+            whole = np.maximum(whole, 0)
+        elif not np.allclose(counts, whole, atol=1e-3):
+            whole = counts
+        halves = thin(whole, random_state + i)
         maps[:, rows] = [half @ weights for half in halves]
     return maps
+
+
+def _unit_and_offset(signal: BaseSignal) -> tuple[float, float]:
+    """Size of one count and value without counts, from the noise of the data."""
+    from ..blocks import as_blocks
+    from ..noise import counts_of_image, find_noise
+
+    data = _cubes(signal)[0]
+    n_channels = data.shape[-1]
+    counts = None
+    if n_channels > 1:
+        model = find_noise(as_blocks(data))
+        if model.counts:
+            return model.gain, 0.0
+        counts = model.offset_counts
+    if counts is None:
+        counts = counts_of_image(np.asarray(data.sum(axis=-1)))
+        if counts is not None:
+            counts = counts._replace(intercept=counts.intercept / n_channels)
+    if counts is None or not np.isfinite(counts.gain) or counts.intercept > counts.gain:
+        about = "" if counts is None else f" ({counts})"
+        raise ValueError(
+            f"The noise of {signal} is not that of counts{about}: its variance is not "
+            "proportional to the mean, or neighbouring pixels share it, so that one "
+            "measurement cannot be dealt out to two halves. Give a second one as "
+            "other=, for instance a map of the other half of the frames, or the size "
+            "of one count as gain= where these are counts without an offset."
+        )
+    return counts.gain, -counts.intercept / counts.gain

@@ -21,6 +21,7 @@ from sparsedecomp.noise.edge import (
     noise_edge,
     noise_limit,
 )
+from sparsedecomp.noise.image_counts import counts_of_image
 from sparsedecomp.noise.model import (
     NOISE_MODELS,
     NoiseModel,
@@ -47,6 +48,7 @@ __all__ = [
     "check_data",
     "count_components",
     "count_gain",
+    "counts_of_image",
     "find_noise",
     "find_spikes",
     "noise_edge",

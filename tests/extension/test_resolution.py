@@ -21,6 +21,11 @@ def calibrated(signal):
     return signal
 
 
+def noise_of_a_camera():
+    """Readout noise, the same in bright and dark places."""
+    return 100 + 30 * np.random.default_rng(3).standard_normal((80, 70, 4))
+
+
 @pytest.fixture(scope="module")
 def maps():
     """Points of one of two spectra, blurred by two pixels; expected counts."""
@@ -54,6 +59,25 @@ def test_two_measurements_are_better_than_one_dealt_out(counts, maps):
     both = counts.estimate_resolution("frc", again)
     dealt = counts.estimate_resolution("frc")
     assert 0.5 < both.value < 1.1 * dealt.value
+
+
+@pytest.mark.parametrize(
+    ("gain", "offset"), [(2, 0), (10, 0), (3.7, 0), (1, 1000), (4, 100)]
+)
+@pytest.mark.parametrize("kind", ["image", "map of spectra"])
+def test_gain_and_offset_of_counts_do_not_matter(kind, gain, offset):
+    rng = np.random.default_rng(0)
+    image = gaussian_filter(rng.random((128, 128)) < 0.02, 3.0, output=float)
+    counts = rng.poisson(20 * image / image.mean())
+    if kind == "map of spectra":
+        both = image[..., None] * [[3.0] * 8 + [1.0] * 8] + 0.01
+        counts = rng.poisson(20 * both / both.mean())
+    make = hs.signals.Signal2D if counts.ndim == 2 else hs.signals.Signal1D
+    expected = make(counts).estimate_resolution("frc", gain=1)
+    found = make(np.round(gain * counts) + offset).estimate_resolution("frc")
+    assert not found.is_bound
+    # Another split of the counts changes it by this much.
+    assert found.value == pytest.approx(expected.value, rel=0.12)
 
 
 def test_edges_of_images_and_of_maps():
@@ -90,13 +114,15 @@ def test_a_length_without_a_unit():
             "'edge' does not take other=.*: frc",
         ),
         (lambda c: c, {"method": "frc", "other": "half"}, r"shapes \(70, 80, 4\) and"),
-        (lambda c: c * 0.3, {"method": "frc"}, "Only counts can be dealt out"),
+        (lambda c: c + noise_of_a_camera(), {"method": "frc"}, "not that of counts"),
+        (lambda c: c * 0.3, {"method": "frc", "gain": 0.5}, "Only counts can be dealt"),
+        (lambda c: c, {"method": "frc", "gain": 0}, "gain=0, expected the size"),
         (lambda c: c, {"shape": "erf"}, "shape='erf', expected one of"),
         (lambda c: c, {"bar": True}, "'edge' does not take bar=True, it takes shape"),
         (
             lambda c: c,
             {"method": "frc", "across": 0},
-            "'frc' does not take across=0, it takes other, random_state, threshold",
+            "'frc' does not take across=0, it takes other, gain, random_state, thr",
         ),
         (
             lambda c: c,

@@ -23,8 +23,8 @@ class Measure(Entry):
     needs : {"map", "lines", "halves"}
         What the function is given before the step and its parameters: a map, lines
         across an edge along the axis ``across``, or two maps of independent noise: of
-        the signal and ``other``, or of two halves of the counts, which ``random_state``
-        deals out.
+        the signal and ``other``, or of two halves of the counts of size ``gain``, which
+        ``random_state`` deals out.
     """
 
     needs: Literal["map", "lines", "halves"] = "map"
@@ -51,6 +51,7 @@ MEASURES = MethodTable(
         "ring correlation)",
         parameters={
             "other": None,
+            "gain": None,
             "random_state": 0,
             "threshold": "1/7",
             "taper": "hann",
