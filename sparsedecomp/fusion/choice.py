@@ -173,7 +173,7 @@ def _polished(problem: Problem, solution: Solution) -> Solution:
     coarse = problem.coarse_guide[problem.trusted]
     linear = float(np.mean(rest / np.maximum(coarse.var(axis=0), 1e-300))) < LINEAR
     whole = len(problem.degradation.kernels()) == 1
-    noisy = np.min(solution.details.get("kept", 1.0)) < NOISY
+    noisy = solution.details.get("noise_share", 0.0) > 1 - NOISY
     if not linear or not whole or noisy:
         return solution
     return total_variation(problem, solution)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import convolve, uniform_filter
 
 from sparsedecomp.fusion.problem import Problem, Solution
 from sparsedecomp.fusion.process.model import (
@@ -16,10 +17,12 @@ from sparsedecomp.fusion.process.model import (
 from sparsedecomp.fusion.process.posterior import Process
 from sparsedecomp.fusion.response import GuideResponse, guide_response
 from sparsedecomp.fusion.solvers.interpolation import upsampled
-from sparsedecomp.superresolution.dictionaries.denoising import estimate_noise
 
-# Side of the patches that the noise of a guide is estimated from.
-_PATCH = 8
+# Second differences along both axes, of unit norm for white noise, and the size of the
+# windows in which their squares are averaged. Of white noise the root of the given
+# quantile of these averages is so many standard deviations (images of 200 x 200).
+_FILTER = np.outer([1, -2, 1], [1, -2, 1]) / 6
+_PATCH, _QUANTILE, _OF_WHITE = 7, 0.05, 0.72
 # Noise of the guide that is a smaller part of what it adds is left as it is.
 _NOISELESS = 0.02
 # A guide of which a coefficient keeps less is noisy.
@@ -61,11 +64,11 @@ def guided_process(problem: Problem) -> Solution:
     Solution
         Mean and variance of the coefficients.
     """
-    noise = guide_noise(problem.guide)
+    response = guide_response(problem)
+    noise = guide_noise(problem, response)
     draw = np.random.default_rng(3).normal(size=problem.guide.shape)
     other = problem.guide + noise * draw
     fits, changes = [], []
-    response = guide_response(problem)
     for textured in (False, True) if problem.guide.shape[-1] == 1 else (False,):
         components = guided_components(problem, textured)
         process = Process.fit(problem, components)
@@ -85,22 +88,33 @@ def guided_process(problem: Problem) -> Solution:
     return shrunk(problem, solution, wrong)
 
 
-def guide_noise(guide: NDArray) -> NDArray:
+def guide_noise(problem: Problem, response: GuideResponse) -> NDArray:
     """Standard deviation of the white noise of each band of a guide.
+
+    Fine structure is easily taken for noise, so the least of two bounds is taken: the
+    noise where the image is smoothest, by a filter that removes planes (Immerkaer
+    1996), and what the cube leaves unexplained of the degraded guide.
 
     Parameters
     ----------
-    guide : (H, W, m) array
-        Bands.
+    problem : Problem
+        Cube, guide and degradation.
+    response : GuideResponse
+        Response of the guide to the coefficients.
 
     Returns
     -------
     (m,) array
-        By the eigenvalues of patches; zero for images that are too small.
+        In the units of the guide.
     """
-    if min(guide.shape[:2]) < _PATCH:
-        return np.zeros(guide.shape[-1])
-    return np.array([estimate_noise(band) for band in np.moveaxis(guide, -1, 0)])
+    kernels = problem.degradation.kernels()
+    passed = np.mean([np.square(kernel).sum() for kernel in kernels.values()])
+    smooth = []
+    for band in np.moveaxis(problem.guide, -1, 0):
+        squares = np.square(convolve(band, _FILTER, mode="reflect"))
+        local = uniform_filter(squares, _PATCH, mode="reflect")
+        smooth.append(np.sqrt(np.quantile(local, _QUANTILE)) / _OF_WHITE)
+    return np.minimum(smooth, np.sqrt(response.rest / passed))
 
 
 def shrunk(problem: Problem, solution: Solution, wrong: NDArray) -> Solution:
@@ -123,6 +137,7 @@ def shrunk(problem: Problem, solution: Solution, wrong: NDArray) -> Solution:
     Solution
         The solution itself where the noise of the guide does not matter.
     """
+    p = len(wrong)
     alone = Solution(upsampled(problem.maps, problem.degradation.grids))
     kept = _kept(solution, alone, wrong)
     if kept.min() > 1 - _NOISELESS:
@@ -136,7 +151,9 @@ def shrunk(problem: Problem, solution: Solution, wrong: NDArray) -> Solution:
         kept = _kept(solution, alone, wrong)
         variance = kept * variance + (1 - kept) * alone.variance
     maps = alone.maps + kept * (solution.maps - alone.maps)
-    return replace(solution, maps=maps, variance=variance, details={"kept": kept})
+    added = np.square(solution.maps - alone.maps).reshape(-1, p).mean(axis=0)
+    details = {"kept": kept, "noise_share": float(wrong.sum() / added.sum())}
+    return replace(solution, maps=maps, variance=variance, details=details)
 
 
 def _kept(solution: Solution, alone: Solution, wrong: NDArray) -> NDArray:
