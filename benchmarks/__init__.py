@@ -23,5 +23,6 @@ BENCHMARKS = (
     "exafs",
     "superresolution",
     "fusion",
+    "restoration",
     "distributed",
 )

@@ -8,6 +8,7 @@ priors     what maps look like: flat, repeating, sparse
 methods    the table of them
 selection  which of them predicts the counts held out best
 denoising  all of it together
+pixons     pixons of a size that fits each place, for images and spectra
 certificate  where intensities were changed by more than noise
 """
 
@@ -20,7 +21,9 @@ _PUBLIC = {
     "certify": "certificate",
     "denoise_cube": "denoising",
     "denoise_map": "denoising",
+    "Pixon": "pixons",
     "inclusion_recovery": "certificate",
+    "pixon": "pixons",
 }
 
 __all__ = list(_PUBLIC)

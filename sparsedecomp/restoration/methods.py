@@ -95,4 +95,13 @@ METHODS = MethodTable(
         start={"weight": (1.7,)},
         in_auto=False,
     ),
+    Denoiser(
+        name="pixon",
+        target="sparsedecomp.restoration.pixons:pixon_maps",
+        summary="pixons of a size that fits each place: weak lines on a smooth "
+        "background; slow for images",
+        parameters={"false_alarm": 0.05},
+        start={},
+        in_auto=False,
+    ),
 )

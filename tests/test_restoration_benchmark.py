@@ -1,0 +1,31 @@
+"""The benchmark of restoration: what its targets say, and its quick cases."""
+
+import pytest
+
+from benchmarks.restoration import check
+from benchmarks.restoration_cases import large, phantom
+
+
+def row(draw, psnr, **values):
+    usual = {"best_single": 30.0, "bias_mean": 0.05, "bias_spread": 1.05}
+    name = f"edx, 25 counts, draw {draw}"
+    return {"table": "denoising", "method": name, "psnr": psnr, **usual, **values}
+
+
+def test_targets_are_judged_by_the_mean_of_the_draws():
+    found = check([row(0, 29.0), row(1, 31.0, bias_mean=-0.15)])
+    measured = {each.name: (each.measured, each.passed) for each in found}
+    assert measured == {
+        "edx, 25 counts": (30.0, False),
+        "edx, 25 counts, below best": (0.0, True),
+        "edx, 25 counts, mean deviation": (pytest.approx(0.05), True),
+        "edx, 25 counts, spread from 1": (pytest.approx(0.05), True),
+    }
+
+
+def test_quick_cases_run():
+    pytest.importorskip("skimage")
+    found = phantom("mixed", 25, 0, quick=True)
+    assert found["psnr"] > found["raw"] + 8 and found["psnr"] > found["hyperspy_pca"]
+    assert found["psnr"] > found["best_single"] - 0.5
+    assert large(quick=True)["seconds"] > 0
