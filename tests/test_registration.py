@@ -304,3 +304,22 @@ def test_public_names_are_listed_and_others_refused():
     assert {"decompose", "enable", "status", "NMFSOARD"} <= set(dir(sparsedecomp))
     with pytest.raises(AttributeError, match="has no attribute 'nmf'"):
         sparsedecomp.nmf  # noqa: B018
+
+
+def test_plots_do_without_sliders_where_only_our_widgets_are_installed(monkeypatch):
+    # HyperSpy would take our toolkit for one with sliders, and its plots would fail.
+    import hyperspy.api as hs
+    from hyperspy import ui_registry
+
+    from sparsedecomp._registration import _leave_widgets_to_others
+
+    keys = {"hyperspy.AxesManager": {}, "sparsedecomp.DecompositionTool": {"ours": {}}}
+    monkeypatch.setattr(ui_registry, "UI_REGISTRY", keys)
+    monkeypatch.setattr(ui_registry, "TOOLKIT_REGISTRY", {"ours"})
+    _leave_widgets_to_others()
+    assert ui_registry.TOOLKIT_REGISTRY == set()
+    hs.signals.Signal1D(np.ones((2, 3, 4, 5))).plot()
+    keys["hyperspy.AxesManager"]["ours"] = {}
+    ui_registry.TOOLKIT_REGISTRY.add("ours")
+    _leave_widgets_to_others()
+    assert ui_registry.TOOLKIT_REGISTRY == {"ours"}

@@ -150,18 +150,14 @@ function drag(canvas, ended, moved) {
 
 function render({ model, el }) {
   const root = make(el, "div", "sd-live");
-  const alarm = make(root, "p", "sd-alarm");
-  alarm.setAttribute("role", "alert");
-  alarm.hidden = true;
-
   const where = make(root, "div", "sd-row");
   const region = figure(where, "Pixels: drag a rectangle", 190, 190);
   const span = figure(where, "Channels: drag a range of the mean spectrum", 520, 160);
   where.hidden = true;
 
   const course = make(root, "div", "sd-row");
-  const objective = figure(course, "Objective above its best value, logarithmic", 360, 130);
-  const relevance = figure(course, "Relevance", 230, 130);
+  const objective = figure(course, "Log of the objective", 330, 130);
+  const relevance = figure(course, "Relevance", 200, 130);
   const residual = figure(course, "Residual", 130, 130);
   residual.box.hidden = true;
   course.hidden = true;
@@ -291,6 +287,10 @@ function render({ model, el }) {
   function drawSpectra(frame) {
     const found = frame.spectra;
     if (!found) return;
+    if (root.clientWidth) {
+      spectra.width = Math.max(300, Math.min(760, root.clientWidth - 4));
+      spectra.canvas.style.width = `${spectra.width}px`;
+    }
     const c = context(spectra, el);
     const left = 8, right = spectra.width - 8, top = 6, bottom = spectra.height - 32;
     const data = floats(found.data), points = found.points, chosen = model.get("selected");
@@ -428,16 +428,7 @@ function render({ model, el }) {
     "change:channels": () => drawSpan(),
     "change:kept": drawKept,
     "change:code": () => { copied.textContent = ""; },
-    "comm_live_update": lost,
   };
-
-  function lost() {
-    if (model.comm_live === false) {
-      alarm.textContent = "The kernel was restarted or stopped: run the cell of this "
-        + "tool again.";
-      alarm.hidden = false;
-    }
-  }
 
   for (const [name, handler] of Object.entries(observed)) model.on(name, handler);
   redraw();
