@@ -52,8 +52,11 @@ class SuperResolution(Result):
     def gain(self) -> float:
         """Gain in dB over interpolation in the prediction of samples held out."""
         scores = self.fine.scores
-        ratio = scores["interpolation"] / scores[self.fine.method]
-        return float(20 * np.log10(ratio))
+        own, other = scores[self.fine.method], scores["interpolation"]
+        if not own > 0:
+            # Frames without noise that repeat each other are predicted exactly.
+            return np.inf if other > 0 else 0.0
+        return float(20 * np.log10(other / own))
 
     @property
     def shifts(self) -> NDArray:

@@ -122,6 +122,7 @@ def prepare(
     began = time.perf_counter()
     frames = np.ascontiguousarray(Y)
     check_frames(frames, mask)
+    _check_contrast(frames, mask)
     registered = None
     if registration or shifts is None:
         registered = register(frames[..., :_STRONGEST], shifts, prior=prior, mask=mask)
@@ -281,6 +282,22 @@ def check_frames(Y: NDArray, mask: NDArray | None = None) -> None:
         raise ValueError(
             f"Frame {k} is NaN or infinite at row {i}, column {j}: mask such samples "
             "or mend them."
+        )
+
+
+def _check_contrast(Y, mask):
+    """Refuse frames that have the same value everywhere."""
+    used = [np.ones(Y.shape[1:3], bool)] * len(Y) if mask is None else ~mask
+    samples = [frame[where] for frame, where in zip(Y, used, strict=True)]
+    constant = [
+        k for k, each in enumerate(samples) if len(each) and not np.ptp(each, 0).any()
+    ]
+    if constant:
+        few = ", ".join(map(str, constant[:5])) + ", ..." * (len(constant) > 5)
+        raise ValueError(
+            f"{len(constant)} of {len(Y)} frames ({few}) have the same value "
+            "everywhere: there is nothing in them to register or to resolve. Leave "
+            "them out."
         )
 
 

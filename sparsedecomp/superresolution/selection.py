@@ -31,6 +31,9 @@ _BASELINE = ("interpolation", "gaussian_process")
 _MIXED = ("gaussian_process", "vtv")
 # A smaller share of one method in a mixture is not worth the time of its solution.
 _LEAST_SHARE = 0.05
+# Frames hold something where samples held out are predicted this much better than by
+# their mean.
+_NOTHING = 0.99
 
 
 class Choice(NamedTuple):
@@ -82,8 +85,22 @@ def choose(
     Returns
     -------
     Choice
+
+    Warns
+    -----
+    UserWarning
+        Where nothing in the frames stands above their noise.
     """
     trial = Trial(A, Y, processes)
+    by_mean = trial.error(trial.truth.mean(axis=0))
+    if by_mean > 0 and min(trial.scores.values()) > _NOTHING * by_mean:
+        warnings.warn(
+            "The samples held out are predicted no better than by their mean: nothing "
+            "in the frames stands above the noise, and neither shifts nor a finer map "
+            "can be found from them.",
+            UserWarning,
+            stacklevel=3,
+        )
     if name != "auto":
         if name not in _BASELINE:
             parameters = trial.score(METHODS[name], **parameters)

@@ -3,6 +3,7 @@
 import hyperspy.api as hs
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 import sparsedecomp
 from sparsedecomp import datasets
@@ -234,3 +235,25 @@ def test_a_plan_of_low_rank_is_told(frames):
         sparsedecomp.super_resolve(
             frames[:2], 2.5, registration=False, method="interpolation"
         )
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0])
+def test_frames_of_one_value_are_refused(value):
+    frames = np.random.default_rng(0).random((4, 20, 20))
+    frames[[1, 3]] = value
+    with pytest.raises(ValueError, match=r"2 of 4 frames \(1, 3\) have the same value"):
+        hs.signals.Signal2D(frames).super_resolve(2, offsets="estimate")
+
+
+def test_frames_that_repeat_each_other_without_noise_have_no_gain():
+    image = gaussian_filter(np.random.default_rng(0).random((24, 24)), 2)
+    signal = hs.signals.Signal2D(np.repeat(image[None], 4, axis=0))
+    with pytest.warns(UserWarning, match="comes from the prior alone"):
+        fine = signal.super_resolve(2, offsets="estimate")
+    assert fine.super_resolution.gain == 0
+
+
+def test_frames_of_noise_alone_are_said_to_hold_nothing():
+    noise = 10 + np.random.default_rng(0).standard_normal((5, 32, 32))
+    with pytest.warns(UserWarning, match="no better than by their mean"):
+        hs.signals.Signal2D(noise).super_resolve(2, offsets="estimate")
