@@ -28,6 +28,9 @@ from sparsedecomp.fusion.verdict import Verdict, regression_error, sign_of
 # A guide of which the cube leaves less than this unexplained is a mixture of channels:
 # on airborne cubes 1e-4 to 1e-2, on EELS with its dark-field image .06.
 LINEAR = 0.02
+# Coefficients of a field beyond which total variation takes too much memory: it holds
+# ten times as many numbers.
+_LARGE = 10_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +177,7 @@ def _polished(problem: Problem, solution: Solution) -> Solution:
     linear = float(np.mean(rest / np.maximum(coarse.var(axis=0), 1e-300))) < LINEAR
     whole = len(problem.degradation.kernels()) == 1
     noisy = solution.details.get("noise_share", 0.0) > 1 - NOISY
-    if not linear or not whole or noisy:
+    if not linear or not whole or noisy or solution.maps.size > _LARGE:
         return solution
     return total_variation(problem, solution)
 

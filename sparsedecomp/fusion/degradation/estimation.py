@@ -27,6 +27,8 @@ _PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
 _REFINED, _FREE = 0.98, 0.97
 # Half widths of parametric and of free functions, in steps of the coarse grid.
 _REACH, _FREE_REACH = 1.75, 1.25
+# Coarse pixels that are used at most: more take memory and change little.
+_MOST = 4096
 # Largest shift of the centre, in steps of the coarse grid.
 _SHIFT = 0.5
 
@@ -113,11 +115,15 @@ class _Search:
         degradation: Degradation,
         keep: NDArray | None,
     ) -> None:
-        self.predict = Prediction(maps, keep)
+        flat = maps.reshape(-1, maps.shape[-1])
+        members = np.arange(len(flat)) if keep is None else np.flatnonzero(keep)
+        if len(members) > _MOST:
+            members = np.random.default_rng(4).permutation(members)[:_MOST]
+        self.predict = Prediction(flat[members][None])
         self.step = np.array(degradation.grids.step)
         self.radius = int(np.ceil(_REACH * self.step.max()))
         self.free_radius = int(np.ceil(_FREE_REACH * self.step.max()))
-        self.pixels = degradation.neighbourhoods(guide, self.radius)
+        self.pixels = degradation.neighbourhoods(guide, self.radius, members)
         # Grids of a whole step have one phase; the others are treated as their mean.
         rows, columns = (float(np.mean(phase)) for phase in degradation.phases)
         self.phase = (rows, columns)
@@ -191,7 +197,7 @@ class _Search:
         inner = np.zeros((2 * self.radius + 1,) * 2, bool)
         cut = self.radius - self.free_radius
         inner[cut : cut + size, cut : cut + size] = True
-        centred = self.pixels[:, self.predict.keep][..., inner.ravel()]
+        centred = self.pixels[..., inner.ravel()]
         centred = centred - centred.mean(axis=1, keepdims=True)
         if size**2 > 4 * centred.shape[1]:
             return None
@@ -222,7 +228,7 @@ class _Search:
         width = float(np.mean(psf.width))
         if psf.family == "free" or not value > 0:
             return width, width
-        n = self.predict.keep.sum()
+        n = len(self.predict.design)
         limit = value * (1 + np.sqrt(2 / n))
         ends = []
         for factors in (1 / 1.02 ** np.arange(1, 40), 1.02 ** np.arange(1, 40)):

@@ -135,8 +135,10 @@ class Degradation:
         flat = Y.reshape(-1, Y.shape[-1])
         return (self.matrix.T @ flat).reshape(*self.grids.fine, -1)
 
-    def neighbourhoods(self, guide: NDArray, radius: int) -> NDArray:
-        """Pixels of an image around each coarse one.
+    def neighbourhoods(
+        self, guide: NDArray, radius: int, members: NDArray | None = None
+    ) -> NDArray:
+        """Pixels of an image around coarse ones.
 
         Parameters
         ----------
@@ -144,16 +146,20 @@ class Degradation:
             Bands of the image.
         radius : int
             Pixels in each direction.
+        members : (n,) int array, optional
+            Numbers of the coarse pixels; default: all.
 
         Returns
         -------
-        (m, n_coarse, (2 radius + 1)**2) array
-            ``neighbourhoods @ kernel.ravel()`` is the degraded image.
+        (m, n, (2 radius + 1)**2) array
+            ``neighbourhoods @ kernel.ravel()`` is the degraded image there.
         """
+        if members is None:
+            members = np.arange(self.grids.n_coarse)
         rows, columns = _windows(self, radius, self.border)
-        pixels = guide[rows[:, None, :, None], columns[None, :, None, :]]
-        m = guide.shape[-1]
-        return np.moveaxis(pixels, -1, 0).reshape(m, self.grids.n_coarse, -1)
+        down, right = np.divmod(members, self.grids.coarse[1])
+        pixels = guide[rows[down][:, :, None], columns[right][:, None, :]]
+        return np.moveaxis(pixels, -1, 0).reshape(guide.shape[-1], len(members), -1)
 
     def with_psf(self, psf: PointSpread) -> Degradation:
         """The same grids with another point-spread function.

@@ -21,6 +21,8 @@ _SAMPLE = 256
 # takes a tenth of a second. Beyond, the field is cut into tiles that overlap.
 _MOST = 1300
 _TILE, _OVERLAP = 24, 8
+# Beyond so many coefficients of the fine field they are held in single precision.
+_LARGE = 10_000_000
 # Fine pixels of a tile whose variance is computed exactly; that of the others is
 # interpolated between them.
 _EXACT = 300
@@ -133,9 +135,10 @@ class Process:
         """
         (H, W), p = problem.degradation.grids.fine, problem.flat.shape[1]
         sets = [self.components] if other is None else [self.components, other]
-        means = [np.zeros((H, W, p)) for _ in sets]
-        weight = np.zeros((H, W, 1))
-        spread = np.zeros((H, W, p)) if variance else None
+        dtype = np.float64 if H * W * p < _LARGE else np.float32
+        means = [np.zeros((H, W, p), dtype) for _ in sets]
+        weight = np.zeros((H, W, 1), dtype)
+        spread = np.zeros((H, W, p), dtype) if variance else None
         tiles = list(tiles_of(problem))
         with one_blas_thread():
             parts = in_threads(lambda t: self._tile(problem, t, variance, sets), tiles)
