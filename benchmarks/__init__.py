@@ -24,5 +24,6 @@ BENCHMARKS = (
     "superresolution",
     "fusion",
     "restoration",
+    "counts",
     "distributed",
 )

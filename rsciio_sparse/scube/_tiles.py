@@ -216,10 +216,10 @@ def inflate(stored: Stored, name: str) -> NDArray:
         raise ValueError(f"{name} cannot be decompressed ({error})") from None
     if len(raw) != size or not packer.eof:
         raise ValueError(f"{name} has {len(raw)} bytes or more, expected {size}")
-    array = np.frombuffer(raw, np.uint8)
-    if stored.dtype.itemsize > 1:
-        array = np.ascontiguousarray(array.reshape(stored.dtype.itemsize, -1).T)
-    array = array.reshape(-1).view(stored.dtype)
+    array = np.empty(stored.size, stored.dtype)
+    planes = np.frombuffer(raw, np.uint8).reshape(stored.dtype.itemsize, -1)
+    for number, plane in enumerate(planes):
+        array.view(np.uint8)[number :: len(planes)] = plane
     if zlib.crc32(array.data) != stored.crc32:
         raise ValueError(f"{name} does not have its checksum")
     return array
