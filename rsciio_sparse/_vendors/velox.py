@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsciio_sparse._counts import Counts
+from rsciio_sparse._hdf5 import check_heaps
 from rsciio_sparse._kernels.streams import velox_frame
 from rsciio_sparse._text import MalformedFile
 from rsciio_sparse._vendors.source import (
@@ -118,6 +119,7 @@ def sources(
         If the file is damaged, or has no stream of events.
     """
     path = str(path)
+    check_heaps(path)
     try:
         names, height, width, bins, n_frames = _header(path)
         signals = []

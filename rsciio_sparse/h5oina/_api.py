@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
+from rsciio_sparse._hdf5 import check_heaps
 from rsciio_sparse._text import MalformedFile
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def file_reader(
         raise ValueError(
             f"select_type={select_type!r}, expected 'spectrum_image', 'image' or None."
         )
+    check_heaps(path)
     try:
         with h5py.File(path, "r") as file:
             if "Format Version" not in file:

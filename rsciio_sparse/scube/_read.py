@@ -112,7 +112,7 @@ class ScubeFile:
             times = file["event_time_zero"]
             if times.shape != self.layout.shape[:1]:
                 raise ValueError("event_time_zero does not have a time for every frame")
-            return times[()], str(times.attrs.get("units", ""))
+            return times[()], _text_of(times, "units")
 
     def read(self, number: int) -> Counts:
         """Counts of one tile.
@@ -208,7 +208,7 @@ def _state_of(file: str | int) -> tuple[int, int]:
 
 
 def _check_version(file: h5py.File) -> None:
-    if _text(file.attrs.get("format")) != FORMAT:
+    if "format" not in file.attrs or _text_of(file, "format") != FORMAT:
         raise ValueError("it is no .scube file")
     version = int(file.attrs["version"])
     if version > VERSION:
@@ -223,12 +223,15 @@ def _layout_of(tiles: h5py.Group) -> Layout:
         tuple(int(n) for n in np.atleast_1d(tiles.attrs[name]))
         for name in ("shape", "tile_shape")
     )
-    dtype = np.dtype(_text(tiles.attrs["dtype"]))
+    dtype = np.dtype(_text_of(tiles, "dtype"))
     return Layout(shape, int(tiles.attrs["navigation_dimension"]), tile_shape, dtype)
 
 
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+def _text_of(owner: Any, name: str) -> str:
+    """An attribute of fixed length; others lie in heaps without checksums."""
+    if owner.attrs.get_id(name).dtype.kind != "S":
+        raise ValueError(f"the attribute {name} is no text of fixed length")
+    return owner.attrs[name].decode()
 
 
 def _place(dataset: h5py.Dataset) -> tuple[int, int, int, np.dtype, int]:

@@ -127,14 +127,14 @@ class Writer:
         if counts.values.size:
             arrays = encode(counts)
             group = self._file.create_group(f"tiles/{number}")
-            group.attrs.update(attributes(arrays, counts))
+            group.attrs.update(fixed(attributes(arrays, counts)))
             for name, array in arrays.items():
                 write_array(group, name, array)
         self._totals[number] = counts.total
         self._written[number] = self._segment()
         if self._folder is not None:
             self._file.attrs[f"total-{number}"] = self._totals[number]
-            self._file["tiles"].attrs["dtype"] = self.layout.dtype.str
+            self._file["tiles"].attrs["dtype"] = np.bytes_(self.layout.dtype.str)
             if len(self._file.attrs) >= _SEGMENT:
                 self._close_segment()
 
@@ -158,19 +158,20 @@ class Writer:
                         part.copy(f"tiles/{number}", self._file["tiles"])
         file, layout = self._file, self.layout
         file.attrs.update(
-            {"format": FORMAT, "version": VERSION, "uuid": uuid.uuid4().hex}
+            fixed({"format": FORMAT, "version": VERSION, "uuid": uuid.uuid4().hex})
         )
         tiles = file["tiles"]
         tiles.attrs["shape"] = np.array(layout.shape, np.uint64)
         tiles.attrs["navigation_dimension"] = layout.navigation_dimension
         tiles.attrs["tile_shape"] = np.array(layout.tile_shape, np.uint64)
-        tiles.attrs["dtype"] = layout.dtype.str
+        tiles.attrs["dtype"] = np.bytes_(layout.dtype.str)
         write_array(file, "hyperspy", deflate(self._header))
         write_array(file, "total_counts", deflate(self._totals))
         if self._frames is not None:
             times = np.asarray(self._frames["event_time_zero"], float)
             file["event_time_zero"] = times
-            file["event_time_zero"].attrs["units"] = self._frames.get("units") or ""
+            units = {"units": self._frames.get("units") or "1"}
+            file["event_time_zero"].attrs.update(fixed(units))
         file.close()
         os.replace(self._temporary, self.path)
         self._file = None
@@ -234,7 +235,7 @@ class Writer:
 
     def _take_over(self, segment: Path) -> None:
         with contextlib.suppress(OSError, KeyError), h5py.File(segment) as part:
-            kind = np.dtype(part["tiles"].attrs["dtype"])
+            kind = np.dtype(part["tiles"].attrs["dtype"].decode())
             if kind.itemsize > self.layout.dtype.itemsize:
                 self.layout = self.layout._replace(dtype=kind)
             for name, total in part.attrs.items():
@@ -267,6 +268,25 @@ def header_image(signal: Mapping[str, Any]) -> np.ndarray:
         described = {**signal, "data": one}
         HyperspyWriter(file, described, group, compression="gzip", shuffle=True).write()
     return np.frombuffer(content.getvalue(), np.uint8)
+
+
+def fixed(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes with texts of fixed length, which have checksums in the file.
+
+    Parameters
+    ----------
+    attributes : dict
+        Attributes of a group.
+
+    Returns
+    -------
+    dict
+        Attributes to store.
+    """
+    return {
+        name: np.bytes_(value.encode("utf-8")) if isinstance(value, str) else value
+        for name, value in attributes.items()
+    }
 
 
 def write_array(group: h5py.Group, name: str, array: Stored) -> None:

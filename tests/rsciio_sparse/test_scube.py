@@ -225,7 +225,7 @@ def test_events_of_a_tile_are_those_that_the_format_describes(tmp_path):
     hs.signals.Signal1D(data).save(tmp_path / "a.scube")
     with h5py.File(tmp_path / "a.scube") as file:
         tile = file["tiles/0"]
-        assert tile.attrs["NX_class"] == "NXevent_data"
+        assert tile.attrs["NX_class"] == b"NXevent_data"
         np.testing.assert_array_equal(tile["event_index"], [1, 0, 3])
         np.testing.assert_array_equal(tile["pulse_height"], [5, 1, 0, 6])
         crc = zlib.crc32(bytes([5, 1, 0, 6]))
@@ -425,13 +425,14 @@ def cut_short(file):
 
 
 CASES = {
-    "is no .scube file": lambda f: f.attrs.__setitem__("format", "HyperSpy"),
+    "is no .scube file": lambda f: f.attrs.__setitem__("format", np.bytes_("HyperSpy")),
+    "no text of fixed length": lambda f: f.attrs.__setitem__("format", "scube"),
     "install a newer one": lambda f: f.attrs.__setitem__("version", 2),
     "totals of": lambda f: f["tiles"].attrs.__setitem__("tile_shape", [2, 3]),
     "axes of the sizes": lambda f: f["tiles"].attrs.__setitem__("shape", [9, 7, 61]),
     "shape": lambda f: f["tiles"].attrs.__setitem__("shape", [9, 0, 60]),
     "navigation": lambda f: f["tiles"].attrs.__setitem__("navigation_dimension", 9),
-    "damaged": lambda f: f["tiles"].attrs.__setitem__("dtype", "rubbish"),
+    "damaged": lambda f: f["tiles"].attrs.__setitem__("dtype", np.bytes_("rubbish")),
     "tile 0": lambda f: f["tiles"].pop("0"),
     "outside the tile": replace("tiles/0/pulse_height", np.full(400, 200, np.uint8)),
     "of 12 pixels": replace("tiles/0/event_index", np.ones(11, np.uint8)),

@@ -412,3 +412,26 @@ def test_velox_file_without_streams(tmp_path):
     assert not velox.is_velox(path) and not velox.is_velox(tmp_path / "nothing")
     with pytest.raises(MalformedFile, match="no stream of events"):
         velox.sources(path)
+
+
+def test_heaps_of_texts_that_have_no_end_are_refused(tmp_path):
+    from rsciio_sparse._hdf5 import check_heaps
+
+    path = tmp_path / "texts.h5oina"
+    with h5py.File(path, "w") as file:
+        for number in range(300):
+            file[f"text {number}"] = "x" * number
+    check_heaps(path)
+    raw = path.read_bytes()
+    heap = raw.index(b"GCOL")
+    for place, value in [(16 + 8, 2**63), (16 + 8, 5), (8, 2**40)]:
+        changed = bytearray(raw)
+        changed[heap + place : heap + place + 8] = value.to_bytes(8, "little")
+        if value == 5:  # Free space that is smaller than its own header.
+            changed[heap + 16 : heap + 18] = bytes(2)
+        path.write_bytes(changed)
+        with pytest.raises(MalformedFile, match=f"at byte {heap}"):
+            check_heaps(path)
+    path.write_bytes(raw[: heap + 12])
+    with pytest.raises(MalformedFile):
+        check_heaps(path)
