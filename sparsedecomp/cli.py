@@ -293,6 +293,18 @@ def _fuse(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _denoise(arguments: argparse.Namespace) -> int:
+    from sparsedecomp.batch.restoration import denoise_file
+
+    options = {k: v for k, v in vars(arguments).items() if k not in ("run", "debug")}
+    try:
+        report = denoise_file(**options)
+    except FileExistsError as error:
+        raise UsageError(error) from error
+    print(f"{report}\n{arguments.output}")
+    return OK
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sparsedecomp",
@@ -309,6 +321,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (
         _add_demo, _add_datasets, _add_cache, _add_convert, _add_decompose, _add_fuse,
+        _add_denoise,
     ):  # fmt: skip
         add(commands, common)
     return parser
@@ -389,4 +402,20 @@ def _add_fuse(commands: Any, common: argparse.ArgumentParser) -> None:
     add("--same-field", action="store_true", help="axes are not calibrated")
     add("--lazy", action="store_true", help="read the cube block by block")
     add("--figure", metavar="IMAGE", help="draw the result in IMAGE")
+    add("--force", action="store_true", help="replace a result that exists")
+
+
+def _add_denoise(commands: Any, common: argparse.ArgumentParser) -> None:
+    text = "remove the noise of a spectrum image, a stack, an image or a spectrum"
+    command = commands.add_parser(
+        "denoise", parents=[common], help=text, description=text
+    )
+    command.set_defaults(run=_denoise)
+    add = command.add_argument
+    add("file", metavar="FILE", help="any signal that HyperSpy reads")
+    add("--output", required=True, metavar="OUT", help="OUT.hspy")
+    add("--method", default="auto", metavar="NAME", help="default: auto")
+    add("--components", type=int, metavar="K", help="default: found from the data")
+    add("--lazy", action="store_true", help="read the signal block by block")
+    add("--figure", metavar="IMAGE", help="draw the signal before and after in IMAGE")
     add("--force", action="store_true", help="replace a result that exists")
