@@ -137,7 +137,7 @@ def test_maps_of_the_default_algorithm_are_drawn_before_the_end(signal, opened):
 def slow(tool, seconds=0.02):
     """Make every iteration of a fit take time, so that there is some to stop it in."""
     tool.observe(lambda event: time.sleep(seconds), "frame")
-    tool.settings.parameters = {"max_iter": "100000", "tol": "0"}
+    tool.settings.parameters = {"max_iter": "100000", "tol": "0", "n_init": "1000"}
 
 
 def test_stop_answers_at_once_and_keeps_the_best_result(signal, opened):
@@ -145,6 +145,7 @@ def test_stop_answers_at_once_and_keeps_the_best_result(signal, opened):
     slow(clicks.tool)
     clicks.click("run", wait=False)
     while not clicks.tool.frame:
+        assert clicks.tool.busy, clicks["status"].value
         time.sleep(0.01)
     began = time.perf_counter()
     clicks.click("stop", wait=False)

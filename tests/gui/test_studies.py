@@ -42,7 +42,7 @@ def check_memory(signal, warm_up, runs, allowed):
 
 def test_memory_does_not_grow_from_run_to_run(signal):
     # A result has 8 kB of maps and spectra.
-    check_memory(signal, 3, 5, 30_000)
+    check_memory(signal, 2, 3, 20_000)
 
 
 @pytest.mark.study
