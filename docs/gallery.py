@@ -55,6 +55,18 @@ def components_of_a_line():
     return plotting.plot_components(s)
 
 
+def fusion():
+    """A fused map beside the coarse one, and its uncertainty."""
+    y, x = np.mgrid[:48, :48] / 4
+    image = 2 + np.sin(x * y / 4) + np.cos(2 * y)
+    coarse = image.reshape(12, 4, 12, 4).mean(axis=(1, 3))[..., None] * np.ones(20)
+    coarse += 0.02 * np.random.default_rng(0).normal(size=coarse.shape)
+    s, guide = hs.signals.Signal1D(coarse), hs.signals.Signal2D(image)
+    for axis in guide.axes_manager.signal_axes:
+        axis.scale, axis.offset, axis.units = 0.25, -0.375, "nm"
+    return s.fuse(guide).fusion.plot()
+
+
 def relevance():
     """Relevance of the components."""
     return plotting.plot_relevance([320.0, 41.0, 2.5])
@@ -187,6 +199,7 @@ FIGURES = {
         components, components_and_truth, components_signed, components_of_a_line,
         relevance, objective, rank, dose, report, data_check, segmentation, tensor,
         cone, bands, exafs_fit, exafs_lasso, exafs_posterior, plan, resolution, tuning,
+        fusion,
     )
 }  # fmt: skip
 

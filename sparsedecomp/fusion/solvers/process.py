@@ -79,8 +79,10 @@ def guided_process(problem: Problem) -> Solution:
         changed = with_guide_as_data(again, other, response).maps
         changes.append(changed - fits[-1].maps)
     maps = np.mean([fit.maps for fit in fits], axis=0)
-    # The fits make much the same errors: their mean is as uncertain as they are.
+    # The fits share most of their errors: their mean is as uncertain as they are, and
+    # more so where they differ.
     variance = np.mean([fit.variance for fit in fits], axis=0)
+    variance = variance + np.var([fit.maps for fit in fits], axis=0)
     wrong = np.mean(changes, axis=0).reshape(-1, maps.shape[-1]).var(axis=0)
     held_out = float(np.mean([fit.held_out for fit in fits]))
     evidence = max(fit.evidence for fit in fits)
