@@ -41,6 +41,7 @@ from sparsedecomp.decomposition.tensor.cpd_likelihood import (
     PoissonCPD,
     starts_for_counts,
 )
+from sparsedecomp.decomposition.tensor.doubts import warn_of_doubts
 from sparsedecomp.decomposition.tensor.exact_pass import exact_spectra
 from sparsedecomp.decomposition.tensor.gaps import FilledBlocks, find_gaps
 from sparsedecomp.decomposition.tensor.initialisation import descend_from_starts
@@ -254,6 +255,7 @@ class CPD(TensorFactorisation):
         self._keep(data, method, best.state, ends)
         self._keep_fit(data, residual, phases)
         self._warn(stopped=best.stopped)
+        warn_of_doubts(data, best.state, self.factors_, self.weights_)
         W = self.weights_ * folding.products(self.factors_[:-1], blocks.rows)
         return self._rescaled(W.astype(blocks.dtype), scale)
 

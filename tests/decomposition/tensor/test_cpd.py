@@ -1,9 +1,12 @@
 """Canonical polyadic decomposition: recovery, blocks, counts, gaps, bad input."""
 
+import warnings
+
 import dask.array as da
 import numpy as np
 import pytest
 import scipy.sparse
+from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sparsedecomp.blocks import as_blocks
@@ -293,3 +296,27 @@ def test_bad_input(tensor):
         CPD(2).fit(as_blocks(X, navigation_mask=mask))
     with pytest.warns(UserWarning, match="too small for 8 components to be unique"):
         CPD(8, random_state=0).fit(X)
+
+
+def test_missing_entries_that_are_not_determined_are_told(rng):
+    factors = [rng.normal(size=(n, 3)) for n in (20, 18, 16)]
+    X = np.einsum("ir,jr,er->ije", *factors)
+    X += 0.01 * rng.normal(size=X.shape)
+    order = rng.random(X.shape)
+    half = CPD(3, nonnegative=False, gaps=True, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        half.fit(np.where(order < 0.5, np.nan, X))
+    with pytest.warns(UserWarning, match="missing entries are not determined"):
+        clone(half).fit(np.where(order < 0.93, np.nan, X))
+
+
+def test_components_that_cancel_are_told(rng):
+    # A tensor of rank three that tensors of rank two approach without end.
+    one, other = ([rng.normal(size=n) for n in (12, 11, 10)] for _ in range(2))
+    X = sum(
+        np.einsum("i,j,e->ije", *(other[m] if m == n else one[m] for m in range(3)))
+        for n in range(3)
+    )
+    with pytest.warns(UserWarning, match="Components 0 and 1 nearly cancel"):
+        CPD(2, nonnegative=False, random_state=0).fit(X)
