@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from sparsedecomp.blocks import BlockMatrix
+from sparsedecomp.blocks.compression import gram_of
 from sparsedecomp.blocks.summary import poisson_column_scale
 from sparsedecomp.kernels.thinning import thin_counts
 from sparsedecomp.noise import NoiseModel, count_components, find_noise
@@ -141,8 +142,11 @@ def find_subspace(
     found, (squares,) = blocks.run(_binned, (rows, blocks.rows), binning)
     variances, *binned_maps = found
     k = min(least + (0 if n_factors else _SPARE), len(starts), n, m)
-    smooth_scores = [_smooth_scores(E.reshape(*shape, -1), k) for E in binned_maps]
-    del binned_maps, found
+    del found
+    smooth_scores = []
+    while binned_maps:
+        # Each is as large as memory allows, and not needed any more.
+        smooth_scores.append(_smooth_scores(binned_maps.pop(0).reshape(*shape, -1), k))
     _, bases_of = blocks.run(_products, (rows, blocks.rows, *smooth_scores), whitening)
     bases = [np.linalg.svd(P, full_matrices=False)[0] for P in bases_of]
     projected, _ = blocks.run(_project, (rows, blocks.rows), (*whitening, bases))
@@ -310,5 +314,5 @@ def _smooth_scores(E: NDArray, k: int) -> NDArray:
     """Leading principal components of blurred maps of bins."""
     sigma = [_BLUR if size > 1 else 0 for size in E.shape[:2]] + [0]
     smooth = gaussian_filter(E, sigma, mode="reflect").reshape(-1, E.shape[2])
-    vectors = np.linalg.eigh(smooth.T.astype(float) @ smooth)[1][:, ::-1][:, :k]
+    vectors = np.linalg.eigh(gram_of(smooth))[1][:, ::-1][:, :k]
     return smooth @ vectors.astype(np.float32)
