@@ -118,9 +118,12 @@ def sources(
         with open(path, "rb") as whole:
             head.write_bytes(whole.read(start))
             words = np.fromfile(whole, "<u2")
-        (signal,) = file_reader(
-            str(head), sum_frames=not frames, rebin_energy=rebin_energy
-        )
+        try:
+            (signal,) = file_reader(
+                str(head), sum_frames=not frames, rebin_energy=rebin_energy
+            )
+        except Exception as error:
+            raise _damaged(path, error) from error
     n_channels = _RANGE // rebin_energy
     shape: tuple[int, ...] = (height, width, n_channels)
     stream = JeolStream(words, (height, width, n_channels), rebin_energy, sweeps + 1)
@@ -185,6 +188,9 @@ def _header(path: str | os.PathLike[str]) -> tuple[int, int, int, int]:
     except MalformedFile:
         raise
     except Exception as error:
-        raise MalformedFile(
-            str(path), None, f"its header is damaged ({type(error).__name__}: {error})."
-        ) from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: str | os.PathLike[str], error: Exception) -> MalformedFile:
+    reason = f"its header is damaged ({type(error).__name__}: {error})."
+    return MalformedFile(str(path), None, reason)

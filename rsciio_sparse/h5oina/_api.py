@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 2**26
 # Largest ratio of the size of data to their bytes in the file; deflate reaches 1032.
 _MAX_RATIO = 1100
+# Errors that h5py raises for damaged files.
+_DAMAGE = (
+    OSError, KeyError, ValueError, TypeError, RuntimeError, IndexError, AttributeError,
+    OverflowError, MemoryError,
+)  # fmt: skip
+# Bytes of an entry of a header.
+_LARGEST_ENTRY = 2**20
 _DEGREES = 180 / math.pi
 # Electron tubes of scanning microscopes have at most so many kilovolts.
 _SEM = 30.0
@@ -74,14 +81,7 @@ def file_reader(
                         found += _images(path, group)
     except MalformedFile:
         raise
-    except (
-        OSError,
-        KeyError,
-        ValueError,
-        TypeError,
-        RuntimeError,
-        IndexError,
-    ) as error:
+    except _DAMAGE as error:
         if isinstance(error, FileNotFoundError):
             raise
         raise MalformedFile(path, None, f"the file is damaged: {error}.") from error
@@ -96,7 +96,10 @@ def file_reader(
 
 def _slices(file: h5py.File) -> list[str]:
     """Names of the acquisitions."""
-    index = np.ravel(file["Index"][()]) if "Index" in file else [b"1"]
+    index: Any = [b"1"]
+    if "Index" in file:
+        _check_small(file["Index"])
+        index = np.ravel(file["Index"][()])
     return [name for name in map(_text, index) if name in file]
 
 
@@ -152,6 +155,12 @@ def _images(path: str, group: h5py.Group) -> Iterator[dict[str, Any]]:
             }
 
 
+def _check_small(data: h5py.Dataset) -> None:
+    """Refuse an entry of a header that is none."""
+    if data.nbytes > _LARGEST_ENTRY:
+        raise ValueError(f"{data.name} has {data.nbytes} bytes")
+
+
 def _check_size(data: h5py.Dataset) -> None:
     if data.nbytes > _MAX_RATIO * max(data.id.get_storage_size(), 64):
         raise ValueError(
@@ -188,8 +197,13 @@ def _lazy(path: str, data: h5py.Dataset, shape: tuple[int, ...]) -> da.Array:
 def _part(
     path: str, name: str, first: int, last: int, shape: tuple[int, ...]
 ) -> np.ndarray:
-    with h5py.File(path, "r") as file:
-        return file[name][first:last].reshape(shape)
+    try:
+        with h5py.File(path, "r") as file:
+            return file[name][first:last].reshape(shape)
+    except FileNotFoundError:
+        raise
+    except _DAMAGE as error:
+        raise MalformedFile(path, None, f"{name} is damaged: {error}.") from error
 
 
 def _axis(
@@ -208,7 +222,7 @@ def _header(group: h5py.Group) -> dict[str, Any]:
         if isinstance(item, h5py.Group):
             found[name] = _header(item)
             continue
-        _check_size(item)
+        _check_small(item)
         value = np.ravel(item[()])
         values = [_text(v) if isinstance(v, bytes | str) else v.item() for v in value]
         found[name] = values[0] if len(values) == 1 else values
@@ -229,6 +243,8 @@ def _metadata(path: str, header: dict[str, Any], data: h5py.Group) -> dict[str, 
         detector["detector_type"] = header["Processor Type"]
     for key, name in (("live_time", "Live Time"), ("real_time", "Real Time")):
         if name in data:
+            if data[name].size != data["Spectrum"].shape[0]:
+                raise ValueError(f"{data[name].name} has the size {data[name].size}")
             _check_size(data[name])
             detector[key] = float(np.nansum(data[name][()], dtype=float))
     instrument[mode]["Detector"] = {"EDS": detector}
