@@ -42,6 +42,9 @@ def plot_fusion(
     level = fused.subspace.mean.sum()
     coarse = fused.subspace.maps @ weights + level
     fine = fused.maps @ weights + level
+    if coarse.min() >= 0:
+        # Errors below zero would give the sharp map a colour map with two signs.
+        fine = np.maximum(fine, 0)
     limits = {"vmin": min(0, coarse.min()), "vmax": np.quantile(fine, 0.999)}
     draw_map(axes[0], coarse, _coarse_axes(report), **limits)
     axes[0].set_title("coarse, all channels", loc="left")
