@@ -175,6 +175,8 @@ def fit_file(path, iterations, until=None):
     model = PoissonNMF(
         COMPONENTS, concentration=None, max_iter=iterations, tol=1e-9, random_state=0,
         callback=watch,
+        # The peer has all counts in memory, and a sample would have a lower loss.
+        memory=1.5e8 if until is None else 1e10,
     )  # fmt: skip
     meter, clock = Meter(), Clock()
     W = model.fit_transform(blocks)
