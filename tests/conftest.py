@@ -22,7 +22,8 @@ settings.load_profile("sparsedecomp")
 
 # Files that take long though they hold few tests. Processes take whole files in the
 # order of collection: such a file at the end would leave one of them to work alone.
-_LONG = ("test_notebooks.py", "test_parity.py", "test_browser.py", "test_cli.py")
+# The notebooks, whose time is limited, come after others that compile kernels.
+_LONG = ("test_parity.py", "test_cli.py", "test_notebooks.py")
 
 
 def pytest_collection_modifyitems(items):

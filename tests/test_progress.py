@@ -33,7 +33,8 @@ def test_compilation_is_logged_once_and_is_a_phase_of_the_bar(show, caplog, caps
     assert "phase=compiling" not in capsys.readouterr().err
 
 
-# Methods that read no more than a map or the components, and those that open a tool.
+# Methods that read no more than a map or the components, those that open a tool, and
+# one that only prepares a lazy signal or draws random numbers once.
 QUICK = {
     "decomposition_tool",
     "fusion",
@@ -41,9 +42,11 @@ QUICK = {
     "merge_components",
     "name_components",
     "reorder_components",
+    "restoration",
     "spectrum_at",
     "estimate_resolution",
     "super_resolution",
+    "thin",
 }
 TARGETS = {
     **METHODS["hyperspy.signal.BaseSignal"],

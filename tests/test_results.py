@@ -113,14 +113,22 @@ def edge():
     return edge_width(1 / (1 + np.exp(-0.7 * (np.arange(30) - 14.6))), step=0.2)
 
 
+def restoration(lazy=False):
+    s = counts()
+    return (s.as_lazy() if lazy else s).denoise("pca").restoration
+
+
 MAKE = {
+    "Certificate": lambda: restoration().certificate(),
     "ConfidenceBands": bands,
     "DataCheck": lambda: counts().check_data(),
+    "DosePlan": lambda: counts().dose_plan(),
     "Fusion": fusion,
     "Plan": lambda: sparsedecomp.plan_shifts(500, [(0, 0), (0, 200), (200, 0)]),
     "RankEstimate": lambda: counts().estimate_rank(["noise_edge", "minka"]),
     "RankReport": lambda: series().tensor_rank(2, random_state=0),
     "Resolution": edge,
+    "Restoration": restoration,
     "Segmentation": phases,
     "SparseEXAFSResult": exafs,
     "SuperResolution": super_resolution,

@@ -40,11 +40,6 @@ def check_memory(signal, warm_up, runs, allowed):
     assert after - before < allowed, f"{(after - before) / runs:.0f} bytes a run"
 
 
-def test_memory_does_not_grow_from_run_to_run(signal):
-    # A result has 8 kB of maps and spectra.
-    check_memory(signal, 2, 3, 20_000)
-
-
 @pytest.mark.study
 def test_memory_does_not_grow_over_fifty_runs(signal):
     check_memory(signal, 10, 50, 60_000)
