@@ -4,11 +4,12 @@ import math
 
 import numpy as np
 import pytest
+import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sparsedecomp.kernels.statistics import row_statistics
+from sparsedecomp.kernels.statistics import row_statistics, sparse_row_statistics
 
 from ..naive import kernels as naive
 
@@ -126,3 +127,36 @@ def naive_or_bad(X):
     broken = ~np.isfinite(X)
     expected["bad"] = np.where(broken.any(axis=1), broken.argmax(axis=1), -1)
     return expected
+
+
+def test_sparse_rows_have_the_statistics_of_dense_ones(run, rng):
+    X = np.where(rng.random((9, 6)) < 0.4, rng.integers(-2, 5, (9, 6)), 0.0)
+    X[0], X[1], X[2, 3], X[3, 1], X[3, 4] = 0, 2.5, np.nan, np.inf, np.nan
+    dense, sparse = look(X), scipy.sparse.csr_array(X)
+    n, m = X.shape
+    found = {
+        "sums": np.zeros(n),
+        "squares": np.zeros(n),
+        "bad": np.full(n, -1),
+        "smallest": np.full(n, np.inf),
+        "fractions": np.zeros(n, bool),
+    }
+    lowest, lowest_at = np.empty(n), np.empty(n, np.int64)
+    columns = np.zeros((3, m))
+    run(
+        sparse_row_statistics,
+        sparse.indptr,
+        sparse.indices,
+        sparse.data,
+        *found.values(),
+        lowest,
+        lowest_at,
+        columns,
+    )
+    for name in found:
+        np.testing.assert_array_equal(found[name], dense[name], err_msg=name)
+    np.testing.assert_allclose(columns[:2], dense["columns"][:2])
+    finite = np.isfinite(X).all(axis=1)
+    np.testing.assert_array_equal(lowest[finite], X[finite].min(axis=1))
+    np.testing.assert_array_equal(lowest_at[finite], X[finite].argmin(axis=1))
+    assert np.isnan(lowest[2]) and lowest_at[2] == 3
