@@ -131,7 +131,7 @@ def naive_or_bad(X):
 
 def test_sparse_rows_have_the_statistics_of_dense_ones(run, rng):
     X = np.where(rng.random((9, 6)) < 0.4, rng.integers(-2, 5, (9, 6)), 0.0)
-    X[0], X[1], X[2, 3], X[3, 1], X[3, 4] = 0, 2.5, np.nan, np.inf, np.nan
+    X[0], X[1], X[2, [3, 5]], X[3, 1], X[3, 4] = 0, 2.5, np.nan, np.inf, np.nan
     dense, sparse = look(X), scipy.sparse.csr_array(X)
     n, m = X.shape
     found = {
