@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..results import Result, Table
+from .kept_report import keep_report, report_kept_at
 from .types import BaseSignal
 
 if TYPE_CHECKING:
@@ -219,36 +220,11 @@ def fine_signal(frame: BaseSignal, report: SuperResolution, lazy: bool) -> BaseS
     """
     data = _product(report.fine.maps, report.factors.spectra)
     signal = _signal(frame, report, data if lazy else data.compute(), lazy)
-    signal.metadata.set_item(_PLACE, report.as_dict())
-    record = np.frombuffer(report.to_bytes(), np.uint8)
-    signal.original_metadata.set_item(_PLACE, record)
-    signal.super_resolution = report
+    keep_report(signal, _PLACE, report)
     return signal
 
 
-def kept_report(self: BaseSignal) -> SuperResolution:
-    """Report of how a super-resolved signal was made, from its metadata.
-
-    Returns
-    -------
-    SuperResolution
-        The report.
-
-    Raises
-    ------
-    AttributeError
-        If the signal is not super-resolved.
-    """
-    record = self.original_metadata.get_item(_PLACE)
-    if record is None:
-        raise AttributeError(
-            f"{self} has no attribute 'super_resolution': it is no result of "
-            "`sparsedecomp.super_resolve`."
-        )
-    return SuperResolution.from_bytes(np.asarray(record).tobytes())
-
-
-super_resolution = cached_property(kept_report)
+super_resolution = report_kept_at(_PLACE, SuperResolution, "sparsedecomp.super_resolve")
 
 
 def _product(maps: NDArray, spectra: NDArray) -> da.Array:

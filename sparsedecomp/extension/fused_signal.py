@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..results import AxisScale, Result, Table, drawn_by
+from .kept_report import keep_report, report_kept_at
 from .types import BaseSignal
 
 if TYPE_CHECKING:
@@ -154,35 +154,11 @@ def fused_signal(cube: BaseSignal, report: Fusion, lazy: bool) -> BaseSignal:
     fused = report.fused
     data = _product(fused.maps, fused.subspace.spectra, fused.subspace.mean)
     signal = _signal(report, data if lazy else data.compute(), lazy, cube)
-    signal.metadata.set_item(_PLACE, report.as_dict())
-    record = np.frombuffer(report.to_bytes(), np.uint8)
-    signal.original_metadata.set_item(_PLACE, record)
-    signal.fusion = report
+    keep_report(signal, _PLACE, report)
     return signal
 
 
-def kept_report(self: BaseSignal) -> Fusion:
-    """Report of how a fused signal was made, from its metadata.
-
-    Returns
-    -------
-    Fusion
-        The report.
-
-    Raises
-    ------
-    AttributeError
-        If the signal is not fused.
-    """
-    record = self.original_metadata.get_item(_PLACE)
-    if record is None:
-        raise AttributeError(
-            f"{self} has no attribute 'fusion': it is no result of `s.fuse(guide)`."
-        )
-    return Fusion.from_bytes(np.asarray(record).tobytes())
-
-
-fusion = cached_property(kept_report)
+fusion = report_kept_at(_PLACE, Fusion, "s.fuse(guide)")
 
 
 def _product(maps: NDArray, spectra: NDArray, constant: NDArray) -> da.Array:

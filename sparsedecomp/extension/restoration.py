@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ..progress import with_progress_bar
+from .kept_report import keep_report, report_kept_at
 from .map_layout import Layout, like
 from .restoration_results import Restoration
 from .types import BaseSignal
@@ -153,32 +153,8 @@ def _restored_signal(source: BaseSignal, report: Restoration, lazy: bool) -> Bas
     signal = like(source, data if lazy else data.compute())
     title = source.metadata.get_item("General.title", "")
     signal.metadata.set_item("General.title", f"{title}, restored".lstrip(", "))
-    signal.metadata.set_item(_PLACE, report.as_dict())
-    record = np.frombuffer(report.to_bytes(), np.uint8)
-    signal.original_metadata.set_item(_PLACE, record)
-    signal.restoration = report
+    keep_report(signal, _PLACE, report)
     return signal
 
 
-def kept_report(self: BaseSignal) -> Restoration:
-    """Report of how a signal was restored, from its metadata.
-
-    Returns
-    -------
-    Restoration
-        The report.
-
-    Raises
-    ------
-    AttributeError
-        If the signal is not restored.
-    """
-    record = self.original_metadata.get_item(_PLACE)
-    if record is None:
-        raise AttributeError(
-            f"{self} has no attribute 'restoration': it is no result of `s.denoise`."
-        )
-    return Restoration.from_bytes(np.asarray(record).tobytes())
-
-
-restoration = cached_property(kept_report)
+restoration = report_kept_at(_PLACE, Restoration, "s.denoise")
