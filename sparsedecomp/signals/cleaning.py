@@ -29,7 +29,7 @@ class Cleaning(Signal1D):
 
     def deglitch(
         self,
-        energies: Sequence[float] | Sequence[tuple[float, float]] | None = None,
+        energies: Sequence[float | tuple[float, float]] | None = None,
         threshold: float = 8.0,
         per_pixel: bool = False,
         protect: tuple[float, float] | None = None,
@@ -38,7 +38,7 @@ class Cleaning(Signal1D):
 
         Parameters
         ----------
-        energies : list of floats or of pairs, optional
+        energies : list of floats and of pairs, optional
             Energies, or ranges of energies, in eV to be replaced in all pixels. By
             default glitches are searched automatically.
         threshold : float, default 8
@@ -64,8 +64,8 @@ class Cleaning(Signal1D):
 
         Notes
         -----
-        A glitch is a deviation of few points. Broad artefacts, and glitches within
-        `protect`, are not found and must be given as `energies`.
+        A glitch is a deviation of up to nine points. Broader artefacts, and glitches
+        within `protect`, are not found and must be given as `energies`.
 
         Examples
         --------
@@ -278,11 +278,11 @@ class Cleaning(Signal1D):
 
 
 def _points_at(
-    energy: np.ndarray, energies: Sequence[float] | Sequence[tuple[float, float]]
+    energy: np.ndarray, energies: Sequence[float | tuple[float, float]]
 ) -> np.ndarray:
     """Mask of the points at these energies or within these ranges."""
     bad = np.zeros(len(energy), dtype=bool)
-    for item in np.atleast_1d(np.asarray(energies, dtype=float)):
+    for item in np.atleast_1d(energies) if np.isscalar(energies) else energies:
         low, high = np.min(item), np.max(item)
         if high < energy[0] or low > energy[-1]:
             raise ValueError(

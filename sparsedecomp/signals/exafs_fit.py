@@ -11,6 +11,7 @@ from sparsedecomp.blocks import as_blocks
 from sparsedecomp.progress import with_progress_bar
 from sparsedecomp.signals.exafs_result import SparseEXAFSResult
 from sparsedecomp.signals.pixelwise import Array
+from sparsedecomp.signals.scan_flags import check_basis, warn_of
 from sparsedecomp.xas.grids import accept_old_names
 from sparsedecomp.xas.shells.pixel_moments import PixelMoments
 
@@ -114,7 +115,14 @@ def exafs_sparse_fit(
     ------
     ValueError
         If the range of k leaves the data or the basis, a choice is unknown, the labels
-        do not fit the image, or every pixel holds NaN.
+        do not fit the image, every pixel holds NaN, or the metadata name another
+        absorber or edge than the basis.
+
+    Warns
+    -----
+    UserWarning
+        Where the scan or the fit is not to be trusted; also in ``messages`` of the
+        result.
 
     Notes
     -----
@@ -150,6 +158,7 @@ def exafs_sparse_fit(
             f"support={support!r} with clusters={clusters!r}: give a number or a map "
             'of labels with support="cluster", and only with it.'
         )
+    messages = [*signal.metadata.get_item("XAS.flags", []), *check_basis(signal, basis)]
     k = np.asarray(signal.axes_manager.signal_axes[0].axis, dtype=float)
     data = signal._data_aligned_with_axes
     if signal._lazy:
@@ -187,7 +196,13 @@ def exafs_sparse_fit(
         ).fit_moments(moments, k, scans=scans)
         for moments in _moments(data, labels)
     ]
-    return SparseEXAFSResult(signal, fits, labels)
+    messages += [
+        f"Part {part}: {note}" if len(fits) > 1 else note
+        for part, fit in enumerate(fits)
+        for note in fit.notes_
+    ]
+    warn_of(messages)
+    return SparseEXAFSResult(signal, fits, labels, messages)
 
 
 def _moments(data: Array, labels: np.ndarray) -> list[PixelMoments]:

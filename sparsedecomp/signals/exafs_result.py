@@ -42,6 +42,8 @@ class SparseEXAFSResult(Result):
         Fit of each part of the image.
     labels : array of navigation shape
         Index of the part of each pixel, -1 for pixels of none.
+    messages : list of str, optional
+        What is to be known about the scan and the basis.
 
     Attributes
     ----------
@@ -51,14 +53,21 @@ class SparseEXAFSResult(Result):
         Index of the part of each pixel.
     elements : tuple of str
         Labels of the channels of the basis.
+    messages : list of str
+        What is wrong with the scan, the basis or the fit; empty if nothing is.
     """
 
     plot = drawn_by("plot_exafs_fit")
 
     def __init__(
-        self, signal: EXAFSSpectrum, fits: list[SparseEXAFS], labels: np.ndarray
+        self,
+        signal: EXAFSSpectrum,
+        fits: list[SparseEXAFS],
+        labels: np.ndarray,
+        messages: list[str] | None = None,
     ) -> None:
         self.fits, self.labels = fits, labels
+        self.messages = list(messages or [])
         self.elements: tuple[str, ...] = fits[0].basis.labels
         self._signal = signal
         counts = [len(fit.shells_.r) for fit in fits]
@@ -106,10 +115,13 @@ class SparseEXAFSResult(Result):
         Returns
         -------
         BaseSignal or float
-            Mean over the shells with the weights 1 / R^2.
+            Mean over the shells with the weights 1 / R^2; NaN where there are none.
         """
         shells = [fit.shells_ for fit in self.fits]
-        means = [np.average(getattr(s, name), weights=s.r**-2.0) for s in shells]
+        means = [
+            np.average(getattr(s, name), weights=s.r**-2.0) if len(s.r) else np.nan
+            for s in shells
+        ]
         values = np.array(means)[self.labels]
         return self._map(np.where(self.labels >= 0, values, np.nan))
 
@@ -180,7 +192,7 @@ class SparseEXAFSResult(Result):
             for label, r, leaks in zip(s.labels, s.r, s.is_leakage, strict=True):
                 onto_grid[column, names.index(label), round(r / step)] = not leaks
                 column += 1
-        data = _tensordot(self.n, onto_grid.reshape(self.n_shells, -1))
+        data = _tensordot(self.n, onto_grid.reshape(self.n_shells, len(names) * size))
         data = data.reshape(*data.shape[:-1], len(names), size)
         return self._rdf_signal(data, step, size)
 
@@ -213,9 +225,10 @@ class SparseEXAFSResult(Result):
             f"{row['N']:.1f} {row['element']} at {row['R']:.2f}"
             for row in self.shells()
         )
-        return f"{shells or 'no shells'} angstrom"
+        return f"{shells} angstrom" if shells else "no shells were found"
 
-    def _details(self) -> Iterator[Table]:
+    def _details(self) -> Iterator[str | Table]:
+        yield from self.messages
         yield [
             ["part", "element", "R (angstrom)", "N", "sigma2", "E0 (eV)", "found in"],
             *(

@@ -11,6 +11,7 @@ from sparsedecomp import xas
 from sparsedecomp.signals import pixelwise
 from sparsedecomp.signals.e0_groups import QUANTUM, E0Groups
 from sparsedecomp.signals.exafs import EXAFSSpectrum
+from sparsedecomp.signals.scan_flags import scan_flags, warn_of
 
 if TYPE_CHECKING:
     from sparsedecomp.signals.xas import XASSpectrum
@@ -78,10 +79,11 @@ class Reduction(Signal1D):
         >>> round(float(s.normalize().isig[9600.0].data[0]), 1)
         1.0
         """
-        thresholds, done = self._thresholds(e0)
+        thresholds, done, mean = self._thresholds(e0)
         ranges = _ranges(pre1, pre2, norm1, norm2, nnorm, npre)
         reduce = E0Groups(self._energy(), ranges)
         done.update(_ranges_of(reduce.normaliser(typical(thresholds))))
+        done.update(self._checked(reduce, thresholds, mean))
         data = pixelwise.spectra_of(
             self,
             lambda mu, at: reduce.normalise(mu, at, flatten),
@@ -147,10 +149,10 @@ class Reduction(Signal1D):
         >>> round(s.edge_step(), 1)
         3.1
         """
-        thresholds, _ = self._thresholds(e0)
+        thresholds, _, mean = self._thresholds(e0)
         ranges = _ranges(pre1, pre2, norm1, norm2, nnorm, npre)
         reduce = E0Groups(self._energy(), ranges)
-        reduce.normaliser(typical(thresholds))
+        self._checked(reduce, thresholds, mean)
         return pixelwise.numbers_of(self, reduce.edge_step, thresholds)
 
     def autobk(
@@ -246,7 +248,7 @@ class Reduction(Signal1D):
         <EXAFSSpectrum, title: , dimensions: (|241)>
         """
         energy = self._energy()
-        thresholds, done = self._thresholds(e0)
+        thresholds, done, mean = self._thresholds(e0)
         uneven = np.ptp(thresholds) != 0 and np.isfinite(thresholds).any()
         latest = np.nanmax(thresholds) + (QUANTUM if uneven else 0)
         reached = xas.common_kmax(energy, latest)
@@ -267,6 +269,7 @@ class Reduction(Signal1D):
             edge_step = 1.0
         if edge_step is None:
             done.update(_ranges_of(reduce.normaliser(typical(thresholds))))
+            done.update(self._checked(reduce, thresholds, mean))
         data = pixelwise.spectra_of(
             self, lambda mu, at: reduce.chi(mu, at, edge_step), len(k), thresholds
         )
@@ -292,6 +295,18 @@ class Reduction(Signal1D):
         smooth = pixelwise.spectra_of(self, reduce.bkg, len(energy), thresholds)
         axis = self.axes_manager._get_signal_axes_dicts()[0]
         return chi, pixelwise.signal_on(self, smooth, axis, "XAS", "Background", done)
+
+    def _checked(
+        self, reduce: E0Groups, thresholds: np.ndarray, mean: np.ndarray | None
+    ) -> dict[str, list[str] | None]:
+        """Warn of what is wrong with the mean spectrum; an entry for the metadata."""
+        if mean is None and self._lazy:
+            # The threshold was given: nothing has been read, and nothing is for this.
+            return {}
+        e0 = typical(thresholds)
+        messages = scan_flags(self, reduce.energy, e0, reduce.normaliser(e0), mean)
+        warn_of(messages)
+        return {"flags": messages or None}
 
 
 def typical(e0: np.ndarray) -> float:

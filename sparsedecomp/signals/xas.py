@@ -13,9 +13,9 @@ from sparsedecomp import xas
 from sparsedecomp.signals import pixelwise
 from sparsedecomp.signals.cleaning import Cleaning
 from sparsedecomp.signals.pixelwise import Array
-from sparsedecomp.signals.reduction import E0, Reduction
+from sparsedecomp.signals.reduction import E0, Reduction, typical
+from sparsedecomp.signals.scan_flags import ELEMENT, element_and_edge, scan_flags
 
-ELEMENT = "Acquisition_instrument.XAS.Element"
 ABOUT_THE_EDGE = (-60.0, 60.0)
 """Range in eV relative to the tabulated energy in which the edge is searched. It covers
 chemical shifts and errors of the calibration, and excludes other edges."""
@@ -107,7 +107,7 @@ class XASSpectrum(Reduction, Cleaning, Signal1D):
         else:
             data = xas.absorption(incoming, it._data_aligned_with_axes, mode)
         axis = it.axes_manager._get_signal_axes_dicts()[0]
-        return pixelwise.signal_on(it, data, axis, "XAS", "Absorption", {})
+        return pixelwise.signal_on(it, data, axis, "XAS", "Absorption", {"mode": mode})
 
     def set_edge(self, element: str, edge: str) -> None:
         """Set the edge that was measured, near which E0 is then searched.
@@ -172,6 +172,45 @@ class XASSpectrum(Reduction, Cleaning, Signal1D):
         if e0 != "common":
             raise ValueError(f"e0={e0!r}: choose 'common' or 'per_pixel'.")
         return xas.e0_of(energy, pixelwise.mean_spectrum(self), search)
+
+    def check(self, e0: E0 | None = None) -> list[str]:
+        """Look for causes of wrong distances and numbers of atoms in the mean spectrum.
+
+        `autobk`, `normalize` and `edge_step` warn of the same.
+
+        Parameters
+        ----------
+        e0 : float, "common", "per_pixel", array or BaseSignal, optional
+            Threshold in eV, as in `normalize`.
+
+        Returns
+        -------
+        list of str
+            What was found and what to do: a short pre-edge, a scan that begins above
+            the edge, a second edge, an edge of another element, a jump, glitches. Empty
+            for a scan without fault.
+
+        Raises
+        ------
+        ValueError
+            If no edge is found.
+
+        See Also
+        --------
+        sparsedecomp.xas.check_scan
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sparsedecomp.signals import XASSpectrum
+        >>> energy = np.arange(8970.0, 9700.0, 1.0)
+        >>> mu = np.arctan((energy - 8979) / 2) + 2
+        >>> s = XASSpectrum.from_counts(np.ones(730), np.exp(-mu), energy=energy)
+        >>> s.check()[0][:24]
+        'The pre-edge is 9 eV lon'
+        """
+        thresholds, _, mean = self._thresholds(e0)
+        return scan_flags(self, self._energy(), typical(thresholds), mean=mean)
 
     def estimate_noise(
         self, limits: tuple[float, float] | None = None
@@ -251,19 +290,24 @@ class XASSpectrum(Reduction, Cleaning, Signal1D):
 
     def _search(self, energy: np.ndarray) -> tuple[float, float] | None:
         """Range about the edge in the metadata; None if it was not measured."""
-        symbol = self.metadata.get_item(f"{ELEMENT}.symbol")
-        edge = self.metadata.get_item(f"{ELEMENT}.edge")
+        symbol, edge = element_and_edge(self)
         if not symbol or not edge:
             return None
         tabulated = xas.edge_energy(symbol, edge)
         low, high = (tabulated + distance for distance in ABOUT_THE_EDGE)
         return (low, high) if low < energy[-1] and high > energy[0] else None
 
-    def _thresholds(self, e0: E0 | None) -> tuple[np.ndarray, dict[str, Any]]:
-        """Threshold of every pixel, in memory, and the entry for the metadata."""
+    def _thresholds(
+        self, e0: E0 | None
+    ) -> tuple[np.ndarray, dict[str, Any], np.ndarray | None]:
+        """Threshold of every pixel, entry for the metadata, mean spectrum if read."""
+        mean = None
         if e0 is None:
             e0 = self.metadata.get_item("XAS.e0", "common")
-        if isinstance(e0, str):
+        if isinstance(e0, str) and e0 == "common":
+            energy, mean = self._energy(), pixelwise.mean_spectrum(self)
+            e0 = xas.e0_of(energy, mean, self._search(energy))
+        elif isinstance(e0, str):
             e0 = self.find_e0(e0)
         values = np.asarray(pixelwise.map_of(e0, self, "e0"), dtype=float)
         if not np.isfinite(values).any():
@@ -272,7 +316,7 @@ class XASSpectrum(Reduction, Cleaning, Signal1D):
                 "data are mu(E) and not counts."
             )
         common = np.nanmin(values) == np.nanmax(values)
-        return values, {"e0": float(np.nanmax(values)) if common else None}
+        return values, {"e0": float(np.nanmax(values)) if common else None}, mean
 
 
 class LazyXASSpectrum(XASSpectrum, LazySignal1D):

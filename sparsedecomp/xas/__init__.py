@@ -31,6 +31,7 @@ _PUBLIC = {
     "autobk": "reduction.autobk",
     "background_matrices": "reduction.background",
     "cauchy_wavelet": "transform.wavelet",
+    "check_scan": "reduction.scan_checks",
     "chi_noise": "reduction.noise",
     "basis_evidence": "shells.evidence",
     "common_kmax": "reduction.background",

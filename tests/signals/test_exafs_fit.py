@@ -147,6 +147,67 @@ def test_single_spectrum(image, basis):
     assert np.abs(data - fit).max() < 0.2 * data.max()
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("support", ["joint", "pixel"])
+def test_no_shell_is_a_result(basis, support, lazy):
+    import hyperspy.api as hs
+
+    noise = 1e-3 * np.random.default_rng(0).normal(size=(3, 4, len(K)))
+    s = hs.signals.Signal1D(noise)
+    s.axes_manager[-1].scale, s.axes_manager[-1].units = 0.05, "1/Angstrom"
+    s.set_signal_type("EXAFS")
+    with pytest.warns(UserWarning, match="No shell was found"):
+        result = (lazily(s) if lazy else s).exafs_sparse_fit(basis, support=support)
+    assert result.n_shells == 0 or support == "pixel"
+    assert result.shells() == [] and "no shells" in repr(result)
+    assert "No shell was found" in str(result)
+    assert np.all(np.isfinite(np.asarray(result.noise.data)))
+    for name in ("e0", "sigma2"):
+        result.parameter(name)
+    assert float(result.rdf().data.sum()) == 0
+    low, high = map(np.asarray, result.interval())
+    assert low.shape == high.shape == result.n.shape
+    model, rest = np.asarray(result.model().data), np.asarray(result.residual().data)
+    np.testing.assert_allclose(model + rest, s.data[..., result._inside])
+    assert len(result.plot()) == 3
+    assert "no shells" in repr(type(result).from_bytes(result.to_bytes()))
+
+
+def test_single_spectrum_without_shells(basis):
+    import hyperspy.api as hs
+
+    s = hs.signals.Signal1D(1e-3 * np.random.default_rng(1).normal(size=len(K)))
+    s.axes_manager[-1].scale, s.axes_manager[-1].units = 0.05, "1/Angstrom"
+    s.set_signal_type("EXAFS")
+    with pytest.warns(UserWarning, match="No shell was found"):
+        result = s.exafs_sparse_fit(basis)
+    assert np.isnan(result.parameter("e0")) and result.n.shape == (0,)
+    assert result.rdf().axes_manager.navigation_shape == (2,)
+    assert np.all(result.model().data == 0) and isinstance(result.noise, float)
+    assert len(result.plot()) == 3 and result.shells() == []
+
+
+def test_bases_of_another_edge_are_refused(image, basis):
+    s = image[0].inav[0, 0].deepcopy()
+    item = "Acquisition_instrument.XAS.Element"
+    s.metadata.set_item(f"{item}.symbol", "Ni")
+    s.metadata.set_item(f"{item}.edge", "K")
+    s.metadata.set_item("XAS.e0", 8340.0)
+    assert s.exafs_sparse_fit(basis).messages == []
+    s.metadata.set_item(f"{item}.edge", "L3")
+    with pytest.raises(ValueError, match="basis is of Ni K, .* spectrum of Ni L3"):
+        s.exafs_sparse_fit(basis)
+    s.metadata.set_item(f"{item}.symbol", "Cu")
+    s.metadata.set_item(f"{item}.edge", "K")
+    with pytest.raises(ValueError, match="make the basis of Cu"):
+        s.exafs_sparse_fit(basis)
+    del s.metadata.Acquisition_instrument
+    s.metadata.set_item("XAS.e0", 8979.0)
+    with pytest.warns(UserWarning, match="8979 eV, near Cu K"):
+        result = s.exafs_sparse_fit(basis)
+    assert "8979" in result.messages[0] and result.shells()
+
+
 def test_pictures(image, basis):
     s, _ = image
     result = s.exafs_sparse_fit(basis, method="lasso")

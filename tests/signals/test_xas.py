@@ -336,3 +336,25 @@ def test_counts_that_do_not_fit_are_refused(make_image, absorption_cube):
         XASSpectrum.from_counts([1.0, 2.0], [1.0, 2.0])
     with pytest.raises(ValueError, match=r"shape \(2,\) for 3 energies"):
         XASSpectrum.from_counts([1.0, 2.0], [1.0, 2.0], energy=[1.0, 2.0, 3.0])
+
+
+def test_faults_of_a_scan_are_warned_of_and_remembered(make_image, absorption_cube):
+    energy, mu, _ = absorption_cube
+    s = make_image(mu)
+    assert s.check() == [] and "flags" not in s.autobk().metadata.XAS
+    for lazy in (False, True):
+        jumping = make_image(mu + 0.2 * (energy > 9400), lazy=lazy)
+        with pytest.warns(UserWarning, match="mu (rises|jumps) by"):
+            chi = jumping.autobk()
+        assert "another edge" in chi.metadata.XAS.flags[0]
+    with pytest.warns(UserWarning, match="mu (rises|jumps) by"):
+        jumping.normalize()
+
+
+def test_glitches_at_energies_and_in_ranges(make_image, absorption_cube):
+    energy = absorption_cube[0]
+    corrected = make_image(absorption_cube[1]).deglitch([9100.0, (9200.0, 9210.0)])
+    replaced = corrected.metadata.XAS.deglitched
+    assert abs(replaced[0] - 9100) < 5 and len(replaced) > 2
+    inside = energy[(energy >= 9200) & (energy <= 9210)]
+    np.testing.assert_array_equal(replaced[1:], inside)

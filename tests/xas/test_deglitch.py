@@ -29,6 +29,27 @@ def test_glitches_beside_each_other_are_found(oscillating):
     np.testing.assert_array_equal(found, [100, 101, 180])
 
 
+@pytest.mark.parametrize("width", [3, 5, 7, 9])
+@pytest.mark.parametrize("size", [0.1, -0.3])
+def test_wide_glitches_are_found_whole(oscillating, width, size):
+    for place in (100, 160, 250):
+        mu = oscillating.copy()
+        mu[place : place + width] += size
+        found = np.flatnonzero(find_glitches(ENERGY, mu))
+        np.testing.assert_array_equal(found, np.arange(place, place + width))
+
+
+def test_glitches_of_any_shape_are_replaced(oscillating, rng):
+    oscillating[180:185] += [0.1, 0.3, 0.25, 0.4, 0.2]
+    found = find_glitches(ENERGY, oscillating)
+    assert set(range(180, 185)) >= set(np.flatnonzero(found)) >= {181, 183}
+
+
+def test_jumps_are_left_alone(oscillating):
+    oscillating[170:] += 0.2
+    assert not find_glitches(ENERGY, oscillating).any()
+
+
 def test_clean_spectra_have_hardly_any(rng):
     mu = np.sin(ENERGY / 9) + rng.normal(0, 1e-3, (300, len(ENERGY)))
     assert find_glitches(ENERGY, mu).mean() < 1e-4

@@ -1,4 +1,4 @@
-"""Glitches: single bad points of a scan, detected and replaced by their neighbours."""
+"""Glitches: few bad points of a scan, detected and replaced by their neighbours."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ SIDE = 2
 REACH = 10
 """Points on either side whose residuals give the local standard deviation, which is
 large where mu bends sharply."""
+
+
+WIDEST = 9
+"""Largest number of consecutive points that are taken for one glitch: a wider one looks
+like structure, or like two jumps."""
 
 
 def find_glitches(
@@ -57,8 +62,9 @@ def find_glitches(
 
     Notes
     -----
-    Glitches of one or two points are found. A wider one cannot be distinguished from
-    structure: replace its energies with `replace_points`.
+    Glitches of up to nine consecutive points are found. Where a wider one begins or
+    ends, mu jumps; points there are left alone, since replacing them would not mend
+    it: `check_scan` names the jump, and `replace_points` replaces given energies.
 
     Examples
     --------
@@ -154,7 +160,7 @@ def _glitches_of(
     adjacent glitches can look like a third one between or beside them, so pairs of
     neighbours compete with single points.
     """
-    residual = filters @ mu
+    original = residual = filters @ mu
     # Standard deviation of a match due to white noise, over that of a residual.
     spread = np.sqrt(np.sum(gram**2, axis=0))
     floor = 1e-12 * np.abs(mu).max()
@@ -170,9 +176,57 @@ def _glitches_of(
         bad[chosen] = True
         # Orthogonal matching pursuit: refit the heights of all glitches found so far.
         columns = filters[:, bad]
-        heights = np.linalg.lstsq(columns, filters @ mu, rcond=None)[0]
-        residual = filters @ mu - columns @ heights
+        heights = np.linalg.lstsq(columns, original, rcond=None)[0]
+        residual = original - columns @ heights
+    if bad.sum() > 1:
+        std = np.maximum(_local_std(np.abs(residual)), floor)
+        bad = _consecutive(bad, original / std, filters / std[:, None], threshold)
     return bad
+
+
+def _consecutive(
+    bad: np.ndarray, residual: np.ndarray, filters: np.ndarray, threshold: float
+) -> np.ndarray:
+    """Replace groups of bad points by what explains them with the fewest heights.
+
+    A glitch of several points bends the cubics at its ends, and the greedy search
+    marks good points beside it. Competing explanations are every run of up to nine
+    points, each with its own height or all with the same, and a jump, which is no
+    glitch; each height costs the square of the threshold. A group that is a jump, or
+    that nothing explains, is unmarked.
+    """
+    marked = np.flatnonzero(bad)
+    groups = np.split(marked, np.flatnonzero(np.diff(marked) > WIDEST + SIDE) + 1)
+    bad = bad.copy()
+    # Columns of jumps: everything from a point on is higher.
+    jumps = np.cumsum(filters[:, ::-1], axis=1)[:, ::-1]
+    for group in groups:
+        if len(group) == 1:
+            continue
+        first = max(group[0] - WIDEST, 1)
+        last = min(group[-1] + WIDEST, len(bad) - 2)
+        rows = slice(max(first - 2 * SIDE, 0), last + 1)
+        explanations = [(group, filters[rows][:, group])]
+        for start in range(first, last + 1):
+            explanations.append((group[:0], jumps[rows, start : start + 1]))
+            for stop in range(start + 1, min(start + WIDEST, last + 1) + 1):
+                run = np.arange(start, stop)
+                explanations.append((run, filters[rows, start:stop]))
+                same = jumps[rows, start] - jumps[rows, stop]
+                explanations.append((run, same[:, None]))
+        left = [_left(residual[rows], columns) for _, columns in explanations]
+        heights = [columns.shape[1] for _, columns in explanations]
+        squares = np.array([np.sum(rest**2) for rest in left])
+        best = int(np.argmin(squares + threshold**2 * np.array(heights)))
+        bad[group] = False
+        if np.abs(left[best]).max() < threshold:
+            bad[explanations[best][0]] = True
+    return bad
+
+
+def _left(residual: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Residual of a least-squares fit of some columns."""
+    return residual - columns @ np.linalg.lstsq(columns, residual, rcond=None)[0]
 
 
 def _single_or_pair(

@@ -41,6 +41,13 @@ MODEL_ERROR = 0.05
 noise terms of the coordinates. Residuals of good fits to the shared foils are of this
 order; the level itself is fitted."""
 
+NO_SHELL = (
+    "No shell was found: within the ranges of k and R the mean signal is not told from "
+    "noise and errors of the theory. Look at chi(R), the background and the elements "
+    "of the basis."
+)
+"""Note of a fit without shells."""
+
 LEVELS = np.geomspace(1 / 4, 4, 5)
 """Noise variances that are tried, relative to the expected one."""
 
@@ -131,6 +138,9 @@ class SparseEXAFS(BaseEstimator):
         Lasso path of the mean spectrum.
     samples_ : list of SupportSample or None
         Monte Carlo samples of the pixels that were predicted last.
+    notes_ : list of str
+        What limits the fit: no shell found, shells that are not determined. Empty if
+        nothing does.
 
     Examples
     --------
@@ -284,6 +294,9 @@ class SparseEXAFS(BaseEstimator):
                 variances=self.noise_levels(),
                 max_size=self.max_shells,
             )
+        mean_fit = self.mean_fit_
+        n_found = len(self.shells_.r if mean_fit is None else mean_fit.channel_index)
+        self.notes_ = [] if n_found else [NO_SHELL]
         return self
 
     def predict(self, chi: ArrayLike) -> PixelShells:
@@ -307,7 +320,11 @@ class SparseEXAFS(BaseEstimator):
             *(np.full(shape, np.nan) for _ in range(3)),
             *(np.full(len(chi), np.nan) for _ in range(2)),
         )
-        if not finite.any() or not shape[1]:
+        if not finite.any():
+            return out
+        if not shape[1]:
+            # All of the signal is noise.
+            out.noise[finite] = np.sqrt(np.mean(Y**2, axis=1))
             return out
         weights = self._posterior(Y)
         shared = self.shared_error_.variance(weights.mean)

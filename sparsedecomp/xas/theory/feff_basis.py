@@ -278,6 +278,16 @@ class FeffBasis:
         return replace(self, channels=kept)
 
     @property
+    def absorber(self) -> str:
+        """Symbol of the absorbing element."""
+        return self.channels[0].grids[0].absorber.strip().capitalize()
+
+    @property
+    def edge(self) -> str:
+        """Name of the absorption edge, empty if the paths do not say it."""
+        return self.channels[0].grids[0].edge
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Label of each channel, for example "Cu" and "Ni via O"."""
         return tuple(channel.label for channel in self.channels)
