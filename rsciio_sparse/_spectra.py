@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rsciio_sparse._edges import edges_near
 from rsciio_sparse._text import MalformedFile
 
 Families = dict[str, dict[str, str]]
@@ -22,13 +23,8 @@ UNITS_OF_ENERGY = {"ev": 1.0, "kev": 1000.0, "": 1.0}
 HC = 12398.419843320026
 """Planck's constant times the speed of light, in eV angstrom."""
 
-ABSORPTION = ("mutrans", "mu", "xmu", "normtrans", "norm", "mufluor", "normfluor")
-"""Columns that hold mu(E), the best first."""
-
-INCOMING = ("i0", "imonitor", "monitor")
-TRANSMITTED = ("itrans", "it", "i1")
-FLUORESCENCE = ("ifluor", "if")
-REFERENCE = ("irefer", "iref", "i2")
+NEAR = 30.0
+"""Distance in eV within which edges are named to the user."""
 
 JITTER = 3.0
 """Largest step back, in median steps, that is taken for jitter of the monochromator.
@@ -199,7 +195,8 @@ def ordered(
                 numbers[back + 1],
                 f"{reason} Sort its rows, or split scans that were joined.",
             )
-        _logger.warning("%s, line %s: %s Sorted.", path, numbers[back + 1], reason)
+        line = f", line {numbers[back + 1]}" if numbers[back + 1] else ""
+        _logger.warning("%s%s: %s Sorted.", path, line, reason)
         order = np.argsort(energy, kind="stable")
         energy, mu = energy[order], mu[order]
     different, first, counts = np.unique(energy, return_index=True, return_counts=True)
@@ -214,93 +211,6 @@ def ordered(
     if len(energy) < 2:
         raise MalformedFile(path, None, "all points have the same energy.")
     return energy, mu
-
-
-def absorption_of(
-    path: str, columns: Mapping[str, np.ndarray], column: str | None = None
-) -> tuple[np.ndarray, str]:
-    """Absorption from named columns, as recorded or computed from counts.
-
-    Parameters
-    ----------
-    path : str
-        Name of the file, for messages.
-    columns : dict of str to numpy.ndarray
-        Columns of the file; names in lower case.
-    column : str, optional
-        Column of the file to take, or "transmission", "fluorescence" or "reference"
-        to compute it from counts. Default: the first that the columns allow.
-
-    Returns
-    -------
-    mu : numpy.ndarray
-        Absorption; NaN where nothing was counted.
-    name : str
-        Column, or kind of counts, that it is from.
-
-    Raises
-    ------
-    MalformedFile
-        If the columns do not allow any absorption, or not the one asked for.
-    """
-
-    def first(names: Iterable[str]) -> np.ndarray:
-        # Without such a column the name "" raises a KeyError.
-        return columns[next((name for name in names if name in columns), "")]
-
-    computed: dict[str, Callable[[], np.ndarray]] = {
-        "transmission": lambda: log_ratio(first(INCOMING), first(TRANSMITTED)),
-        "fluorescence": lambda: ratio(first(FLUORESCENCE), first(INCOMING)),
-        "reference": lambda: log_ratio(first(TRANSMITTED), first(REFERENCE)),
-    }
-    for name in [column.lower()] if column else [*ABSORPTION, *computed]:
-        if name in columns:
-            return columns[name], name
-        if name in computed:
-            try:
-                return computed[name](), name
-            except KeyError:
-                continue
-    raise MalformedFile(
-        path,
-        None,
-        f"no {column or 'absorption'} among the columns {', '.join(columns)}. Expected "
-        f"mutrans or mufluor, or counts to make it from: i0 with itrans or ifluor. "
-        "Choose with column=.",
-    )
-
-
-def log_ratio(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Logarithm of a ratio of counts, NaN where one of them is not positive.
-
-    Parameters
-    ----------
-    before, after : numpy.ndarray
-        Counts before and after the sample.
-
-    Returns
-    -------
-    numpy.ndarray
-        Absorption ln(before / after).
-    """
-    good = (before > 0) & (after > 0)
-    return np.log(np.where(good, before, np.nan) / np.where(good, after, np.nan))
-
-
-def ratio(counts: np.ndarray, incoming: np.ndarray) -> np.ndarray:
-    """Counts over the incoming intensity, NaN where that is not positive.
-
-    Parameters
-    ----------
-    counts, incoming : numpy.ndarray
-        Counts of the detector and of the incoming beam.
-
-    Returns
-    -------
-    numpy.ndarray
-        Absorption counts / incoming.
-    """
-    return counts / np.where(incoming > 0, incoming, np.nan)
 
 
 def metadata_of(families: Families) -> dict[str, Any]:
@@ -335,6 +245,41 @@ def metadata_of(families: Families) -> dict[str, Any]:
     if time:
         metadata["General"] = {"date": date, "time": time}
     return metadata
+
+
+def question_about_element(
+    path: str, energy: np.ndarray, mu: np.ndarray, families: Families
+) -> None:
+    """Log what the file does not say about the edge, and what it may be.
+
+    Parameters
+    ----------
+    path : str
+        Name of the file.
+    energy, mu : numpy.ndarray of shape (n,)
+        Energies in eV, and absorption.
+    families : dict of dict of str
+        Fields of XDI by family.
+    """
+    element = families.get("Element", {})
+    missing = [key for key in ("symbol", "edge") if not element.get(key)]
+    if not missing:
+        return
+    order = np.argsort(energy, kind="stable")
+    with np.errstate(all="ignore"):
+        rise = np.gradient(mu[order], energy[order])
+    guess = ""
+    if np.isfinite(rise).any():
+        e0 = energy[order][int(np.nanargmax(np.where(np.isfinite(rise), rise, np.nan)))]
+        near = [f"{symbol} {edge}" for symbol, edge in edges_near(e0, NEAR)[:3]]
+        if near:
+            guess = f" The steepest rise, at {e0:.6g} eV, is near {', '.join(near)}."
+    _logger.warning(
+        "%s does not say Element.%s: set_edge of the signal adds it.%s",
+        path,
+        " and Element.".join(missing),
+        guess,
+    )
 
 
 def number_of(value: Any, otherwise: Any = None) -> Any:

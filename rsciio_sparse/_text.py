@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import re
+
 import numpy as np
 
 PRINTABLE = 40
 """Number of characters of a line that a message repeats."""
+
+MAX_BYTES = 64 * 2**20
+"""Largest size of a text that is read. The longest scans are a tenth of it; larger
+texts are something else, and would fill the memory."""
+
+MAX_DIGITS = 300
+"""Longest word that is taken for a number; Python refuses integers of 4300 digits."""
+
+NUMBER = re.compile(
+    r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eEdD][-+]?[0-9]{1,4})?|[-+]?(?:nan|inf)",
+    re.IGNORECASE,
+)
 
 
 class MalformedFile(ValueError):
@@ -30,6 +45,36 @@ class MalformedFile(ValueError):
         return type(self), (self.path, self.line, self.reason)
 
 
+def content_of(path: str) -> bytes:
+    """Content of a text file.
+
+    Parameters
+    ----------
+    path : str
+        Name of the file.
+
+    Returns
+    -------
+    bytes
+        Everything that the file holds.
+
+    Raises
+    ------
+    MalformedFile
+        If the file is larger than `MAX_BYTES`.
+    """
+    size = os.path.getsize(path)
+    if size > MAX_BYTES:
+        raise MalformedFile(
+            path,
+            None,
+            f"the file has {size >> 20} MiB; a text of at most {MAX_BYTES >> 20} MiB "
+            "was expected.",
+        )
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def lines_of(path: str) -> list[str]:
     """Lines of a text file.
 
@@ -41,15 +86,14 @@ def lines_of(path: str) -> list[str]:
     Returns
     -------
     list of str
-        Lines without their ends.
+        Lines without their ends, up to the end-of-file mark of DOS if there is one.
 
     Raises
     ------
     MalformedFile
-        If the file is empty or binary.
+        If the file is empty, binary or larger than `MAX_BYTES`.
     """
-    with open(path, "rb") as file:
-        content = file.read()
+    content = content_of(path)
     if b"\0" in content[:4096]:
         raise MalformedFile(path, None, "this is a binary file, text was expected.")
     if not content.strip():
@@ -59,7 +103,50 @@ def lines_of(path: str) -> list[str]:
     except UnicodeDecodeError:
         # Comments may be in other encodings; numbers are ASCII in all of them.
         text = content.decode("latin-1")
+    if text.rstrip().endswith("\x1a"):
+        text = text.rstrip().rstrip("\x1a")
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def number_in(word: str) -> float | None:
+    """Number that a word stands for.
+
+    Parameters
+    ----------
+    word : str
+        Digits as C, Python or Fortran write them, such as 1.0D+03; nan and inf.
+
+    Returns
+    -------
+    float or None
+        The number; None if the word is no number.
+    """
+    if len(word) > MAX_DIGITS or not NUMBER.fullmatch(word):
+        return None
+    return float(word.replace("D", "E").replace("d", "e"))
+
+
+def numbers_in(line: str) -> list[float] | None:
+    """Numbers of a line that are separated by blanks, tabulators, commas or semicolons.
+
+    Parameters
+    ----------
+    line : str
+        Line of a text.
+
+    Returns
+    -------
+    list of float or None
+        Numbers; None if the line is empty or holds anything else.
+    """
+    words = line.replace(",", " ").replace(";", " ").split()
+    numbers = []
+    for word in words:
+        number = number_in(word)
+        if number is None:
+            return None
+        numbers.append(number)
+    return numbers or None
 
 
 def table_of(path: str, lines: list[str], first: int) -> tuple[np.ndarray, list[int]]:
@@ -90,24 +177,21 @@ def table_of(path: str, lines: list[str], first: int) -> tuple[np.ndarray, list[
     rows: list[list[float]] = []
     line_numbers = []
     for number, line in enumerate(lines[first:], start=first + 1):
-        words = line.replace(",", " ").split()
-        if not words:
+        if not line.strip():
             continue
         shown = line.strip()[:PRINTABLE]
-        if words[0].startswith("#"):
+        if line.lstrip().startswith("#"):
             raise MalformedFile(
                 path,
                 number,
                 f"{shown!r} between the rows of data. Files that hold several scans "
                 "in one table are not read: split them.",
             )
-        try:
-            # Fortran may write 1.0D+03.
-            row = [float(word.replace("D", "E").replace("d", "e")) for word in words]
-        except ValueError:
+        row = numbers_in(line)
+        if row is None:
             raise MalformedFile(
                 path, number, f"{shown!r} contains something other than numbers."
-            ) from None
+            )
         if rows and len(row) != len(rows[0]):
             raise MalformedFile(
                 path,

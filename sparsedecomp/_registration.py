@@ -38,6 +38,7 @@ OPT_OUT = "SPARSEDECOMP_NO_HOOKS"
 MVA_MODULE = "hyperspy.learn._mva"
 ANCHORS = (MVA_MODULE, "hyperspy.signal")
 FORMATS_MODULE = "rsciio._io_plugins"
+LOADING_MODULE = "hyperspy.io"
 WIDGETS_MODULE = "hyperspy.ui_registry"
 
 # Methods of each class: name -> "module:function" of a function or property of the
@@ -168,6 +169,7 @@ def enable() -> Status:
     hyperspy.api.signals.BaseSignal  # noqa: B018
     _register()
     _add_formats(importlib.import_module(FORMATS_MODULE))
+    _recognise_files(importlib.import_module(LOADING_MODULE))
     return status()
 
 
@@ -181,6 +183,7 @@ def install() -> None:
     for anchor in ANCHORS:
         register_post_import_hook(lambda _: _register(), anchor)
     register_post_import_hook(_add_formats, FORMATS_MODULE)
+    register_post_import_hook(_recognise_files, LOADING_MODULE)
 
 
 def _opted_out() -> bool:
@@ -212,6 +215,23 @@ def _add_formats(module: ModuleType) -> None:
     known = {plugin["name"].lower() for plugin in module.IO_PLUGINS}
     new = [plugin for plugin in IO_PLUGINS if plugin["name"].lower() not in known]
     module.IO_PLUGINS.extend(new)
+
+
+@_guarded
+def _recognise_files(module: ModuleType) -> None:
+    """Let ``hs.load`` look into files whose extension belongs to no single format."""
+    original = vars(module)["load_single_file"]
+    if hasattr(original, "_sparsedecomp"):
+        return
+
+    @functools.wraps(original)
+    def load_single_file(filename, **kwds):
+        from .extension.file_formats import load
+
+        return load(original, vars(module)["IO_PLUGINS"], filename, kwds)
+
+    load_single_file._sparsedecomp = True  # type: ignore[attr-defined]
+    vars(module)["load_single_file"] = load_single_file
 
 
 @_guarded

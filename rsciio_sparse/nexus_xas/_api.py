@@ -7,40 +7,39 @@ steps of 1.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rsciio_sparse._columns import absorption_of
+from rsciio_sparse._hdf5 import (
+    attribute,
+    check_heaps,
+    check_stored,
+    damage_is_said,
+    dataset,
+    numbers_of,
+    subgroups,
+    text_of,
+)
 from rsciio_sparse._spectra import (
-    UNITS_OF_ENERGY,
-    Families,
-    absorption_of,
     axis_of,
     metadata_of,
+    question_about_element,
     spectrum,
 )
 from rsciio_sparse._text import MalformedFile
+from rsciio_sparse.nexus_xas._fields import (
+    columns_of,
+    energy_of,
+    families_of,
+    is_fluorescence,
+)
 
 if TYPE_CHECKING:
     import h5py
 
 DEFINITIONS = ("NXxas", "NXstxm")
-
-COLUMNS = {
-    "incoming_beam": "i0",
-    "i0": "i0",
-    "absorbed_beam": "itrans",
-    "itrans": "itrans",
-    "ifluor": "ifluor",
-    "irefer": "irefer",
-    "mutrans": "mutrans",
-    "mufluor": "mufluor",
-    "intensity": "mu",
-    "absorption": "mu",
-    "mu": "mu",
-}
-"""Names in NeXus files -> names of XDI."""
 
 
 def file_reader(
@@ -59,10 +58,12 @@ def file_reader(
     lazy : bool
         Whether to leave a stack in the file.
     entry : str, optional
-        Name of one NXentry; all by default.
+        Name of one NXentry, or of one of its NXsubentry as "1.1/itrans"; all by
+        default.
     column : str, optional
-        Column to read. For a spectrum, "transmission", "fluorescence", "reference" or
-        a column of the file; for a stack, the NXdata group of one of several counters.
+        Column to read. For a spectrum, "transmission", "fluorescence", "reference", a
+        column of the file or an expression of columns such as "ifluor / i0"; for a
+        stack, the NXdata group of one of several counters.
 
     Returns
     -------
@@ -82,83 +83,106 @@ def file_reader(
     path = str(filename)
     if not h5py.is_hdf5(path):
         raise MalformedFile(path, None, "this is not an HDF5 file, as NeXus files are.")
-    # A lazy stack needs the open file.
-    file = h5py.File(path, "r")
-    keep = False
+    check_heaps(path)
+    with damage_is_said(path):
+        # A lazy stack needs the open file.
+        file = h5py.File(path, "r")
+        keep = False
+        try:
+            signals = []
+            for group, definition in _entries(path, file, entry):
+                if definition == "NXstxm":
+                    signals.append(_stack(path, group, lazy, column))
+                else:
+                    signals.append(_spectrum(path, group, column))
+            keep = lazy and any(hasattr(s["data"], "dask") for s in signals)
+            return signals
+        finally:
+            if not keep:
+                file.close()
+
+
+def holds_absorption(path: str) -> bool:
+    """Whether a file has an entry with a definition that `file_reader` reads.
+
+    Parameters
+    ----------
+    path : str
+        Name of an HDF5 file.
+
+    Returns
+    -------
+    bool
+        False if it has none, or is damaged.
+    """
+    import h5py
+
     try:
-        found = _entries(path, file, entry)
-        signals = []
-        for group, definition in found:
-            if definition == "NXstxm":
-                signals.append(_stack(path, group, lazy, column))
-                keep = lazy
-            else:
-                signals.append(_spectrum(path, group, column))
-        return signals
-    finally:
-        if not keep:
-            file.close()
+        check_heaps(path)
+        with damage_is_said(path), h5py.File(path, "r") as file:
+            return bool(_entries(path, file, None))
+    except (MalformedFile, OSError):
+        return False
 
 
 def _entries(
     path: str, file: h5py.File, wanted: str | None
 ) -> list[tuple[h5py.Group, str]]:
-    """Groups with a definition that this module reads."""
-    found, others = [], []
-    for name, group in file.items():
-        if not hasattr(group, "keys") or _class_of(group) != "NXentry":
+    """Entries and sub-entries with a definition that this module reads."""
+    found: list[tuple[h5py.Group, str]] = []
+    others = []
+    for name, group in subgroups(path, file).items():
+        if attribute(group, "NX_class") != "NXentry":
             continue
-        definition = _text(group, "definition")
-        if definition in DEFINITIONS and wanted in (None, name):
-            found.append((group, definition))
-        others.append(f"{name} ({definition or 'without definition'})")
+        entries = {name: group}
+        for inner, subgroup in subgroups(path, group).items():
+            if attribute(subgroup, "NX_class") == "NXsubentry":
+                entries[f"{name}/{inner}"] = subgroup
+        for place, each in entries.items():
+            definition = text_of(path, each, "definition")
+            if definition in DEFINITIONS and wanted in (None, name, place):
+                found.append((each, definition))
+            others.append(f"{place} ({definition or 'without definition'})")
     if not found:
+        shown = ", ".join(others[:40]) + (", ..." if len(others) > 40 else "")
         raise MalformedFile(
             path,
             None,
             f"no entry {wanted or ''} with the definition NXxas or NXstxm; there are: "
-            f"{', '.join(others) or 'none'}.",
+            f"{shown or 'none'}.",
         )
     return found
 
 
 def _spectrum(path: str, entry: h5py.Group, column: str | None) -> dict[str, Any]:
-    columns: dict[str, Any] = {}
-    energy: np.ndarray | None = None
-    for group in _groups(entry):
-        for name, item in group.items():
-            # Detectors keep counts in a field `data`, NXdata in fields of their names.
-            field = item["data"] if hasattr(item, "keys") and "data" in item else item
-            if (
-                hasattr(field, "keys")
-                or field.ndim != 1
-                or field.dtype.kind not in "iuf"
-            ):
-                continue
-            if name == "energy":
-                energy = energy if energy is not None else _energy(path, field)
-            elif name in COLUMNS:
-                columns.setdefault(COLUMNS[name], np.asarray(field, dtype=float))
+    energy, columns = columns_of(path, entry)
     if energy is None:
         raise MalformedFile(path, None, f"{entry.name} holds no field 'energy'.")
-    if column is None and (_text(entry, "data/mode") or "").lower()[:4] == "fluo":
+    if column is None and "mu" not in columns and is_fluorescence(path, entry):
         if "mufluor" not in columns:
-            columns.setdefault("ifluor", columns.pop("itrans", None))
-            columns = {
-                key: value for key, value in columns.items() if value is not None
-            }
+            # NXxas calls what the detector counts the absorbed beam, in any mode.
+            absorbed = columns.pop("itrans", None)
+            if absorbed is not None:
+                columns.setdefault("ifluor", absorbed)
         column = "mufluor" if "mufluor" in columns else "fluorescence"
-    mu, chosen = absorption_of(path, columns, column)
-    if len(mu) != len(energy):
+    lengths = {name: len(values) for name, values in columns.items()}
+    wrong = [name for name, length in lengths.items() if length != len(energy)]
+    if wrong:
         raise MalformedFile(
             path,
             None,
-            f"{entry.name}: {len(mu)} points of {chosen} for {len(energy)} energies.",
+            f"{entry.name}: {lengths[wrong[0]]} points of {wrong[0]} for {len(energy)} "
+            "energies.",
         )
-    families = _families(entry)
+    mu, chosen = absorption_of(path, columns, column, energy=energy)
+    families = families_of(path, entry)
+    question_about_element(path, energy, mu, families)
     every = {"energy": energy, **columns}
     original: dict[str, Any] = {**families, "columns": every, "column": chosen}
-    title = _text(entry, "title") or _text(entry, "sample/name")
+    titles = (text_of(path, entry, name) for name in ("title", "sample/name"))
+    title = next(filter(None, titles), None)
+    if not title and attribute(entry, "NX_class") == "NXsubentry":
+        title = (entry.name or "").strip("/")
     metadata = metadata_of(families)
     return spectrum(path, energy, mu, None, title, metadata, original)
 
@@ -167,26 +191,30 @@ def _stack(
     path: str, entry: h5py.Group, lazy: bool, counter: str | None
 ) -> dict[str, Any]:
     data = _counter(path, entry, counter)
-    missing = [name for name in ("data", "energy") if name not in data]
+    fields = {name: dataset(path, data, name) for name in ("data", "energy")}
+    missing = [name for name, field in fields.items() if field is None]
     if missing:
         raise MalformedFile(path, None, f"{data.name} lacks {' and '.join(missing)}.")
-    energy, images = _energy(path, data["energy"]), data["data"]
-    if images.ndim != 3 or images.shape[0] != len(energy):
+    energy, images = energy_of(path, fields["energy"]), fields["data"]
+    if images.shape is None or images.ndim != 3 or images.shape[0] != len(energy):
         raise MalformedFile(
             path,
             None,
             f"{images.name} has shape {images.shape}: energies ({len(energy)}), y and "
             "x were expected.",
         )
+    if images.dtype.kind not in "iuf" or 0 in images.shape:
+        raise MalformedFile(path, None, f"{images.name} holds no numbers.")
     steps = np.diff(energy)
     if not (steps > 0).all():
         place = int(np.argmin(steps > 0))
         raise MalformedFile(
             path,
             None,
-            f"{data['energy'].name}: {energy[place + 1]:.10g} eV follows "
+            f"{data.name}/energy: {energy[place + 1]:.10g} eV follows "
             f"{energy[place]:.10g} at index {place}: the stack does not increase.",
         )
+    check_stored(path, images)
     if lazy:
         import dask.array as da
 
@@ -195,16 +223,16 @@ def _stack(
     else:
         cube = np.ascontiguousarray(np.moveaxis(images[()], 0, -1))
     axes = [
-        _pixels(data, name, size)
+        _pixels(path, data, name, size)
         for name, size in zip(("y", "x"), images.shape[1:], strict=True)
     ]
-    families = _families(entry)
-    control = entry.get("control/data")
+    families = families_of(path, entry)
+    control = dataset(path, entry, "control/data")
     original: dict[str, Any] = {**families, "energy": energy}
     if control is not None:
-        original["control"] = np.asarray(control[()])
+        original["control"] = numbers_of(path, control)
     metadata = metadata_of(families)
-    metadata["General"] = {"title": _text(entry, "title") or "STXM stack"}
+    metadata["General"] = {"title": text_of(path, entry, "title") or "STXM stack"}
     metadata["Signal"] = {"signal_type": "XAS", "quantity": "Intensity"}
     return {
         "data": cube,
@@ -217,11 +245,11 @@ def _stack(
 def _counter(path: str, entry: h5py.Group, counter: str | None) -> h5py.Group:
     groups = {
         name: group
-        for name, group in entry.items()
-        if hasattr(group, "keys") and _class_of(group) == "NXdata"
+        for name, group in subgroups(path, entry).items()
+        if attribute(group, "NX_class") == "NXdata"
     }
     if counter is None and groups:
-        default = entry.attrs.get("default", next(iter(groups)))
+        default = attribute(entry, "default")
         counter = default if default in groups else next(iter(groups))
     if counter not in groups:
         raise MalformedFile(
@@ -233,67 +261,14 @@ def _counter(path: str, entry: h5py.Group, counter: str | None) -> h5py.Group:
     return groups[counter]
 
 
-def _pixels(data: h5py.Group, name: str, size: int) -> dict[str, Any]:
+def _pixels(path: str, data: h5py.Group, name: str, size: int) -> dict[str, Any]:
     """Uniform axis of y or x, without scale if none is recorded."""
     axis: dict[str, Any] = {"name": name, "size": size, "navigate": True}
-    field = data.get(f"sample_{name}", data.get(name))
+    field = dataset(path, data, f"sample_{name}") or dataset(path, data, name)
     if field is not None and field.shape == (size,) and size > 1:
-        place = np.asarray(field, dtype=float)
-        axis |= {"offset": place[0], "scale": (place[-1] - place[0]) / (size - 1)}
-        axis["units"] = _decoded(field.attrs.get("units", "")) or "um"
+        place = numbers_of(path, field)
+        scale = (place[-1] - place[0]) / (size - 1)
+        if np.isfinite(place).all() and scale:
+            axis |= {"offset": place[0], "scale": scale}
+            axis["units"] = attribute(field, "units") or "um"
     return axis
-
-
-def _energy(path: str, field: h5py.Dataset) -> np.ndarray:
-    unit = _decoded(field.attrs.get("units", ""))
-    if unit.lower() not in UNITS_OF_ENERGY:
-        raise MalformedFile(
-            path, None, f"{field.name} is in {unit!r}; eV or keV was expected."
-        )
-    return np.asarray(field, dtype=float) * UNITS_OF_ENERGY[unit.lower()]
-
-
-def _groups(entry: h5py.Group) -> Iterator[h5py.Group]:
-    """Groups in which the columns of a spectrum may be, the best first."""
-    for path in ("data", "absorption", "instrument", "instrument/monochromator"):
-        if path in entry and hasattr(entry[path], "keys"):
-            yield entry[path]
-    for group in entry.values():
-        if hasattr(group, "keys") and _class_of(group) == "NXdata":
-            yield group
-
-
-def _families(entry: h5py.Group) -> Families:
-    """Element, source, crystal and sample under the names of XDI."""
-    places = {
-        ("Element", "symbol"): ("element", "element/name", "scan/xrayedge/element"),
-        ("Element", "edge"): ("edge", "edge/name", "scan/xrayedge/edge"),
-        ("Facility", "name"): ("instrument/source/name",),
-        ("Mono", "d_spacing"): ("instrument/monochromator/crystal/d_spacing",),
-        ("Sample", "name"): ("sample/name",),
-        ("Scan", "start_time"): ("start_time",),
-    }
-    families: Families = {}
-    for (family, key), paths in places.items():
-        value = next(filter(None, (_text(entry, path) for path in paths)), None)
-        if value:
-            families.setdefault(family, {})[key] = value
-    return families
-
-
-def _text(group: h5py.Group, path: str) -> str | None:
-    """Text of a field; None if there is none."""
-    field = group.get(path)
-    if field is None or hasattr(field, "keys"):
-        return None
-    value = field[()]
-    value = value.ravel()[0] if isinstance(value, np.ndarray) and value.size else value
-    return _decoded(value)
-
-
-def _class_of(group: h5py.Group) -> str:
-    return _decoded(group.attrs.get("NX_class", ""))
-
-
-def _decoded(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

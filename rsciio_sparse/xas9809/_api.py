@@ -13,7 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from rsciio_sparse._spectra import HC, Families, absorption_of, metadata_of, spectrum
+from rsciio_sparse._columns import absorption_of
+from rsciio_sparse._spectra import (
+    HC,
+    Families,
+    metadata_of,
+    question_about_element,
+    spectrum,
+)
 from rsciio_sparse._text import MalformedFile, lines_of, table_of
 
 FIRST = re.compile(r"\s*9809\s+(?P<facility>\S+)\s+(?P<beamline>\S+)")
@@ -75,7 +82,8 @@ def file_reader(
     for mode, channel in zip(modes, counts.T, strict=True):
         if mode in MODES:
             columns[MODES[mode]] = columns.get(MODES[mode], 0) + channel
-    mu, chosen = absorption_of(path, columns, column)
+    mu, chosen = absorption_of(path, columns, column, energy=energy)
+    question_about_element(path, energy, mu, families)
     original: dict[str, Any] = {
         **families,
         "header": "\n".join(lines[:first]),

@@ -6,7 +6,6 @@ Conf. Ser. 712 (2016) 012148.
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections.abc import Mapping
@@ -14,20 +13,20 @@ from typing import Any
 
 import numpy as np
 
+from rsciio_sparse._columns import absorption_of
 from rsciio_sparse._spectra import (
     HC,
     UNITS_OF_ENERGY,
     Families,
-    absorption_of,
     chi_spectrum,
     metadata_of,
+    question_about_element,
     spectrum,
 )
 from rsciio_sparse._text import MalformedFile, lines_of, table_of
 
-_logger = logging.getLogger(__name__)
-
 FIELD = re.compile(r"#\s*([A-Za-z]\w*)\.(\w+)\s*:\s*(.*)$")
+COLUMN = re.compile("[0-9]{1,4}")
 END_OF_FIELDS = re.compile(r"#\s*/{3,}")
 END_OF_HEADER = re.compile(r"#\s*-{3,}")
 
@@ -36,7 +35,10 @@ UNITS_OF_ANGLE |= {"deg": np.pi / 180, "radian": 1.0, "radians": 1.0, "rad": 1.0
 
 
 def file_reader(
-    filename: str | os.PathLike[str], lazy: bool = False, column: str | None = None
+    filename: str | os.PathLike[str],
+    lazy: bool = False,
+    column: str | None = None,
+    dead_time: bool = False,
 ) -> list[dict[str, Any]]:
     """Read an XDI file.
 
@@ -47,9 +49,13 @@ def file_reader(
     lazy : bool
         Ignored: a spectrum is read at once.
     column : str, optional
-        Column of the file to read, or "transmission", "fluorescence" or "reference"
-        to compute the absorption from counts. By default mu as recorded, or else from
-        the counts.
+        Column of the file to read, an expression of columns such as
+        "sum(fe_ka_mca*) / i0", or "transmission", "fluorescence" or "reference" to
+        compute the absorption from counts. By default mu as recorded, or else from
+        the counts: in transmission, unless the edge is much clearer in fluorescence.
+    dead_time : bool, default False
+        Whether the counts of each element of a fluorescence detector are multiplied
+        by its column of dead-time factors.
 
     Returns
     -------
@@ -77,8 +83,8 @@ def file_reader(
         k, (chi, _) = columns["k"], absorption_of(path, columns, column or "chi")
         return [chi_spectrum(path, k, chi, numbers, title, metadata, original)]
     energy = _energy(path, lines, columns, units, families)
-    mu, chosen = absorption_of(path, columns, column)
-    _warn_of_missing_element(path, families)
+    mu, chosen = absorption_of(path, columns, column, dead_time, energy)
+    question_about_element(path, energy, mu, families)
     original["column"] = chosen
     return [spectrum(path, energy, mu, numbers, title, metadata, original)]
 
@@ -100,6 +106,7 @@ def _header(path: str, lines: list[str]) -> tuple[Families, str, list[str], int]
         if not line.strip():
             continue
         if not line.lstrip().startswith("#"):
+            _add_element(families)
             return families, "\n".join(comments), labels, index
         line = line.strip()
         if END_OF_HEADER.match(line):
@@ -125,6 +132,14 @@ def _header(path: str, lines: list[str]) -> tuple[Families, str, list[str], int]
     raise MalformedFile(path, len(lines), "the header is followed by no data.")
 
 
+def _add_element(families: Families) -> None:
+    """Take the element and the edge from the parameters of the scan of EPICS."""
+    parameters = families.get("ScanParameters", {})
+    for key, name in (("symbol", "element"), ("edge", "edge")):
+        if parameters.get(name) and not families.get("Element", {}).get(key):
+            families.setdefault("Element", {})[key] = parameters[name]
+
+
 def _family(name: str) -> str:
     known = ("Element", "Mono", "Beamline", "Facility", "Detector", "Scan", "Sample")
     return next((k for k in known if k.lower() == name.lower()), name)
@@ -137,7 +152,7 @@ def _columns(
     given = {
         int(key): value.split(None, 1)
         for key, value in families.get("Column", {}).items()
-        if key.isdigit()
+        if COLUMN.fullmatch(key)
     }
     if given and max(given) > n_columns:
         number = _line_of(lines, f"Column.{max(given)}")
@@ -203,15 +218,3 @@ def _energy(
 def _line_of(lines: list[str], text: str) -> int | None:
     """Number of the first line that holds a text; None if there is none."""
     return next((i for i, line in enumerate(lines, start=1) if text in line), None)
-
-
-def _warn_of_missing_element(path: str, families: Families) -> None:
-    element = families.get("Element", {})
-    missing = [key for key in ("symbol", "edge") if not element.get(key)]
-    if missing:
-        _logger.warning(
-            "%s does not say Element.%s, which XDI requires: set_edge of the signal "
-            "adds it.",
-            path,
-            " and Element.".join(missing),
-        )

@@ -204,3 +204,214 @@ def test_other_files_are_refused(tmp_path):
         file["x"] = 1
     with pytest.raises(MalformedFile, match="there are: none"):
         file_reader(path)
+
+
+@pytest.fixture
+def write_entry(tmp_path):
+    """``write_entry(fill)``: file of an NXxas entry that ``fill(entry)`` completes."""
+
+    def write(fill, name="file.h5"):
+        path = tmp_path / name
+        with h5py.File(path, "w") as file:
+            group = entry(file, "NXxas")
+            del group["title"]
+            fill(group)
+        return path
+
+    return write
+
+
+def simple(group):
+    group["energy"], group["intensity"] = ENERGY, ENERGY
+    group["energy"].attrs["units"] = "eV"
+
+
+def test_element_edge_and_beamline_of_new_nxxas_are_read(write_entry):
+    def fill(group):
+        simple(group)
+        nexus_group(group, "element", "NXelement")["symbol"] = "Fe"
+        nexus_group(group, "edge", "NXedge")["name"] = "K"
+        nexus_group(group, "mode", "NXxas_mode")["name"] = "fluorescence"
+        source = nexus_group(group, "instrument/source", "NXsource")
+        source["name"], source["beamline"] = "Photon Factory", "BL9A"
+
+    signal = hs.load(write_entry(fill))
+    instrument = signal.metadata.Acquisition_instrument.XAS
+    assert (instrument.Element.symbol, instrument.Element.edge) == ("Fe", "K")
+    assert instrument.Facility.name == "Photon Factory"
+    assert instrument.Beamline.name == "BL9A"
+    np.testing.assert_array_equal(signal.data, ENERGY)
+
+
+def test_subentries_are_spectra_of_their_own(tmp_path):
+    path = tmp_path / "bliss.h5"
+    with h5py.File(path, "w") as file:
+        scan = nexus_group(file, "1.1", "NXentry")
+        mono = nexus_group(scan, "instrument/monochromator", "NXmonochromator")
+        mono["energy"] = ENERGY / 1000
+        mono.attrs["units"] = "keV"
+        for name in ("itrans", "fluo0"):
+            part = nexus_group(scan, name, "NXsubentry")
+            part["definition"] = "NXxas"
+            part["energy"] = h5py.SoftLink("/1.1/instrument/monochromator/energy")
+            part["intensity"] = ENERGY
+            nexus_group(part, "element", "NXelement")["symbol"] = "As"
+    found = file_reader(path)
+    assert [s["metadata"]["General"]["title"] for s in found] == [
+        "1.1/fluo0", "1.1/itrans",
+    ]  # fmt: skip
+    np.testing.assert_allclose(found[0]["axes"][0]["axis"], ENERGY)
+    assert found[0]["metadata"]["Sample"]["elements"] == ["As"]
+    assert len(file_reader(path, entry="1.1/itrans")) == 1
+    assert len(file_reader(path, entry="1.1")) == 2
+
+
+def latin_1(group):
+    simple(group)
+    group["title"] = np.bytes_("Eisen(III)oxid, gegl\xfcht".encode("latin-1"))
+
+
+def lists_of_one(group):
+    simple(group)
+    group["energy"].attrs["units"] = np.array([b"eV"])
+    group["title"] = np.array([b"a", b"b"])
+
+
+def groups_for_fields(group):
+    simple(group)
+    for name in ("title", "sample/name", "element/symbol", "mode", "edge/name"):
+        group.create_group(name)
+
+
+def loose_links(group):
+    simple(group)
+    group["data"] = h5py.SoftLink("/nowhere")
+    group["instrument"] = h5py.SoftLink("/entry/instrument")
+    group["title"] = h5py.SoftLink("/entry/title")
+    group["plot"] = h5py.ExternalLink("absent.h5", "/entry")
+
+
+@pytest.mark.parametrize(
+    ("fill", "title"),
+    [
+        (latin_1, "Eisen(III)oxid, gegl\xfcht"),
+        (lists_of_one, "a"),
+        (groups_for_fields, "file"),
+        (loose_links, "file"),
+    ],
+)
+def test_oddities_that_do_not_matter_are_read(write_entry, fill, title):
+    (found,) = file_reader(write_entry(fill))
+    np.testing.assert_array_equal(found["data"], ENERGY)
+    assert found["metadata"]["General"]["title"] == title
+
+
+def energy_is_a_group(group):
+    group.create_group("energy")
+
+
+def one_energy(group):
+    group["energy"], group["mu"] = ENERGY[:1], ENERGY[:1]
+
+
+def no_energy(group):
+    group["energy"], group["mu"] = ENERGY[:0], ENERGY[:0]
+
+
+def texts(group):
+    group["energy"] = ["a", "b"]
+
+
+def circle(group):
+    group["energy"] = h5py.SoftLink("/entry/energy")
+
+
+def raw_file(group):
+    simple(group)
+    kind = h5py.string_dtype("utf-8", 20)
+    group.create_dataset("title", (1,), kind, external=[("secret.txt", 0, 20)])
+
+
+def link_outside(group):
+    simple(group)
+    group["title"] = h5py.ExternalLink("../secret.h5", "/text")
+
+
+def bomb(group):
+    group.create_dataset("energy", (2**40,), "f8", chunks=(2**16,), compression="gzip")
+
+
+@pytest.mark.parametrize(
+    ("fill", "reason"),
+    [
+        (energy_is_a_group, "holds no field 'energy'"),
+        (one_energy, "holds 1 energies, two are needed"),
+        (no_energy, "holds 0 energies, two are needed"),
+        (texts, "holds no field 'energy'"),
+        (circle, "holds no field 'energy'"),
+        (raw_file, "is stored in the file 'secret.txt': fields in other files"),
+        (link_outside, "is a link to the file '../secret.h5': links out of the folder"),
+        (bomb, "has 1099511627776 points"),
+    ],
+)
+def test_what_cannot_or_must_not_be_read_is_refused(
+    write_entry, tmp_path, fill, reason
+):
+    (tmp_path / "secret.txt").write_text("what nobody else reads")
+    with pytest.raises(MalformedFile, match=reason):
+        file_reader(write_entry(fill))
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("kept", [0, 1])
+def test_stacks_of_less_than_two_energies_are_refused(stack, lazy, kept):
+    path, images = stack
+    with h5py.File(path, "a") as file:
+        data = file["entry/counter0"]
+        for name, values in (("data", images[:kept]), ("energy", ENERGY[:kept])):
+            del data[name]
+            data[name] = values
+    with pytest.raises(MalformedFile, match=f"holds {kept} energies, two are needed"):
+        file_reader(path, lazy=lazy)
+
+
+def test_stacks_that_were_never_written_are_refused(stack):
+    path, _ = stack
+    with h5py.File(path, "a") as file:
+        data = file["entry/counter0"]
+        del data["data"]
+        data.create_dataset("data", (4, 2**10, 2**10), "f8", chunks=(1, 64, 64))
+    with pytest.raises(MalformedFile, match="of which the file stores 0 bytes"):
+        file_reader(path)
+
+
+def test_truncated_files_are_refused(write_entry, tmp_path):
+    content = write_entry(simple).read_bytes()
+    path = tmp_path / "cut.h5"
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(MalformedFile, match="damaged"):
+        file_reader(path)
+
+
+PUBLISHED = {
+    "KEK_PFdata.h5": {("Fe", "K")},
+    "BlissMultiModal.h5": {("As", "K")},
+    "generic.h5": {("Fe", "K"), ("Co", "K"), ("Ni", "K"), ("Cu", "K"), (None, None)},
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_nexus_files(data_dir, name):
+    path = data_dir / "xas/nexus" / name
+    if not path.is_file():
+        pytest.skip(f"{path} is not here")
+    signals = hs.load(path)
+    signals = signals if isinstance(signals, list) else [signals]
+    elements = {
+        tuple(
+            signal.metadata.get_item(f"Acquisition_instrument.XAS.Element.{key}")
+            for key in ("symbol", "edge")
+        )
+        for signal in signals
+    }
+    assert elements == PUBLISHED[name]

@@ -131,7 +131,7 @@ def test_scans_that_run_down_jitter_or_repeat_are_put_in_order(write, caplog):
 
 def test_missing_element_is_said(write, caplog):
     file_reader(write(HEADER.replace("# Element.edge: K\n", "") + ROWS))
-    assert "does not say Element.edge, which XDI requires" in caplog.text
+    assert "does not say Element.edge: set_edge of the signal" in caplog.text
 
 
 REFUSED = {
