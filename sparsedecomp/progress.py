@@ -179,7 +179,9 @@ def with_progress_bar(function: F) -> F:
     text = inspect.cleandoc(function.__doc__ or "")
     before = re.search(r"\n\*\*\w+ :|\n\nReturns\n", text)
     if before is not None:
-        shown.__doc__ = text[: before.start()] + _PARAMETER + text[before.start() :]
+        heading = "" if "\nParameters\n" in text else "\n\nParameters\n----------"
+        added_text = heading + _PARAMETER
+        shown.__doc__ = text[: before.start()] + added_text + text[before.start() :]
     return cast(F, shown)
 
 
