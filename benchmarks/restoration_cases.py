@@ -53,6 +53,79 @@ def phantom(name, counts, draw, quick=False):
     return row | peers(noisy, windows, decibels)
 
 
+def gaps(name, counts, draw, quick=False):
+    """Inpaint one draw of a phantom of which 80 % of the pixels are missing."""
+    from sparsedecomp.blocks import as_blocks
+    from sparsedecomp.restoration import INPAINTERS, inpaint_cube
+
+    clean, energy = expected(name, counts)
+    if quick:
+        clean = clean[:32, :32]
+    rng = np.random.default_rng(draw)
+    noisy, missing = rng.poisson(clean), rng.random(clean.shape[:2]) < 0.8
+    windows = np.stack(
+        [abs(energy - line) < _HALF_WIDTH for line in LINES.values()], axis=1
+    ).astype(float)
+
+    def decibels(maps):
+        return psnr(maps @ (found.spectra @ windows), clean @ windows)
+
+    cpu = time.process_time()
+    found = inpaint_cube(as_blocks(noisy, navigation_mask=missing), ~missing)
+    row = {
+        "cpu_seconds": time.process_time() - cpu,
+        "psnr": decibels(found.scaled_maps),
+        "chosen": str(found.choice),
+        "components": len(found.spectra),
+    }
+    scale = found.row_scale[..., None]
+    row["by_method"] = {
+        method: decibels(
+            INPAINTERS[method].load()(found.noisy, ~missing, **parameters) * scale
+        )
+        for method, parameters in found.choice.parameters.items()
+    }
+    return row
+
+
+def photograph(name, quick=False, share=0.8):
+    """Inpaint a photograph, by default and by a peer."""
+    from skimage.io import imread
+    from skimage.restoration import inpaint_biharmonic
+
+    from sparsedecomp.datasets import data_dir
+    from sparsedecomp.restoration import inpaint_map
+
+    folder = data_dir()
+    if folder is None:
+        raise FileNotFoundError("no data folder")
+    image = imread(folder / f"superresolution/images/{name}.png").astype(float)
+    if quick:
+        image = image[:48, :48]
+    missing = np.random.default_rng(0).random(image.shape) < share
+    inpaint_map(image[:40, :40], ~missing[:40, :40], "patches")
+    began, cpu = time.perf_counter(), time.process_time()
+    found = inpaint_map(np.where(missing, 0, image), ~missing)
+    row = {
+        "seconds": time.perf_counter() - began,
+        "cpu_seconds": time.process_time() - cpu,
+        "chosen": str(found.choice),
+    }
+
+    def decibels(filled):
+        error = np.square(np.where(missing, filled, image) - image).mean()
+        return float(10 * np.log10(255**2 / error))
+
+    row["psnr"] = decibels(found.values()[..., 0])
+    part = image[:64, :64], missing[:64, :64]
+    harmonic = inpaint_biharmonic(np.where(part[1], 0, part[0]), part[1])
+    error = np.square(harmonic - part[0]).mean()
+    row["skimage_biharmonic_corner"] = float(10 * np.log10(255**2 / error))
+    error = np.square(found.values()[:64, :64, 0] - part[0])[part[1]].sum()
+    row["same_corner"] = float(10 * np.log10(255**2 * part[1].size / error))
+    return row
+
+
 def peers(noisy, windows, decibels):
     """What microscopists use today: principal components, and filters of line maps."""
     import hyperspy.api as hs
@@ -138,19 +211,27 @@ def psnr(found, truth):
     return float(np.mean(10 * np.log10(truth.max(axis=(0, 1)) ** 2 / error)))
 
 
-def large(draw=0, quick=False):
+def large(draw=0, quick=False, gaps=False):
     """Time for 128 x 128 x 1024, kernels compiled before."""
     from sparsedecomp.blocks import as_blocks
-    from sparsedecomp.restoration import denoise_cube
+    from sparsedecomp.restoration import denoise_cube, inpaint_cube
+
+    def restore(counts):
+        if gaps:
+            missing = np.random.default_rng(5).random(counts.shape[:2]) < 0.8
+            blocks = as_blocks(counts, navigation_mask=missing)
+            return inpaint_cube(blocks, ~missing)
+        return denoise_cube(as_blocks(counts), counts.shape[:2])
 
     clean, _ = mixed(100)
-    denoise_cube(as_blocks(np.random.default_rng(1).poisson(clean[:20, :20])), (20, 20))
+    restore(np.random.default_rng(1).poisson(clean[:20, :20]))
     size = 32 if quick else 128
     clean = np.tile(clean, (2, 2, 1))[:size, :size]
     noisy = np.random.default_rng(draw).poisson(clean).astype(np.uint8)
     began, cpu = time.perf_counter(), time.process_time()
-    denoise_cube(as_blocks(noisy), noisy.shape[:2])
+    restore(noisy)
     return {
+        "gaps": gaps,
         "seconds": time.perf_counter() - began,
         "cpu_seconds": time.process_time() - cpu,
     }

@@ -41,13 +41,12 @@ FORMATS_MODULE = "rsciio._io_plugins"
 LOADING_MODULE = "hyperspy.io"
 WIDGETS_MODULE = "hyperspy.ui_registry"
 
+_EXTENSION = "sparsedecomp.extension."
 # Methods of each class: name -> "module:function" of a function or property of the
 # signal.
 METHODS = {
     "hyperspy.signal.BaseSignal": {
-        "get_component_spectra": (
-            "sparsedecomp.extension.components:get_component_spectra"
-        ),
+        "get_component_spectra": _EXTENSION + "components:get_component_spectra",
         "get_component_maps": "sparsedecomp.extension.components:get_component_maps",
         "fuse": "sparsedecomp.extension.fusion:fuse",
         "fusion": "sparsedecomp.extension.fused_signal:fusion",
@@ -56,16 +55,14 @@ METHODS = {
         "merge_components": "sparsedecomp.extension.editing:merge_components",
         "split_component": "sparsedecomp.extension.editing:split_component",
         "reorder_components": "sparsedecomp.extension.editing:reorder_components",
-        "segment_composition": (
-            "sparsedecomp.extension.segmentation:segment_composition"
-        ),
+        "segment_composition": _EXTENSION + "segmentation:segment_composition",
         "check_data": "sparsedecomp.extension.data_check:check_data",
         "decomposition_tool": "sparsedecomp.gui.entries:decomposition_tool",
-        "estimate_energy_drift": (
-            "sparsedecomp.extension.data_check:estimate_energy_drift"
-        ),
+        "estimate_energy_drift": _EXTENSION + "data_check:estimate_energy_drift",
         "estimate_rank": "sparsedecomp.extension.rank:estimate_rank",
         "denoise": "sparsedecomp.extension.restoration:denoise",
+        "inpaint": "sparsedecomp.extension.inpainting:inpaint",
+        "inpainting": "sparsedecomp.extension.inpainting:inpainting",
         "restoration": "sparsedecomp.extension.restoration:restoration",
         "estimate_resolution": "sparsedecomp.extension.resolution:estimate_resolution",
         "unmixing_report": "sparsedecomp.extension.report:unmixing_report",

@@ -39,6 +39,7 @@ QUICK = {
     "decomposition_tool",
     "fusion",
     "get_pixel_map",
+    "inpainting",
     "merge_components",
     "name_components",
     "reorder_components",

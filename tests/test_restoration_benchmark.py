@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.restoration import check
-from benchmarks.restoration_cases import large, phantom
+from benchmarks.restoration_cases import gaps, large, phantom, photograph
 
 
 def row(draw, psnr, **values):
@@ -29,3 +29,18 @@ def test_quick_cases_run():
     assert found["psnr"] > found["raw"] + 8 and found["psnr"] > found["hyperspy_pca"]
     assert found["psnr"] > found["best_single"] - 0.5
     assert large(quick=True)["seconds"] > 0
+
+
+def test_quick_cases_of_inpainting_run():
+    from sparsedecomp.datasets import data_dir
+
+    pytest.importorskip("skimage")
+    found = gaps("mixed", 112, 0, quick=True)
+    assert found["psnr"] > found["by_method"]["smooth"] - 1
+    if data_dir() is None:
+        pytest.skip("the shared photographs are not here")
+    found = photograph("02", quick=True)
+    assert found["psnr"] > 25
+    rows = [{"table": "inpainting", "method": "image 02", **found}]
+    rows.append({"table": "inpainting", "method": "edx, 5 counts, draw 0", "psnr": 21})
+    assert [each.passed for each in check(rows)][-1]

@@ -118,12 +118,19 @@ def restoration(lazy=False):
     return (s.as_lazy() if lazy else s).denoise("pca").restoration
 
 
+def inpainting(lazy=False):
+    s = counts()
+    mask = np.random.default_rng(0).random((6, 8)) < 0.3
+    return (s.as_lazy() if lazy else s).inpaint(mask, "smooth").inpainting
+
+
 MAKE = {
     "Certificate": lambda: restoration().certificate(),
     "ConfidenceBands": bands,
     "DataCheck": lambda: counts().check_data(),
     "DosePlan": lambda: counts().dose_plan(),
     "Fusion": fusion,
+    "Inpainting": inpainting,
     "Plan": lambda: sparsedecomp.plan_shifts(500, [(0, 0), (0, 200), (200, 0)]),
     "RankEstimate": lambda: counts().estimate_rank(["noise_edge", "minka"]),
     "RankReport": lambda: series().tensor_rank(2, random_state=0),

@@ -13,8 +13,6 @@ from .types import BaseSignal
 if TYPE_CHECKING:
     import dask.array as da
 
-    from ..restoration.denoising import DenoisedMaps
-
 # Values that one block of a lazy result holds.
 _AT_ONCE = 4e6
 
@@ -57,26 +55,63 @@ class Layout:
                 f"{signal} has {int(np.prod(self.shape))} pixels, expected at least 3."
             )
 
-    def blocks(self) -> Any:
-        """The data as a matrix of pixels times channels."""
+    def maps_first(self, data: Any) -> Any:
+        """Data in the order of the axes of the signal, with the maps' axes first.
+
+        Parameters
+        ----------
+        data : array or dask array
+            Data of the shape of those of the signal.
+        """
+        return data.transpose(1, 2, 0) if self.swapped else data
+
+    def over_channels(self, pixels: NDArray) -> NDArray:
+        """Values of pixels in a shape that the data of the signal broadcast with.
+
+        Parameters
+        ----------
+        pixels : (rows, columns) array
+            One value for each pixel.
+        """
+        axes = self.signal.axes_manager
+        if self.swapped or not self.channels:
+            return pixels.reshape(pixels.shape if self.swapped else self.map_shape)
+        return pixels.reshape(self.map_shape + (1,) * axes.signal_dimension)
+
+    @property
+    def map_shape(self) -> tuple[int, ...]:
+        """Shape of the maps in array order: one axis for lines and spectra."""
+        return tuple(axis.size for axis in self.axes[::-1])
+
+    def blocks(self, data: Any = None, missing: NDArray | None = None) -> Any:
+        """The data as a matrix of pixels times channels.
+
+        Parameters
+        ----------
+        data : array or dask array, optional
+            Data to take in the place of those of the signal.
+        missing : (rows, columns) bool array, optional
+            Pixels that are left out.
+        """
         from ..blocks import as_blocks
 
-        data = self.signal._data_aligned_with_axes
-        dimension = self.signal.axes_manager.signal_dimension
-        if self.swapped:
-            data, dimension = data.transpose(1, 2, 0), 1
-        return as_blocks(data, dimension, dtype=np.float32)
+        data = self.signal._data_aligned_with_axes if data is None else data
+        data = self.maps_first(data)
+        dimension = 1 if self.swapped else self.signal.axes_manager.signal_dimension
+        if missing is not None:
+            missing = missing.reshape(self.map_shape)
+        return as_blocks(data, dimension, missing, dtype=np.float32)
 
 
-def blockwise(maps: NDArray, found: DenoisedMaps, function: Any) -> da.Array:
+def blockwise(maps: NDArray, spectra: NDArray, function: Any) -> da.Array:
     """Values of all channels, computed for some rows of the maps at a time.
 
     Parameters
     ----------
     maps : (rows, columns, n) array
         What the function gets blocks of.
-    found : sparsedecomp.restoration.DenoisedMaps
-        Restoration, whose spectra the function gets.
+    spectra : (n_factors, n_channels) array
+        Spectra that the function gets, too.
     function : callable
         Makes (rows, columns, n_channels) values of a block and of the spectra.
 
@@ -87,7 +122,7 @@ def blockwise(maps: NDArray, found: DenoisedMaps, function: Any) -> da.Array:
     """
     import dask.array as da
 
-    spectra = found.spectra.astype(np.float32)
+    spectra = spectra.astype(np.float32)
     rows, columns = maps.shape[:2]
     across = max(1, min(columns, int(_AT_ONCE / spectra.shape[1])))
     down = max(1, int(_AT_ONCE / (across * spectra.shape[1])))

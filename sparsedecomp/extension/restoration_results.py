@@ -87,7 +87,9 @@ class Restoration(Result):
             covariance = block[..., :-1].reshape(*block.shape[:2], size, size)
             return deviation_of(covariance, spectra, block[..., -1])
 
-        signal = like(source, self._shaped(blockwise(packed, maps, deviation), source))
+        signal = like(
+            source, self._shaped(blockwise(packed, maps.spectra, deviation), source)
+        )
         signal.metadata.General.title += ", standard deviation"
         return signal
 
@@ -181,8 +183,7 @@ class Restoration(Result):
                 f"Inclusions are added as counts, but the data have {self.noise} and "
                 f"{layout.channels} channels. Simulate them for other data."
             )
-        data = source._data_aligned_with_axes
-        data = data.transpose(1, 2, 0) if layout.swapped else data
+        data = layout.maps_first(source._data_aligned_with_axes)
         data = data.reshape(*layout.shape, -1)
         middle = tuple(
             slice(max(0, n // 2 - 32), max(0, n // 2 - 32) + 64) for n in layout.shape
@@ -233,7 +234,7 @@ class Restoration(Result):
             values = block @ spectra
             return np.maximum(values, 0, out=values) if nonnegative else values
 
-        found = blockwise(self.maps.scaled_maps, self.maps, product)
+        found = blockwise(self.maps.scaled_maps, self.maps.spectra, product)
         return self._shaped(found, source)
 
     def _shaped(self, found: da.Array, source: BaseSignal) -> da.Array:

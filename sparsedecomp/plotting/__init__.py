@@ -15,7 +15,11 @@ from sparsedecomp.plotting.fusion import plot_fusion
 from sparsedecomp.plotting.rank import plot_rank
 from sparsedecomp.plotting.report import plot_unmixing_report
 from sparsedecomp.plotting.resolution import plot_resolution, plot_tuning
-from sparsedecomp.plotting.restoration import plot_certificate, plot_restoration
+from sparsedecomp.plotting.restoration import (
+    plot_certificate,
+    plot_inpainting,
+    plot_restoration,
+)
 from sparsedecomp.plotting.segmentation import plot_segmentation
 from sparsedecomp.plotting.super_resolution import plot_plan
 from sparsedecomp.plotting.tensor import plot_tensor
@@ -29,6 +33,7 @@ __all__ = [
     "plot_dose_plan",
     "plot_exafs_fit",
     "plot_fusion",
+    "plot_inpainting",
     "plot_lasso_path",
     "plot_objective_history",
     "plot_plan",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from sparsedecomp.extension.inpainting_results import Inpainting
     from sparsedecomp.extension.restoration_results import Certificate, Restoration
 
 
@@ -83,6 +84,51 @@ def plot_restoration(
         colour_bar(image)
         ax.set_title(title, loc="left")
     return np.asarray(three)
+
+
+def plot_inpainting(report: Inpainting, axes: Sequence[Axes] | None = None) -> NDArray:
+    """Draw the sum of all channels as it was measured, and without gaps.
+
+    Parameters
+    ----------
+    report : sparsedecomp.extension.inpainting_results.Inpainting
+        The attribute ``inpainting`` of a filled signal.
+    axes : sequence of two matplotlib.axes.Axes, optional
+        Where to draw; default: the axes of a new figure.
+
+    Returns
+    -------
+    array of matplotlib.axes.Axes
+        The two axes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hyperspy.api as hs
+    >>> import sparsedecomp
+    >>> from sparsedecomp.plotting import plot_inpainting
+    >>> s = hs.signals.Signal2D(np.indices((20, 20)).sum(axis=0) / 10.0)
+    >>> mask = np.random.default_rng(0).random((20, 20)) < 0.5
+    >>> plot_inpainting(s.inpaint(mask, "gp").inpainting)[1].get_title(loc="left")
+    'filled'
+    """
+    two = new_axes(2) if axes is None else axes
+    found = report.restoration.maps
+    scale = found.row_scale[..., None] * found.spectra.sum(axis=1)
+    before, after = ((maps * scale).sum(axis=2) for maps in (found.noisy, found.maps))
+    before = np.where(report.missing, np.nan, before)
+    for ax, values, title in zip(
+        two, (before, after), ("measured", "filled"), strict=True
+    ):
+        ax.set_title(title, loc="left")
+        if len(report.axes) == 1:
+            draw(ax, values[0], report.axes, line_of(0))
+            continue
+        image = draw(ax, values, report.axes, {})
+        image.set_clim(float(after.min()), float(after.max()))
+        image.set_cmap("viridis")
+        colour_bar(image)
+    return np.asarray(two)
 
 
 def plot_certificate(

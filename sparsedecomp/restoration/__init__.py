@@ -1,13 +1,15 @@
-"""Restoration: noise removed from spectrum images, images and spectra.
+"""Restoration: noise removed from spectrum images, images and spectra; gaps filled.
 
-Everything here works on plain arrays; the face to HyperSpy is ``s.denoise()``. Maps
-have the shape (rows, columns, factors).
+Everything here works on plain arrays; the face to HyperSpy is ``s.denoise()`` and
+``s.inpaint(mask)``. Maps have the shape (rows, columns, factors).
 
 subspace   the few spectra of which all pixels are mixtures, and their maps
 priors     what maps look like: flat, repeating, sparse
 methods    the table of them
 selection  which of them predicts the counts held out best
 denoising  all of it together
+inpainters, held_out_pixels, inpainting  the same for maps with gaps
+completion single entries that are missing, from the few spectra
 pixons     pixons of a size that fits each place, for images and spectra
 certificate  where intensities were changed by more than noise
 """
@@ -16,6 +18,7 @@ certificate  where intensities were changed by more than noise
 _PUBLIC = {
     "Choice": "selection",
     "DenoisedMaps": "denoising",
+    "INPAINTERS": "methods",
     "Deviations": "certificate",
     "METHODS": "methods",
     "certify": "certificate",
@@ -23,6 +26,8 @@ _PUBLIC = {
     "denoise_map": "denoising",
     "Pixon": "pixons",
     "inclusion_recovery": "certificate",
+    "inpaint_cube": "inpainting",
+    "inpaint_map": "inpainting",
     "pixon": "pixons",
 }
 

@@ -14,19 +14,16 @@ from scipy.ndimage import gaussian_filter
 
 from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.noise.single_map import find_map_noise
+from sparsedecomp.restoration.field import busiest_part, smooth_scale
 from sparsedecomp.restoration.methods import METHODS
 from sparsedecomp.restoration.priors import total_variation
 from sparsedecomp.restoration.selection import SHARE, Choice, Split, choose
 from sparsedecomp.restoration.subspace import (
     find_subspace,
     fission,
-    smooth_scale,
     split_of,
 )
 
-# Pixels times factors of the field on which methods are compared, and its least side. A
-# larger one makes the choice surer and takes longer.
-_FIELD, _LEAST_FIELD = 25600, 64
 # Weight of the total variation of the maps that tell which factors are signal.
 _WEIGHT = 1.8
 # Noise smaller than this part of the data is the rounding of their numbers.
@@ -378,17 +375,5 @@ def _parts(
 
 
 def _field(split: Split, maps: NDArray) -> Split:
-    """The part of the field, not too large, in which the maps vary most."""
-    side = max(_LEAST_FIELD, int(np.sqrt(_FIELD / maps.shape[2])))
-    places = []
-    for axis in (0, 1):
-        n = maps.shape[axis]
-        if n <= side:
-            places.append(slice(None))
-            continue
-        smooth = gaussian_filter(maps, (2, 2, 0)).var(axis=(1 - axis, 2))
-        energy = np.append(0, np.cumsum(smooth))
-        first = int(np.argmax(energy[side:] - energy[:-side]))
-        places.append(slice(first, first + side))
-    rows, columns = places
-    return split.part(rows, columns, maps.shape[2])
+    """The part in which methods are compared."""
+    return split.part(*busiest_part(maps), maps.shape[2])

@@ -1,7 +1,8 @@
-"""Which methods `denoise` knows by name, and what each of them needs.
+"""Which methods `denoise` and `inpaint` know by name, and what each of them needs.
 
 Adding a method takes a function of maps with white noise in a module of this package
-and one entry of :data:`METHODS`. The functions are imported when they are first used.
+and one entry of :data:`METHODS` or of :data:`INPAINTERS`. The functions are imported
+when they are first used.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from sparsedecomp.superresolution.method_table import Entry, MethodTable
 
 _PRIORS = "sparsedecomp.restoration.priors:"
+_INPAINTERS = "sparsedecomp.restoration.inpainters:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +35,15 @@ class Denoiser(Entry):
     in_mixture : bool
         Whether it may have a share beside others. A baseline has none: at few counts
         its share would be chance.
+    after : str
+        Method whose parameters of the same names it takes over where they are None.
     """
 
     start: dict[str, tuple[float, ...]]
     factor: float = 1.4
     in_auto: bool = True
     in_mixture: bool = True
+    after: str = ""
 
 
 METHODS = MethodTable(
@@ -103,5 +108,72 @@ METHODS = MethodTable(
         parameters={"false_alarm": 0.05},
         start={},
         in_auto=False,
+    ),
+)
+
+# A function of INPAINTERS is ``function(Z, measured, **parameters)``.
+INPAINTERS = MethodTable(
+    Denoiser(
+        name="auto",
+        target="",
+        summary="the mixture of the methods below that predicts pixels held out best",
+        start={},
+        in_auto=False,
+    ),
+    Denoiser(
+        name="tv",
+        target=_INPAINTERS + "total_variation",
+        summary="vectorial total variation: flat phases with sharp, common borders",
+        parameters={"weight": None},
+        start={"weight": (1.0,)},
+        factor=2.0,
+    ),
+    Denoiser(
+        name="dct",
+        target=_INPAINTERS + "cosines",
+        summary="few discrete cosines in blocks of all shifts: textures, lattices",
+        parameters={"threshold": None, "block": None, "seed": 0},
+        start={"threshold": (2.0,), "block": (16, 32)},
+        factor=2.0,
+    ),
+    Denoiser(
+        name="patches",
+        target=_INPAINTERS + "similar_patches",
+        summary="patches that look alike as one normal distribution: what repeats, "
+        "edges; begins with the result of dct",
+        parameters={"threshold": None, "block": None, "ridge": 0.2, "size": 6},
+        start={},
+        after="dct",
+    ),
+    Denoiser(
+        name="gp",
+        target=_INPAINTERS + "gaussian_process",
+        summary="Gaussian process (kriging): what varies smoothly",
+        parameters={"length": None},
+        start={"length": (4.0,)},
+        factor=2.0,
+    ),
+    Denoiser(
+        name="dictionary",
+        target=_INPAINTERS + "dictionary",
+        summary="patches as few cosines, coded from their measured pixels",
+        parameters={"gain": None, "size": 8, "step": 2},
+        start={"gain": (1.2,)},
+        in_auto=False,
+    ),
+    Denoiser(
+        name="low_rank",
+        target=_INPAINTERS + "none",
+        summary="the few spectra that all pixels are mixtures of, pixel by pixel; "
+        "single entries only",
+        start={},
+        in_auto=False,
+    ),
+    Denoiser(
+        name="smooth",
+        target=_INPAINTERS + "smooth",
+        summary="weighted means of the nearest measured pixels",
+        start={},
+        in_mixture=False,
     ),
 )

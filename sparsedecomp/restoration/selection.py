@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from sparsedecomp.restoration.methods import METHODS, Denoiser
+from sparsedecomp.superresolution.method_table import MethodTable
 
 SHARE = 0.8
 """Part of the counts that methods see; the others judge them."""
@@ -54,6 +55,22 @@ class Split:
     def ratio(self) -> float:
         """Signal of the part held out over that of the part seen."""
         return float(np.sqrt((1 - SHARE) / SHARE))
+
+    def restored(self, function: Callable[..., NDArray], **parameters: Any) -> NDArray:
+        """What a method makes of the part seen.
+
+        Parameters
+        ----------
+        function : callable
+            The method.
+        **parameters : object
+            Its parameters.
+
+        Returns
+        -------
+        (rows, columns, n_factors) array
+        """
+        return function(self.seen, **parameters)
 
     def weighted(self, maps: NDArray) -> NDArray:
         """Maps whose squares are those of the data in their own units.
@@ -193,11 +210,16 @@ class Choice:
         Mean square error of each method, and of the mixture as "mixture", at what was
         held out: of a pixel in squared units of the data, less that of the best single
         method.
+    error : float
+        `Split.error` of what was chosen.
     """
 
     shares: dict[str, float]
     parameters: dict[str, dict[str, Any]]
     errors: dict[str, float]
+    error: float = 0.0
+
+    methods = METHODS
 
     def __str__(self) -> str:
         shares = sorted(self.shares.items(), key=lambda each: -each[1])
@@ -220,12 +242,23 @@ class Choice:
         """
         total = np.zeros(Z.shape, np.float32)
         for name, share in self.shares.items():
-            restored = METHODS[name].load()(Z, **self.parameters[name])
+            function = self.methods[name].load()
+            restored = self._restored(function, Z, self.parameters[name])
             total += np.float32(share) * restored
         return total
 
+    def _restored(
+        self, function: Callable[..., NDArray], Z: NDArray, parameters: dict[str, Any]
+    ) -> NDArray:
+        return function(Z, **parameters)
 
-def choose(split: Split, name: str, given: Mapping[str, Any]) -> Choice:
+
+def choose(
+    split: Split,
+    name: str,
+    given: Mapping[str, Any],
+    methods: MethodTable[Any] = METHODS,
+) -> Choice:
     """Find the parameters that are None and, for "auto", the mixture of methods.
 
     Parameters
@@ -233,27 +266,46 @@ def choose(split: Split, name: str, given: Mapping[str, Any]) -> Choice:
     split : Split
         The data in two parts.
     name : str
-        Name in `METHODS`.
+        Name in the table.
     given : dict of str to object
         Parameters of the method as the user gave them.
+    methods : MethodTable, default `METHODS`
+        The table.
 
     Returns
     -------
     Choice
     """
+    tuned: dict[str, Candidate] = {}
+
+    def candidate(method: Denoiser, parameters: Mapping[str, Any]) -> Candidate:
+        if method.after and any(value is None for value in parameters.values()):
+            if method.after not in tuned:
+                candidate(methods[method.after], methods[method.after].parameters)
+            chosen = tuned[method.after].parameters
+            parameters = {
+                key: chosen.get(key) if value is None else value
+                for key, value in parameters.items()
+            }
+        tuned[method.name] = _tuned(split, method, parameters)
+        return tuned[method.name]
+
     if name == "auto":
-        METHODS.complete(name, given)
-        found = [_tuned(split, m, m.parameters) for m in METHODS.values() if m.in_auto]
+        methods.complete(name, given)
+        found = [candidate(m, m.parameters) for m in methods.values() if m.in_auto]
     else:
-        method = METHODS.find(name)
-        found = [_tuned(split, method, METHODS.complete(name, given))]
+        method = methods.find(name)
+        found = [candidate(method, methods.complete(name, given))]
     best = min(found, key=lambda each: each.error)
-    shares, errors = {best.method: 1.0}, {each.method: each.error for each in found}
+    shares, least = {best.method: 1.0}, best.error
+    errors = {each.method: each.error for each in found}
     if len(found) > 1:
-        shares, mixed = _mixture(split, found, best)
-        errors["mixture"] = mixed
+        kept = [c for c in found if methods[c.method].in_mixture or c is best]
+        shares, least = _mixture(split, kept, best)
+        errors["mixture"] = least
     errors = {method: error - best.error for method, error in errors.items()}
-    return Choice(shares, {each.method: each.parameters for each in found}, errors)
+    parameters = {each.method: each.parameters for each in found}
+    return Choice(shares, parameters, errors, least)
 
 
 def _tuned(split: Split, method: Denoiser, parameters: Mapping[str, Any]) -> Candidate:
@@ -265,7 +317,7 @@ def _tuned(split: Split, method: Denoiser, parameters: Mapping[str, Any]) -> Can
     def at(values: tuple) -> Candidate:
         if values not in tried:
             own = {**parameters, **dict(zip(free, values, strict=True))}
-            restored = function(split.seen, **own)
+            restored = split.restored(function, **own)
             tried[values] = Candidate(method.name, own, split.error(restored), restored)
         return tried[values]
 
@@ -284,10 +336,9 @@ def _tuned(split: Split, method: Denoiser, parameters: Mapping[str, Any]) -> Can
 
 
 def _mixture(
-    split: Split, found: list[Candidate], best: Candidate
+    split: Split, kept: list[Candidate], best: Candidate
 ) -> tuple[dict[str, float], float]:
     """Shares of the methods, adding up to one, that predict best together."""
-    kept = [c for c in found if METHODS[c.method].in_mixture or c is best]
     while True:
         # What each method changes of the best one, against what that one lacks.
         others = [each for each in kept if each is not best]

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.blocks.compression import gram_of
@@ -22,19 +21,15 @@ from sparsedecomp.blocks.summary import poisson_column_scale
 from sparsedecomp.kernels.thinning import thin_counts
 from sparsedecomp.noise import NoiseModel, count_components, find_noise
 from sparsedecomp.noise.binned_spectrum import binned
+from sparsedecomp.restoration.field import BLUR, Field
 from sparsedecomp.restoration.selection import SHARE, Split
 
-# Standard deviation in pixels of the blur that shows the subspace: 1.5 of the values 1,
-# 1.5, 2, 3 came closest to the subspace of the truth on the simulated cubes.
-_BLUR = 1.5
 # Factors that are tried beside those that rise above the noise without a blur.
 _SPARE = 2
 MOST = 20
 """Largest number of factors by default."""
 # Bins times pixels that are held in memory at most.
 _MOST_VALUES = 2**24
-# The expected counts of a pixel, relative to the mean, are at least this.
-_LEAST_COUNTS = 0.1
 # Noise smaller than this part of the data is the rounding of single precision.
 _ROUNDING = 5e-4
 
@@ -101,13 +96,14 @@ def find_subspace(
     noise: str = "auto",
     n_factors: int | None = None,
     random_state: int = 0,
+    field: Field | None = None,
 ) -> tuple[Subspace, int]:
     """Find the subspace of the signal, and the maps of all and of parts of the data.
 
     Parameters
     ----------
     blocks : BlockMatrix
-        Pixels times channels, none of them masked.
+        Measured pixels times channels.
     shape : (int, int)
         Rows and columns of the maps.
     noise : str, default "auto"
@@ -116,6 +112,9 @@ def find_subspace(
         Number of factors; default: those above the noise, and two to be tested.
     random_state : int, default 0
         Seed of the split in two parts.
+    field : Field, optional
+        Pixels of which `blocks` has a row each; default: all. The maps of the others
+        are zero, and their scale is that of their neighbours.
 
     Returns
     -------
@@ -127,15 +126,18 @@ def find_subspace(
     model = find_noise(blocks, noise)
     least = n_factors or count_components(blocks, model, MOST)
     n, m = blocks.shape
+    field = Field(np.ones(shape, bool)) if field is None else field
     columns = model.column_scale
     if model.counts:
         columns = poisson_column_scale(blocks.describe().column_sums)
-        counts = blocks.describe().row_sums.reshape(shape)
-        rows = smooth_scale(counts / counts.mean()).ravel()
+        counts = blocks.describe().row_sums
+        scales = field.smooth_scale(field.placed(counts / counts.mean()))
+        rows = field.taken(scales)
     else:
         rows = model.row_scale
+        scales = field.filled(field.placed(rows))
     split_counts = model.counts and model.gain > 0
-    starts, scale = _bins(model, n)
+    starts, scale = _bins(model, int(np.prod(shape)))
     seed = random_state if split_counts else -1
     whitening = columns, model.gain, seed
     binning = starts, scale, *whitening
@@ -146,7 +148,7 @@ def find_subspace(
     smooth_scores = []
     while binned_maps:
         # Each is as large as memory allows, and not needed any more.
-        smooth_scores.append(_smooth_scores(binned_maps.pop(0).reshape(*shape, -1), k))
+        smooth_scores.append(_smooth_scores(field, binned_maps.pop(0), k))
     _, bases_of = blocks.run(_products, (rows, blocks.rows, *smooth_scores), whitening)
     bases = [np.linalg.svd(P, full_matrices=False)[0] for P in bases_of]
     projected, _ = blocks.run(_project, (rows, blocks.rows), (*whitening, bases))
@@ -158,38 +160,18 @@ def find_subspace(
     size = np.sqrt(blocks.describe().sum_of_squares / (n * m))
     silent = not sigma * np.mean(rows) * np.mean(columns) > _ROUNDING * size
     sigma = sigma if sigma > 0 else 1.0
-    maps, *parts = (part.reshape(*shape, -1) / np.float32(sigma) for part in projected)
+    maps, *parts = (field.placed(part) / np.float32(sigma) for part in projected)
     products = None
     if split_counts:
         *parts, scaled = parts
-        products = scaled * np.float32(sigma) * rows.reshape(*shape, 1)
+        products = scaled * np.float32(sigma) * scales[..., None]
     else:
         parts = fission(maps, random_state)
     spectra = bases[0].T * columns
-    rows = sigma * rows.reshape(shape)
-    split = split_of(parts, rows, bases[-1].T * columns, products)
-    space = Subspace(maps, spectra, rows, split, model, columns, silent)
+    scales = sigma * scales
+    split = split_of(parts, scales, bases[-1].T * columns, products)
+    space = Subspace(maps, spectra, scales, split, model, columns, silent)
     return space, min(least, k)
-
-
-def smooth_scale(counts: NDArray, blur: float = _BLUR) -> NDArray:
-    """Standard deviation of counts, from their mean over neighbours.
-
-    Parameters
-    ----------
-    counts : (rows, columns) array
-        Counts or expected counts.
-    blur : float, default 1.5
-        Standard deviation in pixels of the weights of the neighbours.
-
-    Returns
-    -------
-    (rows, columns) array
-        At least that of a tenth of the mean count.
-    """
-    sigma = [blur if size > 1 else 0 for size in counts.shape]
-    smooth = gaussian_filter(np.asarray(counts, float), sigma, mode="reflect")
-    return np.sqrt(np.maximum(smooth, _LEAST_COUNTS * counts.mean()))
 
 
 def fission(maps: NDArray, random_state: int) -> list[NDArray]:
@@ -310,9 +292,8 @@ def _project(X, rows, pixels, columns, gain, seed, bases):
     return tuple(results), ()
 
 
-def _smooth_scores(E: NDArray, k: int) -> NDArray:
-    """Leading principal components of blurred maps of bins."""
-    sigma = [_BLUR if size > 1 else 0 for size in E.shape[:2]] + [0]
-    smooth = gaussian_filter(E, sigma, mode="reflect").reshape(-1, E.shape[2])
+def _smooth_scores(field: Field, bins: NDArray, k: int) -> NDArray:
+    """Leading principal components of blurred maps of bins, in measured pixels."""
+    smooth = field.taken(field.blurred(field.placed(bins), BLUR))
     vectors = np.linalg.eigh(gram_of(smooth))[1][:, ::-1][:, :k]
     return smooth @ vectors.astype(np.float32)
