@@ -299,5 +299,5 @@ def number_of(value: Any, otherwise: Any = None) -> Any:
     """
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return otherwise

@@ -6,7 +6,6 @@ larch) and JSON (Demeter).
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import zlib
@@ -22,10 +21,20 @@ from rsciio_sparse._spectra import (
     number_of,
     spectrum,
 )
-from rsciio_sparse._text import MalformedFile
-from rsciio_sparse.athena._perl import parse
+from rsciio_sparse._text import MalformedFile, content_of
+from rsciio_sparse.athena._perl import dictionary, parse
 
 ARRAYS = ("x", "y", "i0", "signal", "stddev")
+
+HEAD = 1000
+"""Bytes in which the name of the format must appear."""
+
+MAX_BYTES = 32 * 2**20
+"""Largest size of a project when it is decompressed: hundreds of long scans."""
+
+MAX_ITEMS, MAX_LISTS = 2_500_000, 200_000
+"""Largest numbers of commas and of brackets in a project. In memory an item takes up to
+twenty times its size in the file."""
 
 PROCESSING = {
     "bkg_e0": "e0",
@@ -97,24 +106,67 @@ def file_reader(
 
 
 def _text(path: str) -> str:
-    with open(path, "rb") as file:
-        content = file.read()
+    content = content_of(path)
     if content[:2] == b"\x1f\x8b":
+        content = _decompressed(path, content)
+    _check_head(path, content)
+    if len(content) > MAX_BYTES:
+        _refuse_size(path)
+    text = content.decode("utf-8", errors="replace")
+    lists = text.count("[") + text.count("{") + text.count("(")
+    if text.count(",") > MAX_ITEMS or lists > MAX_LISTS:
+        raise MalformedFile(
+            path,
+            None,
+            f"the project holds {text.count(',')} items in {lists} lists, more than "
+            "the spectra of a project can be.",
+        )
+    return text
+
+
+def _decompressed(path: str, content: bytes) -> bytes:
+    """Content of all members of a gzip file; its head is looked at before the rest."""
+    parts: list[bytes] = []
+    size = 0
+    while content[:2] == b"\x1f\x8b":
+        member = zlib.decompressobj(zlib.MAX_WBITS | 16)
         try:
-            content = gzip.decompress(content)
-        except (EOFError, OSError, zlib.error) as error:
+            for limit in (HEAD, MAX_BYTES + 1):
+                parts.append(member.decompress(content, limit))
+                content = member.unconsumed_tail
+                size += len(parts[-1])
+                _check_head(path, parts[0])
+                if size > MAX_BYTES:
+                    _refuse_size(path)
+        except zlib.error as error:
             raise MalformedFile(
                 path, None, f"the file cannot be decompressed ({error}): cut short?"
             ) from error
-    text = content.decode("utf-8", errors="replace")
-    if "Athena project file" not in text[:1000]:
+        if not member.eof:
+            raise MalformedFile(
+                path,
+                None,
+                "the file cannot be decompressed (it ends too soon): cut short?",
+            )
+        content = member.unused_data
+    return b"".join(parts)
+
+
+def _check_head(path: str, content: bytes) -> None:
+    if b"Athena project file" not in content[:HEAD]:
+        shown = content[:40].decode("utf-8", errors="replace")
         raise MalformedFile(
             path,
             1,
-            f"{text[:40]!r} where '# Athena project file' was expected: this is no "
+            f"{shown!r} where '# Athena project file' was expected: this is no "
             "Athena project.",
         )
-    return text
+
+
+def _refuse_size(path: str) -> None:
+    raise MalformedFile(
+        path, None, f"the project takes more than {MAX_BYTES >> 20} MiB."
+    )
 
 
 def _perl(path: str, text: str) -> list[dict[str, Any]]:
@@ -149,10 +201,15 @@ def _perl(path: str, text: str) -> list[dict[str, Any]]:
 def _complete(path: str, number: int, record: dict[str, Any]) -> dict[str, Any]:
     """A record of Perl literals with its parameters as a dict."""
     args = record.get("args") or []
+    if isinstance(args, list):
+        try:
+            args = dictionary(args)
+        except ValueError as error:
+            raise MalformedFile(path, number, f"args: {error}.") from error
     if not isinstance(args, dict):
-        args = dict(zip(args[::2], args[1::2], strict=False))
+        raise MalformedFile(path, number, "args holds no parameters.")
     record["args"], record["line"] = args, number
-    record["name"] = record.get("old_group", "")
+    record["name"] = str(record.get("old_group", ""))
     return record
 
 
@@ -161,15 +218,27 @@ def _json_records(path: str, text: str) -> list[dict[str, Any]]:
         project = json.loads(text)
     except json.JSONDecodeError as error:
         raise MalformedFile(path, error.lineno, f"{error.msg}.") from error
+    except (ValueError, RecursionError) as error:
+        # Integers of thousands of digits, and lists within thousands of others.
+        raise MalformedFile(path, None, f"this is no project: {error}.") from None
     order = next((v for k, v in project.items() if k.startswith("_____order")), None)
     if order is None:
         order = [k for k in project if not k.startswith("_____")]
+    if not isinstance(order, list) or not all(isinstance(name, str) for name in order):
+        raise MalformedFile(path, None, "the order of the records is no list of names.")
     records = []
     for name in order:
         if name not in project:
             raise MalformedFile(path, None, f"the record {name!r} is missing.")
-        record = {"args": {}, **project[name], "name": name, "line": None}
-        records.append(record)
+        record = project[name]
+        if not isinstance(record, dict):
+            raise MalformedFile(path, None, f"the record {name!r} holds no fields.")
+        args = record.get("args") or {}
+        if not isinstance(args, dict):
+            raise MalformedFile(
+                path, None, f"the record {name!r}: args holds no parameters."
+            )
+        records.append({**record, "args": args, "name": name, "line": None})
     return records
 
 
@@ -182,10 +251,14 @@ def _spectrum(
         if record.get(key):
             try:
                 arrays[key] = np.array(record[key], dtype=float)
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, OverflowError) as error:
                 raise MalformedFile(
                     path, line, f"record {label!r}: {key} holds no numbers ({error})."
                 ) from error
+            if arrays[key].ndim != 1:
+                raise MalformedFile(
+                    path, line, f"record {label!r}: {key} is no list of numbers."
+                )
     sizes = {key: len(values) for key, values in arrays.items()}
     if not {"x", "y"} <= sizes.keys() or sizes["x"] != sizes["y"] or sizes["x"] < 2:
         raise MalformedFile(

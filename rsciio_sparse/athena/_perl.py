@@ -17,9 +17,16 @@ TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
+MAX_DEPTH = 50
+"""Deepest nesting of lists. Those of Athena have four levels; Python's calls end at a
+thousand."""
+
+MAX_DIGITS = 15
+"""Integers of more digits become floating-point numbers."""
+
 CLOSING = {"(": ")", "[": "]", "{": "}"}
 
-UNICODE = re.compile(r"\\x\{([0-9a-fA-F]+)\}")
+UNICODE = re.compile(r"\\x\{([0-9a-fA-F]{1,6})\}")
 
 
 def parse(text: str) -> Any:
@@ -41,7 +48,7 @@ def parse(text: str) -> Any:
     ValueError
         If the text is not such a literal, or ends too soon.
     """
-    value, _ = _value(text, 0)
+    value, _ = _value(text, 0, 0)
     return value
 
 
@@ -55,26 +62,56 @@ def _next(text: str, place: int) -> tuple[str, str, int]:
     return match.lastgroup, match[match.lastgroup], match.end()
 
 
-def _value(text: str, place: int) -> tuple[Any, int]:
+def _value(text: str, place: int, depth: int) -> tuple[Any, int]:
     kind, token, place = _next(text, place)
+    if depth > MAX_DEPTH:
+        raise ValueError(f"lists are nested in more than {MAX_DEPTH} others")
     if kind in ("single", "double"):
         return _string(kind, token), place
     if kind == "number":
-        return (float(token) if re.search(r"[.eE]", token) else int(token)), place
+        if len(token) > MAX_DIGITS or re.search(r"[.eE]", token):
+            return float(token), place
+        return int(token), place
     if kind == "word" and token == "undef":
         return None, place
     if kind == "word" and token == "bless":
-        (value, *_), place = _sequence(text, _next(text, place)[2], ")")
-        return value, place
+        items, place = _sequence(text, _next(text, place)[2], ")", depth + 1)
+        if not items:
+            raise ValueError("bless() holds no value")
+        return items[0], place
     if kind == "mark" and token in CLOSING:
-        items, place = _sequence(text, place, CLOSING[token])
-        if token == "{":
-            return dict(zip(items[::2], items[1::2], strict=False)), place
-        return items, place
+        items, place = _sequence(text, place, CLOSING[token], depth + 1)
+        return (dictionary(items) if token == "{" else items), place
     raise ValueError(f"{token!r} is not a value")
 
 
-def _sequence(text: str, place: int, closing: str) -> tuple[list[Any], int]:
+def dictionary(items: list[Any]) -> dict[str, Any]:
+    """Dictionary of alternating keys and values.
+
+    Parameters
+    ----------
+    items : list
+        Key, value, key, value and so on; a last key without value is left out.
+
+    Returns
+    -------
+    dict of str to object
+        The dictionary.
+
+    Raises
+    ------
+    ValueError
+        If a key is a list or a dictionary.
+    """
+    found = {}
+    for key, value in zip(items[::2], items[1::2], strict=False):
+        if isinstance(key, (list, dict)):
+            raise ValueError("a list is the key of a value")
+        found[str(key)] = value
+    return found
+
+
+def _sequence(text: str, place: int, closing: str, depth: int) -> tuple[list[Any], int]:
     items: list[Any] = []
     while True:
         kind, token, after = _next(text, place)
@@ -83,12 +120,16 @@ def _sequence(text: str, place: int, closing: str) -> tuple[list[Any], int]:
         if kind == "arrow" or token == ",":
             place = after
             continue
-        item, place = _value(text, place)
+        item, place = _value(text, place, depth)
         items.append(item)
 
 
 def _string(kind: str, token: str) -> str:
     if kind == "double":
-        token = UNICODE.sub(lambda match: chr(int(match[1], 16)), token)
+        token = UNICODE.sub(lambda match: _character(int(match[1], 16)), token)
         token = token.replace(r"\n", "\n").replace(r"\t", "\t")
     return re.sub(r"\\(.)", r"\1", token)
+
+
+def _character(code: int) -> str:
+    return chr(code) if code <= 0x10FFFF else "\ufffd"

@@ -21,11 +21,15 @@ from rsciio_sparse._spectra import (
     question_about_element,
     spectrum,
 )
-from rsciio_sparse._text import MalformedFile, lines_of, table_of
+from rsciio_sparse._text import MalformedFile, lines_of, number_in, table_of
 
 FIRST = re.compile(r"\s*9809\s+(?P<facility>\S+)\s+(?P<beamline>\S+)")
-MONO = re.compile(r"\s*Mono\s*:\s*(?P<name>.+?)\s+D=\s*(?P<spacing>[\d.]+)\s*A")
-RING = re.compile(r"\s*Ring\s*:\s*(?P<energy>[\d.]+\s*GeV)")
+MONO = re.compile(
+    r"\s*Mono\s*:(?P<name>[^=]{1,200})\bD=\s*(?P<spacing>[0-9.]{1,20})\s*A"
+)
+RING = re.compile(r"\s*Ring\s*:\s*(?P<energy>[0-9.]{1,20}\s{0,20}GeV)")
+SPACINGS = (0.1, 100.0)
+"""Lattice spacings in angstrom of crystals and multilayers of monochromators."""
 MODES = {1: "i0", 2: "itrans", 3: "ifluor", 4: "irefer"}
 ANGLE_SET, ANGLE_READ, SECONDS, COUNTS = 0, 1, 2, 3
 
@@ -111,7 +115,10 @@ def _header(path: str, lines: list[str]) -> Families:
     }
     for line in lines[1:20]:
         if mono := MONO.match(line):
-            families["Mono"] = {"name": mono["name"], "d_spacing": mono["spacing"]}
+            families["Mono"] = {
+                "name": mono["name"].strip(),
+                "d_spacing": mono["spacing"],
+            }
         if ring := RING.match(line):
             families["Facility"]["energy"] = ring["energy"]
     if "Mono" not in families:
@@ -130,13 +137,13 @@ def _channels(path: str, lines: list[str]) -> tuple[list[int], np.ndarray, int]:
     for index, line in enumerate(lines):
         words = line.split()
         if words[:1] in (["Mode"], ["Offset"]):
-            try:
-                # Two numbers for the angles come before those of the channels.
-                found[words[0]] = [float(word) for word in words[3:]]
-            except ValueError:
+            # Two numbers for the angles come before those of the channels.
+            numbers = [number_in(word) for word in words[3:]]
+            if not all(n is not None and np.isfinite(n) for n in numbers):
                 raise MalformedFile(
                     path, index + 1, f"{line.strip()[:40]!r} holds no numbers."
-                ) from None
+                )
+            found[words[0]] = numbers
         if words[:1] == ["Offset"]:
             modes, offsets = found.get("Mode", []), np.array(found["Offset"])
             if not modes or len(modes) != len(offsets):
@@ -164,5 +171,11 @@ def _energy(
         raise MalformedFile(
             path, numbers[place], f"the angle is {angles[place]:g} degrees."
         )
-    spacing = float(families["Mono"]["d_spacing"])
+    spacing = number_in(families["Mono"]["d_spacing"])
+    if spacing is None or not SPACINGS[0] < spacing < SPACINGS[1]:
+        raise MalformedFile(
+            path,
+            None,
+            f"the spacing of the crystal is {families['Mono']['d_spacing']} angstrom.",
+        )
     return HC / (2 * spacing * np.sin(np.deg2rad(angles)))

@@ -5,6 +5,7 @@ in N ways and reads each, and prints a line of JSON for each: what was done, how
 ended, seconds, and the growth of the memory in MiB.
 """
 
+import gzip
 import json
 import sys
 import time
@@ -47,7 +48,21 @@ def read_h5oina(path):
             data.blocks[(0,) * data.ndim].compute()
 
 
+def read_format(name):
+    def read(path):
+        import importlib
+
+        importlib.import_module(f"rsciio_sparse.{name}").file_reader(path)
+
+    return read
+
+
 READERS = {
+    "xdi": read_format("xdi"),
+    "columns": read_format("xas_columns"),
+    "athena": read_format("athena"),
+    "9809": read_format("xas9809"),
+    "nexus": read_format("nexus_xas"),
     "scube": read_scube,
     "jeol": read_makers("jeol"),
     "bruker": read_makers("bruker"),
@@ -83,6 +98,88 @@ def damage(raw, rng):
         size = int(rng.integers(1, 4096))
         changed[place:place] = changed[place : place + size]
     return bytes(changed), f"{kind} at {place}"
+
+
+# Words that parsers trip over.
+WORDS = (
+    "", "nan", "inf", "-1", "0", "1e999", "9" * 400, "9" * 6000, "\u00b2", "1_0",
+    "#", "'", '"', "[", "(", "{", "undef", "=>", "# XDI/1.0", "Infinity", "1" * 20,
+    "[" * 3000, "{'a' => " * 3000, "[1] => 2", "{[1] => 2}", "null", "true", "{}", "[]",
+    " " * 5000, "\t" * 5000, "a" * 5000, "1," * 5000, "Mono :" + " " * 5000, "#S 1 x",
+    "Offset", "Mode", "Column.1: x", "Element.symbol:", "\xe9", "\ud83d\ude00", "\x00",
+)  # fmt: skip
+
+
+def damage_text(raw, rng):
+    """A damaged copy of a text: words, lines and marks, in and out of gzip."""
+    packed = raw[:2] == b"\x1f\x8b"
+    if packed and rng.random() < 0.3:
+        return damage(raw, rng)
+    text = gzip.decompress(raw) if packed else raw
+    kind = rng.choice(["bytes", "word", "words", "line", "mark", "twice", "encoding"])
+    lines = text.split(b"\n")
+    at = int(len(lines) * rng.random() ** rng.integers(1, 4))
+    if kind == "bytes":
+        text, what = damage(text, rng)
+    elif kind in ("word", "words"):
+        what = []
+        for _ in range(1 if kind == "word" else 5):
+            at = int(len(lines) * rng.random() ** rng.integers(1, 4))
+            words = lines[at].split(b" ")
+            place = int(rng.integers(len(words)))
+            word = str(rng.choice(WORDS))
+            words[place] = word.encode("utf-8", "surrogatepass")
+            lines[at] = b" ".join(words)
+            what.append(f"{word[:20]!r} in line {at + 1}")
+        text, what = b"\n".join(lines), "; ".join(what)
+    elif kind == "line":
+        word = str(rng.choice(WORDS))
+        lines.insert(at, word.encode("utf-8", "surrogatepass"))
+        text, what = b"\n".join(lines), f"line {at + 1} is {word[:20]!r}"
+    elif kind == "mark":
+        marks = [place for place, c in enumerate(text) if c in b"()[]{}'\",=;:#\n. "]
+        place = int(rng.choice(marks))
+        new = bytes([int(rng.choice(list(b"()[]{}'\",=;:#\n. 7")))])
+        text = text[:place] + new + text[place + 1 :]
+        what = f"{new!r} at byte {place}"
+    elif kind == "twice":
+        lines[at:at] = lines[at : at + int(rng.integers(1, 9))]
+        text, what = b"\n".join(lines), f"lines from {at + 1} on twice"
+    else:
+        encoding = str(rng.choice(["utf-16", "utf-8-sig", "utf-7", "cp037"]))
+        text = text.decode("latin-1").encode(encoding, "replace")
+        what = f"encoded as {encoding}"
+    return (gzip.compress(text, 1) if packed else text), what
+
+
+def damage_nexus(path, rng):
+    """Put something else in the place of a group or field of a NeXus file."""
+    with h5py.File(path, "r+") as file:
+        names = []
+        file.visit(names.append)
+        name = str(rng.choice(names))
+        kinds = ("dangling", "circle", "group", "field", "text", "empty", "one", "file")
+        kind = str(rng.choice(kinds))
+        del file[name]
+        if kind == "dangling":
+            file[name] = h5py.SoftLink("/nowhere/at/all")
+        elif kind == "circle":
+            file[name] = h5py.SoftLink(f"/{name}")
+        elif kind == "group":
+            file.create_group(name)
+        elif kind == "field":
+            file[name] = rng.normal(size=tuple(rng.integers(0, 4, rng.integers(4))))
+        elif kind == "text":
+            file[name] = [np.bytes_(b"Eisen gegl\xfcht"), np.bytes_(b"\xff\xfe")]
+        elif kind == "empty":
+            file[name] = h5py.Empty("f8")
+        elif kind == "one":
+            file[name] = rng.normal(size=1)
+        else:
+            file.create_dataset(name, (8,), "u1", external=[("/etc/hostname", 0, 8)])
+        if rng.random() < 0.3:
+            file[name].attrs["NX_class"] = np.array([b"NXentry", b"\xff"])
+        return f"{kind} for {name}"
 
 
 def damage_hdf5(path, rng):
@@ -158,6 +255,7 @@ def main(kind, seed, n, folder, base):
 
     read, base = READERS[kind], Path(base)
     raw = base.read_bytes()
+    is_text = kind in ("xdi", "columns", "athena", "9809")
     target = Path(folder) / base.name
     target.write_bytes(raw)
     read(target)
@@ -165,9 +263,17 @@ def main(kind, seed, n, folder, base):
         rng = np.random.default_rng([int(seed), number])
         is_hdf5 = raw[:8] == b"\x89HDF\r\n\x1a\n"
         target.unlink()
-        if is_hdf5 and rng.random() < 0.3:
+        if is_text:
+            changed, what = damage_text(raw, rng)
+            target.write_bytes(changed)
+        elif is_hdf5 and rng.random() < (0.7 if kind == "nexus" else 0.3):
             target.write_bytes(raw)
-            what = damage_hdf5(target, rng)
+            try:
+                change = damage_nexus if rng.random() < 0.6 else damage_hdf5
+                what = (change if kind == "nexus" else damage_hdf5)(target, rng)
+            except Exception as error:
+                # What cannot be put there leaves a file that is damaged, too.
+                what = f"{type(error).__name__}: {error}"
         else:
             changed, what = damage(raw, rng)
             target.write_bytes(changed)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tracemalloc
 
 import hyperspy.api as hs
 import numpy as np
@@ -175,3 +176,86 @@ def test_line_ends_inside_strings_are_kept(data_dir):
     found = file_reader(data_dir / "xas/athena/zirconolite.prj")
     assert len(found) == 9
     assert found[-1]["metadata"]["General"]["title"] == "Ti blank"
+
+
+def perl(name, literal):
+    return FIRST + RECORD.replace("@i0 = ('10','11','12');", f"{name} = {literal};")
+
+
+HEADER = "# Athena project file -- Demeter version 0.9.20"
+
+
+def project(record, order=("a",)):
+    return json.dumps({"_____header1": HEADER, "_____order": list(order), **record})
+
+
+GOOD = {"args": {"label": "foil"}, "x": [1, 2, 3], "y": [1, 2, 3]}
+
+CURIOUS = {
+    "nested": (perl("@args", "[" * 3000), "lists are nested in more than 50 others"),
+    "key": (perl("@args", "([1], 2)"), "a list is the key of a value"),
+    "key of a dictionary": (perl("$xdi", "{[1] => 2}"), "a list is the key of a value"),
+    "no parameters": (perl("@args", "7"), "args holds no parameters"),
+    "empty object": (perl("$xdi", "bless( )"), "bless\\(\\) holds no value"),
+    "digits": (perl("@x", "(" + "9" * 6000 + ", 1, 2)"), "y of one length|inf"),
+    "digit": (perl("@x", "('\u00b2', 1, 2)"), "x holds no numbers"),
+    "columns": (perl("@x", "([1, 2], [3, 4])"), "x is no list of numbers"),
+    "nested JSON": (project({"a": GOOD})[:-1] + ', "b": ' + "[" * 10**5, "no project"),
+    "digits in JSON": (
+        project({"a": GOOD})[:-1] + ', "b": ' + "9" * 5000,
+        "no project",
+    ),
+    "integers": (project({"a": {**GOOD, "x": [1, 2, 10**400]}}), "x holds no numbers"),
+    "order": (project({"a": GOOD}, [["a"]]), "is no list of names"),
+    "record": (project({"a": [1]}), "the record 'a' holds no fields"),
+    "args": (project({"a": {**GOOD, "args": [1]}}), "args holds no parameters"),
+}
+
+
+@pytest.mark.parametrize("compress", [True, False])
+@pytest.mark.parametrize("name", CURIOUS)
+def test_what_python_trips_over_is_refused(write, name, compress):
+    content, reason = CURIOUS[name]
+    with pytest.raises(MalformedFile, match=reason):
+        file_reader(write(content, compress=compress))
+
+
+def test_parameters_of_odd_types_do_not_matter(write):
+    args = {"label": ["a"], "bkg_e0": 10**400, "bkg_z": 7, "titles": {"a": None}}
+    (found,) = file_reader(write(project({"a": {**GOOD, "args": args}})))
+    np.testing.assert_array_equal(found["data"], [1, 2, 3])
+    assert found["original_metadata"]["Athena"] == {"e0": None}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"\0" * 2**28, "# Athena project file' was expected"),
+        (FIRST.encode() + b" " * 2**28, "takes more than 32 MiB"),
+        (
+            b'{"_____header1": "# Athena project file", "a": [' + b"[]," * 2**23,
+            "more than the spectra of a project can be",
+        ),
+    ],
+    ids=["zeros", "blanks", "lists"],
+)
+def test_bombs_are_refused_before_they_fill_the_memory(tmp_path, content, reason):
+    path = tmp_path / "bomb.prj"
+    path.write_bytes(gzip.compress(content, 1))
+    del content
+    tracemalloc.start()
+    try:
+        with pytest.raises(MalformedFile, match=reason):
+            file_reader(path)
+        assert tracemalloc.get_traced_memory()[1] < 150 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_several_members_of_gzip_are_one_project(tmp_path):
+    path = tmp_path / "file.prj"
+    path.write_bytes(gzip.compress(FIRST.encode()) + gzip.compress(RECORD.encode()))
+    assert len(file_reader(path)) == 1
+    path.write_bytes(gzip.compress(FIRST.encode() + RECORD.encode())[:-6])
+    with pytest.raises(MalformedFile, match="cut short"):
+        file_reader(path)

@@ -1,9 +1,11 @@
-"""Damaged files of counts: a clear error, never a crash, a hang or a lot of memory.
+"""Damaged files: a clear error, never a crash, a hang or a lot of memory.
 
-``python -m pytest -m study tests/rsciio_sparse/test_fuzz.py`` reads 10,000 of them; the
-environment variable SPARSEDECOMP_FUZZ gives another number.
+``python -m pytest -m study tests/rsciio_sparse/test_fuzz.py`` reads 10,000 files of
+counts, 20,000 texts of X-ray absorption and 3,000 NeXus files; the environment variable
+SPARSEDECOMP_FUZZ gives another number of each.
 """
 
+import gzip
 import json
 import os
 import queue
@@ -20,6 +22,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("scube", "jeol", "bruker", "velox", "h5oina")
+TEXTS = ("xdi", "columns", "athena", "9809")
+# Texts and NeXus files of a spectrum, published ones after those made here.
+PUBLISHED = {
+    "xdi": ("XDI/cu_metal_10K.xdi", "beamlines/APS13ID_2019.dat"),
+    "columns": ("beamlines/SSRL1_2006.dat", "beamlines/fe.060"),
+    "athena": ("athena/fbo.prj", "athena/Copper.prj"),
+    "9809": ("beamlines/PFBL12C_2005.dat",),
+    "nexus": ("nexus/KEK_PFdata.h5", "nexus/generic.h5"),
+}
+# Seconds in which a file of a spectrum is read or refused.
+QUICK = 5.0
 # Seconds without an answer that count as a hang, and MiB as too much memory.
 PATIENCE, GROWTH = 60.0, 200.0
 
@@ -68,6 +81,59 @@ def base_of(tmp_path):
     return find
 
 
+@pytest.fixture
+def spectra_of(tmp_path):
+    """Function that returns undamaged files of a kind of X-ray absorption."""
+
+    def find(kind, published=False):
+        energy = np.arange(7000.0, 7300.0, 2.0)
+        mu = np.arctan((energy - 7112) / 2) + 2
+        path = tmp_path / f"base.{kind}"
+        rows = "\n".join(
+            f"{e:.3f}  {m:.6f}  1000" for e, m in zip(energy, mu, strict=True)
+        )
+        if kind == "xdi":
+            fields = "# Column.1: energy eV\n# Column.2: mutrans\n# Column.3: i0\n"
+            head = f"# XDI/1.0\n{fields}# Element.symbol: Fe\n# Mono.d_spacing: 3.1\n"
+            path.write_text(f"{head}# ///\n# a remark\n#----\n{rows}\n")
+        elif kind == "columns":
+            path.write_text(f"# E0= 7112\n# Offsets= 1 2\n# energy mu i0\n{rows}\n")
+        elif kind == "athena":
+            arrays = ""
+            for name, values in (("x", energy), ("y", mu)):
+                arrays += f"@{name} = ('" + "','".join(f"{v:.4f}" for v in values)
+                arrays += "');\n"
+            head = (
+                "# Athena project file -- Demeter version 0.9.20\n$old_group = 'a';\n"
+            )
+            args = "@args = ('label','foil','bkg_z','Fe','titles',['a','b']);\n"
+            xdi = "$xdi = bless( {'metadata' => {'Sample' => {}}}, 'Xray::XDI' );\n"
+            text = f"{head}{args}{arrays}{xdi}[record]   # create object\n"
+            path.write_bytes(gzip.compress(text.encode()))
+        elif kind == "9809":
+            angle = np.rad2deg(np.arcsin(12398.42 / (2 * 3.1355 * energy)))
+            lines = ["  9809  KEK-PF  BL12C", "a foil", " Ring :  2.5 GeV"]
+            lines += [" Mono : SI(111)  D=  3.1355 A", "  Mode 0 0 1 2"]
+            lines += ["  Offset 0 0 1.0 2.0"]
+            lines += [
+                f"{a:.5f} {a:.5f} 1.0 1000 {m:.6f}"
+                for a, m in zip(angle, mu, strict=True)
+            ]
+            path.write_text("\n".join(lines))
+        else:
+            with h5py.File(path, "w") as file:
+                entry = file.create_group("entry")
+                entry.attrs["NX_class"], entry["definition"] = "NXentry", "NXxas"
+                entry["data/energy"], entry["data/mutrans"] = energy, mu
+                entry["data/energy"].attrs["units"] = "eV"
+                entry["title"], entry["element/symbol"] = "foil", "Fe"
+        folder = os.environ.get("SPARSEDECOMP_DATA_DIR", ROOT / "../shared/data")
+        others = [Path(folder) / "xas" / name for name in PUBLISHED[kind]]
+        return [path, *(other for other in others if published and other.is_file())]
+
+    return find
+
+
 def fuzz(kind, base, folder, n, seed):
     """Outcomes of damaged files; a process that crashed or hangs is begun anew."""
     arguments = [kind, str(seed), str(n), str(folder), str(base)]
@@ -99,10 +165,11 @@ def fuzz(kind, base, folder, n, seed):
     return rows
 
 
-def judged(rows):
+def judged(rows, seconds=PATIENCE):
     bad = [
         row for row in rows
-        if row["outcome"] not in ("read", "refused") or row["growth"] > GROWTH
+        if row["outcome"] not in ("read", "refused")
+        or row["growth"] > GROWTH or row["seconds"] > seconds
     ]  # fmt: skip
     assert not bad, json.dumps(bad[:5], indent=1)
     return Counter(row["outcome"] for row in rows)
@@ -124,3 +191,27 @@ def test_ten_thousand_damaged_files(kind, base_of, tmp_path):
     folder.mkdir()
     found = judged(fuzz(kind, base_of(kind), folder, n, 0))
     assert found["refused"] > n // 10
+
+
+@pytest.mark.parametrize("kind", [*TEXTS, "nexus"])
+def test_some_damaged_spectra(kind, spectra_of, tmp_path):
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    (base,) = spectra_of(kind)
+    found = judged(fuzz(kind, base, folder, 60, 1), PATIENCE)
+    assert found["refused"] > 10 and found["read"] > 3
+
+
+@pytest.mark.study
+@pytest.mark.parametrize("kind", [*TEXTS, "nexus"])
+def test_many_damaged_spectra(kind, spectra_of, tmp_path):
+    default = 3_000 if kind == "nexus" else 20_000 // len(TEXTS)
+    n = int(os.environ.get("SPARSEDECOMP_FUZZ", default))
+    bases = spectra_of(kind, published=True)
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    rows = []
+    for seed, base in enumerate(bases):
+        rows += fuzz(kind, base, folder, n // len(bases) + 1, seed)
+    found = judged(rows, QUICK)
+    assert found["refused"] > n // 10 and found["read"] > n // 20

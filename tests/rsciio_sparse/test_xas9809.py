@@ -142,3 +142,24 @@ def test_malformed_rows_are_refused_with_line_and_reason(write):
     assert error.value.line == 17
     with pytest.raises(MalformedFile, match="no absorption among the columns i0"):
         file_reader(write(text((1, 101))))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (f"D=  {SPACING} A", "D=  1.2.3 A", "the spacing of the crystal is 1.2.3"),
+        (f"D=  {SPACING} A", "D=  0 A", "the spacing of the crystal is 0 angstrom"),
+        ("0         1         2", "0       inf       nan", "holds no numbers"),
+        ("Mono :", "Mono :" + " " * 50_000, "spacing of the crystal"),
+    ],
+)
+def test_curious_headers_are_refused_at_once(write, old, new, reason):
+    content = text()
+    assert old in content
+    with pytest.raises(MalformedFile, match=reason):
+        file_reader(write(content.replace(old, new)))
+
+
+def test_the_end_of_file_of_dos_is_no_row(write):
+    (found,) = file_reader(write(text() + "\x1a\r\n"))
+    assert found["data"].shape == (5,)
