@@ -88,6 +88,7 @@ METHODS_OF_TYPES = {
         "edge_step",
         "estimate_shifts",
         "find_e0",
+        "linear_combination",
         "normalize",
         "rebin_k",
         "set_edge",

@@ -124,6 +124,17 @@ def inpainting(lazy=False):
     return (s.as_lazy() if lazy else s).inpaint(mask, "smooth").inpainting
 
 
+def mixture():
+    energy = np.arange(7000.0, 7300.0, 2.0)
+    spectra = {
+        name: sparsedecomp.signals.XASSpectrum.from_counts(
+            np.ones(150), np.exp(-np.arctan(energy - e0) - 2), energy=energy
+        )
+        for name, e0 in (("metal", 7112), ("oxide", 7121))
+    }
+    return spectra["metal"].linear_combination(spectra, max_references=1)
+
+
 MAKE = {
     "Certificate": lambda: restoration().certificate(),
     "ConfidenceBands": bands,
@@ -131,6 +142,7 @@ MAKE = {
     "DosePlan": lambda: counts().dose_plan(),
     "Fusion": fusion,
     "Inpainting": inpainting,
+    "MixtureResult": mixture,
     "Plan": lambda: sparsedecomp.plan_shifts(500, [(0, 0), (0, 200), (200, 0)]),
     "RankEstimate": lambda: counts().estimate_rank(["noise_edge", "minka"]),
     "RankReport": lambda: series().tensor_rank(2, random_state=0),

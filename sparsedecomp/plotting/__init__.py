@@ -12,6 +12,7 @@ from sparsedecomp.plotting.exafs import (
 )
 from sparsedecomp.plotting.fit import plot_objective_history, plot_relevance
 from sparsedecomp.plotting.fusion import plot_fusion
+from sparsedecomp.plotting.mixture import plot_mixture
 from sparsedecomp.plotting.rank import plot_rank
 from sparsedecomp.plotting.report import plot_unmixing_report
 from sparsedecomp.plotting.resolution import plot_resolution, plot_tuning
@@ -35,6 +36,7 @@ __all__ = [
     "plot_fusion",
     "plot_inpainting",
     "plot_lasso_path",
+    "plot_mixture",
     "plot_objective_history",
     "plot_plan",
     "plot_rank",

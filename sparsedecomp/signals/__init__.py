@@ -16,6 +16,7 @@ _PUBLIC = {
     "LazyEXAFSSpectrum": "exafs",
     "LazyRDFSpectrum": "rdf",
     "LazyXASSpectrum": "xas",
+    "MixtureResult": "mixture_result",
     "RDFSpectrum": "rdf",
     "SparseEXAFSResult": "exafs_result",
     "XASSpectrum": "xas",
