@@ -163,6 +163,46 @@ def exafs_posterior():
     return plotting.plot_shell_posterior(found)
 
 
+def _iron(image):
+    """Linear combination of three oxidation states of iron."""
+    energy = np.arange(6950.0, 7350.0, 2.0)
+    rng = np.random.default_rng(0)
+
+    def spectrum(mu):
+        i0 = np.ones(len(energy))
+        s = sparsedecomp.signals.XASSpectrum.from_counts(i0, np.exp(-mu), energy=energy)
+        s.set_edge("Fe", "K")
+        return s
+
+    pure = {}
+    for name, e0, height in (("Fe", 7112, 0.1), ("FeO", 7119, 0.6), ("Fe2O3", 7124, 1)):
+        peak = height * np.exp(-(((energy - e0 - 6) / 5) ** 2))
+        pure[name] = np.arctan((energy - e0) / 2) / np.pi + 0.5 + peak
+    y, x = np.mgrid[:40, :60] / 40
+    weights = np.stack(
+        [np.exp(-8 * ((x - c) ** 2 + (y - 0.5) ** 2)) for c in (0, 0.8, 1.5)], -1
+    )
+    weights /= weights.sum(axis=-1, keepdims=True)
+    mu = (
+        weights @ np.array(list(pure.values()))
+        if image
+        else 0.4 * pure["Fe"] + 0.6 * pure["FeO"]
+    )
+    mu = mu + rng.normal(0, 0.01, mu.shape)
+    references = {name: spectrum(values) for name, values in pure.items()}
+    return spectrum(mu).linear_combination(references)
+
+
+def mixture():
+    """Parts of an absorption spectrum."""
+    return _iron(image=False).plot()
+
+
+def mixture_maps():
+    """Maps of the fractions of reference spectra."""
+    return _iron(image=True).plot()
+
+
 def plan():
     """Shifts of a super-resolution measurement."""
     return sparsedecomp.plan_shifts(500, [(0, 0), (0, 200), (200, 0)]).plot()
@@ -199,7 +239,7 @@ FIGURES = {
         components, components_and_truth, components_signed, components_of_a_line,
         relevance, objective, rank, dose, report, data_check, segmentation, tensor,
         cone, bands, exafs_fit, exafs_lasso, exafs_posterior, plan, resolution, tuning,
-        fusion,
+        fusion, mixture, mixture_maps,
     )
 }  # fmt: skip
 

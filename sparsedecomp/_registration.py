@@ -219,17 +219,10 @@ def _add_formats(module: ModuleType) -> None:
 def _recognise_files(module: ModuleType) -> None:
     """Let ``hs.load`` look into files whose extension belongs to no single format."""
     original = vars(module)["load_single_file"]
-    if hasattr(original, "_sparsedecomp"):
-        return
+    if not hasattr(original, "_sparsedecomp"):
+        from .extension.file_formats import recognising
 
-    @functools.wraps(original)
-    def load_single_file(filename, **kwds):
-        from .extension.file_formats import load
-
-        return load(original, vars(module)["IO_PLUGINS"], filename, kwds)
-
-    load_single_file._sparsedecomp = True  # type: ignore[attr-defined]
-    vars(module)["load_single_file"] = load_single_file
+        vars(module)["load_single_file"] = recognising(original, module)
 
 
 @_guarded

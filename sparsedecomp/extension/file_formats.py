@@ -6,9 +6,35 @@ belong to no format or to many.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
+
+
+def recognising(original: Callable[..., Any], module: ModuleType) -> Callable[..., Any]:
+    """Wrap the function of HyperSpy that loads a file.
+
+    Parameters
+    ----------
+    original : callable
+        Function ``load_single_file`` of HyperSpy.
+    module : module
+        Module of that function, whose ``IO_PLUGINS`` lists all formats.
+
+    Returns
+    -------
+    callable
+        The same function, which calls `load`.
+    """
+
+    @functools.wraps(original)
+    def load_single_file(filename, **kwds):
+        return load(original, vars(module)["IO_PLUGINS"], filename, kwds)
+
+    load_single_file._sparsedecomp = True  # type: ignore[attr-defined]
+    return load_single_file
 
 
 def load(
