@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rsciio_sparse._edges import edges_near
-from rsciio_sparse._text import MalformedFile
+from rsciio_sparse._ordering import ordered
 
 Families = dict[str, dict[str, str]]
 """Fields of XDI by family, as ``{"Element": {"symbol": "Cu", "edge": "K"}}``."""
@@ -25,15 +25,6 @@ HC = 12398.419843320026
 
 NEAR = 30.0
 """Distance in eV within which edges are named to the user."""
-
-JITTER = 3.0
-"""Largest step back, in median steps, that is taken for jitter of the monochromator.
-
-A larger value sorts scans that were joined, a smaller one refuses jittery scans.
-"""
-
-JITTERING_SHARE = 0.05
-"""Largest share of the steps of a scan that may go back; more are no jitter."""
 
 
 def spectrum(
@@ -139,78 +130,6 @@ def axis_of(values: np.ndarray, name: str, units: str) -> dict[str, Any]:
         place = {"offset": values[0], "scale": step, "size": len(values)}
         return {"_type": "UniformDataAxis", **common, **place}
     return {"_type": "DataAxis", **common, "axis": values}
-
-
-def ordered(
-    path: str,
-    energy: np.ndarray,
-    mu: np.ndarray,
-    line_numbers: Sequence[int | None] | None,
-    units: str = "eV",
-) -> tuple[np.ndarray, np.ndarray]:
-    """Order a spectrum by increasing energy.
-
-    A scan from high to low energies is reversed, points of equal energy are averaged,
-    and the jitter of a monochromator is sorted. Averages and sorting are logged.
-
-    Parameters
-    ----------
-    path : str
-        Name of the file, for messages.
-    energy, mu : numpy.ndarray of shape (n,)
-        Energies and absorption as recorded.
-    line_numbers : list of int or None
-        Line of each point in the file, for messages.
-    units : str
-        Units of the energy, for messages.
-
-    Returns
-    -------
-    energy, mu : numpy.ndarray
-        Increasing energies, and the absorption at them.
-
-    Raises
-    ------
-    MalformedFile
-        If an energy is not finite, or a scan goes back by more than jitter.
-    """
-    numbers = line_numbers or [None] * len(energy)
-    finite = np.isfinite(energy)
-    if not finite.all():
-        bad = int(np.argmin(finite))
-        raise MalformedFile(path, numbers[bad], f"the energy is {energy[bad]}.")
-    if energy[-1] < energy[0]:
-        energy, mu, numbers = energy[::-1], mu[::-1], numbers[::-1]
-    steps = np.diff(energy)
-    if (steps < 0).any():
-        back = int(np.argmax(steps < 0))
-        reason = (
-            f"{energy[back + 1]:.10g} {units} follows {energy[back]:.10g}: the scan "
-            "does not increase."
-        )
-        typical = np.median(np.abs(steps))
-        if steps.min() < -JITTER * typical or np.mean(steps < 0) > JITTERING_SHARE:
-            raise MalformedFile(
-                path,
-                numbers[back + 1],
-                f"{reason} Sort its rows, or split scans that were joined.",
-            )
-        line = f", line {numbers[back + 1]}" if numbers[back + 1] else ""
-        _logger.warning("%s%s: %s Sorted.", path, line, reason)
-        order = np.argsort(energy, kind="stable")
-        energy, mu = energy[order], mu[order]
-    different, first, counts = np.unique(energy, return_index=True, return_counts=True)
-    if len(different) < len(energy):
-        _logger.warning(
-            "%s: %d points repeat the energy of the one before; they were averaged.",
-            path,
-            len(energy) - len(different),
-        )
-        mu = np.add.reduceat(mu, first) / counts
-        energy = different
-    if len(energy) < 2:
-        raise MalformedFile(path, None, "all points have the same energy.")
-    return energy, mu
 
 
 def metadata_of(families: Families) -> dict[str, Any]:

@@ -274,6 +274,8 @@ def _in_one_line(header: list[str], n_columns: int) -> list[str]:
             text.split("*"),
             re.split(r"\s{2,}", text),
             text.split(),
+            # Units in parentheses belong to the label before.
+            re.findall(r"[^\s([]+(?: ?[([][^\])]{1,20}[\])])?", text),
         ):
             words = [word.strip() for word in words if word.strip()]
             if len(words) == n_columns and _are_labels(words):

@@ -89,6 +89,7 @@ METHODS_OF_TYPES = {
         "estimate_shifts",
         "find_e0",
         "linear_combination",
+        "merge",
         "normalize",
         "rebin_k",
         "set_edge",

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from sparsedecomp import xas
 from sparsedecomp.signals import pixelwise
 from sparsedecomp.signals.cleaning import Cleaning
+from sparsedecomp.signals.merging import Merging
 from sparsedecomp.signals.mixtures import Mixtures
 from sparsedecomp.signals.pixelwise import Array
 from sparsedecomp.signals.reduction import E0, Reduction, typical
@@ -22,7 +23,7 @@ ABOUT_THE_EDGE = (-60.0, 60.0)
 chemical shifts and errors of the calibration, and excludes other edges."""
 
 
-class XASSpectrum(Reduction, Cleaning, Mixtures, Signal1D):
+class XASSpectrum(Reduction, Cleaning, Merging, Mixtures, Signal1D):
     """X-ray absorption mu(E) of one spectrum or of an image.
 
     The signal axis is the photon energy in eV, with any spacing. Every method returns

@@ -42,6 +42,8 @@ _PUBLIC = {
     "find_e0": "reduction.edges",
     "find_glitches": "reduction.deglitch",
     "increasing": "grids",
+    "MergedScans": "reduction.merge",
+    "merge_scans": "reduction.merge",
     "mu_noise": "reduction.noise",
     "photon_energy": "units",
     "RankedSet": "mixtures.ranking",

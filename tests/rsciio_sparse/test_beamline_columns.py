@@ -240,6 +240,7 @@ def test_large_texts_are_not_read(write, monkeypatch):
 
 def test_labels_are_found_in_all_layouts():
     assert labels_of(["# Energy (eV)   I0   It"], 3) == ["Energy (eV)", "I0", "It"]
+    assert labels_of(["# Energy (eV) I0 [V] It"], 3) == ["Energy (eV)", "I0 [V]", "It"]
     assert labels_of(["energy i0 i0"], 3) == ["energy", "i0", "i0_2"]
     assert labels_of(["# 1) Mono Energy", "# 2) I0", "# 3) It"], 3)[0] == "Mono Energy"
     assert labels_of(["some words here", "1 2 3"], 3) == []
