@@ -78,7 +78,8 @@ def test_errors_of_displacements_and_energy_zeros(rng):
     # Of what the shells share and their own together, as spectra scatter.
     basis = FeffBasis.from_composition("Ni", ["O", "Ni"], focusing=False)
     coordinates = window_coordinates(K, (3, 13.5), (1.0, 5.2), noise=0.005)
-    prior = ShellPrior(model_error=1e-3)
+    # Without errors of the theory, which repeated spectra share.
+    prior = ShellPrior(model_error=1e-3, shape_error=0.0, missing_paths=0.0)
     model = ShellModel(basis.channels, coordinates, 5.8, prior)
     channel_index = np.arange(2)
     p = np.array([0, 0, 1.05, 2.0886, 2.9537, 6 / 2.0886**2, 12 / 2.9537**2, *[0] * 4])
@@ -95,7 +96,8 @@ def test_errors_of_displacements_and_energy_zeros(rng):
 
 @pytest.mark.study
 def test_error_of_distances_is_that_in_measured_crystals(data_dir):
-    # The default was chosen as the mean of the error's posterior with a flat prior.
+    # The mean of the error's posterior with a flat prior; the default is larger, since
+    # distances of light atoms and of outer shells in other samples err by more.
     hcp = 2.507
     crystals = {
         ("cu_foil_10k", "Cu", "K", ("Cu",)): [
@@ -123,7 +125,7 @@ def test_error_of_distances_is_that_in_measured_crystals(data_dir):
     log = -0.5 * np.sum(np.square(error) / variance + np.log(variance), axis=1)
     weight = np.exp(log - log.max())
     expected = np.average(theory[:, 0], weights=weight)
-    assert ShellPrior().distance_error == pytest.approx(expected, abs=0.001)
+    assert 0.3 < expected / ShellPrior().distance_error < 1
 
 
 # Elements of the formula, edge unless K, lattice constant in angstrom.
@@ -187,4 +189,5 @@ def test_errors_of_guessed_potentials():
             errors.append(of_guessed_potentials(lattice, name, edge, float(constant)))
     distance, atoms = np.sqrt(np.mean(np.square(errors), axis=(0, 2)))
     assert len(errors) == 43 and distance < 1e-3
-    assert ShellPrior().amplitude_error == pytest.approx(atoms, abs=0.005)
+    # The rest of the default is the guessed amplitude reduction factor.
+    assert 0.2 < atoms / ShellPrior().amplitude_error < 0.5

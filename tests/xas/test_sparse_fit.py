@@ -86,6 +86,37 @@ def test_copper_foil_without_a_structure(data_dir, file):
     assert np.all(np.abs(n) <= [0.6, 0.7, 4, 8])
 
 
+def test_a_bond_that_two_shells_explain_is_found(data_dir):
+    # Oxygen of copper oxide at 1.951 and 1.961: alone it explains too little.
+    import hyperspy.api as hs
+
+    file = data_dir / "xas/library/CuO_tenorite_13K_01.xdi"
+    if not file.exists():
+        pytest.skip("the scan of copper oxide is not there")
+    chi = hs.load(file).autobk()
+    k = chi.axes_manager.signal_axes[0].axis
+    fit = SparseEXAFS(FeffBasis.from_composition("Cu", ["O", "Cu"])).fit(chi.data, k)
+    label, r, n, std = found(fit, chi.data)[0]
+    assert label == "O" and abs(r - 1.955) < 0.02
+    assert abs(n - 4) < 2 * std < 2
+
+
+@pytest.mark.parametrize("cut", [6.5, 9.0])
+def test_short_ranges_of_k_give_the_bond_or_nothing(data_dir, cut):
+    import hyperspy.api as hs
+
+    file = data_dir / "xas/library/Se_ZnSe_rt_01.xdi"
+    if not file.exists():
+        pytest.skip("the scan of zinc selenide is not there")
+    chi = hs.load(file).autobk()
+    k = chi.axes_manager.signal_axes[0].axis
+    basis = FeffBasis.from_composition("Se", ["Zn", "Se"])
+    fit = SparseEXAFS(basis, kmax=cut).fit(chi.data, k)
+    label, r, n, std = found(fit, chi.data)[0]
+    assert label == "Zn" and abs(r - 2.4547) < 2 * fit.shells_.r_std[0] < 0.1
+    assert abs(n - 4) < 2 * std
+
+
 @pytest.mark.parametrize(
     ("file", "absorber", "edge", "octahedral"),
     [("NiO.chik", "Ni", "K", True), ("UO2.chik", "U", "L3", False)],

@@ -45,6 +45,8 @@ class Coordinates:
         Term to subtract from a log evidence so that noise models can be compared.
     k_range, r_range : (float, float)
         Window in 1/angstrom and in angstrom.
+    white : float
+        Mean variance of the coordinates due to white noise of chi alone.
     """
 
     k: np.ndarray
@@ -54,6 +56,7 @@ class Coordinates:
     log_volume: float
     k_range: tuple[float, float]
     r_range: tuple[float, float]
+    white: float = 0.0
 
     @property
     def size(self) -> int:
@@ -184,12 +187,14 @@ def window_coordinates(
     V = V[s > _CONCENTRATION * s[0]] * k**2
     spread = np.sqrt(noise**2 + (model_error * k**-kweight) ** 2)
     factor = np.linalg.cholesky((V * spread**2) @ V.T)
+    matrix = np.linalg.solve(factor, V)
     return Coordinates(
         k=k,
         inside=inside,
-        matrix=np.linalg.solve(factor, V),
+        matrix=matrix,
         log_volume=float(np.sum(np.log(np.diag(factor)))),
         noise=spread,
         k_range=k_range,
         r_range=r_range,
+        white=float(noise**2 * np.sum(matrix**2) / len(matrix)),
     )

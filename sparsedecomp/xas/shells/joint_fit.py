@@ -65,6 +65,7 @@ def fit_joint(estimator: SparseEXAFS, moments: PixelMoments) -> JointFit:
     matrix = estimator.coordinates_.matrix
     second, mean = moments.seen_by(matrix, estimator.coordinates_.inside)
     fit = estimator.mean_fit_ if estimator.refine else None
+    covariance = None
     if fit is not None and moments.count == 1:
         variance = fit.variance
     else:
@@ -82,7 +83,9 @@ def fit_joint(estimator: SparseEXAFS, moments: PixelMoments) -> JointFit:
         shared_error = estimator.shared_error_
     else:
         shells, atoms = shells_of(model, fit, estimator.rmax + LEAKAGE)
-        shared_error = SharedError.of(model, fit)
+        alone = moments.count == 1
+        covariance = fit.noise_covariance if alone else None
+        shared_error = SharedError.of(model, fit, covariance)
     columns = atoms @ matrix.T * shells.r[:, None] ** 2
     prior = None
     if estimator.hierarchical:
@@ -95,7 +98,7 @@ def fit_joint(estimator: SparseEXAFS, moments: PixelMoments) -> JointFit:
     weights = partial(
         fit_fixed,
         columns=columns,
-        variance=variance,
+        noise=variance if covariance is None else covariance,
         density=estimator.prior_.density,
         prior=prior,
     )

@@ -17,7 +17,10 @@ from typing import Any
 import numpy as np
 
 from ..theory.channels import Channel
+from ..theory.elements import bond_length
 from .coordinates import Coordinates
+from .theory_error import TheoryError
+from .weight_limits import WeightLimits
 
 # Largest deviation of the middle atom of a focused path from half way, in angstrom. A
 # larger value allows focused shells behind atoms that are not in line with them.
@@ -35,6 +38,30 @@ _FIXED = 1e-3
 
 
 @dataclass(frozen=True)
+class TypicalSigma2:
+    """Mean square displacement that is typical at a distance.
+
+    Neighbours that touch the absorber move with it; atoms farther away move on their
+    own. The numbers are those of the shared scans at 10 to 300 K.
+
+    Attributes
+    ----------
+    bonded : float, default 0.005
+        Displacement of atoms up to 2.3 angstrom, in square angstrom.
+    growth : float, default 0.8
+        Relative increase far away, reached within an angstrom or two.
+    """
+
+    bonded: float = 0.005
+    growth: float = 0.8
+
+    def __call__(self, r: np.ndarray) -> np.ndarray:
+        """Displacement at distances in angstrom, in square angstrom."""
+        far = 1 - np.exp(-np.maximum(np.asarray(r, dtype=float) - 2.3, 0))
+        return self.bonded * (1 + self.growth * far)
+
+
+@dataclass(frozen=True)
 class ShellPrior:
     r"""Prior distributions of the parameters of shells.
 
@@ -46,12 +73,13 @@ class ShellPrior:
     shells_per_angstrom : float, default 1
         Expected number of shells per angstrom, all elements together. Larger: more
         shells are found.
-    e0, e0_spread : float, default 0, 6
-        Mean and standard deviation of the common shift of the energy zero, in eV. The
-        steepest rise of an edge lies within a few eV of FEFF's zero.
-    e0_scatter : float, default 2
+    e0, e0_spread : float, default 4.3, 5
+        Mean and standard deviation of the common shift of the energy zero, in eV: those
+        of the shared scans of known structure. The steepest rise of an edge lies within
+        a few eV of FEFF's zero.
+    e0_scatter : float, default 1.5
         Standard deviation of the shift of a shell from the common one, in eV.
-    sigma2 : float or callable, default 0.006
+    sigma2 : float or callable, default TypicalSigma2()
         Median of the mean square displacement in square angstrom, a number or a
         function of the distance such as `sparsedecomp.xas.Debye`.
     sigma2_spread : float, default 0.7
@@ -66,32 +94,48 @@ class ShellPrior:
         potential at zero temperature to one and a half times that; the constant is
         about 1.4 in metals. Harmonic pairs have 0. The defaults are mean and standard
         deviation of a uniform distribution from 0 to 2.1.
-    model_error, model_error_weight : float, default 0.1, 4
-        Error of the theory as a fraction of the root mean square of the signal, and
-        the number of coordinates that this guess counts for. Larger weights keep the
-        noise level closer to the guess.
-    distance_error, amplitude_error : float, default 0.005, 0.05
+    model_error, model_error_weight : float, default 0.1, 8
+        Remaining error of the theory as a fraction of the root mean square of the
+        signal, which is added to the noise, and the number of coordinates that this
+        guess counts for. Larger weights keep the noise level closer to the guess: less
+        of a signal is taken for noise, and more shells are found.
+    distance_error, amplitude_error : float, default 0.01, 0.15
         Standard deviation of a distance in angstrom, and of a number of atoms relative
-        to it, due to FEFF and its guessed potentials. They are added in quadrature to
-        those of the fit. Values from distances measured in copper, cobalt, ZnSe and
-        UO2, and from fits with guessed potentials to EXAFS computed with those of 43
-        cubic crystals (tests/xas/test_intervals.py).
+        to it, due to FEFF, its guessed potentials and a guessed amplitude reduction
+        factor, which is 0.7 to 1.0 in most samples. They are added in quadrature to
+        those of the fit. With a factor measured in a standard (`estimate_s02`) the
+        second one is about 0.08.
+    shape_error, shape_length : float, default 0.1, 3
+        Relative error of the complex scattering amplitude of an element, and the
+        length in 1/angstrom over which it changes. Zero: the theory is exact.
+    missing_paths : float, default 0.08
+        Multiple scattering that the basis lacks, beyond one and a half times the
+        nearest distance: root mean square weight N / R^2 of scatterers of random phase
+        in an angstrom, as a fraction of the weight of the nearest shell. Larger: weak
+        distant shells need more evidence, and their intervals are wider.
+    bond_spread : float, default 0.12
+        Standard deviation of the logarithm of the nearest distance over the sum of the
+        covalent radii.
     """
 
     density: float = 2.0
     shells_per_angstrom: float = 1.0
-    e0: float = 0.0
-    e0_spread: float = 6.0
-    e0_scatter: float = 2.0
-    sigma2: float | Callable[[np.ndarray], np.ndarray] = 0.006
+    e0: float = 4.3
+    e0_spread: float = 5.0
+    e0_scatter: float = 1.5
+    sigma2: float | Callable[[np.ndarray], np.ndarray] = TypicalSigma2()
     sigma2_spread: float = 0.7
     sigma2_scatter: float = 0.35
     anharmonicity: float = 1.05
     anharmonicity_spread: float = 0.6
     model_error: float = 0.1
-    model_error_weight: float = 4.0
-    distance_error: float = 0.005
-    amplitude_error: float = 0.05
+    model_error_weight: float = 8.0
+    distance_error: float = 0.01
+    amplitude_error: float = 0.15
+    shape_error: float = 0.1
+    shape_length: float = 3.0
+    missing_paths: float = 0.08
+    bond_spread: float = 0.12
 
     def fixed_at(
         self,
@@ -154,6 +198,14 @@ class ShellModel:
         low, high = coordinates.k_range
         # Two shells of one channel closer than this beat less than once over the range.
         self.resolution = np.pi / (2 * (high - low))
+        self.theory = TheoryError(self.channels, coordinates, rmax, self.prior)
+        self.limits = WeightLimits(self.channels)
+        # A channel of focused paths is nearest only where its middle atom is missing.
+        self._bonds = [
+            bond_length(c.grids[0].absorber.strip().capitalize(), c.element)
+            * (2 if c.via else 1)
+            for c in self.channels
+        ]
 
     def split(self, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Common parameters, and one row for each parameter of the shells."""
@@ -172,23 +224,43 @@ class ShellModel:
         sigma2 = self.prior.sigma2
         return sigma2(r) if callable(sigma2) else np.full(np.shape(r), sigma2)
 
-    def columns(self, p: np.ndarray, channel_index: np.ndarray) -> np.ndarray:
-        """Coordinates of one atom of each shell, and derivatives, shape (5, K, n)."""
+    def spectra(self, p: np.ndarray, channel_index: np.ndarray) -> np.ndarray:
+        """EXAFS of one atom of each shell, and derivatives, shape (5, K, n_inside)."""
         r, _, sigma2, third, e0 = self.shells(p)
-        out = np.empty((5, len(channel_index), self.coordinates.size))
+        k = self.coordinates.k
+        out = np.empty((5, len(channel_index), len(k)))
         for channel in np.unique(channel_index):
             of = channel_index == channel
-            out[:, of] = (
-                self.channels[channel].columns(
-                    self.coordinates.k,
-                    r[of],
-                    e0=e0[of],
-                    sigma2=sigma2[of],
-                    third=third[of],
-                )
-                @ self.coordinates.matrix.T
+            out[:, of] = self.channels[channel].columns(
+                k, r[of], e0=e0[of], sigma2=sigma2[of], third=third[of]
             )
         return out
+
+    def columns(self, p: np.ndarray, channel_index: np.ndarray) -> np.ndarray:
+        """Coordinates of one atom of each shell, and derivatives, shape (5, K, n)."""
+        return self.spectra(p, channel_index) @ self.coordinates.matrix.T
+
+    def theory_covariance(
+        self,
+        p: np.ndarray,
+        channel_index: np.ndarray,
+        spectra: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Covariance of the coordinates due to errors of the theory, shape (n, n).
+
+        Parameters
+        ----------
+        p : (3 + 4 K,) array
+            Parameters.
+        channel_index : (K,) int array
+            Channel of each shell.
+        spectra : (5, K, n_inside) array, optional
+            What `spectra` returns for them, if it is known.
+        """
+        if spectra is None:
+            spectra = self.spectra(p, channel_index)
+        r, u = self.split(p)[1][:2]
+        return self.theory.covariance(r, u, channel_index, spectra)
 
     def midpoint_occupied(
         self, r: np.ndarray, channel_index: np.ndarray, channel: int, at: np.ndarray
@@ -222,7 +294,10 @@ class ShellModel:
         return np.any(np.abs(np.subtract.outer(at / 2, middle)) < _HALF_WAY, axis=1)
 
     def predict(
-        self, p: np.ndarray, channel_index: np.ndarray
+        self,
+        p: np.ndarray,
+        channel_index: np.ndarray,
+        spectra: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Coordinates of the model spectrum, and their derivatives by the parameters.
 
@@ -232,6 +307,8 @@ class ShellModel:
             Parameters.
         channel_index : (K,) int array
             Channel of each shell.
+        spectra : (5, K, n_inside) array, optional
+            What `spectra` returns for them, if it is known.
 
         Returns
         -------
@@ -242,7 +319,9 @@ class ShellModel:
         """
         (_, _, kappa), (r, u, _, _) = self.split(p)
         _, atoms, sigma2, third, _ = self.shells(p)
-        chi, by_r, by_e0, by_sigma2, by_third = self.columns(p, channel_index)
+        if spectra is None:
+            spectra = self.spectra(p, channel_index)
+        chi, by_r, by_e0, by_sigma2, by_third = spectra @ self.coordinates.matrix.T
         n = atoms[:, None]
         by_log = n * (
             by_sigma2 * sigma2[:, None] + by_third * (2 * kappa * sigma2**2)[:, None]
@@ -285,6 +364,25 @@ class ShellModel:
             ]
         )
         return mean, spread
+
+    def bond_penalty(self, r: np.ndarray, channel_index: np.ndarray) -> float:
+        """Negative log prior of the nearest distance, from the covalent radii.
+
+        Parameters
+        ----------
+        r, channel_index : (K,) arrays
+            Distance in angstrom and channel of each shell.
+
+        Returns
+        -------
+        float
+            Penalty; 0 without shells.
+        """
+        if not len(r):
+            return 0.0
+        nearest = int(np.argmin(r))
+        bond = self._bonds[channel_index[nearest]]
+        return 0.5 * float(np.log(r[nearest] / bond) / self.prior.bond_spread) ** 2
 
     def confine(self, p: np.ndarray, channel_index: np.ndarray) -> np.ndarray:
         """Clip the parameters to their ranges."""

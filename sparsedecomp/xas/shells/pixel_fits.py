@@ -53,7 +53,7 @@ class PixelWeights(NamedTuple):
 def fit_fixed(
     Y: np.ndarray,
     columns: np.ndarray,
-    variance: float,
+    noise: float | np.ndarray,
     density: float,
     prior: HierarchicalPrior | None = None,
 ) -> PixelWeights:
@@ -65,8 +65,8 @@ def fit_fixed(
         Coordinates of the spectra.
     columns : (K, n) array
         Coordinates of one atom times R^2.
-    variance : float
-        Noise variance.
+    noise : float or (n, n) array
+        Noise variance, or covariance with the errors of the theory.
     density : float
         Standard deviation of the independent normal prior of the weights, in
         1/angstrom^2.
@@ -78,17 +78,19 @@ def fit_fixed(
     PixelWeights
         Weights of each pixel.
     """
+    n = Y.shape[1]
+    covariance = np.asarray(noise) * (np.eye(n) if np.ndim(noise) == 0 else 1.0)
     if prior is None:
-        A = columns @ columns.T / variance + np.eye(len(columns)) / density**2
-        W = np.linalg.solve(A, columns @ Y.T / variance).T
+        weighted = np.linalg.solve(covariance, columns.T).T
+        A = weighted @ columns.T + np.eye(len(columns)) / density**2
+        W = np.linalg.solve(A, weighted @ Y.T).T
         std = np.tile(np.sqrt(np.diag(np.linalg.inv(A))), (len(Y), 1))
     else:
         W, std = prior.posterior(Y)
         A = prior.precision
     F, W = W @ A, np.maximum(W, 0)
     nonnegative_rows(W, F, A, np.zeros(len(columns)), MAX_SWEEPS, TOL)
-    n = Y.shape[1]
-    C = variance * np.eye(n) + density**2 * columns.T @ columns
+    C = covariance + density**2 * columns.T @ columns
     log_evidence = -0.5 * (
         np.sum(np.linalg.solve(C, Y.T) * Y.T, axis=0)
         + np.linalg.slogdet(2 * np.pi * C)[1]

@@ -14,6 +14,8 @@ from .model import GLOBALS, PER_SHELL, ShellModel
 _STEP = 0.04
 # Fits whose distances agree to this, in angstrom, are the same maximum.
 _SAME = 0.003
+# Largest distance, in angstrom, by which the phases of other paths move a shell.
+_SHIFTED = 0.25
 # Initial shifts of the energy zero in eV, from the prior mean. A wrong shift moves all
 # shells by half a wave; more values cover a wider range and cost a search each.
 _E0_OFFSETS = (-8.0, 0.0, 8.0)
@@ -24,9 +26,10 @@ def search_shells(
     y: np.ndarray,
     *,
     max_shells: int = 10,
-    min_gain: float = 1.0,
+    min_gain: float = 2.5,
     n_candidates: int = 3,
-    patience: int = 2,
+    patience: int = 3,
+    needed: bool = False,
 ) -> ShellFit:
     """Search for shells greedily, refining all parameters in every trial.
 
@@ -44,14 +47,18 @@ def search_shells(
         Coordinates of the spectrum.
     max_shells : int, default 10
         Largest number of shells.
-    min_gain : float, default 1
-        Gain of the log evidence for which a shell is added. Odds of e to one, the
-        lower limit of "positive" evidence of Kass and Raftery (J. Am. Stat. Assoc. 90
-        (1995) 773). Larger: fewer shells.
+    min_gain : float, default 2.5
+        Gain of the log evidence for which a shell is added. Odds of twelve to one;
+        Kass and Raftery (J. Am. Stat. Assoc. 90 (1995) 773) call 3 to 20 "positive".
+        Larger: fewer shells.
     n_candidates : int, default 3
         Number of distances tried for each new shell. Larger: slower, more thorough.
-    patience : int, default 2
-        Number of shells added without success before the search ends.
+    patience : int, default 3
+        Number of shells added without success before the search ends. A deeper search
+        has found nothing better in the shared scans.
+    needed : bool, default False
+        Whether there must be a shell, since the signal stands above the noise. Then
+        the best fit with shells is returned even where none has a larger evidence.
 
     Returns
     -------
@@ -59,12 +66,24 @@ def search_shells(
         Shells of the largest evidence, which may be none.
     """
     visited: list[ShellFit] = []
+    tried: list[ShellFit] = []
     fits = [
         _search_from(
-            model, y, offset, max_shells, min_gain, n_candidates, patience, visited
+            model,
+            y,
+            offset,
+            max_shells,
+            min_gain,
+            n_candidates,
+            patience,
+            visited,
+            tried,
         )
         for offset in _E0_OFFSETS
     ]
+    if needed and not any(len(fit.channel_index) for fit in fits):
+        tried = [fit for fit in tried if len(fit.channel_index)]
+        return max(tried, key=lambda fit: fit.log_evidence, default=fits[0])
     return max(
         fits, key=lambda fit: fit.log_evidence - min_gain * len(fit.channel_index)
     )
@@ -79,6 +98,7 @@ def _search_from(
     n_candidates: int,
     patience: int,
     visited: list[ShellFit],
+    tried: list[ShellFit],
 ) -> ShellFit:
     """Search from one initial energy zero.
 
@@ -91,6 +111,7 @@ def _search_from(
     # Two shells may raise the evidence where one of them alone does not.
     while tries and len(path.channel_index) < max_shells:
         path = _add(model, y, path, n_candidates)
+        tried.append(path)
         fit = _improve(model, y, path, min_gain)
         more = len(fit.channel_index) - len(best.channel_index)
         if fit.log_evidence > best.log_evidence + min_gain * max(more, 0) + 1e-2:
@@ -140,10 +161,11 @@ def _improve(
         trials = []
         for i in _doubtful(model, fit):
             trials.append(refine(model, y, *_remove(model, fit, i)))
-        for i, channel in _exchanges(model, fit):
-            channel_index = fit.channel_index.copy()
+        for i, channel, r in _exchanges(model, fit):
+            channel_index, p = fit.channel_index.copy(), fit.p.copy()
             channel_index[i] = channel
-            trials.append(refine(model, y, fit.p, channel_index))
+            p[GLOBALS + i] = r
+            trials.append(refine(model, y, p, channel_index))
         better = max(trials, key=lambda fit: fit.log_evidence, default=fit)
         # Removing a shell may lower the log evidence by the gain that adding it needs.
         fewer = len(fit.channel_index) - len(better.channel_index)
@@ -165,7 +187,7 @@ def _candidates(
     (e0, level, kappa), _ = model.split(fit.p)
     r_now = model.shells(fit.p)[0]
     X = r_now[:, None] ** 2 * model.columns(fit.p, fit.channel_index)[0]
-    inverse = np.linalg.inv(fit.variance * np.eye(len(y)) + d * X.T @ X)
+    inverse = np.linalg.inv(fit.noise_covariance + d * X.T @ X)
     candidates = []
     for channel, (low, high) in enumerate(model.r_limits):
         r = np.arange(low + _STEP / 2, high, _STEP)
@@ -215,13 +237,29 @@ def _doubtful(model: ShellModel, fit: ShellFit) -> np.ndarray:
     return np.flatnonzero(u < 4 * error)
 
 
-def _exchanges(model: ShellModel, fit: ShellFit) -> Iterator[tuple[int, int]]:
-    """Other channels to which each shell might belong."""
+def _exchanges(model: ShellModel, fit: ShellFit) -> Iterator[tuple[int, int, float]]:
+    """Other channels to which each shell might belong, and its distance there.
+
+    Phases of focused paths differ from those of single scattering: a shell that was
+    fitted by the wrong ones is a tenth of an angstrom away, so that twice the distance
+    of the atom half way is tried, too.
+    """
     r = model.shells(fit.p)[0]
     for i, channel in enumerate(fit.channel_index):
         for other, (low, high) in enumerate(model.r_limits):
-            possible = model.midpoint_occupied(
-                r, fit.channel_index, other, r[i : i + 1]
-            )[0]
-            if other != channel and low < r[i] < high and possible:
-                yield i, other
+            if other == channel:
+                continue
+            via = model.channels[other].via
+            middle = [
+                2 * at
+                for at, of in zip(r, fit.channel_index, strict=True)
+                if via
+                and model.channels[of].label == via
+                and 0.03 < abs(2 * at - r[i]) < _SHIFTED
+            ]
+            for start in (r[i], *middle):
+                possible = model.midpoint_occupied(
+                    r, fit.channel_index, other, np.array([start])
+                )[0]
+                if low < start < high and possible:
+                    yield i, other, float(start)

@@ -32,8 +32,10 @@ class SharedError:
     shapes: np.ndarray | None = None
 
     @classmethod
-    def of(cls, model: ShellModel, fit: ShellFit) -> SharedError:
-        """Errors due to uncertain distances, displacements and energy zeros.
+    def of(
+        cls, model: ShellModel, fit: ShellFit, noise: np.ndarray | None = None
+    ) -> SharedError:
+        """Errors due to uncertain distances, displacements, energy zeros and theory.
 
         Parameters
         ----------
@@ -41,6 +43,10 @@ class SharedError:
             Model of the spectrum.
         fit : ShellFit
             Shells and the covariance of their parameters.
+        noise : (n, n) array, optional
+            Covariance of the coordinates with which weights are fitted, if it holds
+            the errors of the theory. By default weights are those of least squares,
+            and the errors of the theory are among the shared ones.
 
         Returns
         -------
@@ -52,7 +58,12 @@ class SharedError:
         n_shells, order = len(r), np.argsort(r)
         of_atoms = GLOBALS + n_shells + np.arange(n_shells)
         columns = model.predict(fit.p, fit.channel_index)[1][:, of_atoms[order]]
-        solve = np.linalg.pinv(columns)
+        if noise is None:
+            solve = np.linalg.pinv(columns)
+        else:
+            weighted = np.linalg.solve(noise, columns).T
+            prior = np.eye(n_shells) / model.prior.density**2
+            solve = np.linalg.solve(weighted @ columns + prior, weighted)
         covariance = np.delete(np.delete(fit.covariance, of_atoms, 0), of_atoms, 1)
         response = np.empty((n_shells, n_shells, len(covariance)))
         for row, shell in enumerate(order):
@@ -61,6 +72,8 @@ class SharedError:
             J = model.predict(p, fit.channel_index)[1]
             response[row] = solve @ np.delete(J, of_atoms, axis=1)
         shapes = np.einsum("ljp,pq,mjq->jlm", response, covariance, response)
+        if noise is None:
+            shapes += _of_theory(model, fit, order, solve)
         return cls(model.prior.amplitude_error, shapes)
 
     def variance(self, weights: np.ndarray) -> np.ndarray:
@@ -82,3 +95,22 @@ class SharedError:
         return variance + np.einsum(
             "...l,jlm,...m->...j", weights, self.shapes, weights
         )
+
+
+def _of_theory(
+    model: ShellModel, fit: ShellFit, order: np.ndarray, solve: np.ndarray
+) -> np.ndarray:
+    """Matrices Q_j of the errors of amplitudes, phases and missing paths."""
+    r, channel_index = model.split(fit.p)[1][0], fit.channel_index
+    spectra = model.spectra(fit.p, channel_index)
+    shapes = np.zeros((len(r),) * 3)
+    for factors in model.theory.factors(r, channel_index, spectra):
+        response = factors[order] @ solve.T
+        shapes += np.einsum("lmj,kmj->jlk", response, response)
+    if len(r) and model.theory.missing_weight:
+        unit = np.zeros(len(r))
+        unit[np.argmin(r)] = 1.0
+        covariance = model.theory.missing(r, unit, channel_index)
+        # The nearest shell is the first by distance.
+        shapes[:, 0, 0] += np.einsum("jn,nm,jm->j", solve, covariance, solve)
+    return shapes

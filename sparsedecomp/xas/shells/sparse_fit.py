@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -18,20 +17,18 @@ from ..theory.feff_basis import FeffBasis
 from ..theory.linear_bases import ArrayBasis, FourierBasis
 from . import lasso
 from .coordinates import Coordinates, window_coordinates
-from .grid_columns import BEYOND, given_parameters, shell_grid
+from .grid_columns import given_parameters, shell_grid
 from .hierarchical_prior import HierarchicalPrior
 from .joint_fit import fit_joint
 from .map_refinement import ShellFit
 from .mcmc import SupportSample
+from .mean_search import notes_of, search_mean
 from .model import ShellModel, ShellPrior
 from .off_grid import column_parameters
 from .pixel_fits import PixelWeights, fit_greedy, fit_lasso, fit_samples
 from .pixel_moments import PixelMoments
 from .results import PixelShells
-from .search import search_shells
 from .shape_error import SharedError
-
-_logger = logging.getLogger(__name__)
 
 METHODS = ("evidence", "lasso", "mcmc")
 SUPPORTS = ("joint", "pixel")
@@ -40,13 +37,6 @@ MODEL_ERROR = 0.05
 """Error of the theory as a fraction of the signal, which sets the ratio of the two
 noise terms of the coordinates. Residuals of good fits to the shared foils are of this
 order; the level itself is fitted."""
-
-NO_SHELL = (
-    "No shell was found: within the ranges of k and R the mean signal is not told from "
-    "noise and errors of the theory. Look at chi(R), the background and the elements "
-    "of the basis."
-)
-"""Note of a fit without shells."""
 
 LEVELS = np.geomspace(1 / 4, 4, 5)
 """Noise variances that are tried, relative to the expected one."""
@@ -266,7 +256,7 @@ class SparseEXAFS(BaseEstimator):
         self.path_: np.ndarray | None = None
         self.samples_: list[SupportSample] | None = None
         if isinstance(self.basis, FeffBasis):
-            self._search_mean(self.basis, mean_coordinates, moments.mean)
+            self._search_mean(self.basis, mean_coordinates, moments)
         else:
             self.column_parameters_ = given_parameters(self.basis, self.e0, self.sigma2)
             self.log_evidence_ = np.nan
@@ -294,9 +284,7 @@ class SparseEXAFS(BaseEstimator):
                 variances=self.noise_levels(),
                 max_size=self.max_shells,
             )
-        mean_fit = self.mean_fit_
-        n_found = len(self.shells_.r if mean_fit is None else mean_fit.channel_index)
-        self.notes_ = [] if n_found else [NO_SHELL]
+        self.notes_ = notes_of(self)
         return self
 
     def predict(self, chi: ArrayLike) -> PixelShells:
@@ -362,16 +350,13 @@ class SparseEXAFS(BaseEstimator):
         )
 
     def _search_mean(
-        self, basis: FeffBasis, coordinates: Coordinates, mean: np.ndarray
+        self, basis: FeffBasis, coordinates: Coordinates, moments: PixelMoments
     ) -> None:
-        model = ShellModel(basis.channels, coordinates, self.rmax + BEYOND, self.prior_)
-        y = self.mean_coordinates_ = coordinates.project(mean)
-        fit = search_shells(model, y, max_shells=self.max_shells)
-        self.model_, self.mean_fit_ = model, fit
-        self.log_evidence_ = fit.log_evidence - coordinates.log_volume
-        n_shells = len(fit.channel_index)
-        _logger.info("mean spectrum: %d shells, E0 %.2f", n_shells, fit.p[0])
-        self.column_parameters_ = column_parameters(model, fit, basis)
+        search = search_mean(self, basis, coordinates, moments)
+        self.model_, self.mean_fit_ = search.model, search.fit
+        self.mean_coordinates_ = search.coordinates
+        self.log_evidence_ = search.fit.log_evidence - coordinates.log_volume
+        self.column_parameters_ = column_parameters(search.model, search.fit, basis)
 
     def noise_levels(self) -> np.ndarray:
         """Noise variances of a pixel that are tried.

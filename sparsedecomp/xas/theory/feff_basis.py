@@ -20,6 +20,9 @@ from .feff_path import read_feff_path
 from .grid_store import load_grids
 from .scattering import ScatteringGrid
 
+# Names of edges as FEFF writes them.
+_EDGES = {"LI": "L1", "LII": "L2", "LIII": "L3"}
+
 
 @dataclass(frozen=True)
 class FeffBasis:
@@ -285,7 +288,8 @@ class FeffBasis:
     @property
     def edge(self) -> str:
         """Name of the absorption edge, empty if the paths do not say it."""
-        return self.channels[0].grids[0].edge
+        written = self.channels[0].grids[0].edge
+        return _EDGES.get(written, written)
 
     @property
     def labels(self) -> tuple[str, ...]:

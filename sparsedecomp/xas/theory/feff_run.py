@@ -98,8 +98,8 @@ def run_feff(
     edge : {"K", "L1", "L2", "L3"}
         Absorption edge.
     paths : sequence of sequence of (str, (float, float, float))
-        Scattering atoms of each path in order, without the absorber, which sits at
-        the origin.
+        Scattering atoms of each path in order, without the absorber at the origin
+        that begins and ends it; an atom at the origin is the absorber.
     time_limit : float, default 120
         Seconds after which FEFF is stopped.
 
@@ -225,7 +225,8 @@ def _paths_file(
         lines.append(f"{number:6d}{len(atoms) + 1:5d}   1.000  index, nleg, degeneracy")
         lines.append("      x           y           z     ipot  label")
         for symbol, (x, y, z) in atoms:
-            index = potentials.index(symbol) + 1
+            # The absorber itself, with its core hole, has potential 0.
+            index = potentials.index(symbol) + 1 if x or y or z else 0
             lines.append(f"{x:12.6f}{y:12.6f}{z:12.6f}{index:4d} '{symbol:<6s}'")
         lines.append(f"{0:12.6f}{0:12.6f}{0:12.6f}{0:4d} '{absorber:<6s}'")
     return "\n".join([*lines, ""])

@@ -15,7 +15,7 @@ from scipy.interpolate import CubicSpline
 
 from ...cache import cached, file_name
 from .clusters import make_cluster
-from .feff_run import run_feff
+from .feff_run import Atoms, run_feff
 from .scattering import ScatteringGrid
 
 SHIPPED = Path(__file__).with_name("feff_grids")
@@ -25,6 +25,8 @@ SHIPPED = Path(__file__).with_name("feff_grids")
 _RUN_STEP, _TABLE_STEP = 0.1, 0.05
 # First distance of single scattering and of focused paths, and last distance of both.
 _NEAREST, _NEAREST_FOCUSED, _REACH = 1.3, 3.2, 6.6
+# Part of the key of a cached result; another number where the paths are others.
+_PATHS = "paths over the absorber"
 
 
 def load_grids(
@@ -44,6 +46,8 @@ def load_grids(
     (half way, behind) of the focused paths, and a cluster replaces lattice and bond.
     """
     key = [absorber, edge, sorted(elements), sorted(pairs), lattice, bond]
+    if pairs:
+        key.append(_PATHS)
     if cluster is not None:
         key.append(cluster)
     name = f"{absorber}_{edge}_{'-'.join(sorted(elements))}"
@@ -70,16 +74,30 @@ def compute_grids(
     *,
     time_limit: float = 120.0,
 ) -> list[ScatteringGrid]:
-    """Run FEFF for single scattering by elements and for collinear pairs of atoms."""
-    near = np.arange(_NEAREST, _REACH + 1e-9, _RUN_STEP)
-    far = np.arange(_NEAREST_FOCUSED, _REACH + 1e-9, _RUN_STEP)
-    wanted = [("single", [[(symbol, (r, 0, 0))] for r in near]) for symbol in elements]
+    """Run FEFF for single scattering by elements and for collinear pairs of atoms.
+
+    Pairs of atoms also have the paths of the same length over the absorber.
+    """
+    near = np.arange(_NEAREST, _REACH + 1e-9, _RUN_STEP).tolist()
+    far = np.arange(_NEAREST_FOCUSED, _REACH + 1e-9, _RUN_STEP).tolist()
+    wanted: list[tuple[str, Sequence[Atoms]]] = [
+        ("single", [[(symbol, (r, 0, 0))] for r in near]) for symbol in elements
+    ]
     for via, end in pairs:
         row = [[(via, (r / 2, 0, 0)), (end, (r, 0, 0))] for r in far]
         wanted.append(("double", row))
         wanted.append(("triple", [[*path, path[0]] for path in row]))
+    absorber = cluster[0][0], (0.0, 0.0, 0.0)
+    for via in dict.fromkeys(via for via, _ in pairs):
+        pairs_of_atoms = [[(via, (x * r / 2, 0.0, 0.0)) for x in (1, -1)] for r in far]
+        wanted.append(("through", [[a, absorber, b] for a, b in pairs_of_atoms]))
+        wanted.append(("opposite", pairs_of_atoms))
+        wanted.append(("return", [[a, absorber, a] for a, _ in pairs_of_atoms]))
     paths = run_feff(
-        cluster, edge, sum((p for _, p in wanted), []), time_limit=time_limit
+        cluster,
+        edge,
+        [path for _, row in wanted for path in row],
+        time_limit=time_limit,
     )
     grids, first = [], 0
     for kind, group in wanted:

@@ -31,9 +31,12 @@ class ScatteringGrid:
     mean_free_path, momentum : (n_f,) array
         Mean free path in angstrom, and real part of the complex momentum in
         1/angstrom. Neither depends on the distance.
-    kind : {"single", "double", "triple"}, default "single"
-        Single scattering, or a collinear path over an atom half way, which focuses the
-        wave: "double" passes that atom once, "triple" twice.
+    kind : str, default "single"
+        Single scattering; a collinear path over an atom half way, which focuses the
+        wave: "double" passes that atom once, "triple" twice; or a path of the same
+        length over the absorber: "through" from the atom half way over the absorber to
+        the opposite atom, "opposite" directly to it, "return" over the absorber to the
+        same atom.
     via : str, default ""
         Symbol of the atom half way.
     note : str, default ""
@@ -97,7 +100,7 @@ class ScatteringGrid:
         return cls(
             absorber=first.absorber,
             edge=first.edge,
-            scatterer=first.scatterers[0 if kind == "single" else 1],
+            scatterer=first.scatterers[1 if kind in ("double", "triple") else 0],
             r=np.array([path.distance for path in paths]),
             k=first.k,
             amplitude=np.array([path.amplitude for path in paths]),
