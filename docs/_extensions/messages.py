@@ -5,7 +5,8 @@ The messages are read from the source, so that none is missing and none is out o
     ```{messages} sparsedecomp/noise sparsedecomp/blocks
     ```
 
-What is filled in when the message is given appears as an ellipsis.
+The argument ``rest`` names all modules that no other list of the page has. What is
+filled in when the message is given appears as an ellipsis.
 """
 
 from __future__ import annotations
@@ -60,6 +61,13 @@ def messages_of(path: Path) -> list[tuple[str, str]]:
     return sorted(set(found), key=lambda each: each[1].lower().lstrip("`'…{ "))
 
 
+def rest_of(page: str) -> list[Path]:
+    """Modules of both packages that no list in the source of a page names."""
+    given = " ".join(re.findall(r"```\{messages\} (.*)", page)).split()
+    listed = set(modules_of([each for each in given if each != "rest"]))
+    return [p for p in modules_of(["sparsedecomp", "rsciio_sparse"]) if p not in listed]
+
+
 def modules_of(prefixes: list[str]) -> list[Path]:
     """Modules in the folders, or at the paths, that are given from the root."""
     found = []
@@ -78,7 +86,12 @@ class Messages(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Make the list from the sources, on which the page then depends."""
         items: dict[str, list[str]] = {}
-        for path in modules_of(self.arguments[0].split()):
+        if self.arguments[0] != "rest":
+            paths = modules_of(self.arguments[0].split())
+        else:
+            page = Path(self.env.doc2path(self.env.docname))
+            paths = rest_of(page.read_text(encoding="utf-8"))
+        for path in paths:
             self.env.note_dependency(str(path))
             for kind, message in messages_of(path):
                 items.setdefault(kind, []).append(message)

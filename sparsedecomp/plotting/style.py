@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -229,6 +230,21 @@ def _ratio(left: float, right: float, bottom: float, top: float) -> float:
     return max(width, height) / min(width, height)
 
 
+@contextmanager
+def _without_drawing(ax: Axes) -> Iterator[None]:
+    """Let nothing draw the figure meanwhile.
+
+    HyperSpy's scale bar asks for a drawing of the figure three times while it is made;
+    canvases without a window draw at once, with the layout of the whole figure.
+    """
+    canvas = ax.figure.canvas
+    canvas.draw_idle = lambda *_, **__: None  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del canvas.draw_idle
+
+
 def _scale_bar(ax: Axes, x: Any, y: Any, aspect: Any) -> bool:
     """Add HyperSpy's scale bar in place of ticks, where both axes are one length."""
     units = x.units if isinstance(x.units, str) else ""
@@ -240,7 +256,8 @@ def _scale_bar(ax: Axes, x: Any, y: Any, aspect: Any) -> bool:
     from matplotlib.patheffects import withStroke
     from matplotlib.transforms import ScaledTranslation
 
-    bar = ScaleBar(ax, units, max_size_ratio=0.35)
+    with _without_drawing(ax):
+        bar = ScaleBar(ax, units, max_size_ratio=0.35)
     bar.text.set(x=bar.position[0], y=bar.position[1], ha="left", size="small")
     points = ScaledTranslation(0, 2.5 / 72, ax.figure.dpi_scale_trans)
     bar.text.set_transform(ax.transData + points)

@@ -87,7 +87,7 @@ def plot_tensor(
             if r < k - 1:
                 ax.set(xlabel="", ylabel="")
                 ax.tick_params(labelbottom=False)
-        grid[0, mode].set_title(name, fontsize="medium")
+        grid[0, mode].set_title(name, loc="left", fontsize="medium")
     for r, weight in enumerate(results.weights):
         label = labels[r] if labels else f"component {r}, weight {weight:.3g}"
         grid[r, -1].set_title(label, loc="right", fontsize="medium")

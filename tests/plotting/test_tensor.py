@@ -27,7 +27,7 @@ def test_maps_are_images_and_the_rest_lines(results):
             np.testing.assert_array_equal(
                 line.get_ydata(), results.factors[mode].data[r]
             )
-    assert axes[0, 0].get_title() == results.names[0]
+    assert axes[0, 0].get_title(loc="left") == results.names[0]
 
 
 def test_labels_and_figure_are_the_users(results):
