@@ -203,6 +203,19 @@ def mixture_maps():
     return _iron(image=True).plot()
 
 
+def target_transform():
+    """References in the span of the principal components of a series."""
+    energy = np.arange(6950.0, 7350.0, 2.0)
+    e0 = np.array([[7112], [7119], [7124]])
+    pure = np.arctan((energy - e0) / 2) + 2
+    rng = np.random.default_rng(0)
+    mu = rng.dirichlet([1, 1], 30) @ pure[:2] + rng.normal(0, 0.01, (30, 200))
+    make = sparsedecomp.signals.XASSpectrum.from_counts
+    i0 = np.ones(len(energy))
+    s, *references = (make(i0, np.exp(-m), energy=energy) for m in (mu, *pure))
+    return s.target_transform(dict(zip("ABC", references, strict=True))).plot()
+
+
 def plan():
     """Shifts of a super-resolution measurement."""
     return sparsedecomp.plan_shifts(500, [(0, 0), (0, 200), (200, 0)]).plot()
@@ -239,7 +252,7 @@ FIGURES = {
         components, components_and_truth, components_signed, components_of_a_line,
         relevance, objective, rank, dose, report, data_check, segmentation, tensor,
         cone, bands, exafs_fit, exafs_lasso, exafs_posterior, plan, resolution, tuning,
-        fusion, mixture, mixture_maps,
+        fusion, mixture, mixture_maps, target_transform,
     )
 }  # fmt: skip
 

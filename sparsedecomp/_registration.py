@@ -93,6 +93,7 @@ METHODS_OF_TYPES = {
         "normalize",
         "rebin_k",
         "set_edge",
+        "target_transform",
     ),
     "EXAFS": ("exafs_sparse_fit", "fourier_transform", "wavelet", "weighted"),
     "RDF": ("coordination_number", "mean_distance"),

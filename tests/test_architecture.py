@@ -109,7 +109,7 @@ GROUPS = {
         "transform": 1,
         "reduction": 2,
         "shells": 2,
-        "mixtures": 2,
+        "mixtures": 3,
     },
 }
 SOLVERS = {

@@ -135,6 +135,18 @@ def mixture():
     return spectra["metal"].linear_combination(spectra, max_references=1)
 
 
+def target_transform():
+    energy = np.arange(7000.0, 7300.0, 2.0)
+    pure = np.array([np.arctan(energy - e0) + 2 for e0 in (7112, 7121)])
+    rng = np.random.default_rng(0)
+    mu = rng.dirichlet([1, 1], 20) @ pure + rng.normal(0, 0.01, (20, 150))
+    make = sparsedecomp.signals.XASSpectrum.from_counts
+    s, *references = (
+        make(np.ones(150), np.exp(-one), energy=energy) for one in (mu, *pure)
+    )
+    return s.target_transform(references)
+
+
 MAKE = {
     "Certificate": lambda: restoration().certificate(),
     "ConfidenceBands": bands,
@@ -151,6 +163,7 @@ MAKE = {
     "Segmentation": phases,
     "SparseEXAFSResult": exafs,
     "SuperResolution": super_resolution,
+    "TargetTransformResult": target_transform,
     "TensorResults": lambda: series().tensor_decomposition(2, show_progressbar=False),
     "Tuning": trials,
     "UnmixingReport": lambda: unmixing_report(

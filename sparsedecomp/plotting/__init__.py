@@ -12,7 +12,7 @@ from sparsedecomp.plotting.exafs import (
 )
 from sparsedecomp.plotting.fit import plot_objective_history, plot_relevance
 from sparsedecomp.plotting.fusion import plot_fusion
-from sparsedecomp.plotting.mixture import plot_mixture
+from sparsedecomp.plotting.mixture import plot_mixture, plot_target_transform
 from sparsedecomp.plotting.rank import plot_rank
 from sparsedecomp.plotting.report import plot_unmixing_report
 from sparsedecomp.plotting.resolution import plot_resolution, plot_tuning
@@ -45,6 +45,7 @@ __all__ = [
     "plot_restoration",
     "plot_segmentation",
     "plot_shell_posterior",
+    "plot_target_transform",
     "plot_tensor",
     "plot_tuning",
     "plot_unmixing_report",

@@ -1,4 +1,4 @@
-"""Figures of linear combination fits: data and parts of a spectrum, or maps."""
+"""Figures of linear combinations and target transforms: spectra, parts and maps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sparsedecomp.plotting.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from sparsedecomp.signals import MixtureResult
+    from sparsedecomp.signals import MixtureResult, TargetTransformResult
 
 
 def plot_mixture(
@@ -78,4 +78,40 @@ def _maps(
         image = draw_map(ax, fractions[..., number], pixels)
         ax.set_title(name, color=colour(number), fontsize="medium")
         colour_bar(image, "fraction")
+    return row
+
+
+def plot_target_transform(
+    result: TargetTransformResult, axes: Sequence[Axes] | None = None
+) -> np.ndarray:
+    """Draw the indicator of the components, and references with their transforms.
+
+    Parameters
+    ----------
+    result : TargetTransformResult
+        Result of ``s.target_transform(...)``.
+    axes : sequence of two matplotlib.axes.Axes, optional
+        Axes to draw in; by default those of a new figure.
+
+    Returns
+    -------
+    array of matplotlib.axes.Axes
+        The two axes.
+    """
+    row = new_axes(2) if axes is None else np.asarray(axes)
+    indicator = result.components.indicator
+    number = np.arange(1, len(indicator) + 1)
+    row[0].semilogy(number, indicator, ".-", color=colour(0), label="IND")
+    row[0].axvline(result.n_components, color="0.7", linewidth=0.8, zorder=0)
+    row[0].set(xlabel="Number of components", ylabel="Indicator IND")
+    for place, (name, test) in enumerate(result.tests.items()):
+        offset = 0.5 * place
+        style = {"color": colour(place), "linewidth": 1.2}
+        row[1].plot(result.energy, result.targets[name] + offset, ".", markersize=3,
+                    color=colour(place))  # fmt: skip
+        label = f"{name}: SPOIL {test.spoil:.1f}"
+        row[1].plot(result.energy, test.transform + offset, label=label, **style)
+    row[1].set(xlabel="Energy (eV)", ylabel="Absorption, shifted")
+    plain(row[0])
+    plain(row[1], legend=True)
     return row

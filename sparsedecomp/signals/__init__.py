@@ -19,6 +19,7 @@ _PUBLIC = {
     "MixtureResult": "mixture_result",
     "RDFSpectrum": "rdf",
     "SparseEXAFSResult": "exafs_result",
+    "TargetTransformResult": "target_transform_result",
     "XASSpectrum": "xas",
     "exafs_sparse_fit": "exafs_fit",
 }

@@ -14,6 +14,7 @@ from hyperspy.signals import Signal1D
 from sparsedecomp import xas
 from sparsedecomp.signals import pixelwise
 from sparsedecomp.signals.mixture_result import MixtureResult
+from sparsedecomp.signals.target_transform_result import TargetTransformResult
 
 if TYPE_CHECKING:
     from sparsedecomp.signals.xas import XASSpectrum
@@ -101,13 +102,8 @@ class Mixtures(Signal1D):
         >>> round(result.fraction("oxide"), 2)
         0.75
         """
-        if quantity not in QUANTITIES:
-            raise ValueError(
-                f"quantity={quantity!r}: choose one of {', '.join(QUANTITIES)}."
-            )
-        named = _named(references)
-        for name, reference in named.items():
-            _check_reference(self, name, reference)
+        _check_quantity(quantity)
+        named = _named(self, references)
         data = _prepared(self, quantity)
         spectra = [_prepared(reference, quantity) for reference in named.values()]
         limits = limits or self._default_range(data)
@@ -142,6 +138,83 @@ class Mixtures(Signal1D):
             )
         return MixtureResult(data, fit, ranking)
 
+    def target_transform(
+        self,
+        references: Mapping[str, XASSpectrum] | Sequence[XASSpectrum],
+        n_components: int | None = None,
+        limits: tuple[float, float] | None = None,
+        quantity: str = "norm",
+    ) -> TargetTransformResult:
+        """Test which references are components of a series or an image.
+
+        The principal components of all pixels span the spectra of their components. A
+        reference that they describe but for noise may be one of them.
+
+        Parameters
+        ----------
+        references : dict of str to XASSpectrum, or list of XASSpectrum
+            Reference spectra of the same edge, as in `linear_combination`.
+        n_components : int, optional
+            Number of principal components; by default that of the smallest indicator
+            IND of Malinowski.
+        limits : tuple of two floats, optional
+            Range of energies in eV; by default from 20 eV before to 30 eV after E0.
+        quantity : {"norm", "flat", "mu", "derivative"}, default "norm"
+            What is decomposed, as in `linear_combination`.
+
+        Returns
+        -------
+        TargetTransformResult
+            Components, indicator, and for every reference its target transform, R
+            factor, SPOIL and reduced chi-square.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than three spectra, or as in `linear_combination`.
+
+        See Also
+        --------
+        sparsedecomp.xas.principal_components, sparsedecomp.xas.target_test
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sparsedecomp.signals import XASSpectrum
+        >>> energy = np.arange(8800.0, 9700.0, 1.0)
+        >>> e0 = np.array([[8979], [8984], [8990]])
+        >>> pure = np.arctan((energy - e0) / 2) + 2
+        >>> metal, oxide, other = (
+        ...     XASSpectrum.from_counts(np.ones(900), np.exp(-m), energy=energy)
+        ...     for m in pure
+        ... )
+        >>> rng = np.random.default_rng(0)
+        >>> mu = rng.dirichlet([1, 1], 30) @ pure[:2] + rng.normal(0, 0.01, (30, 900))
+        >>> s = XASSpectrum.from_counts(np.ones(900), np.exp(-mu), energy=energy)
+        >>> result = s.target_transform({"metal": metal, "oxide": oxide, "x": other})
+        >>> [name for name in result.names if result.tests[name].spoil < 6]
+        ['metal', 'oxide']
+        """
+        _check_quantity(quantity)
+        named = _named(self, references)
+        data = _prepared(self, quantity)
+        low, high = limits or self._default_range(data)
+        energy = data._energy()
+        inside = (energy >= low) & (energy <= high)
+        spectra = _summed_products(data, inside)
+        found = xas.principal_components(*spectra, n_components)
+        targets = {}
+        for name, reference in named.items():
+            spectrum = _prepared(reference, quantity)
+            one = xas.LinearCombination(
+                energy,
+                [(spectrum._energy(), np.asarray(spectrum.data))],
+                limits=(energy[inside][0], energy[inside][-1]),
+                names=[name],
+            )
+            targets[name] = one.columns[:, 0]
+        return TargetTransformResult(energy[inside], found, targets)
+
     def _default_range(self, data: XASSpectrum) -> tuple[float, float]:
         e0 = data.metadata.get_item("XAS.e0")
         if not isinstance(e0, (int, float)):
@@ -149,21 +222,32 @@ class Mixtures(Signal1D):
         return e0 + FITTED[0], e0 + FITTED[1]
 
 
+def _check_quantity(quantity: str) -> None:
+    if quantity not in QUANTITIES:
+        raise ValueError(
+            f"quantity={quantity!r}: choose one of {', '.join(QUANTITIES)}."
+        )
+
+
 def _named(
+    signal: XASSpectrum,
     references: Mapping[str, XASSpectrum] | Sequence[XASSpectrum],
 ) -> dict[str, XASSpectrum]:
-    """References by their names, or by their titles."""
-    if isinstance(references, Mapping):
-        return {str(name): spectrum for name, spectrum in references.items()}
+    """Checked references by their names, or by their titles."""
     if hasattr(references, "axes_manager"):
         raise ValueError(
             "references is a signal: give a list of spectra, or a dict with names."
         )
     named: dict[str, XASSpectrum] = {}
-    for number, reference in enumerate(references, start=1):
-        general = getattr(getattr(reference, "metadata", None), "General", None)
-        title = getattr(general, "title", "") or f"reference {number}"
-        named[title if title not in named else f"{title} ({number})"] = reference
+    if isinstance(references, Mapping):
+        named = {str(name): spectrum for name, spectrum in references.items()}
+    else:
+        for number, reference in enumerate(references, start=1):
+            general = getattr(getattr(reference, "metadata", None), "General", None)
+            title = getattr(general, "title", "") or f"reference {number}"
+            named[title if title not in named else f"{title} ({number})"] = reference
+    for name, reference in named.items():
+        _check_reference(signal, name, reference)
     return named
 
 
@@ -235,3 +319,29 @@ def _coarse(signal: XASSpectrum) -> np.ndarray:
         dtype=float,
         meta=np.empty((0,) * data.ndim),
     ).compute()
+
+
+def _summed_products(signal: XASSpectrum, inside: np.ndarray) -> tuple[np.ndarray, int]:
+    """Sum of ``outer(x, x)`` over all spectra x without NaN, and their number."""
+    data = signal._data_aligned_with_axes
+    n = int(inside.sum())
+
+    def products(block: np.ndarray) -> np.ndarray:
+        rows = block.reshape(-1, block.shape[-1])[:, inside].astype(float)
+        rows = rows[np.isfinite(rows).all(axis=-1)]
+        packed = np.append((rows.T @ rows).ravel(), len(rows))
+        return packed.reshape((1,) * (block.ndim - 1) + (-1,))
+
+    if signal._lazy:
+        data = data.rechunk({-1: -1})
+        ones = tuple((1,) * len(sizes) for sizes in data.chunks[:-1])
+        sums = data.map_blocks(
+            products,
+            chunks=(*ones, (n * n + 1,)),
+            dtype=float,
+            meta=np.empty((0,) * data.ndim),
+        ).sum(axis=tuple(range(data.ndim - 1)))
+        packed = np.asarray(sums)
+    else:
+        packed = products(np.asarray(data)).ravel()
+    return packed[:-1].reshape(n, n), int(packed[-1])

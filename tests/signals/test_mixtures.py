@@ -168,3 +168,29 @@ def test_measured_mixture_is_explained_by_itself(data_dir):
     library = {name: hs.load(folder / f"{name}_01.xdi") for name in names}
     result = hs.load(folder / "Mn3O4_rt_02.xdi").linear_combination(library)
     assert result.fraction("Mn3O4_rt") > 0.95 and result.r_factor < 1e-4
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_target_transform_of_an_image(references, image, lazy):
+    s, _ = image
+    data = s.data.copy()
+    data[0, 0] = np.nan
+    s = s._deepcopy_with_new_data(data)
+    s = s.as_lazy() if lazy else s
+    noisy = {
+        name: spectrum(
+            reference.data + np.random.default_rng(3).normal(0, 1e-3, len(ENERGY))
+        )
+        for name, reference in references.items()
+    }
+    library = {**noisy, "other": spectrum(mu(7105, 1.0))}
+    result = s.target_transform(library, n_components=3)
+    assert result.names == [*SHAPES, "other"] and result.n_components == 3
+    chi2 = {name: test.reduced_chi2 for name, test in result.tests.items()}
+    assert chi2["other"] > 100 * max(chi2[name] for name in SHAPES)
+    assert "IND" in str(result) and "other" in str(result)
+
+
+def test_a_single_spectrum_is_no_series(references):
+    with pytest.raises(ValueError, match="1 spectra and products"):
+        references["metal"].target_transform(references)
