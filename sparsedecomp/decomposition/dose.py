@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from sparsedecomp.blocks import BlockMatrix
+from sparsedecomp.decomposition.iterate import uninterrupted
 from sparsedecomp.decomposition.poisson.counts import in_memory
 from sparsedecomp.decomposition.poisson.nmf_kl import PoissonNMF
 from sparsedecomp.decomposition.rank import estimate_rank
@@ -164,7 +165,7 @@ def plan_dose(
 
     def spectra(counts: scipy.sparse.csr_array, seed: int) -> NDArray:
         model = PoissonNMF(n_components, random_state=int(seed), **parameters)
-        return model.fit(counts).components_
+        return uninterrupted(model.fit(counts)).components_
 
     reference = spectra(X, seeds[0])
     angles = np.empty((len(shares), n_repeats, n_components))

@@ -41,6 +41,7 @@ from sparsedecomp.decomposition.progress import Monitor
 
 State = TypeVar("State")
 Result = TypeVar("Result")
+Model = TypeVar("Model")
 
 
 @dataclass(frozen=True)
@@ -207,6 +208,20 @@ class Outcome(Generic[State]):
         """
         if self.interrupted:
             raise KeyboardInterrupt
+
+
+def uninterrupted(model: Model) -> Model:
+    """Return a fitted estimator that is part of a larger computation.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If Ctrl-C ended its fit, which kept a result that is of no use here: the larger
+        computation is what the user wants to end.
+    """
+    if model.interrupted_:  # type: ignore[attr-defined]
+        raise KeyboardInterrupt
+    return model
 
 
 @contextmanager

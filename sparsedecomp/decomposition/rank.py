@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from sparsedecomp.blocks import BlockMatrix, as_blocks
+from sparsedecomp.decomposition.iterate import uninterrupted
 from sparsedecomp.noise import NOISE_MODELS, NoiseEdge, find_noise, scree, whiten
 from sparsedecomp.noise.edge import PROBABILITY
 from sparsedecomp.results import Result, Table, drawn_by
@@ -348,7 +349,8 @@ def _by(name, edge, blocks, generator):
     if name == "ard":
         from sparsedecomp.decomposition.nmf.nmf_so import NMFSOARD
 
-        return NMFSOARD(random_state=seed).fit(blocks).n_components_
+        model = NMFSOARD(random_state=seed).fit(blocks)
+        return uninterrupted(model).n_components_
     from sparsedecomp.noise.robust_pca import robust_pca
 
     low = whiten(blocks, 30, noise=edge.noise, random_state=seed).low_rank

@@ -96,9 +96,11 @@ def factors_of(
         scores, spectra = blocks.matmul(np.eye(n)), np.eye(n)
     elif factors == "nmf_so_ard":
         from sparsedecomp.decomposition import NMFSOARD
+        from sparsedecomp.decomposition.iterate import uninterrupted
 
         model = NMFSOARD(n_factors, random_state=random_state)
-        scores, spectra = model.fit_transform(blocks), model.components_
+        scores = model.fit_transform(blocks)
+        spectra = uninterrupted(model).components_
     else:
         noise = find_noise(blocks)
         low = whiten(blocks, (n_factors or MOST) + _SPARE, noise=noise).low_rank

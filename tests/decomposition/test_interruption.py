@@ -14,9 +14,11 @@ from sparsedecomp.decomposition import (
     PARAFAC2,
     SSSVCA,
     VCA,
+    AutomaticUnmixing,
     MinimumVolume,
     PoissonNMF,
     PoissonNMFARD,
+    SimplexML,
     Tucker,
     fit_coupled,
 )
@@ -40,6 +42,8 @@ FITS = {
     "nmf_kl on disk": lambda: PoissonNMF(3, max_iter=20, memory=0),
     "nmf_kl beta": lambda: PoissonNMF(3, beta=1.5, max_iter=10),
     "nmf_kl_ard": lambda: PoissonNMFARD(max_iter=20),
+    "simplex_ml": lambda: SimplexML(3),
+    "automatic": lambda: AutomaticUnmixing(3),
     "vca": lambda: VCA(3),
     "min_volume": lambda: MinimumVolume(3),
     "sss_vca": lambda: SSSVCA(3),
@@ -130,7 +134,7 @@ def test_interrupt_in_any_pass_keeps_the_result(monkeypatch, counts, name):
     assert n_kept >= 1
 
 
-@pytest.mark.parametrize("name", ["mcr_als", *sorted(TENSORS)])
+@pytest.mark.parametrize("name", ["mcr_als", "simplex_ml", *sorted(TENSORS)])
 def test_interrupt_in_any_iteration_keeps_the_result(monkeypatch, counts, name):
     whole, model, _ = fit(monkeypatch, name, counts)
     worst = 4 * model.relative_residual_

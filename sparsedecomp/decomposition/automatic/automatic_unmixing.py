@@ -108,7 +108,8 @@ class AutomaticUnmixing(NMFSOARD):
     objective_ : float
         Negative logarithm of the likelihood of the cloud, in nats.
     objective_history_ : (n,) array
-        The best objective after each start, which never rises.
+        The best objective so far after each update of shares and noise, which never
+        rises.
     selection_history_ : (n,) array
         Objective of the search of `NMFSOARD`; empty where the number is the rank.
     overlap_weight_ : float

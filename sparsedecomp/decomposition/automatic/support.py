@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from sparsedecomp.blocks import BlockMatrix, as_blocks
+from sparsedecomp.decomposition.iterate import uninterrupted
 from sparsedecomp.decomposition.poisson.nmf_kl import PoissonNMF
 from sparsedecomp.decomposition.simplex_likelihood.face_mixture import FaceMixture
 from sparsedecomp.decomposition.simplex_likelihood.pixel_cloud import (
@@ -104,7 +105,8 @@ def support_rival(
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fit = PoissonNMF(k, random_state=seed, max_iter=_ITERATIONS, tol=_TOL).fit(Y)
+        fit = PoissonNMF(k, random_state=seed, max_iter=_ITERATIONS, tol=_TOL)
+        uninterrupted(fit.fit(Y))
     if fit.n_components_ < k:
         return None
     _, order, angles = match_components(S, fit.components_)

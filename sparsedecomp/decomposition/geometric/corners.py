@@ -251,9 +251,11 @@ def corners_of_cone(
         points = points_on_slice(low, V)
         moments = uniform_moments(low, np.ones(len(V)), n_components)
         bounds = Bounds.of_windows(V, moments)
+        phases: Phases = Phases()
         body = find_corners(
-            points, V, bounds, bounds.default_margin, 3, generator, Phases()
+            points, V, bounds, bounds.default_margin, 3, generator, phases
         )
+        phases.outcome.pass_on_interrupt()
     except ValueError:  # no bright pixels, or a cone without end
         return None
     return None if body.shared_background or body.purest > _PURE else body.outer

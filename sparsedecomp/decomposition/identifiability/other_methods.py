@@ -10,6 +10,7 @@ from sparsedecomp.blocks import BlockMatrix
 from sparsedecomp.decomposition.base import BlockFactorisation
 from sparsedecomp.decomposition.geometric.min_volume import MinimumVolume
 from sparsedecomp.decomposition.identifiability.report import Refit
+from sparsedecomp.decomposition.iterate import uninterrupted
 from sparsedecomp.decomposition.mcr.mcr_als import MCRALS
 from sparsedecomp.decomposition.nmf.nmf_so import NMFSO
 from sparsedecomp.decomposition.rank import estimate_rank
@@ -57,7 +58,7 @@ def fits_of_other_methods(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                model.fit(blocks)
+                uninterrupted(model.fit(blocks))
             except ValueError:
                 continue
         fits[name] = Refit.from_model(components, model)

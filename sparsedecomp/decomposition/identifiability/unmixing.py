@@ -23,6 +23,7 @@ from sparsedecomp.decomposition.identifiability.residual_analysis import (
     ResidualAnalysis,
     analyse_residual,
 )
+from sparsedecomp.decomposition.iterate import uninterrupted
 from sparsedecomp.deprecation import renamed_parameters
 from sparsedecomp.metrics import match_components
 
@@ -125,7 +126,7 @@ def unmixing_report(
         nonlocal done
         seed = int(generator.integers(2**31))
         model = clone(estimator).set_params(random_state=seed, callback=None)
-        model.fit(data)
+        uninterrupted(model.fit(data))
         done += 1
         return model, bool(callback is not None and callback(done, n_fits))
 
@@ -251,7 +252,7 @@ def _extreme_spectra(
     with warnings.catch_warnings():
         # The report has its own sentence on a shared background.
         warnings.simplefilter("ignore")
-        model.fit(blocks)
+        uninterrupted(model.fit(blocks))
     reference, matched, _ = match_components(components, model.components_)
     inner[reference] = model.inner_[matched]
     outer[reference] = model.components_[matched]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -245,12 +245,7 @@ class FaceMixture:
         ]
         return weight @ fit_shares(L, weight)[1] - np.array(without) @ weight
 
-    def maximise(
-        self,
-        vertices: NDArray[np.float64],
-        rounds: int = _ROUNDS,
-        is_known: Callable[[NDArray[np.float64]], bool] | None = None,
-    ) -> Fit | None:
+    def maximise(self, vertices: NDArray[np.float64], rounds: int = _ROUNDS) -> Fit:
         """Climb to a local maximum of the likelihood.
 
         Parameters
@@ -259,34 +254,49 @@ class FaceMixture:
             Where to start.
         rounds : int, optional
             Most updates of the noise and of the shares.
-        is_known : callable, optional
-            Says of vertices whether they are at the foot of a maximum that is known.
 
         Returns
         -------
-        Fit or None
-            None where the climb came to a known maximum.
+        Fit
         """
-        k, D = vertices.shape
-        best, last = None, -np.inf
+        return max(self.climb(vertices, rounds), key=lambda fit: fit.objective)
+
+    def climb(
+        self,
+        vertices: NDArray[np.float64],
+        rounds: int = _ROUNDS,
+        watch: Callable[[NDArray[np.float64]], None] | None = None,
+    ) -> Iterator[Fit]:
+        """Climb to a local maximum of the likelihood, round by round.
+
+        Parameters
+        ----------
+        vertices : (k, k - 1) array
+            Where to start.
+        rounds : int, optional
+            Most updates of the noise and of the shares.
+        watch : callable, optional
+            Called with the vertices after every step; an exception ends the climb.
+
+        Yields
+        ------
+        Fit
+            Of the start, then after each update of the noise and of the shares. It is
+            not always the best one so far.
+        """
+        last = -np.inf
         for _ in range(rounds):
             fit, whiten, log_whiten, cells = self._score(vertices)
-            if best is None or fit.objective > best.objective:
-                best = fit
+            yield fit
             if fit.objective - last < _GAIN:
-                break
+                return
             last = fit.objective
-            vertices = self._climb(
-                vertices, fit.share, whiten, log_whiten, cells, is_known
+            vertices = self._ascend(
+                vertices, fit.share, whiten, log_whiten, cells, watch
             )
-            if is_known is not None and is_known(vertices):
-                return None
-        else:
-            fit = self.score(vertices)
-            best = fit if fit.objective > best.objective else best
-        return best
+        yield self.score(vertices)
 
-    def _climb(self, vertices, share, whiten, log_whiten, cells, is_known=None):
+    def _ascend(self, vertices, share, whiten, log_whiten, cells, watch=None):
         """Some steps of L-BFGS with the noise and the shares held fixed."""
         k, D = vertices.shape
         size = np.array([len(f) for f in self.faces])
@@ -308,16 +318,16 @@ class FaceMixture:
             )
             return -value / n, -slope.ravel() * (scale / n)
 
-        def stop_where_known(x: NDArray) -> None:
-            if is_known is not None and is_known(x.reshape(k, D) * scale):
-                raise StopIteration
+        def tell(x: NDArray) -> None:
+            if watch is not None:
+                watch(x.reshape(k, D) * scale)
 
         result = minimize(
             negative,
             (vertices / scale).ravel(),
             jac=True,
             method="L-BFGS-B",
-            callback=stop_where_known,
+            callback=tell,
             options={"maxiter": _STEPS, "maxcor": 20, "ftol": 1e-9},
         )
         return result.x.reshape(k, D) * scale

@@ -22,7 +22,13 @@ from sparsedecomp.decomposition.geometric.simplex import (
     require_dimensions,
 )
 from sparsedecomp.decomposition.geometric.vca import VCA
-from sparsedecomp.decomposition.iterate import IterativeMethod, Outcome, Phases, iterate
+from sparsedecomp.decomposition.iterate import (
+    IterativeMethod,
+    Outcome,
+    Phases,
+    iterate,
+    uninterrupted,
+)
 from sparsedecomp.decomposition.progress import watching_phases
 from sparsedecomp.decomposition.simplex_likelihood.face_mixture import FaceMixture, Fit
 from sparsedecomp.decomposition.simplex_likelihood.last_fit import (
@@ -48,6 +54,8 @@ if TYPE_CHECKING:
 # The first climb is among so many pixels, where there are at least twice as many: it
 # takes less time and ends nearby.
 _FEW_PIXELS = 500
+# Most starts, and climbs from each: among few pixels and among all.
+_STARTS, _STAGES = 4, 2
 
 
 class SimplexML(GeometricUnmixing):
@@ -96,7 +104,8 @@ class SimplexML(GeometricUnmixing):
     random_state : int, RandomState instance or None
         Seed of the range finder, of the sample of pixels and of the starts.
     callback : callable, optional
-        Called with a `Progress` after each start; returning True ends the search.
+        Called with a `Progress` after each update of shares and noise; returning True
+        ends the search.
 
     Attributes
     ----------
@@ -118,11 +127,12 @@ class SimplexML(GeometricUnmixing):
     noise_variance_ : float
         Noise variance of the whitened data; about one for counts.
     objective_history_ : (n_iter_,) array
-        Negative log likelihood of each local maximum, in the order of the starts.
+        Negative log likelihood after each update of shares and noise, one start after
+        the other, first among a part of the pixels. It may rise from one to the next.
     residual_norm_, relative_residual_ : float
         ``||X - W components_||``, and the same relative to ``||X||``.
     n_iter_ : int
-        Number of starts.
+        Number of updates of shares and noise.
     converged_, interrupted_ : bool
         Whether the fit ended by itself, and whether it was interrupted.
     passes_ : int
@@ -237,7 +247,7 @@ class SimplexML(GeometricUnmixing):
 
     @property
     def _most_steps(self):
-        return 4
+        return _most_updates(self.max_iter)
 
     def _reorder(self, order):
         self.rivals_ = [
@@ -245,37 +255,48 @@ class SimplexML(GeometricUnmixing):
         ]
 
 
-class _Starts(IterativeMethod[Fit]):
-    """One start after another: every step climbs from the next vertices."""
+class _KnownMaximum(Exception):
+    """A climb comes to a maximum that is known."""
+
+
+class _Climbs(IterativeMethod[Fit]):
+    """One climb after another; every step is an update of the shares and noise."""
 
     monotone = False
 
     def __init__(self, data, cloud, starts, rounds, ends, k):
-        self.mixture, self.starts, self.rounds = FaceMixture(cloud), starts, rounds
+        self.mixture = FaceMixture(cloud)
         self.data, self.ends, self.k = data, ends, k
-        self.stages = [self.mixture]
+        stages = [self.mixture]
         if len(cloud.points) > 2 * _FEW_PIXELS:
-            self.stages.insert(0, FaceMixture(cloud.thinned(_FEW_PIXELS)))
+            stages.insert(0, FaceMixture(cloud.thinned(_FEW_PIXELS)))
+        self.fits = self._fits(starts, stages, rounds)
+
+    def _fits(self, starts, stages, rounds):
+        for vertices in starts:
+            try:
+                for stage in stages:
+                    best = None
+                    for fit in stage.climb(vertices, rounds, self._stop_where_known):
+                        if best is None or fit.objective > best.objective:
+                            best = fit
+                        yield fit
+                    vertices = best.vertices
+            except _KnownMaximum:
+                continue
+            self.ends.append(best)
+
+    def _stop_where_known(self, vertices):
+        if is_known(self.mixture.cloud, vertices, self.ends):
+            raise _KnownMaximum
 
     def step(self, state: Fit) -> tuple[Fit, float]:
-        vertices = next(self.starts, None)
-        if vertices is None:
-            return state, -state.objective
-        for stage in self.stages:
-            fit = stage.maximise(vertices, self.rounds, self._is_known)
-            if fit is None:
-                return state, -state.objective
-            vertices = fit.vertices
-        self.ends.append(fit)
-        best = max(self.ends, key=lambda each: each.objective)
-        return best, -fit.objective
-
-    def _is_known(self, vertices):
-        return is_known(self.mixture.cloud, vertices, self.ends)
+        fit = next(self.fits, state)
+        return fit, -fit.objective
 
     def is_small(self, old: Fit, new: Fit, decrease: float, objective: float) -> bool:
         # A generator that has ended has no frame: nothing is left to try.
-        return self.starts.gi_frame is None
+        return self.fits.gi_frame is None
 
     def n_components(self, state: Fit) -> int:
         return self.k
@@ -285,6 +306,11 @@ class _Starts(IterativeMethod[Fit]):
 
     def maps(self, state: Fit) -> NDArray:
         return self.data.rough_maps(self.spectra(state))
+
+
+def _most_updates(rounds: int) -> int:
+    """Most updates of shares and noise in all; a climb tells of its start, too."""
+    return _STARTS * _STAGES * (rounds + 1) + 1
 
 
 def find_simplex(
@@ -327,13 +353,18 @@ def find_simplex(
     cloud = pixel_cloud(data, k, n_pixels, generator)
     ends: list[Fit] = []
     starts = _starts(data, cloud, k, generator, ends)
-    method = _Starts(data, cloud, starts, rounds, ends, k)
+    method = _Climbs(data, cloud, starts, rounds, ends, k)
     start = Fit(np.zeros((k, k - 1)), -np.inf, np.zeros(0), np.zeros(0))
-    phases.run(
-        "starts",
-        lambda _: iterate(method, start, 4, phases.monitor, keep_start=False),
+    most = _most_updates(rounds)
+    found = phases.run(
+        "climbs",
+        lambda _: iterate(method, start, most, phases.monitor, keep_start=False),
     )
-    best = max(ends, key=lambda fit: fit.objective)
+    # A fit that was stopped before the first maximum keeps what it had come to.
+    best = max(
+        ends or [method.mixture.score(found.state.vertices)],
+        key=lambda fit: fit.objective,
+    )
     rivals = rivals_of(cloud, best, ends)
     return cloud.spectra(best.vertices), (
         best.objective,
@@ -380,7 +411,7 @@ def _geometric_starts(scores, basis, cloud, k, seed):
         with warnings.catch_warnings(), watching_phases(lambda _: None):
             warnings.simplefilter("ignore")
             try:
-                spectra = model.fit(scores).components_ @ basis
+                spectra = uninterrupted(model.fit(scores)).components_ @ basis
             except ValueError:
                 continue
         vertices = cloud.vertices(spectra)
