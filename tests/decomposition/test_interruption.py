@@ -29,6 +29,7 @@ from sparsedecomp.decomposition.iterate import (
     best_of,
     complete,
     iterate,
+    uninterrupted,
 )
 from sparsedecomp.decomposition.poisson.counts import Counts
 
@@ -178,6 +179,19 @@ def test_interrupted_coupled_fit_keeps_the_result(monkeypatch, counts):
         passes, found = coupled_fit(monkeypatch, counts, interrupted_iteration=number)
         assert passes.iterations == number and found.interrupted
         assert all(np.isfinite(factor).all() for factor in found.factors.values())
+
+
+def test_a_fit_that_is_part_of_another_passes_the_interrupt_on(counts):
+    def stop(progress):
+        raise KeyboardInterrupt
+
+    whole = VCA(3, random_state=0).fit(counts)
+    assert uninterrupted(whole) is whole
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        part = VCA(3, random_state=0, callback=stop).fit(counts)
+    with pytest.raises(KeyboardInterrupt):
+        uninterrupted(part)
 
 
 @pytest.mark.parametrize("name", ["nmf_so", "nmf_kl", "vca", "cpd"])

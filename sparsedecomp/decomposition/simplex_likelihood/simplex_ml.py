@@ -357,7 +357,7 @@ def find_simplex(
     start = Fit(np.zeros((k, k - 1)), -np.inf, np.zeros(0), np.zeros(0))
     most = _most_updates(rounds)
     found = phases.run(
-        "climbs",
+        "starts",
         lambda _: iterate(method, start, most, phases.monitor, keep_start=False),
     )
     # A fit that was stopped before the first maximum keeps what it had come to.
