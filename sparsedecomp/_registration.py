@@ -61,6 +61,8 @@ METHODS = {
         "estimate_energy_drift": _EXTENSION + "data_check:estimate_energy_drift",
         "estimate_rank": "sparsedecomp.extension.rank:estimate_rank",
         "denoise": "sparsedecomp.extension.restoration:denoise",
+        "deblur": _EXTENSION + "deblurring:deblur",
+        "deblurring": _EXTENSION + "deblurring:deblurring",
         "inpaint": "sparsedecomp.extension.inpainting:inpaint",
         "inpainting": "sparsedecomp.extension.inpainting:inpainting",
         "restoration": "sparsedecomp.extension.restoration:restoration",

@@ -36,6 +36,7 @@ def test_compilation_is_logged_once_and_is_a_phase_of_the_bar(show, caplog, caps
 # Methods that read no more than a map or the components, those that open a tool, and
 # one that only prepares a lazy signal or draws random numbers once.
 QUICK = {
+    "deblurring",
     "decomposition_tool",
     "fusion",
     "get_pixel_map",

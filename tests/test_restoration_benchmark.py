@@ -2,6 +2,7 @@
 
 import pytest
 
+from benchmarks.deblurring_cases import zero_loss
 from benchmarks.restoration import check
 from benchmarks.restoration_cases import gaps, large, phantom, photograph
 
@@ -44,3 +45,10 @@ def test_quick_cases_of_inpainting_run():
     rows = [{"table": "inpainting", "method": "image 02", **found}]
     rows.append({"table": "inpainting", "method": "edx, 5 counts, draw 0", "psnr": 21})
     assert [each.passed for each in check(rows)][-1]
+
+
+def test_quick_cases_of_deblurring_run():
+    pytest.importorskip("skimage")
+    found = zero_loss("plasmons", 1e4, draws=1)
+    rows = [{"table": "deblurring", "method": "plasmons, 1e+04 counts", **found}]
+    assert [each.passed for each in check(rows)] == [True]

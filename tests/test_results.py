@@ -150,6 +150,7 @@ def target_transform():
 MAKE = {
     "Certificate": lambda: restoration().certificate(),
     "ConfidenceBands": bands,
+    "Deblurring": lambda: counts().deblur(zero_loss=[1.0, 2.0, 1.0]).deblurring,
     "DataCheck": lambda: counts().check_data(),
     "DosePlan": lambda: counts().dose_plan(),
     "Fusion": fusion,

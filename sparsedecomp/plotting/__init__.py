@@ -18,6 +18,7 @@ from sparsedecomp.plotting.report import plot_unmixing_report
 from sparsedecomp.plotting.resolution import plot_resolution, plot_tuning
 from sparsedecomp.plotting.restoration import (
     plot_certificate,
+    plot_deblurring,
     plot_inpainting,
     plot_restoration,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "plot_components",
     "plot_cone",
     "plot_data_check",
+    "plot_deblurring",
     "plot_dose_plan",
     "plot_exafs_fit",
     "plot_fusion",

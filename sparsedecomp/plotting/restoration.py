@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from sparsedecomp.extension.deblurring_results import Deblurring
     from sparsedecomp.extension.inpainting_results import Inpainting
     from sparsedecomp.extension.restoration_results import Certificate, Restoration
 
@@ -129,6 +130,48 @@ def plot_inpainting(report: Inpainting, axes: Sequence[Axes] | None = None) -> N
         image.set_cmap("viridis")
         colour_bar(image)
     return np.asarray(two)
+
+
+def plot_deblurring(report: Deblurring, ax: Axes | None = None) -> Axes:
+    """Draw the mean spectrum before and after, with its standard deviation.
+
+    Parameters
+    ----------
+    report : sparsedecomp.extension.deblurring_results.Deblurring
+        The attribute ``deblurring`` of a deblurred signal.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; default: a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hyperspy.api as hs
+    >>> import sparsedecomp
+    >>> from sparsedecomp.plotting import plot_deblurring
+    >>> s = hs.signals.Signal1D(np.random.default_rng(0).poisson(50, 60))
+    >>> plot_deblurring(s.deblur(zero_loss=[1, 2, 1]).deblurring).get_xlabel()
+    'channel'
+    """
+    ax = new_axes()[0] if ax is None else ax
+    mean = report.maps.mean(axis=(0, 1))
+    channels = np.arange(report.blurred.shape[1])
+    after = mean @ report.spectra
+    squares = np.array([np.square(each.deviation) for each in report.found])
+    deviation = np.sqrt(np.square(mean) @ squares)
+    ax.plot(channels, mean @ report.blurred, color=colour(5), label="measured")
+    ax.plot(channels, after, color=colour(0), label="deblurred")
+    if np.isfinite(deviation).all():
+        ax.fill_between(
+            channels, after - deviation, after + deviation, color=colour(0), alpha=0.3
+        )
+    ax.set_xlabel("channel")
+    plain(ax, legend=True)
+    return ax
 
 
 def plot_certificate(

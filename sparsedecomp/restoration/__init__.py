@@ -1,7 +1,8 @@
-"""Restoration: noise removed from spectrum images, images and spectra; gaps filled.
+"""Restoration: noise and blur removed from spectrum images, spectra; gaps filled.
 
-Everything here works on plain arrays; the face to HyperSpy is ``s.denoise()`` and
-``s.inpaint(mask)``. Maps have the shape (rows, columns, factors).
+Everything here works on plain arrays; the face to HyperSpy is ``s.denoise()``,
+``s.inpaint(mask)`` and ``s.deblur(zero_loss=...)``. Maps have the shape (rows, columns,
+factors).
 
 subspace   the few spectra of which all pixels are mixtures, and their maps
 priors     what maps look like: flat, repeating, sparse
@@ -10,6 +11,7 @@ selection  which of them predicts the counts held out best
 denoising  all of it together
 inpainters, held_out_pixels, inpainting  the same for maps with gaps
 completion single entries that are missing, from the few spectra
+deconvolution, deblurring  spectra without the blur of the zero-loss peak
 pixons     pixons of a size that fits each place, for images and spectra
 certificate  where intensities were changed by more than noise
 """
@@ -17,18 +19,25 @@ certificate  where intensities were changed by more than noise
 # Name -> module of this package; imported when first used.
 _PUBLIC = {
     "Choice": "selection",
+    "DEBLURRERS": "methods",
+    "Deconvolution": "deconvolution",
     "DenoisedMaps": "denoising",
     "INPAINTERS": "methods",
     "Deviations": "certificate",
     "METHODS": "methods",
     "certify": "certificate",
+    "deblur_cube": "deblurring",
+    "deconvolve": "deconvolution",
     "denoise_cube": "denoising",
     "denoise_map": "denoising",
     "Pixon": "pixons",
     "inclusion_recovery": "certificate",
     "inpaint_cube": "inpainting",
     "inpaint_map": "inpainting",
+    "kernel_of": "deconvolution",
     "pixon": "pixons",
+    "richardson_lucy": "deconvolution",
+    "single_scattering": "deconvolution",
 }
 
 __all__ = list(_PUBLIC)

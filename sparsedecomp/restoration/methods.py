@@ -177,3 +177,29 @@ INPAINTERS = MethodTable(
         in_mixture=False,
     ),
 )
+
+_DEBLURRERS = "sparsedecomp.restoration.deconvolution:"
+DEBLURRERS = MethodTable(
+    Entry(
+        name="auto",
+        target=_DEBLURRERS + "deconvolve",
+        summary="adaptive",
+    ),
+    Entry(
+        name="adaptive",
+        target=_DEBLURRERS + "deconvolve",
+        summary="a smoothness of its own at each energy, the most probable one",
+    ),
+    Entry(
+        name="richardson_lucy",
+        target=_DEBLURRERS + "richardson_lucy",
+        summary="iterations that stop where a part of the counts predicts the others "
+        "best",
+        parameters={"n_iter": None},
+    ),
+    Entry(
+        name="fourier_log",
+        target=_DEBLURRERS + "single_scattering",
+        summary="single scattering of a low-loss spectrum of a thick specimen",
+    ),
+)
