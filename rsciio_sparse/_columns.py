@@ -23,7 +23,7 @@ _logger = logging.getLogger(__name__)
 
 ABSORPTION = re.compile(
     r"mutrans|mu|xmu|mu_?t|mu_trans|mu\(e\)|mu_?01|normtrans|norm|mufluor|mu_?f|"
-    r"normfluor|abs(?:orption|orbance)?|xanes"
+    r"normfluor|abs(?:orption|orbance)?|<?xanes>?"
 )
 """Labels of recorded absorption. Of several, the first of `PREFERRED` is taken."""
 

@@ -109,6 +109,9 @@ From the compilation of W. T. Elam, B. D. Ravel, J. R. Sieber, Radiat. Phys. Che
 
 EDGES = ("K", "L1", "L2", "L3", "M1", "M2", "M3", "M4", "M5")
 
+SYMBOLS = tuple(line.split()[0] for line in TABLE.strip().splitlines())
+"""Elements in the order of their atomic numbers, from hydrogen on."""
+
 PROMINENT = ("K", "L3", "L2", "L1")
 """Edges that are named when an edge is guessed, the most likely first."""
 

@@ -63,6 +63,8 @@ def sniff(path: str | os.PathLike[str]) -> str | None:
         return "XDI"
     if re.match(rb"\s{0,20}9809\s", head):
         return "XAS 9809"
+    if re.search(rb"=\s?E_edge,", head[:1000]):
+        return "XAS columns"
     return "XAS columns" if _has_energies(path, named=True) else None
 
 

@@ -40,6 +40,7 @@ ROOMS = [
     "rsciio_sparse.h5oina",
     "rsciio_sparse.nexus_xas",
     "rsciio_sparse.scube",
+    "rsciio_sparse.stxm_hdr",
     "rsciio_sparse.xas9809",
     "rsciio_sparse.xas_columns",
     "rsciio_sparse.xdi",

@@ -21,7 +21,7 @@ from rsciio_sparse._spectra import (
 )
 from rsciio_sparse._tables import Table, tables_of
 from rsciio_sparse._text import MalformedFile, lines_of
-from rsciio_sparse.xas_columns._header import families_of
+from rsciio_sparse.xas_columns._header import families_of, simulated_edge
 
 KEV = 200.0
 """Energies below this are taken for keV: X-ray edges start at some hundred eV."""
@@ -150,6 +150,11 @@ def _signal(
         chi, _ = absorption_of(path, columns, column)
         numbers = table.line_numbers
         return chi_spectrum(path, abscissa, chi, numbers, title, metadata, original)
+    if simulated := simulated_edge(table.header):
+        # Energies of FDMNES are relative to the edge, unless it was told otherwise.
+        if abscissa.max() < simulated[0] / 2:
+            abscissa = abscissa + simulated[0]
+        units = "eV"
     energy = _in_ev(path, table, abscissa, label, units)
     if column is None and not table.labels:
         column = _unlabelled(path, table)

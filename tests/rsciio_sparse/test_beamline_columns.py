@@ -308,6 +308,16 @@ def test_columns_can_be_given_by_number_label_or_expression(write):
     np.testing.assert_allclose(found["axes"][0]["axis"], ENERGY)
 
 
+def test_simulations_of_fdmnes_have_absolute_energies(write):
+    first = "   7112.000   26  1  0.96E-02  1.2E+02   0.0 = E_edge, Z, n_edge, Eimag"
+    text = f"{first}\n    Energy    <xanes>\n" + rows(ENERGY - 7112, MU)
+    signal = hs.load(write(text, "Fe_conv.txt"))
+    np.testing.assert_allclose(energies(signal), ENERGY)
+    np.testing.assert_allclose(signal.data, MU, rtol=1e-6)
+    element = signal.metadata.Acquisition_instrument.XAS.Element
+    assert (element.symbol, element.edge) == ("Fe", "K")
+
+
 def test_normalised_records_of_athena_are_said_to_be_normalised(write):
     text = "# energy norm nbkg flat\n" + rows(ENERGY, MU, MU, 2 * MU)
     signal = hs.load(write(text, "scan.nor"))

@@ -12,7 +12,8 @@ from rsciio_sparse._spectra import axis_of
 from rsciio_sparse.xas_columns import file_reader
 
 NAMES = [
-    "Athena", "H5OINA", "NeXus XAS", "scube", "XAS 9809", "XAS columns", "XDI",
+    "Athena", "H5OINA", "NeXus XAS", "scube", "STXM hdr", "XAS 9809", "XAS columns",
+    "XDI",
 ]  # fmt: skip
 
 
