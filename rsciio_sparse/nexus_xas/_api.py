@@ -35,6 +35,7 @@ from rsciio_sparse.nexus_xas._fields import (
     families_of,
     is_fluorescence,
 )
+from rsciio_sparse.nexus_xas._measurement import counters_of
 
 if TYPE_CHECKING:
     import h5py
@@ -94,7 +95,7 @@ def file_reader(
                 if definition == "NXstxm":
                     signals.append(_stack(path, group, lazy, column))
                 else:
-                    signals.append(_spectrum(path, group, column))
+                    signals.append(_spectrum(path, group, definition, column))
             keep = lazy and any(hasattr(s["data"], "dask") for s in signals)
             return signals
         finally:
@@ -130,7 +131,7 @@ def _entries(
 ) -> list[tuple[h5py.Group, str]]:
     """Entries and sub-entries with a definition that this module reads."""
     found: list[tuple[h5py.Group, str]] = []
-    others = []
+    others, plain = [], []
     for name, group in subgroups(path, file).items():
         if attribute(group, "NX_class") != "NXentry":
             continue
@@ -142,7 +143,12 @@ def _entries(
             definition = text_of(path, each, "definition")
             if definition in DEFINITIONS and wanted in (None, name, place):
                 found.append((each, definition))
+            elif not definition and wanted in (None, name, place):
+                plain.append(each)
             others.append(f"{place} ({definition or 'without definition'})")
+    if not found:
+        # Files of bliss have no definition; their counters tell what they are.
+        found = [(each, "") for each in plain if counters_of(path, each)]
     if not found:
         shown = ", ".join(others[:40]) + (", ..." if len(others) > 40 else "")
         raise MalformedFile(
@@ -154,11 +160,19 @@ def _entries(
     return found
 
 
-def _spectrum(path: str, entry: h5py.Group, column: str | None) -> dict[str, Any]:
-    energy, columns = columns_of(path, entry)
+def _spectrum(
+    path: str, entry: h5py.Group, definition: str, column: str | None
+) -> dict[str, Any]:
+    counters = None if definition else counters_of(path, entry)
+    energy, columns = counters or columns_of(path, entry)
     if energy is None:
         raise MalformedFile(path, None, f"{entry.name} holds no field 'energy'.")
-    if column is None and "mu" not in columns and is_fluorescence(path, entry):
+    if (
+        column is None
+        and definition
+        and "mu" not in columns
+        and is_fluorescence(path, entry)
+    ):
         if "mufluor" not in columns:
             # NXxas calls what the detector counts the absorbed beam, in any mode.
             absorbed = columns.pop("itrans", None)

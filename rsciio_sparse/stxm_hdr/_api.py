@@ -124,7 +124,7 @@ def _block(path: str, text: str, name: str) -> str | None:
 
 def _blocks(path: str, text: str, name: str) -> list[str]:
     """Contents of all braces after ``name =``."""
-    blocks = []
+    blocks: list[str] = []
     for found in re.finditer(rf"\b{name}\s{{0,9}}=\s{{0,9}}\{{", text):
         if len(blocks) == MAX_BLOCKS:
             break

@@ -415,3 +415,25 @@ def test_published_nexus_files(data_dir, name):
         for signal in signals
     }
     assert elements == PUBLISHED[name]
+
+
+def test_counters_of_bliss_are_read_without_definition(tmp_path):
+    path = tmp_path / "bliss_raw.h5"
+    with h5py.File(path, "w") as file:
+        for number in (1, 2, 3):
+            scan = nexus_group(file, f"{number}.1", "NXentry")
+            scan["title"] = f"trigscan {number}"
+            group = nexus_group(scan, "measurement", "NXcollection")
+            if number == 3:
+                group["omega"], group["I0"] = ENERGY, ENERGY
+                continue
+            group["energy"], group["energy_enc"] = ENERGY / 1000, ENERGY / 1000 + 1e-4
+            group["I0"], group["I1"] = [8.0] * 4, [4.0] * 4
+            group["image"] = np.ones((4, 2, 2))
+            group["link"] = h5py.SoftLink("/nowhere")
+    signals = hs.load(path)
+    assert [s.metadata.General.title for s in signals] == ["trigscan 1", "trigscan 2"]
+    np.testing.assert_allclose(signals[0].data, np.log(2))
+    np.testing.assert_allclose(signals[0].axes_manager[0].axis, ENERGY + 0.1)
+    (found,) = file_reader(path, entry="2.1", column="I1 / I0")
+    np.testing.assert_allclose(found["data"], 0.5)
