@@ -37,6 +37,24 @@ BEYOND = 50.0
 """Distance in eV by which a scan may end before the edge of its emission line."""
 
 
+def has_role(label: str) -> bool:
+    """Whether a label names counts of a detector.
+
+    Parameters
+    ----------
+    label : str
+        Label of a column.
+
+    Returns
+    -------
+    bool
+        True for "I0", "fluor" and "Counts", but not for "sample 1".
+    """
+    name = plain(label)
+    known = any(pattern.fullmatch(name) for pattern in ROLES_OF.values())
+    return known or bool(re.search(r"counts?|cps|det", name))
+
+
 def is_energy(label: str) -> bool:
     """Whether a label names an energy.
 

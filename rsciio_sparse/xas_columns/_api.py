@@ -11,7 +11,7 @@ import numpy as np
 
 from rsciio_sparse._columns import absorption_of, log_ratio
 from rsciio_sparse._expressions import evaluate
-from rsciio_sparse._labels import is_energy, plain
+from rsciio_sparse._labels import has_role, is_energy, plain
 from rsciio_sparse._spectra import (
     Families,
     chi_spectrum,
@@ -158,6 +158,10 @@ def _signal(
     energy = _in_ev(path, table, abscissa, label, units)
     if column is None and not table.labels:
         column = _unlabelled(path, table)
+    elif column is None and width == 2 and label in labels:
+        # Of two columns, the one that is neither energy nor counts is mu.
+        other = 1 - labels.index(label)
+        column = None if has_role(labels[other]) else f"${other + 1}"
     mu, chosen = absorption_of(path, columns, column, dead_time, energy)
     families = families_of(table.header, columns, energy)
     question_about_element(path, energy, mu, families)

@@ -143,6 +143,15 @@ def test_columns_without_labels_are_asked_for(write):
     np.testing.assert_allclose(file_reader(recorded)[0]["data"], MU, rtol=1e-6)
 
 
+def test_the_only_other_column_is_the_absorption_unless_it_is_counts(write):
+    path = write("# Sample-A Energy(eV)\n" + rows(MU, ENERGY))
+    np.testing.assert_allclose(hs.load(path).data, MU, rtol=1e-6)
+    for label in ("I0", "counts", "det1"):
+        path = write(f"# Energy(eV) {label}\n" + rows(ENERGY, I0))
+        with pytest.raises(MalformedFile, match="Choose with column="):
+            hs.load(path)
+
+
 def test_labels_without_counts_are_asked_for(write):
     path = write("# energy det1 det2\n" + rows(ENERGY, *counts()[:2]))
     with pytest.raises(MalformedFile, match=r"energy, det1, det2.*column='ln\(\$2"):
@@ -296,6 +305,8 @@ def test_columns_can_be_given_by_number_label_or_expression(write):
     path = write("# energy mu extra\n" + rows(ENERGY, MU, I0))
     (found,) = file_reader(path, y=2)
     np.testing.assert_allclose(found["data"], I0)
+    two = write("# energy mu\n" + rows(ENERGY, MU), "two.dat")
+    assert file_reader(two, x="energy + 1")[0]["axes"][0]["axis"][0] == ENERGY[0] + 1
     (found,) = file_reader(path, x="energy + 10", column="extra * 2")
     assert found["axes"][0]["axis"][0] == ENERGY[0] + 10
     with pytest.raises(MalformedFile, match="no column is called 'none'"):
