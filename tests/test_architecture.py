@@ -83,10 +83,13 @@ GROUPS = {
         # before the solvers.
         "selection": 3,
         "solvers": 4,
+        "saturation": 2,
+        "frame_checks": 3,
         "registration": 5,
-        "fine_map": 6,
-        "multiframe": 7,
-        "tuning": 8,
+        "mapping": 6,
+        "fine_map": 7,
+        "multiframe": 8,
+        "tuning": 9,
     },
     "fusion": {
         "degradation": 0,

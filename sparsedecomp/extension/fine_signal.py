@@ -61,8 +61,22 @@ class SuperResolution(Result):
 
     @property
     def shifts(self) -> NDArray:
-        """Shifts that were used, (n_frames, 2): x and y in the units of the axes."""
-        return (self.fine.geometry.shifts * self.steps)[:, ::-1]
+        """Shifts that were used, (n_frames, 2): x and y in the units of the axes.
+
+        Those of frames that were left out are the nominal ones.
+        """
+        registration = self.fine.registration
+        used = (
+            self.fine.geometry.shifts if registration is None else registration.shifts
+        )
+        return (used * self.steps)[:, ::-1]
+
+    @property
+    def kept(self) -> NDArray:
+        """False for frames that were left out, (n_frames,)."""
+        if self.fine.registration is None:
+            return np.ones(len(self.shifts), bool)
+        return self.fine.registration.kept
 
     @property
     def drift(self) -> NDArray:
@@ -74,7 +88,10 @@ class SuperResolution(Result):
 
     @property
     def drift_deviation(self) -> NDArray:
-        """Standard deviation of the drift; NaN where shifts were not refined."""
+        """Standard deviation of the drift; NaN where shifts were not refined.
+
+        The drift of every frame is that less the mean over all frames.
+        """
         registration = self.fine.registration
         if registration is None:
             return np.full_like(self.shifts, np.nan)
@@ -138,6 +155,11 @@ class SuperResolution(Result):
             "drift_deviation": self.drift_deviation.tolist(),
             "registration": registration.reason if registration else "not asked for",
             "misfit": registration.misfit.tolist() if registration else [],
+            "left_out": np.flatnonzero(~self.kept).tolist(),
+            "gain": registration.intensities.gain.tolist() if registration else [],
+            "rotation_degrees": (
+                np.rad2deg(registration.maps[:, 0]).tolist() if registration else []
+            ),
             "held_out_error": {k: float(v) for k, v in self.fine.scores.items()},
             "gain_over_interpolation_dB": float(self.gain),
             "resolution": [each.describe() for each in self.resolution],
@@ -153,8 +175,9 @@ class SuperResolution(Result):
     def summary(self) -> str:
         """Frames, size of the map and method in one line."""
         rows, columns = self.fine.geometry.shape
+        used = np.count_nonzero(self.kept)
         return (
-            f"{len(self.shifts)} frames to a map of {columns} x {rows} pixels by "
+            f"{used} frames to a map of {columns} x {rows} pixels by "
             f"{self.fine.method}, {self.gain:+.2f} dB over interpolation"
         )
 
@@ -178,7 +201,10 @@ class SuperResolution(Result):
                 *("x", "y", "drift x", "drift y", "± x", "± y", "misfit"),
             ],
             *(
-                [f"{k}", *(f"{value:.3g}" for value in values)]
+                [
+                    f"{k}" if self.kept[k] else f"{k}, left out",
+                    *("-" if np.isnan(value) else f"{value:.3g}" for value in values),
+                ]
                 for k, values in enumerate(zip(*columns, strict=True))
             ),
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,21 +11,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..progress import with_progress_bar
 from ..suggestions import check_choice
-from .arguments import check_is_signal
 from .fine_signal import SuperResolution, fine_signal
-from .masks import in_array_order
+from .shifted_frames import (
+    TOLERANCE,
+    check_alike,
+    frames_of,
+    map_axes,
+    stacked,
+    starts,
+)
 from .types import BaseSignal, UniformDataAxis
 
 if TYPE_CHECKING:
-    import dask.array as da
-
     from sparsedecomp.superresolution import Registration
 
-# Steps and energies of frames may differ by this part of a step: rounding in files.
-_TOLERANCE = 1e-3
 # Warn of frames whose prediction error is more than so many times the median one.
 _MISFIT = 2.0
-_CONVERSION = "s.change_dtype('float32')"
 
 
 @with_progress_bar
@@ -38,7 +39,7 @@ def super_resolve(
     factors: str | None = "pca",
     n_factors: int | None = None,
     psf: float = 0.0,
-    registration: bool = True,
+    registration: bool | Collection[str] = True,
     prior: float | None = None,
     navigation_mask: Any = None,
     lazy: bool | None = None,
@@ -82,8 +83,12 @@ def super_resolve(
     psf : float, default 0
         Standard deviation of the spot, in the units of the axes, to be deconvolved. The
         methods "gaussian_process", "oriented_process" and "interpolation" do not.
-    registration : bool, default True
-        Refine the offsets.
+    registration : bool or collection of str, default True
+        Refine the offsets, and look for other differences, each of which is used only
+        where the evidence asks for it: "frames" that show something else than the
+        others are left out, the "intensity" of each frame (its gain, and the offset of
+        images) and its "rotation" and "scale" (magnification) are corrected. A
+        collection names those to look for; False uses the offsets as they are.
     prior : float, optional
         Standard deviation of the offsets in the units of the axes; default: a fifth
         of the step. Larger values trust the data more.
@@ -122,8 +127,9 @@ def super_resolve(
     Warns
     -----
     UserWarning
-        Where the offsets leave frequencies of the fine map to the prior alone, and for
-        frames that the others do not predict.
+        Where the offsets leave frequencies of the fine map to the prior alone, for
+        frames that differ from the others, with what was done about it, and for images
+        with saturated samples, which are masked.
 
     See Also
     --------
@@ -147,7 +153,7 @@ def super_resolve(
     ((28, 28), 0.5)
     """
     from ..superresolution.factors import FACTORS, factors_of
-    from ..superresolution.fine_map import check_frames
+    from ..superresolution.frame_checks import check_frames
     from ..superresolution.methods import METHODS
     from ..superresolution.multiframe import resolve
     from ..superresolution.observation.planner import plan_shifts
@@ -155,21 +161,21 @@ def super_resolve(
     parameters = METHODS.complete(method, parameters | ({"psf": psf} if psf else {}))
     parameters.pop("psf", None)
     check_choice("factors", factors, FACTORS)
-    frames = _frames_of(signals)
+    frames = frames_of(signals)
     check_frames(np.zeros((len(frames), 1, 1, 1)))
-    _check_alike(frames)
-    axes = _map_axes(frames[0])
-    starts = _starts(frames, offsets, axes)
+    check_alike(frames)
+    axes = map_axes(frames[0])
+    begins = starts(frames, offsets, axes)
     steps = np.array([axis.scale for axis in axes])
-    shifts = None if starts is None else (starts - starts[0]) / steps
+    shifts = None if begins is None else (begins - begins[0]) / steps
     step = float(np.abs(steps).mean())
-    if psf and np.ptp(np.abs(steps)) > _TOLERANCE * step:
+    if psf and np.ptp(np.abs(steps)) > TOLERANCE * step:
         raise ValueError(
             f"psf={psf:g} was given for steps of {steps.tolist()}: a round spot needs "
             "equal steps along both axes. Resample one, or leave psf out."
         )
     _check_geometry(shifts, axes, scale, psf * scale / step)
-    data, mask = _stacked(frames, navigation_mask)
+    data, mask = stacked(frames, navigation_mask)
     on_factors = factors_of(data, factors, n_factors, mask, random_state)
     fine = resolve(
         on_factors.maps,
@@ -194,7 +200,7 @@ def super_resolve(
         )
     if fine.fallback:
         warnings.warn(fine.fallback, stacklevel=2)
-    _warn_of_misfits(fine.registration)
+    _warn_of_differences(fine.registration)
     if lazy is None:
         lazy = any(frame._lazy for frame in frames)
     rows, columns = steps
@@ -202,128 +208,42 @@ def super_resolve(
     return fine_signal(frames[0], report, lazy)
 
 
-def _warn_of_misfits(registration: Registration | None) -> None:
-    if registration is None or registration.misfit.max() <= _MISFIT:
+def _warn_of_differences(registration: Registration | None) -> None:
+    """Say which frames are not like the others, and what was done about it."""
+    if registration is None:
         return
-    frames = np.flatnonzero(registration.misfit > _MISFIT)
-    warnings.warn(
-        f"The frames {frames.tolist()} are predicted from the others up to "
-        f"{registration.misfit.max():.2g} times worse than the median frame: they may "
-        "be blurred, brighter, or of another place. Look at them, or leave them out.",
-        stacklevel=3,
-    )
-
-
-def _frames_of(signals: BaseSignal | Sequence[BaseSignal]) -> list[BaseSignal]:
-    """Frames as signals with two navigation axes and one signal axis or none."""
-    from hyperspy.signal import BaseSignal
-
-    if isinstance(signals, BaseSignal):
-        signals = _unstacked(signals)
-    frames = []
-    for number, frame in enumerate(signals):
-        check_is_signal(frame, "super_resolve")
-        axes = frame.axes_manager
-        if axes.navigation_dimension == 0 and axes.signal_dimension == 2:
-            frame = frame.transpose(navigation_axes=2)
-            axes = frame.axes_manager
-        if axes.navigation_dimension != 2 or axes.signal_dimension > 1:
-            raise ValueError(
-                f"Frame {number}, {frame}, has {axes.navigation_dimension} navigation "
-                f"and {axes.signal_dimension} signal axes, expected a map of spectra "
-                "(two and one) or an image."
-            )
-        if frame.data.dtype.kind not in "fiu":
-            raise TypeError(
-                f"Frame {number} has the dtype {frame.data.dtype}, expected real "
-                f"numbers. Convert it, for instance with {_CONVERSION}."
-            )
-        frames.append(frame)
-    return frames
-
-
-def _unstacked(stack: BaseSignal) -> list[BaseSignal]:
-    """The frames of a stack."""
-    axes = stack.axes_manager
-    image = axes.signal_dimension == 2 and axes.navigation_dimension == 1
-    if axes.navigation_dimension != 3 and not image:
-        raise ValueError(
-            f"{stack} has {axes.navigation_dimension} navigation axes, expected three: "
-            "x, y and, slowest, the frames. Give single maps as a list: "
-            "sparsedecomp.super_resolve([s1, s2, ...], scale=...)."
+    kept, misfit = registration.kept, registration.misfit
+    said = []
+    if not kept.all():
+        gone = np.flatnonzero(~kept).tolist()
+        said.append(
+            f"The frames {gone} are predicted from the others up to "
+            f"{misfit[~kept].max():.2g} times worse than the median frame: they show "
+            "something else and are left out."
         )
-    size = axes.navigation_axes[-1].size
-    return [
-        stack.inav[(slice(None),) * (0 if image else 2) + (i,)] for i in range(size)
-    ]
-
-
-def _map_axes(frame: BaseSignal) -> tuple[UniformDataAxis, UniformDataAxis]:
-    """Axes of rows and columns."""
-    return frame.axes_manager.navigation_axes[::-1]
-
-
-def _check_alike(frames: list[BaseSignal]) -> None:
-    """Refuse frames that differ in shape, step or energies."""
-    first = frames[0]
-    for number, frame in enumerate(frames[1:], 1):
-        shapes = first.axes_manager.shape, frame.axes_manager.shape
-        if shapes[0] != shapes[1]:
-            raise ValueError(
-                f"Frame {number} has the shape {shapes[1]} and frame 0 {shapes[0]}, "
-                "expected equal ones. Crop them to their common size."
-            )
-        pairs = list(zip(_map_axes(first), _map_axes(frame), strict=True))
-        for one, other in pairs:
-            same = np.isclose(other.scale, one.scale, rtol=_TOLERANCE)
-            if not same or one.units != other.units:
-                raise ValueError(
-                    f"Axis '{other.name}' of frame {number} has a step of "
-                    f"{other.scale:g} {other.units}, that of frame 0 {one.scale:g} "
-                    f"{one.units}, expected equal ones. Calibrate the frames alike."
-                )
-        for one, other in zip(
-            first.axes_manager.signal_axes, frame.axes_manager.signal_axes, strict=True
-        ):
-            width = np.abs(np.diff(one.axis)).mean() if one.size > 1 else 1.0
-            if np.abs(one.axis - other.axis).max() > _TOLERANCE * one.size * width:
-                raise ValueError(
-                    f"The signal axis of frame {number} runs from {other.axis[0]:g} to "
-                    f"{other.axis[-1]:g}, that of frame 0 from {one.axis[0]:g} to "
-                    f"{one.axis[-1]:g}, expected the same channels. Align and crop "
-                    "them, for instance with s.interpolate_on_axis."
-                )
-
-
-def _starts(
-    frames: list[BaseSignal],
-    offsets: ArrayLike | None,
-    axes: tuple[UniformDataAxis, UniformDataAxis],
-) -> NDArray | None:
-    """Where frames begin, rows and columns; None if that is to be estimated."""
-    if isinstance(offsets, str):
-        if offsets != "estimate":
-            raise ValueError(
-                f"offsets={offsets!r}, expected 'estimate' or x and y of every frame."
-            )
-        return None
-    if offsets is not None:
-        starts = np.asarray(offsets, float)
-        if starts.shape != (len(frames), 2):
-            raise ValueError(
-                f"The offsets have the shape {starts.shape}, expected "
-                f"({len(frames)}, 2): x and y of every frame."
-            )
-        return starts[:, ::-1]
-    starts = np.array([[axis.offset for axis in _map_axes(f)] for f in frames], float)
-    if np.ptp(starts, axis=0).max() == 0:
-        raise ValueError(
-            f"All {len(frames)} frames begin at the same place "
-            f"({axes[1].offset:g}, {axes[0].offset:g}): their offsets are missing. Set "
-            "those of their axes, or give offsets=[(x, y), ...], or "
-            "offsets='estimate' to find them from the data."
+    odd = np.flatnonzero(kept & (misfit > _MISFIT))
+    if len(odd):
+        said.append(
+            f"The frames {odd.tolist()} are predicted from the others up to "
+            f"{misfit[odd].max():.2g} times worse than the median frame: they may "
+            "be blurred, brighter, or of another place. Look at them, or leave them "
+            "out."
         )
-    return starts
+    if registration.uneven:
+        gain = registration.intensities.gain
+        said.append(
+            f"The frames differ in gain ({gain.min():.3g} to {gain.max():.3g}) or "
+            "offset: they were made even."
+        )
+    turn, growth = np.ptp(registration.maps, axis=0)
+    if turn or growth:
+        said.append(
+            f"The frames are rotated against each other by up to {np.rad2deg(turn):.2g}"
+            f" degrees and magnified by up to {growth:.2g}: the places of their samples"
+            " are corrected in blocks of the map."
+        )
+    for text in said:
+        warnings.warn(text, stacklevel=4)
 
 
 def _check_geometry(
@@ -339,33 +259,6 @@ def _check_geometry(
     nominal = np.zeros((2, 2)) if shifts is None else shifts
     shape = (axes[0].size, axes[1].size)
     check_psf(psf, Geometry.around(nominal, shape, scale))
-
-
-def _stacked(
-    frames: list[BaseSignal], navigation_mask: Any
-) -> tuple[NDArray | da.Array, NDArray | None]:
-    """Data and mask of all frames, frames first."""
-    from ..blocks.sources import without_empty_mask
-
-    arrays = [frame._data_aligned_with_axes for frame in frames]
-    if not frames[0].axes_manager.signal_dimension:
-        arrays = [a.reshape(*a.shape[:2], 1) for a in arrays]
-    if any(hasattr(a, "dask") for a in arrays):
-        import dask.array as da
-
-        data = da.stack(arrays)
-    else:
-        data = np.stack([without_empty_mask(a) for a in arrays])
-    if navigation_mask is None:
-        return data, None
-    if not isinstance(navigation_mask, list | tuple):
-        navigation_mask = [navigation_mask] * len(frames)
-    masks = [
-        in_array_order(frame, mask, "navigation")
-        for frame, mask in zip(frames, navigation_mask, strict=True)
-    ]
-    empty = np.zeros(data.shape[1:3], bool)
-    return data, np.stack([empty if mask is None else mask for mask in masks])
 
 
 def spectrum_at(self: BaseSignal, x: float, y: float) -> BaseSignal:
@@ -407,7 +300,7 @@ def spectrum_at(self: BaseSignal, x: float, y: float) -> BaseSignal:
             "of a map."
         )
     weighted = []
-    for axis, place in zip(_map_axes(self), (y, x), strict=True):
+    for axis, place in zip(map_axes(self), (y, x), strict=True):
         pixel = (place - axis.offset) / axis.scale
         if not -1e-9 <= pixel <= axis.size - 1 + 1e-9:
             low, high = sorted((axis.axis[0], axis.axis[-1]))

@@ -26,7 +26,7 @@ _PUBLIC = {
     "Geometry": "observation.geometry",
     "Plan": "observation.planner",
     "Process": "gaussian_process.evidence",
-    "Registration": "registration.shifts",
+    "Registration": "registration.result",
     "Resolution": "resolution.result",
     "Tuning": "tuning.tune",
     "Warps": "registration.warps",

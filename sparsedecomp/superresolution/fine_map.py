@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -12,12 +12,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sparsedecomp.blocks.sources import one_blas_thread
-from sparsedecomp.superresolution.gaussian_process.evidence import Process, fit_process
+from sparsedecomp.superresolution.frame_checks import (
+    check_contrast,
+    check_frames,
+    with_saturated,
+)
+from sparsedecomp.superresolution.gaussian_process.evidence import Process
 from sparsedecomp.superresolution.gaussian_process.windows import cut_windows
-from sparsedecomp.superresolution.methods import METHODS
+from sparsedecomp.superresolution.mapping import BLOCK, map_by, map_in_blocks
 from sparsedecomp.superresolution.observation.geometry import Geometry
 from sparsedecomp.superresolution.observation.operators import FrameOperator
-from sparsedecomp.superresolution.registration.shifts import Registration, register
+from sparsedecomp.superresolution.registration.result import Registration
+from sparsedecomp.superresolution.registration.shifts import DIFFERENCES, register
 from sparsedecomp.superresolution.selection import Choice, choose
 from sparsedecomp.superresolution.threads import in_threads
 
@@ -32,9 +38,6 @@ _WINDOWS = 600
 # Samples of a window in all frames together: the time of a factorisation grows with the
 # third power.
 _WINDOW_SAMPLES = 400
-# Values of a map that are solved at once: a solver holds several arrays of this size,
-# in float32 160 MB each.
-_AT_ONCE = 40_000_000
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def prepare(
     *,
     mask: NDArray | None = None,
     held_out: NDArray | None = None,
-    registration: bool = True,
+    registration: bool | Collection[str] = True,
     prior: float | None = None,
     origin: tuple[float, float] | None = None,
     shape: tuple[int, int] | None = None,
@@ -122,11 +125,27 @@ def prepare(
     began = time.perf_counter()
     frames = np.ascontiguousarray(Y)
     check_frames(frames, mask)
-    _check_contrast(frames, mask)
-    registered = None
+    check_contrast(frames, mask)
+    if frames.shape[-1] == 1:
+        mask = with_saturated(frames, mask)
+    registered = maps = None
     if registration or shifts is None:
-        registered = register(frames[..., :_STRONGEST], shifts, prior=prior, mask=mask)
-        nominal, used = registered.nominal, registered.shifts
+        fitted = DIFFERENCES if isinstance(registration, bool) else registration
+        registered = register(
+            frames[..., :_STRONGEST],
+            shifts,
+            prior=prior,
+            mask=mask,
+            differences=fitted,
+        )
+        kept = registered.kept
+        nominal, used = registered.nominal[kept], registered.shifts[kept]
+        frames = registered.intensities.apply(frames[kept])
+        mask, held_out = (
+            None if each is None else each[kept] for each in (mask, held_out)
+        )
+        if registered.maps.any():
+            maps = registered.maps
     else:
         nominal = used = np.asarray(shifts, float)
     geometry = Geometry.around(nominal, frames.shape[1:3], scale).moved(used)
@@ -135,12 +154,12 @@ def prepare(
             geometry, origin=(origin[0], origin[1]), shape=(shape[0], shape[1])
         )
     A = FrameOperator(geometry, mask=mask)
-    processes, noise = _processes(A, frames, registered)
+    processes, noise = _processes(A, frames, registered, maps)
     if held_out is not None:
         A = A.without(held_out)
     frames = frames / noise
     frames[A.mask] = 0
-    return Prepared(A, frames, noise, processes, registered, began)
+    return Prepared(A, frames, noise, processes, registered, began, maps)
 
 
 class Prepared(NamedTuple):
@@ -160,6 +179,8 @@ class Prepared(NamedTuple):
         How the shifts were found.
     began : float
         When the work began, by the performance counter.
+    maps : (n_frames, 2) array or None
+        Rotations and magnifications of the frames, see `displaced`.
     """
 
     A: FrameOperator
@@ -168,6 +189,7 @@ class Prepared(NamedTuple):
     processes: list[Process]
     registration: Registration | None
     began: float
+    maps: NDArray | None = None
 
     @one_blas_thread()
     def resolve(
@@ -203,7 +225,11 @@ class Prepared(NamedTuple):
             choice = choose(A, Y, self.processes, name, parameters)
         else:
             choice = Choice(name, parameters, None, {}, "")
-        maps, deviation, history = _map_by(A, Y, self.processes, choice, callback)
+        if self.maps is None:
+            made = map_by(A, Y, self.processes, choice, callback)
+        else:
+            made = map_in_blocks(A, Y, self.processes, self.maps, choice, callback)
+        maps, deviation, history = made
         clipped = 0.0
         if nonnegative:
             below = np.square(np.minimum(maps, 0), dtype=float)
@@ -232,77 +258,11 @@ class Prepared(NamedTuple):
         )
 
 
-def _map_by(
+def _processes(
     A: FrameOperator,
     Y: NDArray,
-    processes: list[Process],
-    choice: Choice,
-    callback: Callable[[int, float], object] | None,
-) -> tuple[NDArray, NDArray, NDArray]:
-    """Map, standard deviation and history of the method that was chosen."""
-    method = METHODS["vtv" if choice.method == "mixture" else choice.method]
-    process = method if method.kind == "posterior" else METHODS["gaussian_process"]
-    maps, deviation = process.load()(A.geometry, Y, processes, A.mask)
-    if method.kind == "posterior":
-        return maps, deviation, np.zeros(0)
-    if method.kind == "direct":
-        return method.load()(A.geometry, Y, A.mask), deviation, np.zeros(0)
-    options = {k: v for k, v in choice.parameters.items() if k != "psf"}
-    x, history = solve(method.load(), A, Y, start=maps, callback=callback, **options)
-    if choice.share is not None:
-        x = (1 - choice.share) * maps + choice.share * x
-    return x, deviation, history
-
-
-def check_frames(Y: NDArray, mask: NDArray | None = None) -> None:
-    """Refuse a single frame and samples that are not finite.
-
-    Parameters
-    ----------
-    Y : (n_frames, rows, columns, n_factors) array
-        Frames.
-    mask : (n_frames, rows, columns) bool array, optional
-        True for samples that may hold anything.
-
-    Raises
-    ------
-    ValueError
-        Names the first such sample.
-    """
-    if len(Y) < 2:
-        raise ValueError(
-            f"{len(Y)} frame was given, expected at least two that are shifted against "
-            "each other: one frame holds nothing between its samples."
-        )
-    finite = np.isfinite(Y).all(axis=-1)
-    if mask is not None:
-        finite |= mask
-    if not finite.all():
-        k, i, j = np.argwhere(~finite)[0]
-        raise ValueError(
-            f"Frame {k} is NaN or infinite at row {i}, column {j}: mask such samples "
-            "or mend them."
-        )
-
-
-def _check_contrast(Y, mask):
-    """Refuse frames that have the same value everywhere."""
-    used = [np.ones(Y.shape[1:3], bool)] * len(Y) if mask is None else ~mask
-    samples = [frame[where] for frame, where in zip(Y, used, strict=True)]
-    constant = [
-        k for k, each in enumerate(samples) if len(each) and not np.ptp(each, 0).any()
-    ]
-    if constant:
-        few = ", ".join(map(str, constant[:5])) + ", ..." * (len(constant) > 5)
-        raise ValueError(
-            f"{len(constant)} of {len(Y)} frames ({few}) have the same value "
-            "everywhere: there is nothing in them to register or to resolve. Leave "
-            "them out."
-        )
-
-
-def _processes(
-    A: FrameOperator, Y: NDArray, registered: Registration | None
+    registered: Registration | None,
+    maps: NDArray | None,
 ) -> tuple[list[Process], NDArray]:
     """Covariance of each factor for samples with a noise of one, and their noise."""
     shifts, shape = A.geometry.shifts, A.geometry.frame_shape
@@ -312,9 +272,12 @@ def _processes(
 
     def process_of(c: int) -> Process:
         windows = cut_windows(Y[..., c : c + 1], shifts, A.mask, size, step)
+        if maps is not None:
+            # Near the middle of the frames their rotations move the samples little.
+            far = np.abs(windows.centres).max(axis=1)
+            windows = windows.only(far <= max(BLOCK, far.min()))
         tried = (roughness,) if roughness else (3, 5)
-        fits = [fit_process(windows.points, windows.samples, nu) for nu in tried]
-        return min(fits, key=lambda fit: fit[1])[0]
+        return min((windows.fitted(nu) for nu in tried), key=lambda fit: fit[2])[1]
 
     fitted = in_threads(process_of, range(Y.shape[-1]))
     noise = np.array([np.sqrt(p.noise) for p in fitted], Y.dtype)
@@ -323,54 +286,3 @@ def _processes(
         for p in fitted
     ]
     return scaled, noise
-
-
-def solve(
-    solver: Callable[..., Any],
-    A: FrameOperator,
-    Y: NDArray,
-    *,
-    start: NDArray,
-    **options: Any,
-) -> tuple[NDArray, NDArray]:
-    """Run a solver, in overlapping pieces where the map takes too much memory.
-
-    Parameters
-    ----------
-    solver : callable
-        As in `Method`.
-    A : FrameOperator
-        Operator of the frames.
-    Y : (n_frames, rows, columns, n_factors) array
-        Frames in units of their noise.
-    start : (H, W, n_factors) array
-        First map.
-    **options : object
-        Further arguments of the solver.
-
-    Returns
-    -------
-    maps : (H, W, n_factors) array
-        The fine map.
-    history : (n_iter,) array
-        Iterations of all pieces, one piece after the other.
-    """
-    n_factors = Y.shape[-1]
-    if np.prod(A.geometry.shape) * n_factors <= _AT_ONCE:
-        found = solver(A, Y, start=start, **options)
-        return found.x, np.asarray(found.history)
-    x, history = start.copy(), []
-    size = int(np.sqrt(_AT_ONCE / n_factors)) // 2
-    for tile in A.tiles(size):
-        window = tuple(
-            slice(o.start - i.start, o.start - i.start + n)
-            for o, i, n in zip(
-                tile.outer, tile.inner, tile.operator.geometry.shape, strict=True
-            )
-        )
-        found = solver(tile.operator, tile.samples(Y), start=start[window], **options)
-        x[tile.outer] = found.x[tile.inner]
-        history.append(found.history)
-        if getattr(found, "interrupted", False):
-            break
-    return x, np.concatenate(history)

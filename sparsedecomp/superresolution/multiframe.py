@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +20,7 @@ def resolve(
     mask: NDArray | None = None,
     held_out: NDArray | None = None,
     method: str = "auto",
-    registration: bool = True,
+    registration: bool | Collection[str] = True,
     prior: float | None = None,
     origin: tuple[float, float] | None = None,
     shape: tuple[int, int] | None = None,
@@ -60,8 +60,10 @@ def resolve(
         "gaussian_process", "oriented_process", "vtv" (vector total variation),
         "tikhonov", "sparse" (`sparse_map`), "bayes_cmrf" (`compound_mrf`),
         "interpolation", or "auto" for the best of the quick ones.
-    registration : bool, default True
-        Refine the shifts; otherwise the nominal ones are used as they are.
+    registration : bool or collection of str, default True
+        Refine the shifts, and correct other differences of the frames: all, or those
+        that are named, see ``differences`` of `register`. False: the nominal shifts are
+        used as they are.
     prior : float, optional
         Standard deviation of the nominal shifts, see `register`.
     origin : (float, float), optional

@@ -191,6 +191,26 @@ class FrameOperator:
             self.geometry, psf=self.psf, mask=self.mask | mask, kernel=self.kernel
         )
 
+    def moved(self, shifts: NDArray) -> FrameOperator:
+        """The operator on the same grid for other shifts.
+
+        Parameters
+        ----------
+        shifts : (n_frames, 2) array
+            Shifts in pixels of the frames.
+
+        Returns
+        -------
+        FrameOperator
+            Samples that this one leaves out are left out there, too.
+        """
+        # Not by the constructor: a piece may be narrower than the spot, or all masked.
+        operator = FrameOperator.__new__(FrameOperator)
+        operator.geometry, operator.psf = self.geometry.moved(shifts), self.psf
+        operator.kernel, operator._taps = self.kernel, {}
+        operator.mask = self.mask | operator.geometry.outside()
+        return operator
+
     def tiles(self, size: int, halo: int | None = None) -> Iterator[Tile]:
         """Operators of overlapping pieces of the map, for maps larger than memory.
 

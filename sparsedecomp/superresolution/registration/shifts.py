@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import lapack
 from scipy.optimize import minimize
 
 from sparsedecomp.blocks.sources import one_blas_thread
+from sparsedecomp.suggestions import check_choice
 from sparsedecomp.superresolution.gaussian_process.evidence import (
     LEAST_NOISE,
     Process,
     evidence,
     fit_process,
-    inverse_of,
-    limits_of,
 )
 from sparsedecomp.superresolution.gaussian_process.windows import Windows, cut_windows
+from sparsedecomp.superresolution.registration.consistency import (
+    LIMIT,
+    consistent_frames,
+    held_out_frames,
+)
 from sparsedecomp.superresolution.registration.correlation import correlate
+from sparsedecomp.superresolution.registration.deviation import deviation_of
+from sparsedecomp.superresolution.registration.intensities import (
+    Intensities,
+    fit_intensities,
+)
+from sparsedecomp.superresolution.registration.joint_fit import (
+    Located,
+    fit_shifts,
+    root_mean_square,
+)
+from sparsedecomp.superresolution.registration.linear_maps import KINDS, first_maps
+from sparsedecomp.superresolution.registration.result import Registration
 
-# Bounds of the shifts around the nominal ones, in standard deviations of the prior.
-# Larger bounds let a shift go to a wrong maximum of the evidence.
-_REACH = 6
+# What `register` fits beside the shifts where the evidence asks for it.
+DIFFERENCES = ("frames", "intensity", *KINDS)
 # Least noise over signal in one fit after the other. With little noise the evidence has
 # many maxima; with more it is smooth, and its maximum is the start of the next fit.
 _LEAST_NOISE = (1e-1, 1e-2, 1e-3, LEAST_NOISE)
@@ -32,56 +47,19 @@ _LEAST_NOISE = (1e-1, 1e-2, 1e-3, LEAST_NOISE)
 _WINDOW_SAMPLES = 400
 # Most windows times factors. More make the shifts surer and take longer.
 _MOST_COLUMNS = 3000
-# Step of the shifts, in pixels, for the curvature by differences of the slope.
-_STEP = 1e-3
-
-
-@dataclass(frozen=True)
-class Registration:
-    """Shifts of frames by `register`; lengths are in pixels of the frames.
-
-    Attributes
-    ----------
-    shifts : (n_frames, 2) array
-        Shifts to be used: the estimate if it was accepted, else the nominal shifts.
-    nominal : (n_frames, 2) array
-        Shifts that were given, or found by correlation.
-    estimate : (n_frames, 2) array
-        Shifts that maximise the evidence.
-    deviation : (n_frames, 2) array
-        Standard deviation of the estimate, less the shift that is common to all.
-    accepted : bool
-        Whether the estimate is used.
-    reason : str
-        Why it is used or not.
-    log_evidence : (float, float)
-        Log evidence of the nominal shifts and of the estimate.
-    held_out : (float, float)
-        Root mean square error of frames predicted from the others, with the nominal
-        shifts and with the estimate.
-    misfit : (n_frames,) array
-        Error of each frame predicted from the others, at the shifts to be used, over
-        that of the median frame: far above 1 where a frame shows something else than
-        the others.
-    process : Process
-        Covariance of the frames at the shifts to be used.
-    """
-
-    shifts: NDArray
-    nominal: NDArray
-    estimate: NDArray
-    deviation: NDArray
-    accepted: bool
-    reason: str
-    log_evidence: tuple[float, float]
-    held_out: tuple[float, float]
-    misfit: NDArray
-    process: Process
-
-    @property
-    def drift(self) -> NDArray:
-        """Difference of the estimate and the nominal shifts, (n_frames, 2)."""
-        return self.estimate - self.nominal
+# Frames that were left out come back where the error of frames predicted from the
+# others is no more than so many times that without them.
+_WORSE = 1.1
+# Side in pixels of the parts of the field in which the shifts of rotated frames count
+# as constant, and the most such parts along an axis. More parts take longer.
+_PART, _MOST_PARTS = 8, 6
+# Fewer windows cannot tell a rotation from structures of the specimen.
+_LEAST_WINDOWS = 16
+# Differences of frames are real where the error of frames predicted from the others is
+# less than this part of that without them.
+_BETTER = 0.98
+# The fit of rotations takes so many times more iterations.
+_LONGER = 3
 
 
 @one_blas_thread()
@@ -92,6 +70,7 @@ def register(
     prior: float | None = None,
     mask: NDArray | None = None,
     max_iter: int = 100,
+    differences: Collection[str] = DIFFERENCES,
 ) -> Registration:
     """Find the shifts of frames from the frames, with the nominal ones as a prior.
 
@@ -99,6 +78,10 @@ def register(
     correlation lengths maximise the evidence of a Gaussian process on the samples of
     all frames together [1]_. Small windows tile the field; they have one arrangement of
     samples, so that one Cholesky factorisation serves all windows and factors.
+
+    Frames that show something else are left out, and gain, offset, rotation and
+    magnification of frames that are not alike are fitted, all of them only where the
+    evidence asks for it.
 
     A shift common to all frames cannot be seen in them and stays as in the prior.
 
@@ -115,6 +98,10 @@ def register(
         True for samples to leave out.
     max_iter : int, default 100
         Upper bound on the iterations of each fit.
+    differences : collection of str, default all
+        What is looked for beside shifts: "frames" that show something else than the
+        others, the "intensity" of each frame (its gain, and for frames of one factor
+        its offset), its "rotation" and its "scale" (magnification).
 
     Returns
     -------
@@ -125,7 +112,8 @@ def register(
     Raises
     ------
     ValueError
-        For fewer than two frames or a prior that is not positive.
+        For fewer than two frames, a prior that is not positive, and unknown
+        differences.
 
     References
     ----------
@@ -149,63 +137,179 @@ def register(
         )
     if prior is not None and not prior > 0:
         raise ValueError(f"prior={prior!r} was given, expected a positive number.")
+    for name in differences:
+        check_choice("differences", name, DIFFERENCES)
     coarse = nominal is None
     nominal = correlate(Y) if coarse else np.asarray(nominal, float)
     sigma = prior or (0.5 if coarse else 0.2)
-    windows = _windows(Y, nominal, mask)
-    fits = [fit_process(windows.points, windows.samples, nu) for nu in (3, 5)]
-    process, before = min(fits, key=lambda fit: fit[1])
-    fitted, estimate = fits[0][0], nominal
-    for least in _LEAST_NOISE:
-        fitted, estimate = _fit(
-            windows, nominal, sigma, fitted, estimate, least, max_iter
+
+    def registered(kept: NDArray) -> Registration:
+        windows = _windows(Y[kept], nominal[kept], _of(mask, kept))
+        return _register(windows, nominal[kept], sigma, max_iter, differences)
+
+    def fitting(kept: NDArray, process: Process, shifts: NDArray) -> NDArray:
+        """Frames that are kept, and those that the process predicts beside them."""
+        kept = kept.copy()
+        for k in np.flatnonzero(~kept):
+            some = kept.copy()
+            some[k] = True
+            own = int(np.count_nonzero(some[:k]))
+            windows = _windows(Y[some], nominal[some], _of(mask, some))
+            kept[k] = _fits_in(windows, process, shifts[some], own, sigma)
+        return kept
+
+    kept, ratio = np.ones(len(Y), bool), np.ones(len(Y))
+    if "frames" in differences:
+        kept, ratio = consistent_frames(_windows(Y, nominal, mask))
+    found = registered(kept)
+    if not kept.all():
+        shifts = nominal.copy()
+        shifts[kept] = found.shifts
+        # A frame whose nominal shift alone was wrong is predicted at its true one.
+        more = fitting(kept, found.process, shifts)
+        again = registered(more) if more.sum() > kept.sum() else found
+        if again is not found and again.error < _WORSE * found.error:
+            kept, found = more, again
+    return found.for_all(kept, nominal, np.sqrt(ratio))
+
+
+def _of(mask: NDArray | None, kept: NDArray) -> NDArray | None:
+    return None if mask is None else mask[kept]
+
+
+def _fits_in(
+    windows: Windows, process: Process, shifts: NDArray, k: int, sigma: float
+) -> bool:
+    """Whether frame ``k`` is predicted from the others at the best of its shifts."""
+
+    def objective(own: NDArray) -> tuple[float, NDArray]:
+        moved = shifts.copy()
+        moved[k] = own
+        value, by_points, _ = evidence(process, windows.moved(moved), windows.samples)
+        away = (own - shifts[k]) / sigma
+        slope = windows.by_frame(by_points)[k] + away / sigma
+        return value + 0.5 * away @ away, slope
+
+    windows = windows.completed(process, shifts)
+    best = minimize(objective, shifts[k], jac=True, method="L-BFGS-B")
+    moved = shifts.copy()
+    moved[k] = best.x
+    points, n = windows.moved(moved), len(shifts)
+    _, misfit = held_out_frames(process, points, windows.samples, n)
+    return bool(misfit[k] < LIMIT * np.median(misfit))
+
+
+def _register(
+    windows: Windows,
+    nominal: NDArray,
+    sigma: float,
+    max_iter: int,
+    differences: Collection[str],
+) -> Registration:
+    """Shifts, and other differences that are asked for, of frames of one scene."""
+    n_frames, n_factors = len(nominal), len(windows.mean)
+    windows, process, _ = windows.fitted()
+    state = Located([windows], process, nominal, np.zeros((n_frames, 2)))
+    even, uneven = Intensities.none(n_frames, n_factors), False
+    kinds = [kind for kind in KINDS if kind in differences]
+
+    def made_even(state: Located) -> Located:
+        nonlocal even, uneven
+        # Only images have a dark level.
+        more, improvement = fit_intensities(
+            state.located, state.process, n_factors == 1
         )
+        uneven = uneven or improvement > 0
+        if not uneven:
+            return state
+        even = even.then(more)
+        return state._replace(parts=[more.apply_to(part) for part in state.parts])
+
+    for least in _LEAST_NOISE:
+        if "intensity" in differences:
+            state = made_even(state)
+        state = fit_shifts(state.completed(), nominal, sigma, least, max_iter)
+    if kinds:
+        state = _with_maps(state, nominal, sigma, max_iter, kinds)
+        if state.maps.any() and "intensity" in differences:
+            state = fit_shifts(made_even(state), nominal, sigma, LEAST_NOISE, max_iter)
+    if uneven:
+        # At wrong shifts frames may seem uneven that are not.
+        raw = state._replace(parts=[even.undone(part) for part in state.parts])
+        _, improvement = fit_intensities(raw.located, raw.process, n_factors == 1)
+        raw = _at(raw, raw.shifts)
+        if improvement <= 0 or state.error > _BETTER * raw.error:
+            others = [name for name in differences if name != "intensity"]
+            return _register(windows, nominal, sigma, max_iter, others)
     # The smoother covariance is often the better one, once the shifts are right.
-    smoother = _fit(
-        windows,
-        nominal,
-        sigma,
-        replace(fitted, twice_nu=5),
-        estimate,
-        LEAST_NOISE,
-        max_iter,
-    )
-    fitted, estimate = max(
-        (fitted, estimate), smoother, key=lambda fit: -_value(windows, *fit)
-    )
-    points = windows.moved(estimate)
-    after = _value(windows, fitted, estimate)
-    errors = [
-        held_out_frames(p, at, windows.samples, len(Y))
-        for p, at in ((process, windows.points), (fitted, points))
-    ]
-    held_out = (_root_mean_square(errors[0]), _root_mean_square(errors[1]))
+    smoother = state._replace(process=replace(state.process, twice_nu=5))
+    smoother = fit_shifts(smoother, nominal, sigma, LEAST_NOISE, max_iter)
+    state = min(state, smoother, key=lambda each: each.value)
+    first = _at(state, nominal)
+    errors = first.held_out(), state.held_out()
+    held_out = (root_mean_square(errors[0]), root_mean_square(errors[1]))
+    before, after = first.value, state.value
+    n_samples = sum(part.samples.size for part in state.parts)
     # Penalty of the shifts as parameters by the Bayesian information criterion.
-    penalty = (len(Y) - 1) * np.log(windows.samples.size)
-    gains = before - after > penalty
-    accepted = gains and held_out[1] < held_out[0]
+    gains = before - after > (n_frames - 1) * np.log(n_samples)
+    accepted = bool(gains and held_out[1] < held_out[0])
     if accepted:
         reason = "evidence and held-out frames improve"
     elif gains:
         reason = "held-out frames are not predicted better"
     else:
         reason = "the evidence does not improve"
+    deviation = np.full(nominal.shape, np.nan)
+    if accepted:
+        deviation = deviation_of(state.located, sigma, state.process)
+    used = state if accepted else first
+    error = errors[int(accepted)]
     return Registration(
-        shifts=estimate if accepted else nominal,
+        shifts=used.shifts,
         nominal=nominal,
-        estimate=estimate,
-        deviation=_deviation(windows, estimate, sigma, fitted),
-        accepted=bool(accepted),
+        estimate=state.shifts,
+        deviation=deviation,
+        accepted=accepted,
         reason=reason,
         log_evidence=(-before, -after),
         held_out=held_out,
-        misfit=errors[int(accepted)] / np.median(errors[int(accepted)]),
-        process=fitted if accepted else process,
+        misfit=error / np.median(error),
+        process=used.process,
+        kept=np.ones(n_frames, bool),
+        intensities=even,
+        maps=used.maps,
     )
 
 
-def _root_mean_square(errors: NDArray) -> float:
-    return float(np.sqrt(np.mean(errors**2)))
+def _with_maps(
+    state: Located, nominal: NDArray, sigma: float, max_iter: int, kinds: Sequence[str]
+) -> Located:
+    """Rotations and magnifications as well, where the evidence is better with them."""
+    (windows,) = state.parts
+    if len(windows.centres) < _LEAST_WINDOWS:
+        return state
+    maps = first_maps(windows, state.shifts, state.process, kinds)
+    if not maps.any():
+        return state
+    extent = np.ptp(windows.centres, axis=0).max()
+    parts = windows.split(int(np.clip(round(extent / _PART), 2, _MOST_PARTS)))
+    mapped = state._replace(parts=parts, maps=maps)
+    mapped = fit_shifts(mapped, nominal, sigma, LEAST_NOISE, _LONGER * max_iter)
+    n_maps = np.count_nonzero(maps.any(axis=0)) * (len(nominal) - 1)
+    better = state.value - mapped.value > 0.5 * n_maps * np.log(windows.samples.size)
+    return mapped if better and mapped.error < _BETTER * state.error else state
+
+
+def _at(state: Located, nominal: NDArray) -> Located:
+    """The best process of the same samples at other shifts."""
+    tried = []
+    for nu in (3, 5):
+        at = state._replace(shifts=nominal)
+        # One part stands for all: the process is that of the specimen.
+        part, shifts = at.located[len(at.parts) // 2]
+        process, _ = fit_process(part.moved(shifts), part.samples, nu)
+        tried.append(at._replace(process=process))
+    return min(tried, key=lambda each: each.value)
 
 
 def _windows(Y: NDArray, shifts: NDArray, mask: NDArray | None) -> Windows:
@@ -215,103 +319,3 @@ def _windows(Y: NDArray, shifts: NDArray, mask: NDArray | None) -> Windows:
         step = int(np.ceil(windows.size * np.sqrt(excess)))
         windows = cut_windows(Y, shifts, mask, windows.size, step)
     return windows
-
-
-def _value(windows: Windows, process: Process, shifts: NDArray) -> float:
-    """Negative log evidence of windows at some shifts."""
-    value, _, _ = evidence(process, windows.moved(shifts), windows.samples, slope=False)
-    return float(value)
-
-
-def _fit(
-    windows: Windows,
-    nominal: NDArray,
-    sigma: float,
-    process: Process,
-    shifts: NDArray,
-    least: float,
-    max_iter: int,
-) -> tuple[Process, NDArray]:
-    """Process and shifts that maximise evidence times prior, from given ones on."""
-    scale = windows.samples.size
-
-    def objective(p: NDArray) -> tuple[float, NDArray]:
-        shifts = p[4:].reshape(nominal.shape)
-        value, by_points, by_logarithms = evidence(
-            process.with_logarithms(p[:4]), windows.moved(shifts), windows.samples
-        )
-        away = (shifts - nominal) / sigma
-        by_shifts = windows.by_frame(by_points) + away / sigma
-        value += 0.5 * np.square(away).sum()
-        return value / scale, np.append(by_logarithms, by_shifts) / scale
-
-    around = [(d - _REACH * sigma, d + _REACH * sigma) for d in nominal.ravel()]
-    fit = minimize(
-        objective,
-        np.append(process.logarithms(), shifts),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=limits_of(process, least) + around,
-        options={"maxiter": max_iter, "ftol": 1e-9},
-    )
-    return process.with_logarithms(fit.x[:4]), fit.x[4:].reshape(nominal.shape)
-
-
-def held_out_frames(
-    process: Process, points: NDArray, Z: NDArray, n_frames: int
-) -> NDArray:
-    """Root mean square error of every frame as predicted from the others.
-
-    The difference of a block ``k`` of samples and its prediction from all others is
-    ``(C^-1)_kk^-1 (C^-1 Z)_k``, so that nothing has to be fitted again.
-
-    Parameters
-    ----------
-    process : Process
-        Covariance.
-    points : (n, 2) array
-        Positions of the samples, frame after frame.
-    Z : (n, m) array
-        Samples, a column for each window and factor.
-    n_frames : int
-        Number of frames.
-
-    Returns
-    -------
-    (n_frames,) array
-    """
-    factor, _ = lapack.dpotrf(process.samples(points), lower=True)
-    a, _ = lapack.dpotrs(factor, Z, lower=True)
-    inverse = inverse_of(factor)
-    n, errors = len(Z) // n_frames, np.empty(n_frames)
-    for k in range(n_frames):
-        own = slice(k * n, (k + 1) * n)
-        away = np.linalg.solve(inverse[own, own], a[own])
-        errors[k] = np.sqrt(np.mean(away**2))
-    return errors
-
-
-def _deviation(
-    windows: Windows, shifts: NDArray, sigma: float, process: Process
-) -> NDArray:
-    """Standard deviations by the curvature of evidence and prior at the estimate."""
-
-    def slope(p: NDArray) -> NDArray:
-        shifts_ = p.reshape(shifts.shape)
-        _, by_points, _ = evidence(process, windows.moved(shifts_), windows.samples)
-        return windows.by_frame(by_points).ravel()
-
-    middle = shifts.ravel()
-    curvature = np.array(
-        [
-            (slope(middle + _STEP * e) - slope(middle - _STEP * e)) / (2 * _STEP)
-            for e in np.eye(middle.size)
-        ]
-    )
-    curvature = 0.5 * (curvature + curvature.T)
-    values, vectors = np.linalg.eigh(curvature)
-    # Where the evidence is not convex, the prior alone bounds the shifts.
-    covariance = (vectors / np.maximum(values, 1 / sigma**2)) @ vectors.T
-    # The shift that all frames share is projected out along each axis.
-    own = np.kron(np.eye(len(shifts)) - 1 / len(shifts), np.eye(2))
-    return np.sqrt(np.diag(own @ covariance @ own)).reshape(shifts.shape)

@@ -138,7 +138,8 @@ def tune(
         n_factors). Default: `decorrelation_resolution` of the factor that varies most,
         in pixels of the fine map.
     registration : bool, default True
-        Refine the shifts, once, before the trials.
+        Refine the shifts, once, before the trials. Frames that show something else are
+        left out, and differences of gain are corrected.
     mask : (n_frames, rows, columns) bool array, optional
         True for samples to leave out.
     random_state : int, default 0
@@ -184,7 +185,10 @@ def tune(
         options.pop("psf", None)
     Y = np.ascontiguousarray(Y)
     if registration or shifts is None:
-        shifts = register(Y, shifts, mask=mask).shifts
+        found = register(Y, shifts, mask=mask, differences=("frames", "intensity"))
+        Y = found.intensities.apply(Y[found.kept])
+        shifts = found.shifts[found.kept]
+        mask = None if mask is None else mask[found.kept]
     used = np.asarray(shifts, float)
     mask = np.zeros(Y.shape[:3], bool) if mask is None else np.asarray(mask, bool)
     # Other samples than those that the methods are compared by.

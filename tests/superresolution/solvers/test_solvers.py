@@ -17,7 +17,7 @@ from sparsedecomp.superresolution import (
     tikhonov,
     total_variation,
 )
-from sparsedecomp.superresolution.fine_map import solve
+from sparsedecomp.superresolution.mapping import solve
 from sparsedecomp.superresolution.methods import METHODS
 from sparsedecomp.superresolution.selection import Trial, held_out_samples
 from sparsedecomp.superresolution.solvers.variational import objective
