@@ -86,7 +86,7 @@ def test_errors_of_displacements_and_energy_zeros(rng):
     y = model.predict(p, channel_index)[0]
     scatter, expected = [], []
     for _ in range(40):
-        noisy = y + 0.03 * np.std(y) * rng.normal(size=len(y))
+        noisy = y + np.sqrt(coordinates.white) * rng.normal(size=len(y))
         shells = shells_of(model, refine(model, noisy, p, channel_index), 5.6)[0]
         scatter.append([shells.e0, np.log(shells.sigma2)])
         expected.append([shells.e0_std, shells.sigma2_std / shells.sigma2])
