@@ -19,6 +19,8 @@ Tables
   shells     measured spectra, one configuration: distances and numbers of atoms beside
              those of the crystal, elements, the ratio that tells the site, and larch's
              fit of the first shell (structure given)
+  coverage   measured spectra of known structure, whole and cut at small k: how often
+             95 % intervals hold distances and numbers of atoms, shells that are none
   image      a simulated image in rising noise: one set of shells for all pixels, with
              the pixels as a population and each alone; a set for each pixel; errors of
              the numbers of atoms beside the smallest that any unbiased fit can have
@@ -29,12 +31,16 @@ truth, and sites in noise, are studies among the tests: ``pytest -m study tests/
 
 from importlib.util import find_spec
 
+from benchmarks.exafs_coverage import CUTS
 from benchmarks.exafs_measured import CRYSTALS
 from benchmarks.measure import Rows
 from benchmarks.report import Check
 
-TABLES = "reduction agreement theory lasso evidence memory shells image".split()
+TABLES = (
+    "reduction agreement theory lasso evidence memory shells coverage image"
+).split()
 MANY, MEASURED = "exafs_cases:", "exafs_measured:"
+COVERAGE = "exafs_coverage:coverage"
 NOISES = (0.01, 0.02, 0.04, 0.08)
 
 
@@ -92,6 +98,10 @@ def run(arguments):
             add("shells", f"{name}, ours", MEASURED + "shells", name=name)
         if larch:
             add("shells", "cu_foil_10k, larch", MEASURED + "first_shell_larch")
+    if "coverage" in wanted:
+        for cut in CUTS[: 1 if arguments.quick else None]:
+            label = "whole" if cut is None else f"to k = {cut:g}"
+            add("coverage", label, COVERAGE, kmax=cut)
     if "image" in wanted:
         edge = 5 if arguments.quick else 20
         for noise in NOISES:
@@ -168,6 +178,14 @@ def check(rows):
     checks += _elements_and_sites(
         {method: row for (table, method), row in at.items() if table == "shells"}
     )
+    for (table, method), row in at.items():
+        if table == "coverage" and "covered_R" in row:
+            name = f"coverage, {method}"
+            if method == "whole":
+                checks.append(Check(f"{name}, distances", row["covered_R"], 0.9))
+                checks.append(Check(f"{name}, atoms", row["covered_N"], 0.9))
+            checks.append(Check(f"{name}, bonds", row["covered_first"], 0.9))
+            checks.append(Check(f"{name}, spurious", row["spurious"], 0.05, True))
     image = at.get(("image", "joint, noise 0.08"))
     if image:
         covered = min(

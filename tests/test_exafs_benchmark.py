@@ -9,6 +9,7 @@ import pytest
 from benchmarks import exafs, measure
 from benchmarks.__main__ import main
 from benchmarks.exafs_cases import nickel_oxide, smallest_error
+from benchmarks.exafs_coverage import beside
 from benchmarks.exafs_measured import beside_crystal
 
 
@@ -69,6 +70,19 @@ def test_a_stick_of_another_element_is_told():
     assert found["shells"]["2"]["dN"] == pytest.approx(-3)
     assert found["spurious"] == pytest.approx(18 / 32)
     assert found["right_elements"] == pytest.approx(2 / 3)
+
+
+def test_intervals_are_held_against_merged_shells():
+    crystal = [("O", 2.0, 6), ("Ni", 3.0, 8), ("Ni", 3.1, 4)]
+
+    def row(element, r, n):
+        return {"element": element, "R": r, "R_std": 0.01, "N": n, "N_std": 1.0}
+
+    rows = [row("O", 2.01, 5), row("Ni", 3.03, 9), row("O", 2.5, 2), row("Ni", 5.0, 9)]
+    covered = beside(rows, crystal, 0.15)
+    assert covered["R"] == [True, True] and covered["N"] == [True, False]
+    assert covered["first"] is True and covered["spurious"] == 1
+    assert beside(rows[1:], crystal, 0.15)["first"] is None
 
 
 def test_scans_agree_with_larch_where_it_is_installed(report, data_dir):

@@ -12,23 +12,13 @@ from scipy.special import erfinv
 
 from sparsedecomp.results import Result, Table, drawn_by
 from sparsedecomp.signals import pixelwise
+from sparsedecomp.signals.exafs_table import RSTEP, fit_quality, shell_table
 from sparsedecomp.signals.pixelwise import Array
 from sparsedecomp.signals.rdf import RDFSpectrum
 
 if TYPE_CHECKING:
     from sparsedecomp.signals.exafs import EXAFSSpectrum
     from sparsedecomp.xas import SparseEXAFS
-
-RARE = 0.005
-"""Columns of the grid with a smaller mean inclusion probability are ignored in the
-table: single Monte Carlo samples would otherwise join neighbouring shells."""
-
-GAP = 3.5
-"""Columns of the grid that are less than this many steps apart form one shell of the
-table."""
-
-RSTEP = 0.02
-"""Step of R in angstrom for bases without one."""
 
 
 class SparseEXAFSResult(Result):
@@ -135,17 +125,38 @@ class SparseEXAFSResult(Result):
             ``N`` and ``N_std`` (mean over the pixels of the part, and standard
             deviation of one pixel), ``sigma2`` (square angstrom), ``E0`` (eV) and
             ``found`` (fraction of the pixels that have it, or mean probability).
+            ``R_low`` and ``R_high`` bound the range of distances within which atoms of
+            the element are not resolved: N is their sum. ``probability`` is that of
+            the shell among the fits that the search visited, ``flags`` a tuple of
+            "not determined", "too many atoms" (than fit into the shell) and
+            "exploration" (lasso and mcmc, whose intervals leave out errors of the
+            theory). ``r_factor``, ``degrees_of_freedom`` and ``n_independent`` are
+            those of the part, as in `quality`.
             Shells beyond the window of R, which only model leakage into it, are not
             listed; neighbouring columns of the grid are summed to one shell.
         """
         maps = [np.asarray(v) for v in (self.n, self.n_std, self.inclusion)]
         table = []
-        for part, fit in enumerate(self.fits):
+        for part, (fit, quality) in enumerate(
+            zip(self.fits, self.quality, strict=True)
+        ):
             columns = slice(self._starts[part], self._starts[part + 1])
             pixels = self.labels == part
-            for shell in _table(fit, *(values[pixels][:, columns] for values in maps)):
-                table.append({"part": part, **shell})
+            values = [map_of_part[pixels][:, columns] for map_of_part in maps]
+            for shell in shell_table(fit, *values):
+                table.append({"part": part, **shell, **quality})
         return table
+
+    @property
+    def quality(self) -> list[dict[str, float]]:
+        """How well the mean spectrum of each part is fitted.
+
+        For each part ``r_factor`` (sum of squares of the residual over that of the
+        data, in the windows of k and R), ``n_independent`` (2 dk dR / pi) and
+        ``degrees_of_freedom`` (these less the parameters that the data determine).
+        NaN without a FEFF basis.
+        """
+        return [fit_quality(fit) for fit in self.fits]
 
     def interval(self, credible: float = 0.95) -> tuple[Array, Array]:
         """Credible intervals of the numbers of atoms.
@@ -230,7 +241,10 @@ class SparseEXAFSResult(Result):
     def _details(self) -> Iterator[str | Table]:
         yield from self.messages
         yield [
-            ["part", "element", "R (angstrom)", "N", "sigma2", "E0 (eV)", "found in"],
+            [
+                *("part", "element", "R (angstrom)", "N", "sigma2", "E0 (eV)"),
+                *("found in", "flags"),
+            ],
             *(
                 [
                     f"{row['part']}",
@@ -240,6 +254,7 @@ class SparseEXAFSResult(Result):
                     f"{row['sigma2']:.4f}",
                     f"{row['E0']:.1f}",
                     f"{row['found']:.0%}",
+                    ", ".join(row["flags"]),
                 ]
                 for row in self.shells()
             ),
@@ -340,38 +355,3 @@ def _tensordot(n: Array, matrix: np.ndarray) -> Array:
         return n @ matrix
     # A negative axis gives a wrong shape in dask 2024.1 to 2024.5.
     return da.tensordot(n, matrix, axes=(n.ndim - 1, 0))
-
-
-def _table(
-    fit: SparseEXAFS, n: np.ndarray, n_std: np.ndarray, inclusion: np.ndarray
-) -> list[dict[str, Any]]:
-    """Shells of one part, with adjacent columns of the grid summed."""
-    s = fit.shells_
-    total = np.nansum(n, axis=0)
-    on_grid = (fit.method, fit.support) != ("evidence", "joint")
-    gap = GAP * getattr(fit.basis, "rstep", RSTEP) if on_grid else 0
-    probable = np.nanmean(inclusion, axis=0) > RARE if len(inclusion) else total > 0
-    used = np.flatnonzero((total > 0) & probable & ~s.is_leakage)
-    used = used[np.lexsort((s.r[used], s.labels[used]))]
-    apart = (s.labels[used][1:] != s.labels[used][:-1]) | ~(np.diff(s.r[used]) < gap)
-    groups = np.split(used, np.flatnonzero(apart) + 1) if len(used) else []
-    table = []
-    for group in groups:
-        weight = total[group] / total[group].sum()
-        r = float(weight @ s.r[group])
-        scatter = weight @ (s.r[group] - r) ** 2
-        n_group = n[:, group].sum(axis=1)
-        std_group = np.sqrt(np.sum(n_std[:, group] ** 2, axis=1))
-        table.append(
-            {
-                "element": str(s.labels[group[0]]),
-                "R": r,
-                "R_std": float(np.sqrt(weight @ s.r_std[group] ** 2 + scatter)),
-                "N": float(np.nanmean(n_group)),
-                "N_std": float(np.nanmean(std_group)),
-                "sigma2": float(weight @ s.sigma2[group]),
-                "E0": float(weight @ s.e0[group]),
-                "found": float(np.nanmean(inclusion[:, group].sum(axis=1).clip(0, 1))),
-            }
-        )
-    return sorted(table, key=lambda shell: shell["R"])

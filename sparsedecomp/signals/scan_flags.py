@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 ELEMENT = "Acquisition_instrument.XAS.Element"
 
+SELF_ABSORPTION = (
+    "The spectrum was measured in fluorescence: in thick, concentrated samples "
+    "self-absorption reduces EXAFS, and numbers of atoms are too small by up to a "
+    "factor of three. They hold for thin or dilute samples only."
+)
+"""Message about numbers of atoms from fluorescence."""
+
 
 def element_and_edge(signal: Signal1D) -> tuple[str | None, str | None]:
     """Symbol of the absorber and name of the edge in the metadata, if they are there.
@@ -92,7 +99,8 @@ def check_basis(signal: Signal1D, basis: Any) -> list[str]:
     Returns
     -------
     list of str
-        Message where the threshold is not that of the basis.
+        Messages where the threshold is not that of the basis, or the spectrum was
+        measured in fluorescence.
 
     Raises
     ------
@@ -113,20 +121,23 @@ def check_basis(signal: Signal1D, basis: Any) -> list[str]:
             f"{measured or ''}: make the basis of {symbol}, or correct "
             f"metadata.{ELEMENT} if that is wrong."
         )
+    fluorescence = signal.metadata.get_item("XAS.mode") == "fluorescence"
+    messages = [SELF_ABSORPTION] if fluorescence else []
     e0 = signal.metadata.get_item("XAS.e0")
     if e0 is None or not edge:
-        return []
+        return messages
     try:
         tabulated = xas.edge_energy(absorber, edge)
     except ValueError:
-        return []
+        return messages
     if abs(e0 - tabulated) <= OFF_TABLE:
-        return []
+        return messages
     others = ", ".join(edges_near(e0)[:3])
     return [
+        *messages,
         f"The basis is of the {absorber} {edge} edge at {tabulated:g} eV, the "
         f"threshold of the spectrum is {e0:g} eV"
         + (f", near {others}" if others else "")
         + ": distances and numbers of atoms hold only for a basis of the element "
-        "that was measured."
+        "that was measured.",
     ]

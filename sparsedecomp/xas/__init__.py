@@ -39,6 +39,7 @@ _PUBLIC = {
     "debye_sigma2": "theory.debye",
     "e0_of": "reduction.edges",
     "edge_energy": "reduction.edge_energies",
+    "estimate_s02": "shells.standard",
     "find_e0": "reduction.edges",
     "find_glitches": "reduction.deglitch",
     "increasing": "grids",

@@ -195,6 +195,10 @@ def test_bases_of_another_edge_are_refused(image, basis):
     s.metadata.set_item(f"{item}.edge", "K")
     s.metadata.set_item("XAS.e0", 8340.0)
     assert s.exafs_sparse_fit(basis).messages == []
+    s.metadata.set_item("XAS.mode", "fluorescence")
+    with pytest.warns(UserWarning, match="self-absorption"):
+        s.exafs_sparse_fit(basis)
+    s.metadata.set_item("XAS.mode", "transmission")
     s.metadata.set_item(f"{item}.edge", "L3")
     with pytest.raises(ValueError, match="basis is of Ni K, .* spectrum of Ni L3"):
         s.exafs_sparse_fit(basis)
@@ -207,6 +211,44 @@ def test_bases_of_another_edge_are_refused(image, basis):
     with pytest.warns(UserWarning, match="8979 eV, near Cu K"):
         result = s.exafs_sparse_fit(basis)
     assert "8979" in result.messages[0] and result.shells()
+
+
+def test_rows_tell_what_is_determined(image, basis):
+    pixel = image[0].inav[3, 0]
+    result = pixel.exafs_sparse_fit(basis)
+    (quality,) = result.quality
+    k, r = 13.5 - 3, 5.2 - 1
+    assert quality["n_independent"] == pytest.approx(2 * k * r / np.pi)
+    assert 0 < quality["degrees_of_freedom"] < quality["n_independent"] - 4
+    assert 0 < quality["r_factor"] < 0.1
+    for row in result.shells():
+        assert row["r_factor"] == quality["r_factor"] and row["flags"] == ()
+        assert row["R_high"] - row["R"] == pytest.approx(np.pi / 2 / k)
+        assert row["probability"] > 0.9
+    for method in ("lasso", "mcmc"):
+        options = {"method": method, "n_sweeps": 1000, "random_state": 0}
+        rows = pixel.exafs_sparse_fit(basis, **options).shells()
+        assert all("exploration" in row["flags"] and row["N"] >= 0.05 for row in rows)
+
+
+def test_too_many_atoms_are_flagged(basis):
+    import hyperspy.api as hs
+
+    chi = np.zeros(len(K))
+    chi[1:] = 60 * basis.channels[1].columns(K[1:], 2.5, sigma2=0.006)[0, 0]
+    s = hs.signals.Signal1D(chi)
+    s.axes_manager[-1].scale, s.axes_manager[-1].units = 0.05, "1/Angstrom"
+    s.set_signal_type("EXAFS")
+    rows = s.exafs_sparse_fit(basis.only("Ni")).shells()
+    assert any("too many atoms" in row["flags"] for row in rows)
+
+
+def test_short_ranges_of_k_say_what_they_cannot_tell(image, basis):
+    pixel = image[0].inav[3, 0]
+    with pytest.warns(UserWarning, match="shells closer than 0.4. angstrom"):
+        result = pixel.exafs_sparse_fit(basis, kmax=6.5)
+    assert "N is their sum" in result.messages[0]
+    assert "N is their sum" in str(result)
 
 
 def test_pictures(image, basis):

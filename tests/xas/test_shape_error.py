@@ -98,7 +98,8 @@ def test_errors_of_the_theory_are_in_the_atoms(fitted):
 
 def test_theory_errors_grow_with_the_shells(fitted):
     exact, fit = fitted
-    model = ShellModel(exact.channels, exact.coordinates, 4.0)
+    prior = ShellPrior(missing_paths=0.0)
+    model = ShellModel(exact.channels, exact.coordinates, 4.0, prior)
     T = model.theory_covariance(fit.p, fit.channel_index)
     assert np.all(np.linalg.eigvalsh(T) > -1e-9 * np.trace(T))
     more = fit.p.copy()
@@ -109,6 +110,16 @@ def test_theory_errors_grow_with_the_shells(fitted):
     # The relative error of the spectrum is that of the prior.
     relative = np.trace(T) / np.sum(fit.prediction**2)
     assert 0.5 < np.sqrt(relative) / model.prior.shape_error < 2.5
+
+
+def test_missing_paths_are_made_by_pairs_of_neighbours(fitted):
+    exact, fit = fitted
+    model = ShellModel(exact.channels, exact.coordinates, 4.0)
+    r, u = model.split(fit.p)[1][:2]
+    once = model.theory.missing(r, u, fit.channel_index)
+    twice = model.theory.missing(r, 2 * u, fit.channel_index)
+    np.testing.assert_allclose(twice, 16 * once)
+    assert np.trace(once) > 0
 
 
 def test_no_more_atoms_than_fit_into_a_shell(fitted):

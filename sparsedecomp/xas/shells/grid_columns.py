@@ -107,6 +107,7 @@ def shell_grid(
         e0=e0[used],
         e0_std=unknown,
         is_leakage=r > rmax + LEAKAGE,
+        probability=unknown,
     )
     return ShellGrid(problem, atoms, shells, used)
 

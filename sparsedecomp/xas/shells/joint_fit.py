@@ -82,7 +82,9 @@ def fit_joint(estimator: SparseEXAFS, moments: PixelMoments) -> JointFit:
         shells, atoms = estimator.shells_.chosen(support), estimator.atoms_[support]
         shared_error = estimator.shared_error_
     else:
-        shells, atoms = shells_of(model, fit, estimator.rmax + LEAKAGE)
+        shells, atoms = shells_of(
+            model, fit, estimator.rmax + LEAKAGE, estimator.alternatives_
+        )
         alone = moments.count == 1
         covariance = fit.noise_covariance if alone else None
         shared_error = SharedError.of(model, fit, covariance)

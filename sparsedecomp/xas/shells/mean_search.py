@@ -12,6 +12,7 @@ from .coordinates import Coordinates
 from .grid_columns import BEYOND
 from .map_refinement import ShellFit
 from .model import PER_SHELL, ShellModel
+from .model_average import distinct
 from .pixel_moments import PixelMoments
 from .search import search_shells
 
@@ -31,6 +32,16 @@ NO_SHELL = (
 )
 """Note of a fit without shells."""
 
+NOT_MORE_PROBABLE = (
+    "The signal stands above the noise, but no set of shells is more probable than "
+    "none: the shells that are listed are the most probable ones, and not determined."
+)
+"""Note of a fit whose shells are kept since there must be some."""
+
+SHORT = 7.0
+"""Length of a range of k, in 1/angstrom, below which pairs of shells such as the first
+two of bcc metals are not resolved."""
+
 
 class MeanSearch(NamedTuple):
     """Shells of a mean spectrum.
@@ -43,11 +54,14 @@ class MeanSearch(NamedTuple):
         Its coordinates.
     fit : ShellFit
         Shells of the largest evidence.
+    alternatives : list of ShellFit
+        Other fits that the search visited.
     """
 
     model: ShellModel
     coordinates: np.ndarray
     fit: ShellFit
+    alternatives: list[ShellFit]
 
 
 def search_mean(
@@ -80,15 +94,17 @@ def search_mean(
     y = coordinates.project(moments.mean)
     # Every shell has four parameters, and the spectrum two of its own.
     most = max(int((independent_points(coordinates) - 2) / PER_SHELL), 1)
+    alternatives: list[ShellFit] = []
     fit = search_shells(
         model,
         y,
         max_shells=min(estimator.max_shells, most),
         needed=bool(np.mean(y**2) > STANDS_OUT**2 * coordinates.white),
+        alternatives=alternatives,
     )
     n_shells = len(fit.channel_index)
     _logger.info("mean spectrum: %d shells, E0 %.2f", n_shells, fit.p[0])
-    return MeanSearch(model, y, fit)
+    return MeanSearch(model, y, fit, distinct(alternatives, fit.log_evidence))
 
 
 def independent_points(coordinates: Coordinates) -> float:
@@ -110,6 +126,22 @@ def notes_of(estimator: SparseEXAFS) -> list[str]:
     list of str
         Notes; empty if nothing limits the fit.
     """
-    fit = estimator.mean_fit_
-    shells = estimator.shells_.r if fit is None else fit.channel_index
-    return [] if len(shells) else [NO_SHELL]
+    fit, model = estimator.mean_fit_, estimator.model_
+    if fit is None or model is None:
+        return [] if len(estimator.shells_.r) else [NO_SHELL]
+    if not len(fit.channel_index):
+        return [NO_SHELL]
+    notes = []
+    others = [f for f in estimator.alternatives_ if not len(f.channel_index)]
+    if any(other.log_evidence >= fit.log_evidence for other in others):
+        notes.append(NOT_MORE_PROBABLE)
+    low, high = estimator.k_range_
+    if high - low < SHORT:
+        points = independent_points(estimator.coordinates_)
+        notes.append(
+            f"k = {low:g} to {high:g} 1/angstrom holds {points:.0f} independent "
+            f"points: shells closer than {model.resolution:.2f} angstrom are fitted as "
+            "one, and N is their sum over that range. Shells with the flag 'not "
+            "determined' have other explanations."
+        )
+    return notes

@@ -111,8 +111,9 @@ class ShellPrior:
     missing_paths : float, default 0.08
         Multiple scattering that the basis lacks, beyond one and a half times the
         nearest distance: root mean square weight N / R^2 of scatterers of random phase
-        in an angstrom, as a fraction of the weight of the nearest shell. Larger: weak
-        distant shells need more evidence, and their intervals are wider.
+        in an angstrom, as a fraction of the weight of the nearest shell of copper; it
+        falls with the square of that weight. Larger: weak distant shells need more
+        evidence, and their intervals are wider.
     bond_spread : float, default 0.12
         Standard deviation of the logarithm of the nearest distance over the sum of the
         covalent radii.

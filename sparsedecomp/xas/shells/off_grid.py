@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..theory.feff_basis import FeffBasis
 from .map_refinement import ShellFit, refine
 from .model import GLOBALS, PER_SHELL, ShellModel
+from .model_average import probabilities
 from .results import Shells
 from .spike_and_slab import SpikeAndSlab
 
@@ -130,7 +133,10 @@ def refine_support(
 
 
 def shells_of(
-    model: ShellModel, fit: ShellFit, r_end: float
+    model: ShellModel,
+    fit: ShellFit,
+    r_end: float,
+    alternatives: Sequence[ShellFit] = (),
 ) -> tuple[Shells, np.ndarray]:
     """Describe the shells of a fit, by distance.
 
@@ -142,6 +148,8 @@ def shells_of(
         Parameters of the shells.
     r_end : float
         Distance in angstrom from which shells are leakage.
+    alternatives : sequence of ShellFit, optional
+        Other fits of the same spectrum.
 
     Returns
     -------
@@ -164,6 +172,7 @@ def shells_of(
         e0[order],
         _std_of_sum(fit, 0, 3)[order],
         r[order] > r_end,
+        probabilities(model, fit, alternatives)[order],
     )
     k = model.coordinates.k
     atoms = np.zeros((len(r), len(k)))

@@ -25,6 +25,9 @@ class Shells:
     is_leakage : (m,) bool array
         Whether the shell lies beyond the window of R: it models signal that leaks into
         the window and is not to be reported.
+    probability : (m,) array
+        Probability of the shell among the fits that the search visited; NaN where
+        there was none.
     """
 
     labels: np.ndarray
@@ -36,6 +39,7 @@ class Shells:
     e0: np.ndarray
     e0_std: np.ndarray
     is_leakage: np.ndarray
+    probability: np.ndarray
 
     def chosen(self, index: np.ndarray) -> Shells:
         """Shells at some indices."""

@@ -30,6 +30,7 @@ def search_shells(
     n_candidates: int = 3,
     patience: int = 3,
     needed: bool = False,
+    alternatives: list[ShellFit] | None = None,
 ) -> ShellFit:
     """Search for shells greedily, refining all parameters in every trial.
 
@@ -59,6 +60,8 @@ def search_shells(
     needed : bool, default False
         Whether there must be a shell, since the signal stands above the noise. Then
         the best fit with shells is returned even where none has a larger evidence.
+    alternatives : list of ShellFit, optional
+        List to which the fits on the way are added: what else explains the spectrum.
 
     Returns
     -------
@@ -81,6 +84,8 @@ def search_shells(
         )
         for offset in _E0_OFFSETS
     ]
+    if alternatives is not None:
+        alternatives += [*fits, *visited, *tried]
     if needed and not any(len(fit.channel_index) for fit in fits):
         tried = [fit for fit in tried if len(fit.channel_index)]
         return max(tried, key=lambda fit: fit.log_evidence, default=fits[0])

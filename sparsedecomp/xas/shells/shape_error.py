@@ -101,16 +101,15 @@ def _of_theory(
     model: ShellModel, fit: ShellFit, order: np.ndarray, solve: np.ndarray
 ) -> np.ndarray:
     """Matrices Q_j of the errors of amplitudes, phases and missing paths."""
-    r, channel_index = model.split(fit.p)[1][0], fit.channel_index
+    (r, u, *_), channel_index = model.split(fit.p)[1], fit.channel_index
     spectra = model.spectra(fit.p, channel_index)
     shapes = np.zeros((len(r),) * 3)
     for factors in model.theory.factors(r, channel_index, spectra):
         response = factors[order] @ solve.T
         shapes += np.einsum("lmj,kmj->jlk", response, response)
-    if len(r) and model.theory.missing_weight:
-        unit = np.zeros(len(r))
-        unit[np.argmin(r)] = 1.0
-        covariance = model.theory.missing(r, unit, channel_index)
+    if len(r):
+        weight = max(u[np.argmin(r)], 1e-6)
+        covariance = model.theory.missing(r, u, channel_index) / weight**2
         # The nearest shell is the first by distance.
         shapes[:, 0, 0] += np.einsum("jn,nm,jm->j", solve, covariance, solve)
     return shapes

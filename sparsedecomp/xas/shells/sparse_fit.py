@@ -112,6 +112,8 @@ class SparseEXAFS(BaseEstimator):
         Search on the mean spectrum; None without a FEFF basis.
     model_ : ShellModel or None
         Model of that search.
+    alternatives_ : list of ShellFit
+        Other fits of the mean spectrum that the search visited.
     prior_ : ShellPrior
         Prior in use, in which parameters that were given are fixed.
     noise_ : float
@@ -129,8 +131,7 @@ class SparseEXAFS(BaseEstimator):
     samples_ : list of SupportSample or None
         Monte Carlo samples of the pixels that were predicted last.
     notes_ : list of str
-        What limits the fit: no shell found, shells that are not determined. Empty if
-        nothing does.
+        What limits the fit, if something does.
 
     Examples
     --------
@@ -251,6 +252,7 @@ class SparseEXAFS(BaseEstimator):
         mean_coordinates = self._coordinates(k, mean_noise, error)
         self.mean_fit_: ShellFit | None = None
         self.model_: ShellModel | None = None
+        self.alternatives_: list[ShellFit] = []
         self.hierarchical_prior_: HierarchicalPrior | None = None
         self.cross_validation_: lasso.CrossValidation | None = None
         self.path_: np.ndarray | None = None
@@ -308,10 +310,8 @@ class SparseEXAFS(BaseEstimator):
             *(np.full(shape, np.nan) for _ in range(3)),
             *(np.full(len(chi), np.nan) for _ in range(2)),
         )
-        if not finite.any():
-            return out
-        if not shape[1]:
-            # All of the signal is noise.
+        if not finite.any() or not shape[1]:
+            # Without shells all of the signal is noise.
             out.noise[finite] = np.sqrt(np.mean(Y**2, axis=1))
             return out
         weights = self._posterior(Y)
@@ -354,6 +354,7 @@ class SparseEXAFS(BaseEstimator):
     ) -> None:
         search = search_mean(self, basis, coordinates, moments)
         self.model_, self.mean_fit_ = search.model, search.fit
+        self.alternatives_ = search.alternatives
         self.mean_coordinates_ = search.coordinates
         self.log_evidence_ = search.fit.log_evidence - coordinates.log_volume
         self.column_parameters_ = column_parameters(search.model, search.fit, basis)

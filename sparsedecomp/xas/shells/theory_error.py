@@ -26,6 +26,8 @@ _SMALLEST = 0.003
 # Step in angstrom, mean square displacement in square angstrom, and first distance in
 # units of the nearest one, of the scatterers that stand for missing paths.
 _STEP, _SIGMA2, _BEYOND = 0.1, 0.008, 1.5
+# Weight N / R^2 of the nearest shell of copper.
+_CLOSE_PACKED = 1.85
 
 
 class TheoryError:
@@ -156,7 +158,8 @@ class TheoryError:
             return np.zeros((n, n))
         nearest = int(np.argmin(r))
         unit = self.missing_unit(channel_index[nearest], float(r[nearest]))
-        return (self.missing_weight * u[nearest]) ** 2 * unit
+        # Pairs of neighbours make these paths: few where neighbours are few.
+        return (self.missing_weight * u[nearest] ** 2 / _CLOSE_PACKED) ** 2 * unit
 
     def missing_unit(self, channel: int, nearest: float) -> np.ndarray:
         """Covariance of scatterers of unit weight in an angstrom, with random phase."""

@@ -64,6 +64,27 @@ class WeightLimits:
             )
         return _PACKING / distance**2
 
+    def largest(self, channel: int, nearest: float) -> float:
+        """Largest weight of a shell of one channel.
+
+        Parameters
+        ----------
+        channel : int
+            Index of the channel.
+        nearest : float
+            Distance in angstrom of the nearest atom of the absorber's element, 0 if
+            there is none.
+
+        Returns
+        -------
+        float
+            Weight in 1/angstrom^2.
+        """
+        distance = self._distance[channel]
+        if self._element[channel] == self._absorber:
+            distance = max(distance, _ALIKE * nearest)
+        return float(_PACKING / distance**2)
+
     def penalty(
         self, u: np.ndarray, largest: np.ndarray
     ) -> tuple[float, np.ndarray, np.ndarray]:
