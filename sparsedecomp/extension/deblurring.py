@@ -12,6 +12,7 @@ from ..progress import with_progress_bar
 from .deblurring_results import Deblurring
 from .kept_report import keep_report, report_kept_at
 from .map_layout import Layout, like
+from .restoration_results import Restoration
 from .types import BaseSignal
 
 # Place of the report in the metadata of a deblurred signal.
@@ -23,8 +24,9 @@ _SAME = 1e-3
 @with_progress_bar
 def deblur(
     self: BaseSignal,
+    psf: BaseSignal | ArrayLike | None = None,
     *,
-    zero_loss: BaseSignal | ArrayLike,
+    zero_loss: BaseSignal | ArrayLike | None = None,
     method: str = "auto",
     n_components: int | None = None,
     noise: str | float = "auto",
@@ -33,22 +35,27 @@ def deblur(
     random_state: int = 0,
     **parameters: Any,
 ) -> BaseSignal:
-    """Take the blur of the zero-loss peak off spectra.
+    """Take the blur of the zero-loss peak off spectra, or a point spread off maps.
 
     The deblurred spectrum has a smoothness of its own at each energy, which is the most
     probable one, given the data: there is no weight and no number of iterations to
     choose, and no ringing above the noise. Counts have their Poisson likelihood. Of a
-    spectrum image, the few spectra that its pixels are mixtures of are deblurred.
+    spectrum image, the few spectra that its pixels are mixtures of are deblurred. Maps
+    and images are deblurred by total variation, or images by iterations, whichever
+    predicts better what is held out, when blurred again.
 
     Parameters
     ----------
-    zero_loss : hyperspy.api.signals.BaseSignal or array
+    psf : hyperspy.api.signals.BaseSignal or (2 h + 1, 2 w + 1) array, optional
+        Point spread of the maps, in their pixels, its centre in the middle.
+    zero_loss : hyperspy.api.signals.BaseSignal or array, optional
         Zero-loss peak without the losses behind it, in channels of the same width. The
         energy zero is where its axis says so, else its maximum.
     method : str, default "auto"
         One of `sparsedecomp.restoration.DEBLURRERS`, which when printed describes each
         of them: "adaptive" (the default), "richardson_lucy" or "fourier_log" for plural
-        scattering; the last two are for single spectra.
+        scattering; the last two are for single spectra. With a point spread, one of
+        `SHARPENERS`: "tv", "richardson_lucy" (images), or "auto".
     n_components : int, optional
         Number of components of a spectrum image; default: those above the noise.
     noise : str or float, default "auto"
@@ -68,14 +75,17 @@ def deblur(
     -------
     hyperspy.api.signals.BaseSignal
         Deblurred signal of the class and axes of this one, in float32. Its attribute
-        ``deblurring`` is a `Deblurring`: what was done, and the standard deviation. It
-        is saved with the signal.
+        ``deblurring`` is a `Deblurring`: what was done, and the standard deviation.
+        With a point spread it is ``restoration``, a `Restoration`. Both are saved with
+        the signal.
 
     Raises
     ------
     ValueError
-        For a zero-loss peak with other channels or wider than half of the spectrum,
-        NaN, negative counts, an unknown method or a parameter that it does not take,
+        For a point spread and a zero-loss peak together or none of them, one that is
+        wider than half of the map or of the spectrum, a zero-loss peak with other
+        channels, NaN, negative counts, an unknown method or a parameter that it does
+        not take,
         and signals without spectra.
     TypeError
         For data that are not real numbers.
@@ -106,6 +116,23 @@ def deblur(
     """
     from ..restoration.methods import DEBLURRERS
 
+    if (psf is None) == (zero_loss is None):
+        raise ValueError(
+            "psf and zero_loss were both given or both left out, expected one of them: "
+            "the blur along the map or along energy."
+        )
+    if psf is not None:
+        return _sharpened(
+            self,
+            psf,
+            method,
+            noise=noise,
+            n_components=n_components,
+            nonnegative=nonnegative,
+            lazy=self._lazy if lazy is None else lazy,
+            random_state=random_state,
+            **parameters,
+        )
     if self.axes_manager.signal_dimension != 1:
         raise ValueError(
             f"{self} has {self.axes_manager.signal_dimension} signal axes, expected "
@@ -144,6 +171,54 @@ def deblur(
     signal.metadata.set_item("General.title", f"{title}, deblurred".lstrip(", "))
     keep_report(signal, _PLACE, report)
     return signal
+
+
+def _sharpened(
+    signal: BaseSignal,
+    psf: Any,
+    method: str,
+    *,
+    noise: str | float,
+    n_components: int | None,
+    nonnegative: bool,
+    lazy: bool,
+    **options: Any,
+) -> BaseSignal:
+    """The signal without the blur of a point spread, with its report."""
+    from ..restoration.sharpening import sharpen_cube, sharpen_map
+    from .restoration import restored_signal
+
+    layout = Layout(signal)
+    if hasattr(psf, "axes_manager"):
+        psf = psf._data_aligned_with_axes
+    spread = np.asarray(psf, float)
+    if spread.ndim == 1 and layout.shape[0] == 1:
+        spread = spread[None]
+    if layout.channels:
+        if not isinstance(noise, str):
+            raise ValueError(
+                f"noise={noise!r} was given for a map of spectra, expected 'auto', "
+                "'poisson', 'uniform' or 'estimated'."
+            )
+        maps = sharpen_cube(
+            layout.blocks(),
+            layout.shape,
+            spread,
+            method,
+            noise=noise,
+            n_components=n_components,
+            **options,
+        )
+    else:
+        if n_components is not None:
+            raise ValueError(
+                f"n_components={n_components!r} was given for a single map, expected a "
+                "spectrum image, a line scan or a stack."
+            )
+        image = np.asarray(signal._data_aligned_with_axes).reshape(layout.shape)
+        maps = sharpen_map(image, spread, method, noise=noise, **options)
+    report = Restoration(maps, nonnegative, layout.swapped, layout.axes, signal)
+    return restored_signal(signal, report, lazy, "deblurred")
 
 
 def _of_spectrum(

@@ -136,7 +136,7 @@ def denoise(
         )
     lazy = self._lazy if lazy is None else lazy
     report = Restoration(maps, nonnegative, layout.swapped, layout.axes, self)
-    return _restored_signal(self, report, lazy)
+    return restored_signal(self, report, lazy)
 
 
 def _check_dtype(dtype: np.dtype) -> None:
@@ -147,12 +147,30 @@ def _check_dtype(dtype: np.dtype) -> None:
         )
 
 
-def _restored_signal(source: BaseSignal, report: Restoration, lazy: bool) -> BaseSignal:
-    """The restored data as a signal that carries its report."""
+def restored_signal(
+    source: BaseSignal, report: Restoration, lazy: bool, word: str = "restored"
+) -> BaseSignal:
+    """The restored data as a signal that carries its report.
+
+    Parameters
+    ----------
+    source : hyperspy.api.signals.BaseSignal
+        The signal before.
+    report : Restoration
+        The report.
+    lazy : bool
+        Whether the signal is lazy.
+    word : str, default "restored"
+        What is added to its title.
+
+    Returns
+    -------
+    hyperspy.api.signals.BaseSignal
+    """
     data = report.values(source)
     signal = like(source, data if lazy else data.compute())
     title = source.metadata.get_item("General.title", "")
-    signal.metadata.set_item("General.title", f"{title}, restored".lstrip(", "))
+    signal.metadata.set_item("General.title", f"{title}, {word}".lstrip(", "))
     keep_report(signal, _PLACE, report)
     return signal
 

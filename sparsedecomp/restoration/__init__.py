@@ -12,6 +12,7 @@ denoising  all of it together
 inpainters, held_out_pixels, inpainting  the same for maps with gaps
 completion single entries that are missing, from the few spectra
 deconvolution, deblurring  spectra without the blur of the zero-loss peak
+sharpening maps without the blur of a point spread
 pixons     pixons of a size that fits each place, for images and spectra
 certificate  where intensities were changed by more than noise
 """
@@ -37,6 +38,9 @@ _PUBLIC = {
     "kernel_of": "deconvolution",
     "pixon": "pixons",
     "richardson_lucy": "deconvolution",
+    "SHARPENERS": "methods",
+    "sharpen_cube": "sharpening",
+    "sharpen_map": "sharpening",
     "single_scattering": "deconvolution",
 }
 

@@ -325,7 +325,7 @@ def denoise_map(
             scale, sigma = smooth_scale(values), 1.0
         for _ in range(1 + found.counts):
             Z = (values / (scale * sigma)).astype(np.float32)[..., None]
-            one, other = _parts(values, scale, found.counts, Z, random_state)
+            one, other = parts_of_image(values, scale, found.counts, Z, random_state)
             split = split_of([one, other], scale, np.full((1, 1), sigma))
             choice = choose(_field(split, Z), method, parameters)
             restored = choice.apply(Z)
@@ -362,10 +362,28 @@ def _say_silent() -> None:
     )
 
 
-def _parts(
+def parts_of_image(
     values: NDArray, scale: NDArray, counts: bool, Z: NDArray, random_state: int
 ) -> list[NDArray]:
-    """Two independent parts of an image, scaled to its noise."""
+    """Two independent parts of an image, scaled to its noise.
+
+    Parameters
+    ----------
+    values : (rows, columns) array
+        Image.
+    scale : (rows, columns) array
+        Standard deviation of its noise, for counts.
+    counts : bool
+        Whether the image is counts, which are thinned.
+    Z : (rows, columns, 1) array
+        Image with white noise of variance one.
+    random_state : int
+        Seed of the split.
+
+    Returns
+    -------
+    list of two (rows, columns, 1) arrays
+    """
     if not counts:
         return fission(Z, random_state)
     rng = np.random.default_rng(random_state)

@@ -203,3 +203,32 @@ DEBLURRERS = MethodTable(
         summary="single scattering of a low-loss spectrum of a thick specimen",
     ),
 )
+
+# A function of SHARPENERS is ``function(Z, blur, **parameters)`` with a `PointSpread`;
+# its maps are larger than the field by the margin of the blur.
+SHARPENERS = MethodTable(
+    Denoiser(
+        name="auto",
+        target="",
+        summary="the method below that predicts best what is held out",
+        start={},
+        in_auto=False,
+    ),
+    Denoiser(
+        name="tv",
+        target="sparsedecomp.restoration.sharpening:total_variation",
+        summary="vectorial total variation of the sharp maps",
+        parameters={"weight": None},
+        start={"weight": (0.5,)},
+        factor=2.0,
+    ),
+    Denoiser(
+        name="richardson_lucy",
+        target="sparsedecomp.restoration.sharpening:richardson_lucy",
+        summary="positive images by iterations that stop where what is held out is "
+        "predicted best: small bright things",
+        parameters={"n_iter": None},
+        start={"n_iter": (16.0,)},
+        factor=2.0,
+    ),
+)

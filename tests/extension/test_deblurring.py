@@ -98,6 +98,14 @@ def test_bad_input_is_refused(scene, zero_loss):
         s.deblur(zero_loss=np.ones(100))
     with pytest.raises(ValueError, match="single spectrum"):
         s.sum().deblur(zero_loss=PEAK, n_components=2)
+    with pytest.raises(ValueError, match="expected one of them"):
+        s.deblur()
+    with pytest.raises(ValueError, match="expected one of them"):
+        s.deblur(np.ones((3, 3)), zero_loss=PEAK)
+    with pytest.raises(ValueError, match="for a map of spectra"):
+        s.deblur(np.ones((3, 3)), noise=2.0)
+    with pytest.raises(ValueError, match="single map"):
+        s.sum(-1).deblur(np.ones((3, 3)), n_components=2)
     with pytest.raises(ValueError, match="one signal axis"):
         hs.signals.Signal2D(np.ones((5, 6))).deblur(zero_loss=PEAK)
     with pytest.raises(ValueError, match="expected a spectrum"):
@@ -112,3 +120,20 @@ def test_bad_input_is_refused(scene, zero_loss):
     other.axes_manager[-1].scale = 0.2
     with pytest.raises(ValueError, match="0.2 wide"):
         s.deblur(zero_loss=other)
+
+
+def test_a_point_spread_is_taken_off_maps_and_images(scene):
+    s = scene[1]
+    psf = np.outer([1, 2, 1], [1, 2, 1])
+    sharp = s.deblur(hs.signals.Signal2D(psf), method="tv", weight=0.3)
+    assert sharp.data.shape == s.data.shape
+    assert sharp.metadata.General.title == "two lines, deblurred"
+    assert "tv" in repr(sharp.restoration)
+    lazy = s.as_lazy().deblur(psf, method="tv", weight=0.3)
+    assert lazy._lazy
+    difference = np.abs(lazy.data.compute() - sharp.data).max()
+    assert difference < 1e-4 * np.abs(sharp.data).max()
+    image = hs.signals.Signal2D(s.data.sum(axis=2))
+    assert image.deblur(psf, method="tv", weight=0.3).data.shape == (16, 14)
+    line = s.inav[:, 3].deblur([1, 2, 1], method="tv", weight=0.3)
+    assert line.data.shape == (14, N)
