@@ -1,4 +1,4 @@
-"""Cases of the benchmark of deblurring; each returns a row."""
+"""Cases of the benchmark of deblurring and of compression; each returns a row."""
 
 import time
 
@@ -65,3 +65,23 @@ def spectrum(name, n=500):
     )
     second = 0.35 * (np.maximum(e, 1) / 350) ** -2 * (e > 350)
     return 3 * (1 + e / 60) ** -2.5 + onset + lines + second
+
+
+def wavelets(name, share=0.025):
+    """Approximate a photograph by its largest wavelet coefficients."""
+    from skimage.io import imread
+
+    from sparsedecomp.datasets import data_dir
+    from sparsedecomp.restoration import best_coefficients
+
+    folder = data_dir()
+    if folder is None:
+        raise FileNotFoundError("no data folder")
+    image = imread(folder / f"superresolution/images/{name}.png").astype(float)
+    began = time.process_time()
+    found = best_coefficients(image, share)
+    error = np.square(found.values - image).mean()
+    return {
+        "psnr": float(10 * np.log10(255**2 / error)),
+        "seconds": time.process_time() - began,
+    }

@@ -63,6 +63,7 @@ METHODS = {
         "denoise": "sparsedecomp.extension.restoration:denoise",
         "deblur": _EXTENSION + "deblurring:deblur",
         "deblurring": _EXTENSION + "deblurring:deblurring",
+        "sparsity": _EXTENSION + "sparsity:sparsity",
         "inpaint": "sparsedecomp.extension.inpainting:inpaint",
         "inpainting": "sparsedecomp.extension.inpainting:inpainting",
         "restoration": "sparsedecomp.extension.restoration:restoration",

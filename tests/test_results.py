@@ -163,6 +163,7 @@ MAKE = {
     "Restoration": restoration,
     "Segmentation": phases,
     "SparseEXAFSResult": exafs,
+    "Sparsity": lambda: counts().sparsity(),
     "SuperResolution": super_resolution,
     "TargetTransformResult": target_transform,
     "TensorResults": lambda: series().tensor_decomposition(2, show_progressbar=False),

@@ -23,6 +23,7 @@ from sparsedecomp.plotting.restoration import (
     plot_restoration,
 )
 from sparsedecomp.plotting.segmentation import plot_segmentation
+from sparsedecomp.plotting.sparsity import plot_sparsity
 from sparsedecomp.plotting.super_resolution import plot_plan
 from sparsedecomp.plotting.tensor import plot_tensor
 
@@ -47,6 +48,7 @@ __all__ = [
     "plot_restoration",
     "plot_segmentation",
     "plot_shell_posterior",
+    "plot_sparsity",
     "plot_target_transform",
     "plot_tensor",
     "plot_tuning",

@@ -12,13 +12,15 @@ denoising  all of it together
 inpainters, held_out_pixels, inpainting  the same for maps with gaps
 completion single entries that are missing, from the few spectra
 deconvolution, deblurring  spectra without the blur of the zero-loss peak
-sharpening maps without the blur of a point spread
+point_spread, sharpening  maps without the blur of a point spread
+sparsity   how few coefficients of which basis carry data
 pixons     pixons of a size that fits each place, for images and spectra
 certificate  where intensities were changed by more than noise
 """
 
 # Name -> module of this package; imported when first used.
 _PUBLIC = {
+    "Approximation": "sparsity",
     "Choice": "selection",
     "DEBLURRERS": "methods",
     "Deconvolution": "deconvolution",
@@ -26,6 +28,7 @@ _PUBLIC = {
     "INPAINTERS": "methods",
     "Deviations": "certificate",
     "METHODS": "methods",
+    "best_coefficients": "sparsity",
     "certify": "certificate",
     "deblur_cube": "deblurring",
     "deconvolve": "deconvolution",
@@ -42,6 +45,7 @@ _PUBLIC = {
     "sharpen_cube": "sharpening",
     "sharpen_map": "sharpening",
     "single_scattering": "deconvolution",
+    "sparsity_of": "sparsity",
 }
 
 __all__ = list(_PUBLIC)

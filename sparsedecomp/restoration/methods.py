@@ -216,7 +216,7 @@ SHARPENERS = MethodTable(
     ),
     Denoiser(
         name="tv",
-        target="sparsedecomp.restoration.sharpening:total_variation",
+        target="sparsedecomp.restoration.point_spread:total_variation",
         summary="vectorial total variation of the sharp maps",
         parameters={"weight": None},
         start={"weight": (0.5,)},
@@ -224,7 +224,7 @@ SHARPENERS = MethodTable(
     ),
     Denoiser(
         name="richardson_lucy",
-        target="sparsedecomp.restoration.sharpening:richardson_lucy",
+        target="sparsedecomp.restoration.point_spread:richardson_lucy",
         summary="positive images by iterations that stop where what is held out is "
         "predicted best: small bright things",
         parameters={"n_iter": None},

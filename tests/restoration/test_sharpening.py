@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.kernels.total_variation import variation
 from sparsedecomp.restoration import sharpen_cube, sharpen_map
-from sparsedecomp.restoration.sharpening import (
+from sparsedecomp.restoration.point_spread import (
     PointSpread,
     richardson_lucy,
     total_variation,
