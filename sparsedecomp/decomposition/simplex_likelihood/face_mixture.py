@@ -281,8 +281,8 @@ class FaceMixture:
         Yields
         ------
         Fit
-            Of the start, then after each update of the noise and of the shares. It is
-            not always the best one so far.
+            First that of the start, then that after each update of the noise and of
+            the shares. It is not always the best one so far.
         """
         last = -np.inf
         for _ in range(rounds):
