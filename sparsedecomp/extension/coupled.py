@@ -229,6 +229,13 @@ def _results(
     from .tensor_results import TensorResults, axes_of
 
     order = np.argsort(-(fit.weights / fit.weights.sum(axis=1)[:, None]).sum(axis=0))
+    # A mode that signals share has data where one of them has.
+    seen: dict[str, list[np.ndarray]] = {}
+    for i, signal in enumerate(signals):
+        shape = signal.axes_manager._navigation_shape_in_array
+        indices = Folding.of(shape, modes[i]).indices(tensors[i].rows)
+        for label, index in zip(labels[i], indices, strict=False):
+            seen.setdefault(label, []).append(index)
     made = []
     for i, signal in enumerate(signals):
         axes = signal.axes_manager
@@ -236,7 +243,10 @@ def _results(
         for label in labels[i]:
             factor = fit.factors[label][:, order]
             norm = np.linalg.norm(factor, axis=0)
-            units.append(factor / np.where(norm > 0, norm, 1.0))
+            unit = factor / np.where(norm > 0, norm, 1.0)
+            if label in seen:
+                unit = nan_without_data(unit, np.concatenate(seen[label]))
+            units.append(unit)
             weights = weights * norm
         shape = axes._navigation_shape_in_array
         folding = Folding.of(shape, modes[i])
@@ -244,12 +254,11 @@ def _results(
         loadings = weights.copy()
         for unit, index in zip(units[:-1], indices, strict=True):
             loadings = loadings * unit[index]
-        loadings = nan_without_data(loadings)
         spectra = expanded(units[-1], tensors[i].columns, axes.signal_size)
         core = np.zeros((len(order),) * len(units))
         core[(np.arange(len(order)),) * len(units)] = weights
         factors = [
-            signal_of_mode(signal, mode, name, nan_without_data(unit))
+            signal_of_mode(signal, mode, name, unit)
             for mode, name, unit in zip(modes[i], names[i], units, strict=False)
         ]
         made.append(

@@ -267,14 +267,19 @@ def results_of(
     -------
     TensorResults
     """
+    from ..decomposition.tensor.modes import Folding
     from .learning_results import expanded
 
     axes = signal.axes_manager
     names, factors = [], []
-    for mode, factor in zip(estimator.modes, estimator.factors_, strict=False):
+    observed = estimator._observed_rows
+    folding = Folding.of(axes._navigation_shape_in_array, estimator.modes)
+    for mode, factor, index in zip(
+        estimator.modes, estimator.factors_, folding.indices(observed), strict=False
+    ):
         names.append(name_of_mode(signal, mode))
         factors.append(
-            signal_of_mode(signal, mode, names[-1], nan_without_data(factor))
+            signal_of_mode(signal, mode, names[-1], nan_without_data(factor, index))
         )
     k = estimator.n_components_
     core = getattr(estimator, "core_", None)
@@ -296,7 +301,9 @@ def results_of(
         core[(np.arange(k),) * len(names)] = weights
     else:
         weights = np.linalg.norm(core.reshape(-1, k), axis=0)
-    loadings = nan_without_data(expanded(W, blocks.rows, axes.navigation_size))
+    loadings = nan_without_data(
+        expanded(W, blocks.rows, axes.navigation_size), observed
+    )
     others = np.sort(getattr(estimator, "congruence_", np.ones(1)))[:-1]
     navigation = len(axes.navigation_axes)
     diagnostics = {
@@ -382,19 +389,24 @@ def name_of_mode(signal: BaseSignal, mode: Sequence[int]) -> str:
     return ", ".join(names[::-1])
 
 
-def nan_without_data(factor: np.ndarray) -> np.ndarray:
-    """Replace rows that are zero in all components, which have no data, by NaN.
+def nan_without_data(factor: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """Replace rows without data by NaN.
+
+    A measured row of zeros has data: its values stay zero.
 
     Parameters
     ----------
     factor : (n, k) array
         Factor or loadings.
+    observed : int array
+        Indices of the rows that have data; they may repeat.
 
     Returns
     -------
     (n, k) array
     """
-    empty = np.asarray(~factor.any(axis=1))
+    empty = np.ones(len(factor), bool)
+    empty[observed] = False
     return np.where(empty[:, None], np.nan, factor)
 
 

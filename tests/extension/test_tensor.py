@@ -405,3 +405,26 @@ def test_lazy_series_is_read_three_times(series):
     s = hs.signals.Signal1D(lazy).as_lazy()
     s.tensor_decomposition(2, modes=[(0, 1), 2], **QUIET)
     assert len(reads) == 2 * 3
+
+
+@pytest.mark.parametrize("algorithm", ["cpd", "tucker"])
+def test_measured_zeros_are_data_and_masked_pixels_are_not(algorithm):
+    rng = np.random.default_rng(0)
+    A, B, C = (rng.random((n, 2)) for n in (5, 12, 20))
+    X = np.einsum("ir,jr,er->ije", A, B, C).reshape(5, 3, 4, 20)
+    X[:, 1, 2] = 0
+    s = hs.signals.Signal1D(X)
+    for axis, name in zip(s.axes_manager.navigation_axes, "xyt", strict=True):
+        axis.name = name
+    mask = np.zeros((5, 3, 4), bool)
+    mask[:, 0, 1] = True
+    results = s.tensor_decomposition(
+        2, algorithm, navigation_mask=mask.T, show_progressbar=False, random_state=0
+    )
+    model = results.get_model().data
+    assert np.isnan(model[:, 0, 1]).all()
+    model[:, 0, 1] = X[:, 0, 1]
+    np.testing.assert_allclose(model[:, 1, 2], 0, atol=1e-3)
+    assert np.isfinite(model).all()
+    maps = results["x, y"].data
+    assert np.isnan(maps[:, 0, 1]).all() and np.isfinite(maps[:, 1, 2]).all()

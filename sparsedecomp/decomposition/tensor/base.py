@@ -104,6 +104,7 @@ class TensorFactorisation(BlockFactorisation):
         self.noise_variance_ = residual / data.n_entries
         self.noise_model_ = "poisson" if data.poisson else "uniform"
         self._channel_scale = data.scales[-1]
+        self._observed_rows = data.blocks.rows
 
     def _rescaled(self, W: NDArray, scale: Scaling) -> NDArray:
         """Abundances, and spectra in place, in the scaling that the data came with."""
