@@ -67,7 +67,8 @@ def exafs_sparse_fit(
         map of their labels.
     method : {"evidence", "lasso", "mcmc"}, default "evidence"
         How a set of shells is chosen: the largest exact evidence by greedy search, the
-        Lasso, or the posterior mean over sets by Markov chain Monte Carlo.
+        Lasso, or the posterior mean over sets by Markov chain Monte Carlo. The latter
+        two are for exploration: their intervals leave out errors of the theory.
     kmin, kmax : float, default 3 and min(16, end of the data - 0.5)
         Range of k in 1/angstrom.
     rmin, rmax : float, default 1 and 5.2

@@ -58,8 +58,8 @@ class SparseEXAFS(BaseEstimator):
     basis : FeffBasis, FourierBasis or ArrayBasis
         EXAFS of one atom as a function of element and distance.
     method : {"evidence", "lasso", "mcmc"}, default "evidence"
-        How a set of shells is chosen: the largest exact evidence by greedy search, the
-        Lasso, or the posterior mean over sets by Markov chain Monte Carlo.
+        How shells are chosen: the largest exact evidence; the Lasso and the posterior
+        mean over sets are for exploration, without errors of the theory in intervals.
     support : {"joint", "pixel"}, default "joint"
         One set of shells for all pixels or one for each, for ``method="evidence"``; the
         other methods work pixel by pixel.
