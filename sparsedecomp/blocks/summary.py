@@ -14,6 +14,9 @@ from sparsedecomp.kernels.statistics import row_statistics, sparse_row_statistic
 # A pixel with less than this part of the mean count is weighted as if it had that much:
 # stray counts in nearly empty pixels (vacuum) would otherwise look like components.
 _DARKEST = 0.5
+# Rows of a block in which entries that are no whole numbers are compared with multiples
+# of the smallest, and how far they may be from them.
+_TESTED, _OFF = 8, 0.02
 
 
 class Summary(NamedTuple):
@@ -36,6 +39,9 @@ class Summary(NamedTuple):
     quantum : float
         Smallest positive entry if most pixels share it, else 0: the size of one count
         in data that are counts times a constant.
+    resampled : bool
+        Whether most pixels share their smallest positive entry but others are no
+        multiples of it, as is left of counts that were blurred or interpolated.
     """
 
     sum_of_squares: float
@@ -49,6 +55,7 @@ class Summary(NamedTuple):
     minimum_at: str
     whole_numbers: bool
     quantum: float
+    resampled: bool = False
 
     @classmethod
     def of(
@@ -76,10 +83,11 @@ class Summary(NamedTuple):
         ValueError
             If there is a NaN or an infinity; the message names its pixel and channel.
         """
-        row_sums, squares, bad, lowest, lowest_at, smallest, fractions = rows
+        row_sums, squares, bad, lowest, lowest_at, smallest, fractions, between = rows
         column_sums, column_squares, column_zeros = sums[0]
         refuse_not_finite(bad, place)
         row = int(np.argmin(lowest))
+        shared, resampled = _shared_minimum(smallest), bool(np.any(between))
         return cls(
             sum_of_squares=float(squares.sum()),
             row_sums=row_sums,
@@ -91,7 +99,8 @@ class Summary(NamedTuple):
             minimum=float(lowest[row]),
             minimum_at=place(row, int(lowest_at[row])),
             whole_numbers=not np.any(fractions),
-            quantum=_shared_minimum(smallest),
+            quantum=0.0 if resampled else shared,
+            resampled=resampled and shared > 0,
         )
 
 
@@ -123,9 +132,11 @@ def row_summary(X: Any) -> tuple[tuple[NDArray, ...], tuple[NDArray, ...]]:
     bad, fractions = np.empty(n, np.int64), np.empty(n, bool)
     columns = np.zeros((3, m))
     row_statistics(X, sums, squares, bad, smallest, fractions, columns)
-    lowest = X.min(axis=1).astype(float)
-    return (sums, squares, bad, lowest, X.argmin(axis=1), smallest, fractions), (
-        columns,
+    lowest, lowest_at = X.min(axis=1).astype(float), X.argmin(axis=1)
+    between = _no_multiples(lambda row: X[row], smallest, fractions)
+    return (
+        (sums, squares, bad, lowest, lowest_at, smallest, fractions, between),
+        (columns,),
     )
 
 
@@ -143,7 +154,31 @@ def _sparse_row_summary(X: Any) -> tuple[tuple[NDArray, ...], tuple[NDArray, ...
         lowest, lowest_at, columns,
     )  # fmt: skip
     columns[2] += n
-    return (sums, squares, bad, lowest, lowest_at, smallest, fractions), (columns,)
+    between = _no_multiples(
+        lambda row: X.data[X.indptr[row] : X.indptr[row + 1]], smallest, fractions
+    )
+    return (
+        (sums, squares, bad, lowest, lowest_at, smallest, fractions, between),
+        (columns,),
+    )
+
+
+def _no_multiples(
+    entries_of: Callable[[int], NDArray], smallest: NDArray, fractions: NDArray
+) -> NDArray[np.bool_]:
+    """Rows, of the few that are looked at, that are no multiples of their smallest.
+
+    Counts that were blurred or interpolated share their smallest entry, too.
+    """
+    between = np.zeros(len(smallest), bool)
+    rows = np.flatnonzero(fractions & np.isfinite(smallest))
+    for row in rows[:: max(len(rows) // _TESTED, 1)]:
+        entries = entries_of(row)
+        multiple = entries / smallest[row]
+        rounding = 4 * np.finfo(multiple.dtype).eps * np.abs(multiple)
+        off = np.abs(multiple - np.rint(multiple))
+        between[row] = np.any(off > _OFF + rounding)
+    return between
 
 
 def poisson_row_scale(row_sums: NDArray, mean: float | None = None) -> NDArray:

@@ -29,6 +29,13 @@ _ON_LINE = 1.5
 _UNLIKE, _OFFSET = 1.3, 0.5
 # Channels, and degrees of freedom of each, that a test needs.
 _CHANNELS, _FREE = 4, 10
+RESAMPLED = (
+    "These were counts, but they were blurred or interpolated: most spectra share "
+    "their smallest value, and other values are no multiples of it. Their noise is "
+    "neither that of counts nor white, and may count as components."
+)
+"""What `Summary.resampled` means, in words."""
+
 # Part of the bins, and their number, that may be signal in the test.
 _SIGNAL, _MOST = 1 / 3, 40
 

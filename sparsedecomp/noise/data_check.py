@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparsedecomp.blocks import BlockMatrix
+from sparsedecomp.noise.count_statistics import RESAMPLED
 from sparsedecomp.noise.model import find_noise
 from sparsedecomp.noise.spikes import Spikes, find_spikes
 from sparsedecomp.results import AxisScale, Result, drawn_by
@@ -30,8 +31,8 @@ class Finding:
     ----------
     kind : str
         "spikes", "dead_pixels", "hot_pixels", "vacuum", "dead_channels",
-        "hot_channels", "saturation", "negative_values", "count_offset" or
-        "energy_drift".
+        "hot_channels", "saturation", "negative_values", "resampled_counts",
+        "count_offset" or "energy_drift".
     message : str
         What was found, how much of it and where.
     advice : str
@@ -149,6 +150,7 @@ def check_data(blocks: BlockMatrix, unit: float = 0.0) -> DataCheck:
         *_of_channels(blocks, columns),
         _of_saturation(blocks, spikes, largest, repeats),
         _of_negative_values(summary),
+        _of_resampling(summary),
         None if unit else _of_count_offset(blocks),
     ]
     return DataCheck(
@@ -302,6 +304,18 @@ def _of_negative_values(summary):
         f"Negative values down to {summary.minimum:g} (at {summary.minimum_at}).",
         "They are noise where a dark signal or a background was subtracted: methods of "
         "least squares take them as they are, those of counts refuse them.",
+        np.zeros(0, int),
+    )
+
+
+def _of_resampling(summary):
+    if not summary.resampled:
+        return None
+    return Finding(
+        "resampled_counts",
+        RESAMPLED,
+        "Use the counts as they were recorded; a drift of the energy axis is found and "
+        "modelled in them (s.estimate_energy_drift()).",
         np.zeros(0, int),
     )
 

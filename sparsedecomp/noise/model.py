@@ -324,7 +324,8 @@ def _find(
     if noise == "poisson" or (noise == "auto" and unit_of(summary)):
         model = _poisson_model(blocks, noise, n_bins)
     if model is None:
-        if clipping == "auto" and (scaled or blocks.sparse):
+        # Blurred counts have zeros and small entries too, but no noise below zero.
+        if clipping == "auto" and (scaled or blocks.sparse or summary.resampled):
             clipping = False
         model = _other_model(blocks, noise, clipping, n_bins)
     _logger.info("Noise model: %r", model)

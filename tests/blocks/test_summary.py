@@ -8,6 +8,7 @@ import dask.array as da
 import numpy as np
 import pytest
 import scipy.sparse
+from scipy.ndimage import gaussian_filter1d
 
 from sparsedecomp.blocks import as_blocks
 
@@ -98,10 +99,15 @@ def test_whole_numbers_and_quantum(rng):
         (rng.random((50, 20)), False, 0.0),
         (counts + 0.0, True, 1.0),
         (np.zeros((50, 20)), True, 0.0),
+        ((counts * 0.37).astype(np.float32), False, 0.37),
+        # Blurred or interpolated counts share their smallest entry, too.
+        (gaussian_filter1d(1.0 * counts, 0.5, axis=1), False, 0.0),
+        (0.3 * counts + 0.7 * np.roll(counts, 1, axis=1), False, 0.0),
     ]:
-        summary = as_blocks(data).describe()
-        assert summary.whole_numbers == whole
-        assert summary.quantum == pytest.approx(quantum)
+        for form in (data, scipy.sparse.csr_array(data)):
+            summary = as_blocks(form).describe()
+            assert summary.whole_numbers == whole
+            assert summary.quantum == pytest.approx(quantum)
 
 
 def test_statistics_of_scaled_data_are_scaled(rng):

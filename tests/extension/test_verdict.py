@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from scipy.io import loadmat
+from scipy.ndimage import gaussian_filter1d
 
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.decomposition import NMFSOARD, SimplexML
@@ -150,6 +151,17 @@ def test_drift_is_taken_out_and_reported_as_a_map(rng, lazy):
     np.testing.assert_array_equal(np.asarray(signal.data), counts)
     doubts_of(signal, "nmf_so_ard", energy_drift=False)
     assert not signal.learning_results.energy_drift.any()
+
+
+@pytest.mark.parametrize("algorithm", ["nmf_so_ard", "nmf_so", "mcr_als"])
+def test_counts_that_were_blurred_are_doubtful(rng, algorithm):
+    spectra = np.exp(-0.5 * ((np.arange(80) - np.array([[20], [50]])) / 2) ** 2) + 0.02
+    counts = rng.poisson(rng.dirichlet([0.3, 0.3], 400) @ (3 * spectra))
+    blurred = gaussian_filter1d(counts.astype(float), 0.6, axis=1).reshape(20, 20, 80)
+    number = {} if algorithm == "nmf_so_ard" else {"output_dimension": 2}
+    signal = hs.signals.Signal1D(blurred)
+    doubts_of(signal, algorithm, **number)
+    assert "blurred or interpolated" in str(signal.learning_results.verdict)
 
 
 def structured(rng):

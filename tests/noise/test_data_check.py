@@ -4,6 +4,7 @@ import dask.array as da
 import numpy as np
 import pytest
 import scipy.sparse
+from scipy.ndimage import gaussian_filter1d
 
 from sparsedecomp.blocks import as_blocks
 from sparsedecomp.noise import check_data
@@ -128,3 +129,11 @@ def test_counts_on_an_offset_are_a_finding(cube):
     offset = check_data(as_blocks(3 * cube + 400.0))["count_offset"]
     assert "counts of gain 3" in offset.message and "an offset of 4" in offset.message
     assert "Subtract the offset" in offset.advice
+
+
+def test_blurred_counts_are_a_finding(rng):
+    counts = rng.poisson(0.5, (20, 20, 64)).astype(float)
+    assert check_data(as_blocks(0.1 * counts))["resampled_counts"] is None
+    blurred = gaussian_filter1d(counts, 0.6, axis=-1)
+    found = check_data(as_blocks(blurred))
+    assert "as they were recorded" in found["resampled_counts"].advice

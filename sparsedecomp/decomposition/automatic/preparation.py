@@ -43,6 +43,8 @@ class PreparedData:
         Number of components of the data with their spikes replaced.
     scattering : PluralScattering or None
         Plural scattering that makes some of these components.
+    resampled : bool
+        Whether the data seem to be counts that were blurred or interpolated.
     """
 
     blocks: BlockMatrix
@@ -52,6 +54,7 @@ class PreparedData:
     drift: EnergyDrift | None
     rank: RankEstimate
     scattering: PluralScattering | None
+    resampled: bool = False
 
     @property
     def aligned(self) -> bool:
@@ -109,7 +112,9 @@ def prepare(
         blocks = blocks.corrected(shift=drift.shift)
     elif summary.minimum >= 0 and rank.method != "ard" and rank.edge_found:
         scattering = find_plural_scattering(blocks, rank.interval[0])
-    return PreparedData(blocks, noise, unit, spikes, drift, rank, scattering)
+    return PreparedData(
+        blocks, noise, unit, spikes, drift, rank, scattering, summary.resampled
+    )
 
 
 def without_spikes(blocks: BlockMatrix, unit: float) -> tuple[BlockMatrix, Spikes]:

@@ -16,6 +16,7 @@ from sparsedecomp.noise import (
     residual_variance,
     unit_of,
 )
+from sparsedecomp.noise.count_statistics import RESAMPLED
 from sparsedecomp.results import Result
 
 if TYPE_CHECKING:
@@ -235,6 +236,8 @@ _NO_EDGE = (
 
 
 def _number(k, data, bound):
+    if data.resampled:
+        yield RESAMPLED
     if not data.rank.edge_found:
         yield _NO_EDGE.format(k=k)
     if data.scattering is not None:
@@ -291,6 +294,8 @@ def verdict_on_relevance(
             f"{found} components are the most that are looked for: there may be more, "
             "or what they fit is no mixture of spectra."
         )
+    if blocks.describe().resampled:
+        doubts.append(RESAMPLED)
     rank = None
     if not (getattr(model, "clipped_", False) or model.interrupted_):
         noise = str(getattr(model, "noise_model_", "poisson"))
@@ -333,7 +338,7 @@ def verdict_on_number(k: int, blocks: BlockMatrix) -> Verdict:
     if rank is None:
         return Verdict(k)
     low, seen = rank.interval[0], rank.n_components
-    doubts = []
+    doubts = [RESAMPLED] if blocks.describe().resampled else []
     if not rank.edge_found:
         doubts.append(_NO_EDGE.format(k=seen))
     elif k > seen:
