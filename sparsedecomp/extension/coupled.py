@@ -97,7 +97,7 @@ def coupled_decomposition(
     from ..decomposition.tensor.coupled import fit_coupled
     from .algorithms import Algorithm
     from .driver import blocks_of
-    from .tensor import name_of_mode
+    from .tensor_signals import name_of_mode
 
     if len(signals) < 2:
         raise ValueError(
@@ -225,8 +225,8 @@ def _results(
     from ..decomposition.tensor.modes import Folding
     from .components import spectra_like
     from .learning_results import expanded
-    from .tensor import nan_without_data, signal_of_mode, spectral_name
     from .tensor_results import TensorResults, axes_of
+    from .tensor_signals import nan_without_data, signal_of_mode, spectral_name
 
     order = np.argsort(-(fit.weights / fit.weights.sum(axis=1)[:, None]).sum(axis=0))
     # A mode that signals share has data where one of them has.
