@@ -164,6 +164,18 @@ def test_counts_that_were_blurred_are_doubtful(rng, algorithm):
     assert "blurred or interpolated" in str(signal.learning_results.verdict)
 
 
+@pytest.mark.parametrize("kept", [2, 6])
+def test_noise_that_a_denoising_kept_is_doubtful(rng, kept):
+    lines = np.exp(-0.5 * ((np.arange(80) - np.array([[20], [50]])) / 4) ** 2) + 0.1
+    x = np.linspace(0, 1, 400)[:, None]
+    data = np.hstack([x, 1 - x]) @ lines + 0.02 * rng.standard_normal((400, 80))
+    u, s, v = np.linalg.svd(data, full_matrices=False)
+    denoised = (u[:, :kept] * s[:kept]) @ v[:kept]
+    signal = hs.signals.Signal1D(denoised.reshape(20, 20, 80))
+    told = " ".join(doubts_of(signal, "nmf_so_ard"))
+    assert ("4 of them are noise" in told) == (kept == 6)
+
+
 def structured(rng):
     """Three strong spectra and many weak ones: no number leaves white noise."""
     x = np.linspace(0, 1, 60)

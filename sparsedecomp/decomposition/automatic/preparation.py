@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sparsedecomp.blocks import BlockMatrix
+from sparsedecomp.decomposition.automatic.denoised import white_components
 from sparsedecomp.decomposition.automatic.plural_scattering import (
     PluralScattering,
     find_plural_scattering,
@@ -45,6 +46,8 @@ class PreparedData:
         Plural scattering that makes some of these components.
     resampled : bool
         Whether the data seem to be counts that were blurred or interpolated.
+    n_white : int
+        Number of components that are noise which a denoising kept.
     """
 
     blocks: BlockMatrix
@@ -55,6 +58,7 @@ class PreparedData:
     rank: RankEstimate
     scattering: PluralScattering | None
     resampled: bool = False
+    n_white: int = 0
 
     @property
     def aligned(self) -> bool:
@@ -112,8 +116,9 @@ def prepare(
         blocks = blocks.corrected(shift=drift.shift)
     elif summary.minimum >= 0 and rank.method != "ard" and rank.edge_found:
         scattering = find_plural_scattering(blocks, rank.interval[0])
+    n_white = white_components(blocks, find_noise(blocks, noise), rank.n_components)
     return PreparedData(
-        blocks, noise, unit, spikes, drift, rank, scattering, summary.resampled
+        blocks, noise, unit, spikes, drift, rank, scattering, summary.resampled, n_white
     )
 
 

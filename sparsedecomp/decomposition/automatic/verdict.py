@@ -238,6 +238,13 @@ _NO_EDGE = (
 def _number(k, data, bound):
     if data.resampled:
         yield RESAMPLED
+    if data.n_white:
+        yield (
+            f"Only rounding is left beside {data.rank.n_components} components, and "
+            f"{data.n_white} of them are noise, white over channels and pixels: the "
+            "data were denoised, by PCA perhaps. Decompose them as they were recorded, "
+            "or give n_components."
+        )
     if not data.rank.edge_found:
         yield _NO_EDGE.format(k=k)
     if data.scattering is not None:
