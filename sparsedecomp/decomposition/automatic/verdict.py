@@ -239,9 +239,10 @@ def _number(k, data, bound):
     if data.resampled:
         yield RESAMPLED
     if data.n_white:
+        verb = "is" if data.n_white == 1 else "are"
         yield (
             f"Only rounding is left beside {data.rank.n_components} components, and "
-            f"{data.n_white} of them are noise, white over channels and pixels: the "
+            f"{data.n_white} of them {verb} noise, white over channels and pixels: the "
             "data were denoised, by PCA perhaps. Decompose them as they were recorded, "
             "or give n_components."
         )
