@@ -14,8 +14,9 @@ from sparsedecomp.superresolution.gaussian_process.evidence import (
 from sparsedecomp.superresolution.gaussian_process.windows import Windows
 
 # A frame whose squared misfit is more than so many times that of the median frame does
-# not belong to the others. Of clean simulations on eight photographs, shifts off by
-# 0.1 pixels, none exceeded 3.
+# not belong to the others. Not calibrated: right frames of fields of few windows, or of
+# much detail, can exceed it where their nominal shifts are off by 0.1 pixels, which is
+# why those that are left out are judged once more at their best shift.
 LIMIT = 4.0
 # Largest number of windows that frames are compared by.
 _WINDOWS = 100

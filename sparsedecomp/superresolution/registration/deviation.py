@@ -27,9 +27,8 @@ def deviation_of(
     The model is one stationary process, which no specimen is, so that the curvature
     ``H`` of the log evidence alone promises too much. Its slopes ``s_w`` in single
     windows scatter as the specimen makes them: ``J = sum_w (s_w - s)(s_w - s)'`` and
-    the covariance is ``H^-1 J H^-1 + H^-1`` [1]_. The second term stands for the bias
-    that the process brings, which is not small: with the first alone the deviations
-    are too small by a quarter.
+    the covariance is ``H^-1 J H^-1 + H^-1``, the first term after [1]_. The second one
+    stands for the bias that the process brings, and is a rule of thumb.
 
     Parameters
     ----------
