@@ -87,8 +87,9 @@ def super_resolve(
         Refine the offsets, and look for other differences, each of which is used only
         where the evidence asks for it: "frames" that show something else than the
         others are left out, the "intensity" of each frame (its gain, and the offset of
-        images) and its "rotation" and "scale" (magnification) are corrected. A
-        collection names those to look for; False uses the offsets as they are.
+        images) is corrected. A collection names those to look for, among them
+        "rotation" and "scale" (magnification), which take minutes and are looked for
+        only if they are named; False uses the offsets as they are.
     prior : float, optional
         Standard deviation of the offsets in the units of the axes; default: a fifth
         of the step. Larger values trust the data more.

@@ -23,7 +23,7 @@ from sparsedecomp.superresolution.mapping import BLOCK, map_by, map_in_blocks
 from sparsedecomp.superresolution.observation.geometry import Geometry
 from sparsedecomp.superresolution.observation.operators import FrameOperator
 from sparsedecomp.superresolution.registration.result import Registration
-from sparsedecomp.superresolution.registration.shifts import DIFFERENCES, register
+from sparsedecomp.superresolution.registration.shifts import LOOKED_FOR, register
 from sparsedecomp.superresolution.selection import Choice, choose
 from sparsedecomp.superresolution.threads import in_threads
 
@@ -130,7 +130,7 @@ def prepare(
         mask = with_saturated(frames, mask)
     registered = maps = None
     if registration or shifts is None:
-        fitted = DIFFERENCES if isinstance(registration, bool) else registration
+        fitted = LOOKED_FOR if isinstance(registration, bool) else registration
         registered = register(
             frames[..., :_STRONGEST],
             shifts,

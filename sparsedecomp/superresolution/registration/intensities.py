@@ -54,12 +54,6 @@ class Intensities(NamedTuple):
             even[..., : self.offset.shape[1]] -= self.offset[:, None, None]
         return even.astype(Y.dtype, copy=False)
 
-    def undone(self, windows: Windows) -> Windows:
-        """Windows as they were before `apply_to`."""
-        return Intensities(self.gain, -self.offset * self.gain[:, None]).apply_to(
-            windows
-        )
-
     def apply_to(self, windows: Windows) -> Windows:
         """Windows of such frames."""
         n, n_factors = windows.size**2, len(windows.mean)

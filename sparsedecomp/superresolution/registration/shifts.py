@@ -37,8 +37,10 @@ from sparsedecomp.superresolution.registration.joint_fit import (
 from sparsedecomp.superresolution.registration.linear_maps import KINDS, first_maps
 from sparsedecomp.superresolution.registration.result import Registration
 
-# What `register` fits beside the shifts where the evidence asks for it.
-DIFFERENCES = ("frames", "intensity", *KINDS)
+# What `register` looks for by itself beside the shifts, and what it can look for: the
+# fit of rotations takes minutes, and its first test fires on some frames without any.
+LOOKED_FOR = ("frames", "intensity")
+DIFFERENCES = (*LOOKED_FOR, *KINDS)
 # Least noise over signal in one fit after the other. With little noise the evidence has
 # many maxima; with more it is smooth, and its maximum is the start of the next fit.
 _LEAST_NOISE = (1e-1, 1e-2, 1e-3, LEAST_NOISE)
@@ -70,7 +72,7 @@ def register(
     prior: float | None = None,
     mask: NDArray | None = None,
     max_iter: int = 100,
-    differences: Collection[str] = DIFFERENCES,
+    differences: Collection[str] = LOOKED_FOR,
 ) -> Registration:
     """Find the shifts of frames from the frames, with the nominal ones as a prior.
 
@@ -79,9 +81,9 @@ def register(
     all frames together [1]_. Small windows tile the field; they have one arrangement of
     samples, so that one Cholesky factorisation serves all windows and factors.
 
-    Frames that show something else are left out, and gain, offset, rotation and
-    magnification of frames that are not alike are fitted, all of them only where the
-    evidence asks for it.
+    Frames that show something else are left out, and gain and offset of frames that are
+    not alike are fitted, and if asked for rotation and magnification, all of them only
+    where the evidence asks for it.
 
     A shift common to all frames cannot be seen in them and stays as in the prior.
 
@@ -98,10 +100,11 @@ def register(
         True for samples to leave out.
     max_iter : int, default 100
         Upper bound on the iterations of each fit.
-    differences : collection of str, default all
+    differences : collection of str, default ("frames", "intensity")
         What is looked for beside shifts: "frames" that show something else than the
         others, the "intensity" of each frame (its gain, and for frames of one factor
-        its offset), its "rotation" and its "scale" (magnification).
+        its offset), its "rotation" and its "scale" (magnification). The last two take
+        minutes and are looked for only if they are named.
 
     Returns
     -------
@@ -226,21 +229,19 @@ def _register(
         return state._replace(parts=[more.apply_to(part) for part in state.parts])
 
     for least in _LEAST_NOISE:
-        if "intensity" in differences:
-            state = made_even(state)
         state = fit_shifts(state.completed(), nominal, sigma, least, max_iter)
+    if "intensity" in differences:
+        # At wrong shifts frames may seem uneven that are not.
+        plain, state = state, made_even(state)
+        if uneven:
+            state = fit_shifts(state.completed(), nominal, sigma, LEAST_NOISE, max_iter)
+            state = made_even(state)
+            if state.error > _BETTER * plain.error:
+                state, even = plain, Intensities.none(n_frames, n_factors)
     if kinds:
         state = _with_maps(state, nominal, sigma, max_iter, kinds)
         if state.maps.any() and "intensity" in differences:
             state = fit_shifts(made_even(state), nominal, sigma, LEAST_NOISE, max_iter)
-    if uneven:
-        # At wrong shifts frames may seem uneven that are not.
-        raw = state._replace(parts=[even.undone(part) for part in state.parts])
-        _, improvement = fit_intensities(raw.located, raw.process, n_factors == 1)
-        raw = _at(raw, raw.shifts)
-        if improvement <= 0 or state.error > _BETTER * raw.error:
-            others = [name for name in differences if name != "intensity"]
-            return _register(windows, nominal, sigma, max_iter, others)
     # The smoother covariance is often the better one, once the shifts are right.
     smoother = state._replace(process=replace(state.process, twice_nu=5))
     smoother = fit_shifts(smoother, nominal, sigma, LEAST_NOISE, max_iter)

@@ -8,6 +8,7 @@ from sparsedecomp.superresolution.fine_map import prepare
 from sparsedecomp.superresolution.gaussian_process.windows import cut_windows
 from sparsedecomp.superresolution.registration.intensities import Intensities
 from sparsedecomp.superresolution.registration.linear_maps import KINDS, first_maps
+from sparsedecomp.superresolution.registration.shifts import DIFFERENCES
 from sparsedecomp.superresolution.saturation import saturated_samples
 
 from ...naive.frames import SHIFTS, error_of, frames, scene
@@ -114,7 +115,7 @@ def test_one_step_finds_the_sense_of_rotations():
 def test_rotation_and_magnification_are_found(kind):
     maps = np.zeros((5, 2))
     maps[:, kind] = TURNS
-    found = register(turned_frames(maps, n=40), OFF)
+    found = register(turned_frames(maps, n=40), OFF, differences=DIFFERENCES)
     off = found.maps - maps
     off -= off.mean(axis=0)
     assert np.abs(off).max() < 0.008 and error_of(found.shifts) < 0.03
