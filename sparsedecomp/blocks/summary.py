@@ -87,7 +87,9 @@ class Summary(NamedTuple):
         column_sums, column_squares, column_zeros = sums[0]
         refuse_not_finite(bad, place)
         row = int(np.argmin(lowest))
-        shared, resampled = _shared_minimum(smallest), bool(np.any(between))
+        shared, sharing = _shared_minimum(smallest)
+        # Pixels without single counts have a larger smallest entry.
+        resampled = bool(np.any(between & sharing))
         return cls(
             sum_of_squares=float(squares.sum()),
             row_sums=row_sums,
@@ -222,8 +224,9 @@ def poisson_column_scale(column_sums: NDArray) -> NDArray:
     return np.sqrt(np.where(column_sums > 0, column_sums / mean, 1.0))
 
 
-def _shared_minimum(smallest: NDArray) -> float:
-    """Smallest positive entry if at least half of the rows share it, else 0."""
+def _shared_minimum(smallest: NDArray) -> tuple[float, NDArray[np.bool_]]:
+    """Smallest positive entry, 0 unless half of the rows share it; and which rows do."""
     least = smallest.min()
-    shared = np.isclose(smallest, least, rtol=1e-5).mean() >= 0.5
-    return float(least) if np.isfinite(least) and shared else 0.0
+    shared = np.isclose(smallest, least, rtol=1e-5)
+    common = np.isfinite(least) and shared.mean() >= 0.5
+    return (float(least) if common else 0.0), shared

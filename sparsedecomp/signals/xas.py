@@ -205,11 +205,11 @@ class XASSpectrum(Reduction, Cleaning, Merging, Mixtures, Signal1D):
         --------
         >>> import numpy as np
         >>> from sparsedecomp.signals import XASSpectrum
-        >>> energy = np.arange(8970.0, 9700.0, 1.0)
+        >>> energy = np.arange(8960.0, 9700.0, 1.0)
         >>> mu = np.arctan((energy - 8979) / 2) + 2
-        >>> s = XASSpectrum.from_counts(np.ones(730), np.exp(-mu), energy=energy)
-        >>> s.check()[0][:24]
-        'The pre-edge is 9 eV lon'
+        >>> s = XASSpectrum.from_counts(np.ones(740), np.exp(-mu), energy=energy)
+        >>> s.check()[0][:27]
+        'The pre-edge is 19 eV long '
         """
         thresholds, _, mean = self._thresholds(e0)
         return scan_flags(self, self._energy(), typical(thresholds), mean=mean)

@@ -118,7 +118,7 @@ def check_scan(
     >>> energy = np.arange(8976.0, 9700.0, 1.0)
     >>> mu = np.where(energy < 8979, 0.1, 1.1 * (energy / 8979) ** -2.7)
     >>> [flag.name for flag in check_scan(energy, mu, 8979.0)]
-    ['pre-edge']
+    ['pre-edge', 'edge step']
     """
     energy = increasing(energy, at_least=7)
     mu = spectra_on(mu, energy).astype(float, copy=False)

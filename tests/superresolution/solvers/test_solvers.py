@@ -173,12 +173,12 @@ def test_interrupting_the_choice_of_a_weight_interrupts_everything(edges, monkey
 
 
 def test_pieces_give_the_solution_of_the_whole(edges, monkeypatch):
-    from sparsedecomp.superresolution import fine_map
+    from sparsedecomp.superresolution import mapping
 
     A, Y, _ = edges
     start = np.zeros((*A.geometry.shape, 2), np.float32)
     whole, _ = solve(tikhonov, A, Y, weight=0.2, start=start)
-    monkeypatch.setattr(fine_map, "_AT_ONCE", 1600)
+    monkeypatch.setattr(mapping, "_AT_ONCE", 1600)
     pieces, _ = solve(tikhonov, A, Y, weight=0.2, start=start)
     np.testing.assert_allclose(pieces, whole, atol=2e-3)
 
