@@ -225,7 +225,7 @@ def poisson_column_scale(column_sums: NDArray) -> NDArray:
 
 
 def _shared_minimum(smallest: NDArray) -> tuple[float, NDArray[np.bool_]]:
-    """Smallest positive entry, 0 unless half of the rows share it; and which rows do."""
+    """Smallest positive entry, 0 unless half of the rows share it, and which do."""
     least = smallest.min()
     shared = np.isclose(smallest, least, rtol=1e-5)
     common = np.isfinite(least) and shared.mean() >= 0.5
