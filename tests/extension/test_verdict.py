@@ -219,7 +219,9 @@ def test_rivals_of_the_most_likely_simplex_are_in_its_verdict(rng, n_components)
     assert "do not exclude spectra that differ by 12 degrees" in str(verdict)
 
 
-@pytest.mark.parametrize("name", ["hydice", "urban2"])
+@pytest.mark.parametrize(
+    "name", ["hydice", pytest.param("urban2", marks=pytest.mark.study)]
+)
 def test_reflectances_that_are_whole_numbers_are_no_counts_and_doubtful(data_dir, name):
     scene = loadmat(data_dir / f"fusion/airborne_{name}.mat")["data"]
     signal = hs.signals.Signal1D(scene[:32, :32])
