@@ -136,7 +136,9 @@ def energies_of(element: str) -> dict[str, float]:
     return {}
 
 
-def edges_near(energy: float, within: float) -> list[tuple[str, str]]:
+def edges_near(
+    energy: float, within: float, edges: tuple[str, ...] = PROMINENT
+) -> list[tuple[str, str]]:
     """Edges near an energy, the nearest first.
 
     Parameters
@@ -145,11 +147,13 @@ def edges_near(energy: float, within: float) -> list[tuple[str, str]]:
         Energy in eV.
     within : float
         Largest distance in eV.
+    edges : tuple of str, default `PROMINENT`
+        Names of the edges that are looked for.
 
     Returns
     -------
     list of (str, str)
-        Element and name of each K or L edge.
+        Element and name of each edge.
     """
     found = []
     for line in TABLE.strip().splitlines():
@@ -157,7 +161,7 @@ def edges_near(energy: float, within: float) -> list[tuple[str, str]]:
         energies = energies_of(symbol)
         found += [
             (abs(energies[edge] - energy), symbol, edge)
-            for edge in PROMINENT
+            for edge in edges
             if edge in energies and abs(energies[edge] - energy) <= within
         ]
     return [(symbol, edge) for _, symbol, edge in sorted(found)]

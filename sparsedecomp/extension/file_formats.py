@@ -30,7 +30,7 @@ def recognising(original: Callable[..., Any], module: ModuleType) -> Callable[..
     """
 
     @functools.wraps(original)
-    def load_single_file(filename, **kwds):
+    def load_single_file(filename: Any, **kwds: Any) -> Any:
         return load(original, vars(module)["IO_PLUGINS"], filename, kwds)
 
     load_single_file._sparsedecomp = True  # type: ignore[attr-defined]

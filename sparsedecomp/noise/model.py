@@ -98,6 +98,11 @@ class NoiseModel:
         return self.kind
 
     def __repr__(self) -> str:
+        return f"<NoiseModel: {self.description}>"
+
+    @property
+    def description(self) -> str:
+        """What the noise is, in words."""
         about = {
             "poisson": f"counts with the noise of Poisson, gain {self.gain:.3g}",
             "uniform": "noise of one variance",
@@ -106,7 +111,7 @@ class NoiseModel:
         if self.offset_counts is not None:
             about += f", that of {self.offset_counts}"
         clipped = ", negative values set to zero" if self.clipped else ""
-        return f"<NoiseModel: {about}{clipped}; variance {self.variance:.3g}>"
+        return f"{about}{clipped}; variance {self.variance:.3g}"
 
     @property
     def counts(self) -> bool:

@@ -111,6 +111,6 @@ def deblur_cube(
         np.array([each.values for each in found]),
         space.spectra,
         found,
-        repr(space.noise).strip("<>").removeprefix("NoiseModel: "),
+        space.noise.description,
         blocks.passes - before,
     )

@@ -315,7 +315,9 @@ class _Counts:
         """First spectrum: positive."""
         return np.maximum(x, 0.05 * self.y.mean())
 
-    def step(self, x, D, stiffness):
+    def step(
+        self, x: NDArray, D: scipy.sparse.sparray, stiffness: NDArray
+    ) -> tuple[NDArray, NDArray]:
         """Spectrum after a step, and the factor of the matrix of curvature."""
         expected = np.maximum(self.K @ x, self.least)
         slope = self.K.T @ (self.y / expected - 1) + _BARRIER / x
@@ -338,7 +340,9 @@ class _Normal:
         """First spectrum: that which is given."""
         return x
 
-    def step(self, x, D, stiffness):
+    def step(
+        self, x: NDArray, D: scipy.sparse.sparray, stiffness: NDArray
+    ) -> tuple[NDArray, NDArray]:
         """Solution, and the factor of the matrix of curvature."""
         H = _curvature(self.K, self.weights, D, stiffness)
         # Channels of which no data tell are only as free as rounding needs.

@@ -252,7 +252,7 @@ def denoise_cube(
         space.spectra,
         space.row_scale,
         choice,
-        repr(space.noise).strip("<>").removeprefix("NoiseModel: "),
+        space.noise.description,
         space.noise.gain,
         space.column_scale,
         least,

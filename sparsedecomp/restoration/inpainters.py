@@ -228,7 +228,9 @@ def similar_patches(
     for factor in _RIDGES:
         variance = (ridge * threshold * factor) ** 2
 
-        def work(band: slice, X=X, variance=variance) -> tuple[NDArray, NDArray]:
+        def work(
+            band: slice, X: NDArray = X, variance: float = variance
+        ) -> tuple[NDArray, NDArray]:
             total, count = np.zeros_like(X), np.zeros(X.shape[:2], np.float32)
             rows = band.start * _STEP, band.stop * _STEP
             fill_similar(

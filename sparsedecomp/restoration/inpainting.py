@@ -166,7 +166,7 @@ def inpaint_cube(
         space.spectra,
         space.row_scale,
         choice,
-        repr(space.noise).strip("<>").removeprefix("NoiseModel: "),
+        space.noise.description,
         space.noise.gain,
         space.column_scale,
         least,

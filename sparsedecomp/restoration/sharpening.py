@@ -156,7 +156,7 @@ def sharpen_cube(
         space.spectra,
         space.row_scale,
         choice,
-        repr(space.noise).strip("<>").removeprefix("NoiseModel: "),
+        space.noise.description,
         space.noise.gain,
         space.column_scale,
         least,

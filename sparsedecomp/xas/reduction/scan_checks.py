@@ -12,9 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rsciio_sparse import _edges
 from sparsedecomp.xas.grids import increasing, spectra_on
 from sparsedecomp.xas.reduction.deglitch import MIN_POINTS, find_glitches
-from sparsedecomp.xas.reduction.edge_energies import EDGES, TABLE, edge_energy
+from sparsedecomp.xas.reduction.edge_energies import edge_energy
 from sparsedecomp.xas.reduction.noise import DEGREE, MAD_TO_SIGMA, mu_noise
 from sparsedecomp.xas.reduction.normalisation import Normalisation
 from sparsedecomp.xas.units import wavenumber
@@ -182,14 +183,10 @@ def edges_near(energy: float, within: float = 15.0) -> list[str]:
     >>> edges_near(8981.0)[0]
     'Cu K'
     """
-    near = []
-    for line in TABLE.strip().splitlines():
-        symbol, *values = line.split()
-        for name, value in zip(EDGES, values, strict=False):
-            away = abs(float(value) - energy)
-            if away <= within:
-                near.append((name[0] == "M", away, f"{symbol} {name}"))
-    return [label for *_, label in sorted(near)]
+    found = sorted(
+        _edges.edges_near(energy, within, _edges.EDGES), key=lambda each: "M" in each[1]
+    )
+    return [f"{symbol} {edge}" for symbol, edge in found]
 
 
 def _edge_of_table(
